@@ -1,0 +1,125 @@
+CREATE SCHEMA IF NOT EXISTS "outbox";
+--> statement-breakpoint
+CREATE TABLE "outbox"."breaker_transitions" (
+	"ordinal" bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY (sequence name "outbox"."breaker_transitions_ordinal_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
+	"destination" text NOT NULL,
+	"at" timestamp with time zone NOT NULL,
+	"from_state" text NOT NULL,
+	"to_state" text NOT NULL,
+	"reason" text NOT NULL,
+	"relay_id" uuid
+);
+--> statement-breakpoint
+CREATE TABLE "outbox"."breakers" (
+	"destination" text PRIMARY KEY NOT NULL,
+	"state" text DEFAULT 'closed' NOT NULL,
+	"failure_count" integer DEFAULT 0 NOT NULL,
+	"last_failure_at" timestamp with time zone,
+	"last_error" text,
+	"opened_at" timestamp with time zone,
+	"retry_at" timestamp with time zone,
+	"opens" integer DEFAULT 0 NOT NULL,
+	"probe_relay" uuid,
+	"probe_until" timestamp with time zone,
+	"held_until" timestamp with time zone,
+	CONSTRAINT "breakers_state" CHECK ("outbox"."breakers"."state" IN ('closed', 'open', 'half_open', 'paused')),
+	CONSTRAINT "breakers_open_since" CHECK ("outbox"."breakers"."state" = 'closed' OR "outbox"."breakers"."opened_at" IS NOT NULL),
+	CONSTRAINT "breakers_probe" CHECK (("outbox"."breakers"."state" = 'half_open') = ("outbox"."breakers"."probe_relay" IS NOT NULL)),
+	CONSTRAINT "breakers_probe_lease" CHECK (("outbox"."breakers"."probe_relay" IS NULL) = ("outbox"."breakers"."probe_until" IS NULL))
+);
+--> statement-breakpoint
+CREATE TABLE "outbox"."dead_letters" (
+	"id" uuid NOT NULL,
+	"destination" text NOT NULL,
+	"seq" bigint NOT NULL,
+	"format" smallint NOT NULL,
+	"operation" text NOT NULL,
+	"payload" jsonb NOT NULL,
+	"ordering_key" text NOT NULL,
+	"priority" text NOT NULL,
+	"on_ambiguous" text NOT NULL,
+	"enqueued_at" timestamp with time zone NOT NULL,
+	"expires_at" timestamp with time zone,
+	"dead_at" timestamp with time zone NOT NULL,
+	"reason" text NOT NULL,
+	"status" smallint,
+	"field" text,
+	"message" text,
+	CONSTRAINT "dead_letters_pkey" PRIMARY KEY("id"),
+	CONSTRAINT "dead_letters_reason" CHECK ("outbox"."dead_letters"."reason" IN ('rejected', 'too_large', 'expired', 'invalid', 'ambiguous'))
+);
+--> statement-breakpoint
+CREATE TABLE "outbox"."dedup" (
+	"workspace" text NOT NULL,
+	"key" text NOT NULL,
+	"intent_id" uuid NOT NULL,
+	"expires_at" timestamp with time zone NOT NULL,
+	CONSTRAINT "dedup_pkey" PRIMARY KEY("workspace","key")
+);
+--> statement-breakpoint
+CREATE TABLE "outbox"."delivered" (
+	"id" uuid NOT NULL,
+	"destination" text NOT NULL,
+	"lane" smallint NOT NULL,
+	"seq" bigint NOT NULL,
+	"operation" text NOT NULL,
+	"ordering_key" text NOT NULL,
+	"enqueued_at" timestamp with time zone NOT NULL,
+	"delivered_at" timestamp with time zone NOT NULL
+) PARTITION BY RANGE ("delivered_at");
+--> statement-breakpoint
+CREATE TABLE "outbox"."intents" (
+	"destination" text NOT NULL,
+	"lane" smallint NOT NULL,
+	"seq" bigint GENERATED ALWAYS AS IDENTITY (sequence name "outbox"."intents_seq_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
+	"id" uuid NOT NULL,
+	"format" smallint DEFAULT 1 NOT NULL,
+	"operation" text NOT NULL,
+	"payload" jsonb NOT NULL,
+	"ordering_key" text NOT NULL,
+	"priority" text DEFAULT 'normal' NOT NULL,
+	"on_ambiguous" text DEFAULT 'park' NOT NULL,
+	"enqueued_at" timestamp with time zone NOT NULL,
+	"send_after" timestamp with time zone,
+	"expires_at" timestamp with time zone,
+	CONSTRAINT "intents_pkey" PRIMARY KEY("destination","lane","seq"),
+	CONSTRAINT "intents_lane" CHECK ("outbox"."intents"."lane" BETWEEN -1 AND 31),
+	CONSTRAINT "intents_waiting_has_time" CHECK ("outbox"."intents"."lane" >= 0 OR "outbox"."intents"."send_after" IS NOT NULL),
+	CONSTRAINT "intents_priority" CHECK ("outbox"."intents"."priority" IN ('normal', 'bulk')),
+	CONSTRAINT "intents_on_ambiguous" CHECK ("outbox"."intents"."on_ambiguous" IN ('park', 'resend')),
+	CONSTRAINT "intents_payload" CHECK (jsonb_typeof("outbox"."intents"."payload") = 'object'),
+	CONSTRAINT "intents_destination" CHECK ("outbox"."intents"."destination" ~ '^[^/]+/(track|app|broadcast|pipelines)$')
+);
+--> statement-breakpoint
+CREATE TABLE "outbox"."lanes" (
+	"destination" text NOT NULL,
+	"lane" smallint NOT NULL,
+	"epoch" bigint DEFAULT 1 NOT NULL,
+	"relay_id" uuid,
+	"taken_at" timestamp with time zone,
+	CONSTRAINT "lanes_pkey" PRIMARY KEY("destination","lane"),
+	CONSTRAINT "lanes_holder" CHECK (("outbox"."lanes"."relay_id" IS NULL) = ("outbox"."lanes"."taken_at" IS NULL))
+);
+--> statement-breakpoint
+CREATE TABLE "outbox"."relays" (
+	"relay_id" uuid PRIMARY KEY NOT NULL,
+	"host" text NOT NULL,
+	"pid" integer NOT NULL,
+	"version" text NOT NULL,
+	"started_at" timestamp with time zone NOT NULL,
+	"last_seen_at" timestamp with time zone NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "outbox"."settled_counts" (
+	"minute" timestamp with time zone NOT NULL,
+	"destination" text NOT NULL,
+	"lane" smallint NOT NULL,
+	"bin" smallint NOT NULL,
+	"count" bigint NOT NULL,
+	CONSTRAINT "settled_counts_pkey" PRIMARY KEY("minute","destination","lane","bin")
+);
+--> statement-breakpoint
+CREATE INDEX "breaker_transitions_at" ON "outbox"."breaker_transitions" USING btree ("at");--> statement-breakpoint
+CREATE INDEX "dead_letters_summary" ON "outbox"."dead_letters" USING btree ("destination","operation","reason","dead_at");--> statement-breakpoint
+CREATE INDEX "dedup_expiry" ON "outbox"."dedup" USING btree ("expires_at");--> statement-breakpoint
+CREATE INDEX "intents_scheduled" ON "outbox"."intents" USING btree ("send_after") WHERE "outbox"."intents"."lane" = -1;

@@ -1,0 +1,121 @@
+import type { Answer, RefusedOperation } from './answer.ts'
+
+/** What came back: a response as far as it came, or the error instead of one. */
+export type Result =
+  | { readonly status: number; readonly json: unknown }
+  | { readonly status: number; readonly body: string; readonly retryAfter: string | undefined }
+  | { readonly error: unknown }
+
+/** Longest piece of an answer that is kept in a row or a log: answers are the API's words, not our payloads. */
+const MESSAGE_LENGTH = 500
+
+/**
+ * Decides whose fault an answer is. Pure and total: every status, body and error has its kind.
+ *
+ * @param now Unix ms, for a `Retry-After` that is a date.
+ */
+export function classify(result: Result, now: number): Answer {
+  if ('error' in result)
+    return { kind: 'unavailable', status: undefined, message: describeError(result.error) }
+  if ('json' in result) {
+    return { kind: 'accepted', refused: refusedOperations(isObject(result.json) ? result.json : undefined) }
+  }
+  const { status, body } = result
+  const json = parseObject(body)
+  if (status >= 200 && status < 300) {
+    if (json === undefined && body.trim() !== '')
+      return { kind: 'unavailable', status, message: `answer is not JSON: ${excerpt(body)}` }
+    return { kind: 'accepted', refused: refusedOperations(json) }
+  }
+  if (status === 401 || status === 403) return { kind: 'credential', status, message: explain(json, body) }
+  if (status === 413) return { kind: 'too_large', status, message: explain(json, body) }
+  if (status === 429)
+    return {
+      kind: 'rate_limited',
+      retryAfterMs: retryAfterMs(result.retryAfter, now),
+      message: explain(json, body),
+    }
+  // A 4xx in JSON is the API's own word. One in HTML is a proxy's: it says nothing about the intent.
+  if (status >= 400 && status < 500 && status !== 408 && json !== undefined) {
+    return { kind: 'rejected', status, field: firstError(json)?.field, message: explain(json, body) }
+  }
+  return { kind: 'unavailable', status, message: explain(json, body) }
+}
+
+function refusedOperations(json: Record<string, unknown> | undefined): RefusedOperation[] {
+  const errors = Array.isArray(json?.errors) ? json.errors : []
+  return errors.flatMap((error): RefusedOperation[] => {
+    if (!isObject(error) || !Number.isInteger(error.batch_index)) return []
+    return [
+      {
+        index: error.batch_index as number,
+        reason: text(error.reason) ?? 'refused',
+        field: text(error.field),
+        message: text(error.message),
+      },
+    ]
+  })
+}
+
+/** `Retry-After` in seconds or as an HTTP date; at most an hour, so that a broken clock cannot stop a queue. */
+function retryAfterMs(header: string | undefined, now: number): number | undefined {
+  if (header === undefined) return undefined
+  const seconds = Number(header)
+  const ms = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(header) - now
+  return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), 3_600_000)
+}
+
+function explain(json: Record<string, unknown> | undefined, body: string): string {
+  const meta = json?.meta
+  if (isObject(meta)) {
+    const said =
+      text(meta.error) ?? (Array.isArray(meta.errors) ? meta.errors.map(String).join('; ') : undefined)
+    if (said) return excerpt(said)
+  }
+  const error = json && firstError(json)
+  if (error) return excerpt([error.reason, error.field, error.message].filter(Boolean).join(': '))
+  return excerpt(body)
+}
+
+function firstError(json: Record<string, unknown>) {
+  const error = Array.isArray(json.errors) ? json.errors.find(isObject) : undefined
+  return error && { reason: text(error.reason), field: text(error.field), message: text(error.message) }
+}
+
+/** undici wraps what went wrong in "fetch failed": the cause says more. */
+function describeError(error: unknown): string {
+  if (!(error instanceof Error)) return excerpt(String(error))
+  const cause = error.cause instanceof Error ? error.cause : undefined
+  const code = (cause as NodeJS.ErrnoException | undefined)?.code
+  if (cause)
+    return excerpt(
+      code && !cause.message.includes(code) ? `${code}: ${cause.message}` : cause.message || String(code),
+    )
+  return excerpt(`${error.name}: ${error.message}`)
+}
+
+function parseObject(body: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(body)
+    return isObject(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' && value !== '' ? value.slice(0, MESSAGE_LENGTH) : undefined
+}
+
+function excerpt(value: string): string {
+  // NUL cannot be stored as text, and control characters have no place in a log line.
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: removing them is the purpose
+  return value
+    .replace(/[\u0000-\u001f\u007f]+/g, ' ')
+    .trim()
+    .slice(0, MESSAGE_LENGTH)
+}

@@ -1,0 +1,96 @@
+import { Agent, Dispatcher } from 'undici'
+
+/** A redirect chain longer than this is a loop. */
+const MAX_REDIRECTS = 3
+
+/**
+ * One keep-alive agent per destination.
+ *
+ * undici 7 and not 8: it is the newest that runs on Node 22.12 and takes the handlers of the fetch that is
+ * built into Node 22, 24 and 26 alike.
+ */
+export function keepAliveAgent(timeoutMs: number): Agent {
+  return new Agent({
+    connections: 64,
+    pipelining: 1,
+    keepAliveTimeout: 30_000,
+    connect: { timeout: timeoutMs },
+    headersTimeout: timeoutMs,
+    bodyTimeout: timeoutMs,
+  })
+}
+
+/** What the last response of a call began with; undefined until one arrived. */
+export interface ResponseHead {
+  readonly status: number
+  readonly retryAfter: string | undefined
+}
+
+/**
+ * Passes one call's requests on to the agent. It bounds redirects: customerio-node follows any number of them,
+ * anywhere; here only the configured origin, and https on customer.io's own domain, are ever spoken to, so that
+ * the credential and the payload go nowhere else. And it remembers the response's status, which customerio-node
+ * does not tell where the body is not JSON.
+ */
+export class GuardedDispatcher extends Dispatcher {
+  readonly #agent: Dispatcher
+  readonly #origin: string
+  #requests = 0
+  #head: ResponseHead | undefined
+
+  constructor(agent: Dispatcher, origin: string) {
+    super()
+    this.#agent = agent
+    this.#origin = origin
+  }
+
+  get head(): ResponseHead | undefined {
+    return this.#head
+  }
+
+  override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
+    const target = new URL(String(options.origin))
+    this.#head = undefined
+    if (++this.#requests > 1 + MAX_REDIRECTS) throw new Error(`more than ${MAX_REDIRECTS} redirects`)
+    if (target.origin !== this.#origin && !isCustomerIo(target)) {
+      throw new Error(`redirected to ${target.origin}, which is not https on customer.io: not followed`)
+    }
+    return this.#agent.dispatch(options, this.#remembering(handler))
+  }
+
+  /** Node 22 and 24 hand in handlers with `onHeaders`, Node 26 ones with `onResponseStart`. */
+  #remembering(handler: Dispatcher.DispatchHandler): Dispatcher.DispatchHandler {
+    return new Proxy(handler, {
+      get: (target, property) => {
+        const member: unknown = Reflect.get(target, property)
+        if (typeof member !== 'function') return member
+        return (...args: unknown[]) => {
+          if (property === 'onHeaders') this.#remember(args[0], rawHeader(args[1], 'retry-after'))
+          if (property === 'onResponseStart') this.#remember(args[1], header(args[2], 'retry-after'))
+          return member.apply(target, args)
+        }
+      },
+    })
+  }
+
+  #remember(status: unknown, retryAfter: string | undefined): void {
+    if (typeof status === 'number' && status >= 200) this.#head = { status, retryAfter }
+  }
+}
+
+function rawHeader(headers: unknown, name: string): string | undefined {
+  if (!Array.isArray(headers)) return undefined
+  const at = headers.findIndex((entry, i) => i % 2 === 0 && String(entry).toLowerCase() === name)
+  return at === -1 ? undefined : String(headers[at + 1])
+}
+
+function header(headers: unknown, name: string): string | undefined {
+  const value = (headers as Record<string, unknown> | null | undefined)?.[name]
+  return value === undefined ? undefined : String(value)
+}
+
+function isCustomerIo(url: URL): boolean {
+  return (
+    url.protocol === 'https:' && (url.hostname === 'customer.io' || url.hostname.endsWith('.customer.io'))
+  )
+}

@@ -1,0 +1,96 @@
+import { sql } from 'drizzle-orm'
+import { fromDrizzle } from 'pg-boss'
+import { NotATransactionError } from './errors.ts'
+
+/** Runs one statement on the caller's open transaction. Every parameter is text, which every driver agrees on. */
+export interface Executor {
+  execute(text: string, values: readonly (string | null)[]): Promise<unknown[]>
+}
+
+/** A `pg.Client` or `PoolClient` on which BEGIN has been run. */
+export interface PgClientLike {
+  query(text: string, values: unknown[]): Promise<{ rows: unknown[] }>
+  getTransactionStatus?(): 'I' | 'T' | 'E' | null
+}
+
+/** The `tx` of `db.transaction(async (tx) => …)`, over node-postgres, postgres.js or PGlite. */
+export interface DrizzleTransactionLike {
+  // biome-ignore lint/suspicious/noExplicitAny: Drizzle's own generics differ from driver to driver
+  execute(query: any): PromiseLike<unknown>
+  rollback(): never
+}
+
+/** The `tx` of PGlite's own `db.transaction(async (tx) => …)`. */
+export interface PgliteTransactionLike {
+  query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>
+  rollback(): Promise<void>
+  readonly closed: boolean
+}
+
+/** What pg-boss' adapters return (`fromKysely(trx)`, `fromKnex(trx)`, `fromPrisma(tx)`, …). */
+export interface ExecuteSqlLike {
+  executeSql(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>
+}
+
+/**
+ * A transaction that the caller has begun and will commit. Accepted by its shape: a pg client, a Drizzle
+ * transaction, a PGlite transaction, or what one of pg-boss' adapters returns.
+ */
+export type Transaction = PgClientLike | DrizzleTransactionLike | PgliteTransactionLike | ExecuteSqlLike
+
+/**
+ * @throws {NotATransactionError} for a pool, a bare database handle, or a client outside a transaction: what is
+ * enqueued there would not roll back with the business write.
+ */
+export function executorFor(tx: Transaction): Executor {
+  const shape = tx as unknown as Record<string, unknown>
+  if (tx === null || (typeof tx !== 'object' && typeof tx !== 'function')) {
+    throw new NotATransactionError(`got ${tx === null ? 'null' : typeof tx}`)
+  }
+  if (isFunction(shape.executeSql)) return fromExecuteSql(tx as ExecuteSqlLike)
+  if (isFunction(shape.execute)) return fromDrizzleTransaction(tx as DrizzleTransactionLike, shape)
+  if (isFunction(shape.query) && 'closed' in shape && isFunction(shape.rollback)) {
+    return fromQuery(tx as PgliteTransactionLike)
+  }
+  if (isFunction(shape.query)) return fromPgClient(tx as PgClientLike, shape)
+  throw new NotATransactionError('got an object with neither query, execute nor executeSql')
+}
+
+function fromExecuteSql(tx: ExecuteSqlLike): Executor {
+  return { execute: async (text, values) => (await tx.executeSql(text, [...values])).rows }
+}
+
+function fromDrizzleTransaction(tx: DrizzleTransactionLike, shape: Record<string, unknown>): Executor {
+  if (!isFunction(shape.rollback)) {
+    throw new NotATransactionError(
+      'got a Drizzle database, use the tx of db.transaction(async (tx) => …) instead',
+    )
+  }
+  const db = fromDrizzle(tx as never, sql as never)
+  return { execute: async (text, values) => (await db.executeSql(text, [...values])).rows }
+}
+
+function fromPgClient(tx: PgClientLike, shape: Record<string, unknown>): Executor {
+  if ('totalCount' in shape && 'idleCount' in shape) {
+    throw new NotATransactionError('got a pg Pool, pass the client on which you ran BEGIN instead')
+  }
+  if (isFunction(shape.transaction)) {
+    throw new NotATransactionError('got a database handle, pass the tx of its transaction() instead')
+  }
+  if (isFunction(shape.getTransactionStatus) && tx.getTransactionStatus?.() !== 'T') {
+    throw new NotATransactionError(
+      tx.getTransactionStatus?.() === 'E'
+        ? 'got a client whose transaction has failed, ROLLBACK is all that it takes now'
+        : "got a client outside a transaction, await client.query('BEGIN') first",
+    )
+  }
+  return fromQuery(tx)
+}
+
+function fromQuery(tx: Pick<PgClientLike, 'query'>): Executor {
+  return { execute: async (text, values) => (await tx.query(text, [...values])).rows }
+}
+
+function isFunction(value: unknown): boolean {
+  return typeof value === 'function'
+}

@@ -1,0 +1,116 @@
+import { dedupKeyOf } from '../intent/dedup-key.ts'
+import type { Intent } from '../intent/intent.ts'
+import type { BatchEnqueueOptions, EnqueueOptions, ResolvedOptions } from '../intent/options.ts'
+import { toPayload } from '../intent/payload.ts'
+import { validateIntent } from '../intent/validate.ts'
+import { validateOptions } from '../intent/validate-options.ts'
+import { type Names, namesOf } from '../store/names.ts'
+import { type Executor, executorFor, type Transaction } from './executor.ts'
+import { enqueueMany, enqueueOne, type StoredIntent } from './statement.ts'
+import { underSavepoint } from './savepoint.ts'
+
+/** What became of an intent. */
+export type EnqueueResult =
+  /** Stored; or, where `duplicate`, not stored, and `id` is the earlier intent's. */
+  | { readonly id: string; readonly duplicate: boolean; readonly error?: never }
+  /** Left out: only with `onError: 'ignore'`. The caller's transaction is as it was. */
+  | { readonly id?: never; readonly duplicate: false; readonly error: Error }
+
+export interface OutboxOptions {
+  /** The schema given to `customerio-outbox migrate`. Default: `outbox`. */
+  readonly schema?: string | undefined
+  /**
+   * Told of every error that `onError: 'ignore'` kept from the caller. Default: a Node warning without any
+   * payload, so that it cannot go unseen.
+   */
+  readonly onIgnored?: ((error: Error) => void) | undefined
+}
+
+export interface Outbox {
+  /**
+   * Stores an intent in the caller's transaction, in one round trip. COMMIT makes it durable and it will be
+   * sent; ROLLBACK, also to a savepoint, leaves nothing of it, its dedup key included. Nothing is sent from here:
+   * an outage of Customer.io cannot slow or fail the caller.
+   *
+   * @param tx A pg client after BEGIN, a Drizzle transaction, or what one of pg-boss' adapters returns.
+   * @throws {InvalidIntentError | InvalidOptionError} before any SQL runs: the transaction is untouched.
+   * @throws {NotATransactionError} for a pool, a bare database, or a client outside a transaction.
+   */
+  enqueue(tx: Transaction, intent: Intent, options?: EnqueueOptions): Promise<EnqueueResult>
+  /**
+   * The same for an array, in its order, in one round trip for thousands; the options count for each. All are
+   * checked before the first is stored. Results come in the order of the intents.
+   */
+  enqueue(
+    tx: Transaction,
+    intents: readonly Intent[],
+    options?: BatchEnqueueOptions,
+  ): Promise<EnqueueResult[]>
+}
+
+/**
+ * The app's side of the outbox. Holds no connection and starts nothing: make one and share it.
+ *
+ * @throws Error when the schema's name is not a plain identifier.
+ */
+export function createOutbox(options: OutboxOptions = {}): Outbox {
+  const names = namesOf(options.schema)
+  const onIgnored = options.onIgnored ?? warn
+
+  async function enqueue(tx: Transaction, given: Intent | readonly Intent[], enqueueOptions?: unknown) {
+    if (!Array.isArray(given)) return (await store(tx, [given as Intent], 'one', enqueueOptions))[0]
+    return store(tx, given, 'many', enqueueOptions)
+  }
+
+  async function store(
+    tx: Transaction,
+    given: readonly Intent[],
+    of: 'one' | 'many',
+    enqueueOptions: unknown,
+  ): Promise<EnqueueResult[]> {
+    const ignore = (enqueueOptions as EnqueueOptions | undefined)?.onError === 'ignore'
+    try {
+      const resolved = validateOptions(enqueueOptions, of)
+      const executor = executorFor(tx)
+      const rows = prepare(given, of, resolved)
+      if (rows.length === 0) return []
+      const run = () => insert(executor, names, rows, of)
+      return await (ignore ? underSavepoint(executor, run) : run())
+    } catch (error) {
+      if (!ignore) throw error
+      onIgnored(error as Error)
+      return given.map(() => ({ duplicate: false, error: error as Error }))
+    }
+  }
+
+  return { enqueue: enqueue as Outbox['enqueue'] }
+}
+
+/** Checks everything before any SQL runs. */
+function prepare(given: readonly Intent[], of: 'one' | 'many', options: ResolvedOptions): StoredIntent[] {
+  return given.map((value, index) => {
+    const intent = validateIntent(value, of === 'many' ? index : undefined)
+    return {
+      operation: intent.operation,
+      payload: toPayload(intent),
+      dedup_key: dedupKeyOf(options, intent, index) ?? null,
+      dedup_window: `${options.dedupWindowSeconds} seconds`,
+      ordering_key: options.orderingKey ?? null,
+      send_after: options.sendAfter?.toISOString() ?? null,
+      expires_at: options.expiresAt?.toISOString() ?? null,
+      workspace: options.workspace,
+      on_ambiguous: options.onAmbiguous,
+      priority: options.priority,
+    }
+  })
+}
+
+async function insert(executor: Executor, names: Names, rows: StoredIntent[], of: 'one' | 'many') {
+  const [first] = rows
+  if (of === 'one' && first) return [await enqueueOne(executor, names, first)]
+  return enqueueMany(executor, names, rows)
+}
+
+function warn(error: Error): void {
+  process.emitWarning(`an intent was left out: ${error.message}`, 'CustomerioOutboxWarning')
+}

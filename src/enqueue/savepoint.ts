@@ -1,0 +1,18 @@
+import type { Executor } from './executor.ts'
+
+/**
+ * Runs `work` under a savepoint of the caller's transaction: when it fails, the transaction is rolled back to
+ * where it was and can go on. Costs two more round trips.
+ */
+export async function underSavepoint<T>(executor: Executor, work: () => Promise<T>): Promise<T> {
+  await executor.execute('SAVEPOINT customerio_outbox', [])
+  try {
+    const result = await work()
+    await executor.execute('RELEASE SAVEPOINT customerio_outbox', [])
+    return result
+  } catch (error) {
+    await executor.execute('ROLLBACK TO SAVEPOINT customerio_outbox', [])
+    await executor.execute('RELEASE SAVEPOINT customerio_outbox', [])
+    throw error
+  }
+}

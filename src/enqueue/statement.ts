@@ -1,0 +1,76 @@
+import type { Names } from '../store/names.ts'
+import type { Executor } from './executor.ts'
+
+/** An intent as `outbox.enqueue` and `outbox.enqueue_many` name its parts. */
+export interface StoredIntent {
+  readonly operation: string
+  readonly payload: object
+  readonly dedup_key: string | null
+  readonly dedup_window: string
+  readonly ordering_key: string | null
+  readonly send_after: string | null
+  readonly expires_at: string | null
+  readonly workspace: string
+  readonly on_ambiguous: string
+  readonly priority: string
+}
+
+interface Row {
+  readonly id: string
+  readonly duplicate: boolean
+}
+
+/**
+ * Every parameter is bound as text and cast by the server: drivers differ in what they make of an object bound
+ * to jsonb (postgres.js encodes a string a second time) and of a Date.
+ */
+export async function enqueueOne(executor: Executor, names: Names, intent: StoredIntent): Promise<Row> {
+  const rows = await run(
+    executor,
+    `SELECT id::text, duplicate FROM ${names.q}.enqueue($1::text, $2::text::jsonb, $3::text, $4::text::interval,
+       $5::text, $6::text::timestamptz, $7::text::timestamptz, $8::text, $9::text, $10::text)`,
+    [
+      intent.operation,
+      JSON.stringify(intent.payload),
+      intent.dedup_key,
+      intent.dedup_window,
+      intent.ordering_key,
+      intent.send_after,
+      intent.expires_at,
+      intent.workspace,
+      intent.on_ambiguous,
+      intent.priority,
+    ],
+  )
+  const [row] = rows
+  if (!row) throw new Error('outbox.enqueue returned no row')
+  return { id: row.id, duplicate: row.duplicate }
+}
+
+/** One statement for any number of intents. */
+export async function enqueueMany(
+  executor: Executor,
+  names: Names,
+  intents: readonly StoredIntent[],
+): Promise<Row[]> {
+  const rows = await run(
+    executor,
+    `SELECT id::text, duplicate FROM ${names.q}.enqueue_many($1::text::jsonb) ORDER BY ordinal`,
+    [JSON.stringify(intents)],
+  )
+  return rows.map(({ id, duplicate }) => ({ id, duplicate }))
+}
+
+/**
+ * Throws the database's own error: Drizzle wraps it in one whose message lists the parameters, and those are
+ * customers' data.
+ */
+async function run(executor: Executor, text: string, values: (string | null)[]): Promise<Row[]> {
+  try {
+    return (await executor.execute(text, values)) as Row[]
+  } catch (error) {
+    if (error instanceof Error && error.name === 'DrizzleQueryError' && error.cause) throw error.cause
+    if (error instanceof Error && 'params' in error && error.cause) throw error.cause
+    throw error
+  }
+}

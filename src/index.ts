@@ -1,0 +1,33 @@
+/**
+ * customerio-outbox: a transactional outbox for Postgres apps that delivers to Customer.io.
+ *
+ * The way of an intent through the stages, one folder each:
+ *
+ * ```
+ * intent      what may be enqueued: types, limits, checks; pure
+ * enqueue     the caller's transaction and the one statement that stores an intent
+ * store       the schema, and every statement of the relay, one file each
+ * relay       dispatcher, lane workers, batches, breaker, settle
+ * customerio  the wire forms, the transport, and what an answer means
+ * observe     health and status for people and machines
+ * cli         one file per command
+ * testing     the fake Customer.io and a real Postgres, for tests
+ * ```
+ */
+export { NotATransactionError } from './enqueue/errors.ts'
+export type {
+  DrizzleTransactionLike,
+  ExecuteSqlLike,
+  PgClientLike,
+  PgliteTransactionLike,
+  Transaction,
+} from './enqueue/executor.ts'
+export { createOutbox, type EnqueueResult, type Outbox, type OutboxOptions } from './enqueue/outbox.ts'
+export * from './intent/builders.ts'
+export { InvalidIntentError, InvalidOptionError } from './intent/errors.ts'
+export type * from './intent/intent.ts'
+export type { BatchEnqueueOptions, EnqueueOptions } from './intent/options.ts'
+export type { RelayEvents } from './relay/events.ts'
+export { InvalidSettingError, type RelayOptions } from './relay/options.ts'
+export { createRelay, type Relay } from './relay/relay.ts'
+export { type MigrateOptions, type MigrateResult, migrate, migrationScript } from './store/migrate.ts'

@@ -1,0 +1,73 @@
+/** Words for error messages: names and kinds, never values. */
+
+const PLAIN_NAME = /^[A-Za-z_$][\w$]*$/
+const MAX_NAME_LENGTH = 60
+
+/** A value's kind, as a message says it: `string`, `null`, `array`, `Date`, `NaN`, `Map`. */
+export function kindOf(value: unknown): string {
+  if (value === null) return 'null'
+  if (Array.isArray(value)) return 'array'
+  if (typeof value === 'number') return Number.isFinite(value) ? 'number' : String(value)
+  if (typeof value !== 'object') return typeof value
+  return isPlainObject(value) ? 'object' : classOf(value)
+}
+
+function classOf(value: object): string {
+  const name: unknown = Object.getPrototypeOf(value)?.constructor?.name
+  return typeof name === 'string' && PLAIN_NAME.test(name) ? shorten(name) : 'class instance'
+}
+
+/** A path as code writes it: `data.items[3]["first name"]`. Long names are cut, control characters escaped. */
+export function pathOf(keys: readonly (string | number)[]): string {
+  let path = ''
+  for (const key of keys) {
+    if (typeof key === 'number') path += `[${key}]`
+    else if (!PLAIN_NAME.test(key)) path += `[${JSON.stringify(shorten(key))}]`
+    else path += path === '' ? shorten(key) : `.${shorten(key)}`
+  }
+  return path
+}
+
+/** A path below another one: `data` and `total`, or `data` and `["first name"]`. */
+export function join(prefix: string, path: string): string {
+  return prefix === '' || path === '' || path.startsWith('[') ? prefix + path : `${prefix}.${path}`
+}
+
+function shorten(name: string): string {
+  return name.length <= MAX_NAME_LENGTH ? name : `${name.slice(0, MAX_NAME_LENGTH)}…`
+}
+
+/** An object literal's kind of object: of this realm, of another one (Jest, vm), or without a prototype. */
+export function isPlainObject(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (prototype === Object.prototype || prototype === null) return true
+  return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype as object, 'isPrototypeOf')
+}
+
+/** What to write instead of an unknown name: the one that was probably meant, or all that are known. */
+export function hint(name: string, known: readonly string[]): string {
+  const meant = closest(name, known)
+  return meant === undefined ? `pass one of ${known.join(', ')}` : `did you mean ${meant}?`
+}
+
+/** The known name that `name` is most likely a slip of, if one is within two edits of it. */
+function closest(name: string, known: readonly string[]): string | undefined {
+  const reach = Math.min(2, Math.floor(name.length / 2))
+  const distances = known.map((candidate) => ({ candidate, distance: editDistance(name, candidate) }))
+  return distances.filter((d) => d.distance <= reach).sort((a, b) => a.distance - b.distance)[0]?.candidate
+}
+
+function editDistance(a: string, b: string): number {
+  if (Math.abs(a.length - b.length) > 2) return Number.POSITIVE_INFINITY
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const substituted = (row[j - 1] ?? 0) + (a[i - 1]?.toLowerCase() === b[j - 1]?.toLowerCase() ? 0 : 1)
+      next.push(Math.min(substituted, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
+    }
+    row = next
+  }
+  return row[b.length] ?? 0
+}

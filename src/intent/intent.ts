@@ -1,0 +1,116 @@
+/**
+ * The intent: what an app asks to be delivered to Customer.io, as a discriminated union on `operation`.
+ *
+ * Pure types, no I/O. Limits and their sources are in `limits.ts`, the checks in `validate.ts`.
+ */
+
+/** Any JSON value. Dates, NaN, Infinity, bigint, functions and class instances are not JSON and are refused. */
+export type Json =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly Json[]
+  | { readonly [key: string]: Json | undefined }
+
+/** A JSON object. Keys whose value is `undefined` are left out, as `JSON.stringify` does. */
+export type JsonObject = { readonly [key: string]: Json | undefined }
+
+/** Exactly one identifier of a person; at most 150 bytes of UTF-8. */
+export type PersonIdentifiers =
+  | { readonly id: string | number }
+  | { readonly email: string }
+  | { readonly phone: string }
+  | { readonly cio_id: string }
+
+/** The person an intent is about: `customerId` (the same as `identifiers: { id }`) or `identifiers`. */
+export type Person =
+  | { readonly customerId: string | number; readonly identifiers?: never }
+  | { readonly identifiers: PersonIdentifiers; readonly customerId?: never }
+
+/** One of the two people of a merge. Customer.io merges by id, email or cio_id, not by phone. */
+export type MergeIdentifier =
+  | { readonly id: string | number }
+  | { readonly email: string }
+  | { readonly cio_id: string }
+
+/** Unix time in whole seconds. Default: the time of the business write, which the database stamps. */
+export type UnixSeconds = number
+
+export type IdentifyIntent = Person & {
+  readonly operation: 'identify'
+  /** At most 300 attributes; names ≤ 150 bytes, values ≤ 1,000 bytes. */
+  readonly attributes?: JsonObject
+  readonly timestamp?: UnixSeconds
+}
+
+export type TrackIntent = Person & {
+  readonly operation: 'track'
+  /** 1 to 100 bytes. */
+  readonly name: string
+  readonly data?: JsonObject
+  readonly timestamp?: UnixSeconds
+}
+
+export type TrackPageViewIntent = Person & {
+  readonly operation: 'trackPageView'
+  /** The page's URL or path; 1 to 100 bytes. */
+  readonly path: string
+  readonly data?: JsonObject
+  readonly timestamp?: UnixSeconds
+}
+
+export type TrackScreenIntent = Person & {
+  readonly operation: 'trackScreen'
+  /** The screen's name; 1 to 100 bytes. */
+  readonly name: string
+  readonly data?: JsonObject
+  readonly timestamp?: UnixSeconds
+}
+
+export type AddDeviceIntent = Person & {
+  readonly operation: 'addDevice'
+  readonly deviceId: string
+  readonly platform: 'ios' | 'android'
+  /** `last_used` (Unix seconds) and the device's attributes. */
+  readonly data?: JsonObject & { readonly last_used?: UnixSeconds }
+}
+
+export type DeleteDeviceIntent = Person & {
+  readonly operation: 'deleteDevice'
+  readonly deviceId: string
+}
+
+export type SuppressIntent = Person & { readonly operation: 'suppress' }
+export type UnsuppressIntent = Person & { readonly operation: 'unsuppress' }
+export type DestroyIntent = Person & { readonly operation: 'destroy' }
+
+export type MergeCustomersIntent = {
+  readonly operation: 'mergeCustomers'
+  /** The person that stays. Its identifier is the ordering key. */
+  readonly primary: MergeIdentifier
+  /** The person that is merged into the primary and deleted. */
+  readonly secondary: MergeIdentifier
+}
+
+/** Any operation of the Track API v2 as it stands: people, objects, relationships. */
+export type EntityIntent = {
+  readonly operation: 'entity'
+  readonly entity: JsonObject & { readonly type: string; readonly action: string }
+}
+
+/** What can be enqueued today. */
+export type Intent =
+  | IdentifyIntent
+  | TrackIntent
+  | TrackPageViewIntent
+  | TrackScreenIntent
+  | AddDeviceIntent
+  | DeleteDeviceIntent
+  | SuppressIntent
+  | UnsuppressIntent
+  | DestroyIntent
+  | MergeCustomersIntent
+  | EntityIntent
+
+export type Operation = Intent['operation']

@@ -1,0 +1,267 @@
+import {
+  BrokenCircuitError,
+  type CircuitBreakerPolicy,
+  CircuitState,
+  ConsecutiveBreaker,
+  circuitBreaker,
+  ExponentialBackoff,
+  handleWhenResult,
+  retry,
+  wrap,
+} from 'cockatiel'
+import type { Answer } from '../customerio/answer.ts'
+import type { BreakerRow, BreakerState } from '../store/read-breakers.ts'
+import type { ResolvedRelayOptions } from './options.ts'
+
+/** What the breaker tells the fleet through Postgres; resolves when it is written. */
+export interface BreakerStore {
+  open(state: 'open' | 'paused', failureCount: number, error: string): Promise<boolean>
+  acquireProbe(): Promise<boolean>
+  close(reason: string): Promise<boolean>
+  hold(ms: number, error: string): Promise<void>
+  recordFailures(count: number, error: string | undefined): Promise<void>
+}
+
+export type BreakerSettings = Pick<ResolvedRelayOptions, 'breaker' | 'retry'>
+
+/** Leave to send one request: an ordinary one, or the fleet's one probe. To be used or given back. */
+export type Permit = 'send' | 'probe'
+
+interface Policy {
+  readonly breaker: CircuitBreakerPolicy
+  execute(send: () => Promise<Answer>): Promise<Answer>
+}
+
+/** What the dispatcher may start for a destination: every lane, one that probes, or none. */
+export type Eligibility = 'all' | 'probe' | 'none'
+
+/** Longest delay that a timer takes (2^31 − 1 ms): Postgres decides when a breaker half-opens, not cockatiel. */
+const NEVER = 2_147_483_647
+/** Without a `Retry-After`: 1 s, doubled with each 429 in a row, up to a minute. */
+const HOLD_MS = { first: 1_000, max: 60_000 }
+
+/**
+ * One destination's breaker in one relay: cockatiel counts and samples, the row in `outbox.breakers` says for
+ * the whole fleet what the state is, when a probe is due and who holds it.
+ *
+ * Retry is outside and breaker inside, so that the breaker sees every attempt: five failures are five requests.
+ */
+export class DestinationBreaker {
+  readonly #relayId: string
+  readonly #settings: BreakerSettings
+  readonly #store: BreakerStore
+  readonly #clock: () => number
+  #policy: Policy
+  #state: BreakerState = 'closed'
+  #retryAt: number | undefined
+  #heldUntil = 0
+  #probeIsMine = false
+  #probeLeaseUntil = 0
+  #probing = false
+  #failures = 0
+  #limitedInARow = 0
+  /** Raised by every change made here: what was read from the row before it is stale. */
+  #generation = 0
+
+  constructor(
+    relayId: string,
+    settings: BreakerSettings,
+    store: BreakerStore,
+    clock = () => performance.now(),
+  ) {
+    this.#relayId = relayId
+    this.#settings = settings
+    this.#store = store
+    this.#clock = clock
+    this.#policy = this.#closedPolicy()
+  }
+
+  get state(): BreakerState {
+    return this.#state
+  }
+
+  get generation(): number {
+    return this.#generation
+  }
+
+  /** Milliseconds until the destination may be tried; undefined while it may be now, or until a person resumes it. */
+  get waitMs(): number | undefined {
+    const now = this.#clock()
+    const due = Math.max(this.#heldUntil, this.#state === 'closed' ? 0 : (this.#retryAt ?? 0))
+    return due > now ? due - now : undefined
+  }
+
+  eligibility(): Eligibility {
+    const now = this.#clock()
+    if (this.#heldUntil > now) return 'none'
+    if (this.#state === 'closed') return 'all'
+    if (this.#probing) return 'none'
+    if (this.#state === 'half_open')
+      return this.#probeIsMine || this.#probeLeaseUntil <= now ? 'probe' : 'none'
+    return this.#retryAt !== undefined && this.#retryAt <= now ? 'probe' : 'none'
+  }
+
+  /** Takes over what the fleet says, unless this relay has changed something since it was read. */
+  apply(row: BreakerRow | undefined, generation: number): void {
+    if (generation !== this.#generation) return
+    const now = this.#clock()
+    const was = this.#state
+    this.#state = row?.state ?? 'closed'
+    this.#retryAt = row?.retryInMs == null ? undefined : now + row.retryInMs
+    this.#heldUntil = row?.heldForMs == null ? 0 : now + row.heldForMs
+    this.#probeIsMine = row?.probeRelay === this.#relayId
+    this.#probeLeaseUntil = now + (row?.probeLeftMs ?? 0)
+    if (was !== 'closed' && this.#state === 'closed') this.#reset()
+  }
+
+  /**
+   * Asks to send one request. Undefined: hand the lane back, the breaker is open, a hold is on, or another lane
+   * or relay has the probe.
+   */
+  async enter(): Promise<Permit | undefined> {
+    const eligibility = this.eligibility()
+    if (eligibility === 'none') return undefined
+    if (eligibility === 'all') return 'send'
+    this.#probing = true
+    try {
+      const renewed = this.#probeIsMine && this.#state === 'half_open'
+      if (!(await this.#store.acquireProbe())) {
+        this.#probing = false
+        return undefined
+      }
+      this.#generation++
+      this.#state = 'half_open'
+      this.#probeIsMine = true
+      if (!renewed) this.#policy = this.#probePolicy()
+      return 'probe'
+    } catch (error) {
+      this.#probing = false
+      throw error
+    }
+  }
+
+  /** Gives back a permit that was not used. */
+  giveBack(permit: Permit): void {
+    if (permit === 'probe') this.#probing = false
+  }
+
+  /**
+   * Runs one request under retry and breaker, and writes down what it came to. Undefined: the breaker opened
+   * meanwhile and nothing was sent.
+   */
+  async run(permit: Permit, send: () => Promise<Answer>): Promise<Answer | undefined> {
+    try {
+      const answer = await this.#policy.execute(send)
+      if (permit === 'probe') await this.#settleProbe(answer)
+      else await this.#settleSend(answer)
+      return answer
+    } catch (error) {
+      if (error instanceof BrokenCircuitError) return undefined
+      throw error
+    } finally {
+      this.giveBack(permit)
+    }
+  }
+
+  async #settleSend(answer: Answer): Promise<void> {
+    if (this.#state !== 'closed') return // a straggler from before it opened
+    if (answer.kind === 'credential') return this.#open('paused', answer.message, answer.status)
+    if (answer.kind === 'rate_limited') return this.#hold(answer.retryAfterMs, answer.message)
+    this.#limitedInARow = 0
+    if (answer.kind === 'unavailable') {
+      if (this.#policy.breaker.state === CircuitState.Open)
+        await this.#open('open', answer.message, answer.status)
+      return
+    }
+    if (this.#failures > 0) {
+      this.#failures = 0
+      await this.#store.recordFailures(0, undefined)
+    }
+  }
+
+  async #settleProbe(answer: Answer): Promise<void> {
+    if (answer.kind === 'credential') return this.#open('paused', answer.message, answer.status)
+    if (answer.kind === 'rate_limited') {
+      await this.#hold(answer.retryAfterMs, answer.message)
+      return this.#open('open', answer.message, 429)
+    }
+    if (answer.kind === 'unavailable') return this.#open('open', answer.message, answer.status)
+    if (this.#policy.breaker.state !== CircuitState.Closed) return
+    this.#generation++
+    await this.#store.close(`${this.#settings.breaker.successes} successes`)
+    this.#state = 'closed'
+    this.#reset()
+  }
+
+  async #open(state: 'open' | 'paused', message: string, status: number | undefined): Promise<void> {
+    if (this.#state === state) return
+    this.#generation++
+    this.#state = state
+    this.#probeIsMine = false
+    this.#retryAt = this.#clock() + this.#settings.breaker.halfOpenAfterMs
+    const error = status === undefined ? message : `${status}: ${message}`
+    await this.#store.open(state, Math.max(this.#failures, 1), error)
+  }
+
+  async #hold(retryAfterMs: number | undefined, message: string): Promise<void> {
+    const ms = retryAfterMs ?? Math.min(HOLD_MS.max, HOLD_MS.first * 2 ** this.#limitedInARow)
+    this.#limitedInARow++
+    this.#generation++
+    this.#heldUntil = Math.max(this.#heldUntil, this.#clock() + ms)
+    await this.#store.hold(ms, `429: ${message}`)
+  }
+
+  #reset(): void {
+    this.#probeIsMine = false
+    this.#failures = 0
+    this.#limitedInARow = 0
+    this.#retryAt = undefined
+    this.#policy = this.#closedPolicy()
+  }
+
+  /** Counts consecutive failures of the destination, and retries them quickly while it is closed. */
+  #closedPolicy(): Policy {
+    const breaker = circuitBreaker(handleWhenResult(isUnavailable), {
+      halfOpenAfter: NEVER,
+      breaker: new ConsecutiveBreaker(this.#settings.breaker.failures),
+    })
+    breaker.onFailure(({ reason }) => {
+      if (!('value' in reason)) return
+      this.#failures++
+      const { message } = reason.value as Answer & { message: string }
+      if (this.#failures < this.#settings.breaker.failures) {
+        this.#store.recordFailures(this.#failures, message).catch(() => {}) // a count for people: the state is not lost
+      }
+    })
+    const retries = retry(handleWhenResult(isUnavailable), {
+      maxAttempts: this.#settings.retry.attempts,
+      backoff: new ExponentialBackoff({ initialDelay: this.#settings.retry.initialDelayMs }),
+    })
+    const execute = (send: () => Promise<Answer>) =>
+      this.#settings.retry.attempts === 0 ? breaker.execute(send) : wrap(retries, breaker).execute(send)
+    return { breaker, execute }
+  }
+
+  /**
+   * Samples as many probes as must succeed, without retries. An answer about the credential or the rate is no
+   * success here: cockatiel would close the breaker on a 401.
+   */
+  #probePolicy(): Policy {
+    const breaker = circuitBreaker(handleWhenResult(isNoSuccess), {
+      halfOpenAfter: NEVER,
+      halfOpenSampling: { calls: this.#settings.breaker.successes, threshold: 0 },
+      breaker: new ConsecutiveBreaker(this.#settings.breaker.failures),
+      initialState: { ownState: { value: CircuitState.Open, openedAt: 0, attemptNo: 1 }, breakerState: 0 },
+    })
+    return { breaker, execute: (send) => breaker.execute(send) }
+  }
+}
+
+function isUnavailable(result: unknown): boolean {
+  return (result as Answer).kind === 'unavailable'
+}
+
+function isNoSuccess(result: unknown): boolean {
+  const { kind } = result as Answer
+  return kind === 'unavailable' || kind === 'credential' || kind === 'rate_limited'
+}

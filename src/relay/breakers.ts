@@ -1,0 +1,85 @@
+import { acquireProbe } from '../store/acquire-probe.ts'
+import { closeBreaker } from '../store/close-breaker.ts'
+import type { Database } from '../store/database.ts'
+import { holdDestination } from '../store/hold-destination.ts'
+import { openBreaker } from '../store/open-breaker.ts'
+import { type BreakerState, readBreakers } from '../store/read-breakers.ts'
+import { recordFailures } from '../store/record-failure.ts'
+import { type BreakerSettings, DestinationBreaker } from './breaker.ts'
+
+/** The key of Customer.io is tried again every so often: it may have been put right on their side. */
+const PAUSED_RETRY_MS = 30_000
+
+export interface BreakersOptions {
+  readonly db: Database
+  readonly relayId: string
+  readonly settings: BreakerSettings
+  readonly onChange: (destination: string, from: BreakerState, to: BreakerState) => void
+}
+
+/** The breakers of every destination in this relay, kept in step with the fleet's rows. */
+export class Breakers {
+  readonly #options: BreakersOptions
+  readonly #breakers = new Map<string, DestinationBreaker>()
+  readonly #seen = new Map<string, BreakerState>()
+
+  constructor(options: BreakersOptions) {
+    this.#options = options
+  }
+
+  get(destination: string): DestinationBreaker {
+    let breaker = this.#breakers.get(destination)
+    if (!breaker) {
+      const { relayId, settings } = this.#options
+      breaker = new DestinationBreaker(relayId, settings, this.#storeOf(destination))
+      this.#breakers.set(destination, breaker)
+    }
+    return breaker
+  }
+
+  /** Reads the fleet's rows. A row wins over what this relay thinks, unless it is older than its own change. */
+  async sync(): Promise<void> {
+    const generations = new Map([...this.#breakers].map(([name, breaker]) => [name, breaker.generation]))
+    const rows = new Map((await readBreakers(this.#options.db)).map((row) => [row.destination, row]))
+    for (const destination of new Set([...rows.keys(), ...this.#breakers.keys()])) {
+      const breaker = this.get(destination)
+      breaker.apply(rows.get(destination), generations.get(destination) ?? breaker.generation)
+    }
+    this.report()
+  }
+
+  /** Tells of the states that have changed since the last time. */
+  report(): void {
+    for (const [destination, breaker] of this.#breakers) {
+      const from = this.#seen.get(destination) ?? 'closed'
+      this.#seen.set(destination, breaker.state)
+      if (from !== breaker.state) this.#options.onChange(destination, from, breaker.state)
+    }
+  }
+
+  /** Milliseconds until the first destination that waits may be tried; undefined where none waits. */
+  get waitMs(): number | undefined {
+    const waits = [...this.#breakers.values()]
+      .map((breaker) => breaker.waitMs)
+      .filter((ms) => ms !== undefined)
+    return waits.length > 0 ? Math.min(...waits) : undefined
+  }
+
+  #storeOf(destination: string) {
+    const { db, relayId, settings } = this.#options
+    const { halfOpenAfterMs, maxHalfOpenAfterMs } = settings.breaker
+    return {
+      open: async (state: 'open' | 'paused', failureCount: number, error: string) => {
+        this.report()
+        const delayMs = state === 'paused' ? Math.min(PAUSED_RETRY_MS, halfOpenAfterMs) : halfOpenAfterMs
+        const maxDelayMs = state === 'paused' ? delayMs : maxHalfOpenAfterMs
+        return openBreaker(db, { destination, relayId, state, failureCount, error, delayMs, maxDelayMs })
+      },
+      acquireProbe: () => acquireProbe(db, destination, relayId),
+      close: (reason: string) => closeBreaker(db, destination, relayId, reason),
+      hold: (ms: number, error: string) => holdDestination(db, destination, ms, error),
+      recordFailures: (count: number, error: string | undefined) =>
+        recordFailures(db, destination, count, error),
+    }
+  }
+}

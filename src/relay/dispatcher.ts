@@ -1,0 +1,138 @@
+import type { Database } from '../store/database.ts'
+import { findLanesWithWork } from '../store/find-lanes-with-work.ts'
+import { type Lane, laneKey } from '../store/lane.ts'
+import { promoteScheduled } from '../store/promote-scheduled.ts'
+import { setRelayIdle } from '../store/relay-idle.ts'
+import type { Breakers } from './breakers.ts'
+import type { LaneJob, LaneJobs } from './lane-jobs.ts'
+import { Signal } from './signal.ts'
+
+/** While lanes are worked no wake-up is sent: lanes that get work meanwhile are found by looking this often. */
+const BUSY_LOOK_MS = 20
+/** After a failure of the database. */
+const PAUSE_AFTER_ERROR_MS = 1_000
+/** The idle flag is said again this often: another relay may have taken it down and died. */
+const IDLE_AGAIN_MS = 5_000
+
+export interface DispatcherOptions {
+  readonly db: Database
+  readonly jobs: LaneJobs
+  readonly breakers: Breakers
+  /** Lanes worked at a time. */
+  readonly capacity: number
+  readonly pollIntervalMs: number
+  readonly serves: (destination: string) => boolean
+  /** Works one lane to the end of its turn; never rejects. */
+  readonly work: (job: LaneJob) => Promise<void>
+  readonly onUnserved: (destination: string) => void
+  readonly onError: (error: Error) => void
+}
+
+/**
+ * Decides which lanes are worked: those with intents whose destination is not held back. It offers them to the
+ * fleet as pg-boss jobs and takes as many as it has room for.
+ */
+export class Dispatcher {
+  readonly #options: DispatcherOptions
+  readonly #signal = new Signal()
+  readonly #active = new Map<string, { readonly job: LaneJob; readonly done: Promise<void> }>()
+  #stopped = false
+  #syncDue = true
+  #idleSaidAt = Number.NEGATIVE_INFINITY
+  #loop: Promise<void> | undefined
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options
+  }
+
+  get active(): LaneJob[] {
+    return [...this.#active.values()].map(({ job }) => job)
+  }
+
+  start(): void {
+    this.#loop ??= this.#run()
+  }
+
+  /** Something has changed: look now. */
+  wake(kind: 'work' | 'breaker'): void {
+    if (kind === 'breaker') this.#syncDue = true
+    this.#signal.raise()
+  }
+
+  /** Takes no more lanes, and waits for those that are worked to end their turn. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#signal.raise()
+    await this.#loop
+    await Promise.all([...this.#active.values()].map(({ done }) => done))
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopped) {
+      try {
+        await this.#signal.wait(await this.#look())
+      } catch (error) {
+        this.#options.onError(error as Error)
+        this.#syncDue = true
+        await this.#signal.wait(PAUSE_AFTER_ERROR_MS)
+      }
+    }
+  }
+
+  /** One look: find, offer, take. Returns how long to wait for the next one, in ms. */
+  async #look(): Promise<number> {
+    const { db, breakers, jobs, capacity, pollIntervalMs } = this.#options
+    if (this.#syncDue) {
+      this.#syncDue = false
+      await breakers.sync()
+    }
+    await promoteScheduled(db)
+    const lanes = this.#startable(await findLanesWithWork(db))
+    if (lanes.length > 0) {
+      await Promise.all([this.#sayIdle(false), jobs.offer(lanes)])
+      const room = capacity - this.#active.size
+      if (room > 0) for (const job of await jobs.take(room)) this.#begin(job)
+    }
+    const wait = Math.min(breakers.waitMs ?? pollIntervalMs, pollIntervalMs)
+    if (this.#active.size > 0) return Math.min(wait, BUSY_LOOK_MS)
+    if (lanes.length > 0) return wait // another relay works them, or a backoff is on
+    const slept = this.#idleSaidAt > Number.NEGATIVE_INFINITY
+    await this.#sayIdle(true)
+    this.#syncDue = true // a poll also looks at the breakers: their notification may have been lost
+    // What committed between the look and the flag was told nobody: look once more before sleeping.
+    return slept ? wait : 0
+  }
+
+  #startable(lanes: readonly Lane[]): Lane[] {
+    const probing = new Set<string>()
+    return lanes.filter((lane) => {
+      const { destination } = lane
+      if (!this.#options.serves(destination)) {
+        this.#options.onUnserved(destination)
+        return false
+      }
+      if (this.#active.has(laneKey(lane))) return false
+      const eligibility = this.#options.breakers.get(destination).eligibility()
+      if (eligibility !== 'probe') return eligibility === 'all'
+      if (probing.has(destination)) return false
+      probing.add(destination)
+      return true
+    })
+  }
+
+  #begin(job: LaneJob): void {
+    const key = laneKey(job.lane)
+    const done = this.#options.work(job).finally(() => {
+      this.#active.delete(key)
+      this.#signal.raise() // a job offered while the lane's job was active was refused: look again
+    })
+    this.#active.set(key, { job, done })
+  }
+
+  async #sayIdle(idle: boolean): Promise<void> {
+    const now = performance.now()
+    if (idle ? now - this.#idleSaidAt < IDLE_AGAIN_MS : this.#idleSaidAt === Number.NEGATIVE_INFINITY) return
+    await setRelayIdle(this.#options.db, idle)
+    this.#idleSaidAt = idle ? now : Number.NEGATIVE_INFINITY
+  }
+}

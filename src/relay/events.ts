@@ -1,0 +1,38 @@
+import type { BreakerState } from '../store/read-breakers.ts'
+import type { DeadLetterReason } from '../store/settle.ts'
+
+/** Every event of a relay with its payload. No event carries a payload of an intent or a key. */
+export interface RelayEvents {
+  /** The relay takes part in the fleet. */
+  started: [{ readonly relayId: string }]
+  /** It has handed back its lanes and closed its connections. */
+  stopped: [{ readonly relayId: string }]
+  /** Intents left the queue: Customer.io has taken `delivered` of them. */
+  settled: [
+    {
+      readonly destination: string
+      readonly lane: number
+      readonly delivered: number
+      readonly dead: number
+    },
+  ]
+  /** An intent will not be delivered as it stands. */
+  deadLetter: [
+    {
+      readonly destination: string
+      readonly seq: string
+      readonly reason: DeadLetterReason
+      readonly status: number | undefined
+      readonly field: string | undefined
+      readonly message: string | undefined
+    },
+  ]
+  /** A destination's breaker changed, as this relay sees it. */
+  breaker: [{ readonly destination: string; readonly from: BreakerState; readonly to: BreakerState }]
+  /** A lane failed and waits with a backoff, its intents untouched. */
+  laneFailed: [{ readonly destination: string; readonly lane: number; readonly message: string }]
+  /** Intents wait for a destination that this relay has no credentials for. Once per destination. */
+  unserved: [{ readonly destination: string }]
+  /** Something of the relay's own went wrong (database, wake-up connection). It goes on by itself. */
+  error: [Error]
+}

@@ -1,0 +1,113 @@
+import { type JobAttempt, PgBoss } from 'pg-boss'
+import { type Lane, laneKey } from '../store/lane.ts'
+import { namesOf } from '../store/names.ts'
+
+/** One queue for the lanes of every destination; a job carries its lane and no payload. */
+const QUEUE = 'lanes'
+
+/** pg-boss takes no less than 10 s. A relay that died is noticed after it, and after one monitor pass. */
+const HEARTBEAT_SECONDS = 10
+const MONITOR_SECONDS = 3
+
+export interface LaneJob extends JobAttempt {
+  readonly lane: Lane
+}
+
+export interface LaneJobsOptions {
+  readonly connectionString: string
+  readonly schema?: string | undefined
+  readonly onError: (error: Error) => void
+}
+
+/**
+ * The hand-out of lanes across the fleet: pg-boss gives each lane to at most one worker, takes it back from one
+ * that died, and keeps the backoff of one that failed. Its jobs are disposable: the dispatcher makes them again
+ * from `outbox.intents`.
+ *
+ * Jobs are fetched by the dispatcher itself and not by pg-boss' workers: those poll each for themselves, and
+ * neither a retry that falls due nor a job taken back from a dead worker wakes them.
+ */
+export class LaneJobs {
+  readonly #boss: PgBoss
+
+  constructor(options: LaneJobsOptions) {
+    this.#boss = new PgBoss({
+      connectionString: options.connectionString,
+      schema: namesOf(options.schema).boss,
+      application_name: 'customerio-outbox relay jobs',
+      max: 2,
+      // A lane job that a crash of the server loses is made again: it needs no flush of its own.
+      options: '-c synchronous_commit=off',
+      migrate: false,
+      createSchema: false,
+      schedule: false,
+      supervise: true,
+      superviseIntervalSeconds: MONITOR_SECONDS,
+      monitorIntervalSeconds: MONITOR_SECONDS,
+      registerInstance: false,
+      warningQueueSize: 1_000_000,
+    })
+    this.#boss.on('error', options.onError)
+  }
+
+  async start(): Promise<void> {
+    await this.#boss.start()
+    const settings = {
+      heartbeatSeconds: HEARTBEAT_SECONDS,
+      // A lane may be worked for as long as it has work: the heartbeat tells a dead worker, not the time.
+      expireInSeconds: 86_399,
+      retryLimit: 1_000_000,
+      retryDelay: 1,
+      retryBackoff: true,
+      retryDelayMax: 30,
+      retentionSeconds: 86_400,
+      deleteAfterSeconds: 60,
+    }
+    await this.#boss.createQueue(QUEUE, { policy: 'exclusive', ...settings })
+    await this.#boss.updateQueue(QUEUE, settings)
+  }
+
+  /** Makes a job for each lane that has none: `exclusive` refuses a second one, waiting or active. */
+  async offer(lanes: readonly Lane[]): Promise<void> {
+    if (lanes.length === 0) return
+    const jobs = lanes.map(({ destination, lane }) => ({
+      data: { destination, lane },
+      singletonKey: laneKey({ destination, lane }),
+    }))
+    await this.#boss.insert(QUEUE, jobs)
+  }
+
+  /** Takes up to `count` lanes that nobody works. */
+  async take(count: number): Promise<LaneJob[]> {
+    const jobs = await this.#boss.fetch<Lane>(QUEUE, { batchSize: count })
+    return jobs.map(({ id, retryCount, data }) => ({ id, retryCount, lane: data }))
+  }
+
+  /** Says that the lanes are being worked. */
+  async heartbeat(jobs: readonly LaneJob[]): Promise<void> {
+    if (jobs.length > 0) await this.#boss.touch(QUEUE, jobs.map(attempt))
+  }
+
+  /** The turn is over; the lane may be offered again. */
+  async finish(job: LaneJob): Promise<void> {
+    await this.#boss.deleteJob(QUEUE, attempt(job))
+  }
+
+  /** The lane waits: 1 s, doubled with each failure in a row up to 30 s, with jitter. */
+  async fail(job: LaneJob, message: string): Promise<void> {
+    await this.#boss.fail(QUEUE, attempt(job), { message })
+  }
+
+  /** Ends every wait: the destination is back. The dispatcher makes the jobs again at once. */
+  async forgetWaiting(): Promise<void> {
+    await this.#boss.deleteQueuedJobs(QUEUE)
+  }
+
+  async stop(): Promise<void> {
+    await this.#boss.stop({ graceful: false })
+  }
+}
+
+function attempt({ id, retryCount }: LaneJob): JobAttempt {
+  return { id, retryCount }
+}

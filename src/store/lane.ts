@@ -1,0 +1,17 @@
+/** A lane of one destination, such as `{ destination: 'default/track', lane: 7 }`. */
+export interface Lane {
+  readonly destination: string
+  readonly lane: number
+}
+
+/** The right to settle a lane's intents: worth something only while nobody has taken the lane since. */
+export interface Fence extends Lane {
+  readonly relayId: string
+  /** int8 as text: raised by one with every taking. */
+  readonly epoch: string
+}
+
+/** One key for a lane: pg-boss' singleton key, and a key of maps. */
+export function laneKey({ destination, lane }: Lane): string {
+  return `${destination}#${lane}`
+}

@@ -1,0 +1,30 @@
+import type { Database } from './database.ts'
+
+export interface Retention {
+  /** Days that delivered rows are kept. Default: 7. */
+  readonly deliveredDays: number
+}
+
+/**
+ * What time makes necessary: tomorrow's partition, expired dedup keys, old partitions, minutes and dead
+ * relays. Rerunnable; whichever relay comes first does it, the others find nothing to do.
+ */
+export async function maintain(db: Database, retention: Retention): Promise<void> {
+  const q = db.names.q
+  await db.query(`SELECT ${q}.ensure_partitions()`)
+  await db.query(`SELECT ${q}.prune_delivered(make_interval(days => $1))`, [retention.deliveredDays])
+  for (let removed = 1; removed > 0; ) {
+    const [row] = await db.query<{ removed: number }>(
+      `WITH gone AS (
+         DELETE FROM ${q}.dedup d USING (
+           SELECT workspace, key FROM ${q}.dedup WHERE expires_at <= clock_timestamp()
+           ORDER BY workspace, key LIMIT 10000 FOR UPDATE SKIP LOCKED) e
+         WHERE d.workspace = e.workspace AND d.key = e.key RETURNING 1)
+       SELECT count(*)::int AS removed FROM gone`,
+    )
+    removed = row?.removed ?? 0
+  }
+  await db.query(`DELETE FROM ${q}.settled_counts WHERE minute < now() - interval '1 day'`)
+  await db.query(`DELETE FROM ${q}.relays WHERE last_seen_at < now() - interval '1 hour'`)
+  await db.query(`DELETE FROM ${q}.breaker_transitions WHERE at < now() - interval '30 days'`)
+}

@@ -1,0 +1,148 @@
+import pg from 'pg'
+import { getConstructionPlans, getMigrationPlans, PgBoss } from 'pg-boss'
+import { type Migration, readMigrations } from './migrations.ts'
+import { type Names, namesOf } from './names.ts'
+
+export interface MigrateOptions {
+  readonly connectionString: string
+  /** Default: `outbox`. */
+  readonly schema?: string | undefined
+}
+
+export interface MigrateResult {
+  /** Versions that this call applied; empty where there was nothing to do. */
+  readonly applied: readonly number[]
+  readonly version: number
+}
+
+/**
+ * Brings the outbox' schema and pg-boss' own to this package's version. Safe to run twice at once (an
+ * advisory lock; the second finds nothing to do) and again after it was killed: each migration commits
+ * together with its record.
+ */
+export async function migrate(options: MigrateOptions): Promise<MigrateResult> {
+  const names = namesOf(options.schema)
+  const client = new pg.Client({ connectionString: options.connectionString })
+  await client.connect()
+  try {
+    await requireSupportedServer(client)
+    await client.query('SELECT pg_advisory_lock(hashtextextended($1, 0))', [`migrate ${names.schema}`])
+    await client.query(`CREATE SCHEMA IF NOT EXISTS ${names.q}`)
+    await client.query(
+      `CREATE TABLE IF NOT EXISTS ${names.q}.migrations (
+         version integer PRIMARY KEY, hash text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`,
+    )
+    const pending = await pendingMigrations(client, names)
+    for (const migration of pending) await apply(client, names, migration)
+    await client.query(`SELECT ${names.q}.ensure_partitions()`)
+    await installBoss(options.connectionString, names)
+    return { applied: pending.map((m) => m.version), version: readMigrations(names).length }
+  } finally {
+    await client.end()
+  }
+}
+
+/** What `migrate` would run, as one script for psql. */
+export async function migrationScript(options: MigrateOptions): Promise<string> {
+  const names = namesOf(options.schema)
+  const client = new pg.Client({ connectionString: options.connectionString })
+  await client.connect()
+  try {
+    await requireSupportedServer(client)
+    const parts = [
+      `CREATE SCHEMA IF NOT EXISTS ${names.q};`,
+      `CREATE TABLE IF NOT EXISTS ${names.q}.migrations (version integer PRIMARY KEY, hash text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now());`,
+    ]
+    const pending = await pendingMigrations(client, names)
+    for (const { version, hash, statements } of pending) {
+      parts.push('BEGIN;', ...statements.map((s) => (s.endsWith(';') ? s : `${s};`)))
+      parts.push(
+        `INSERT INTO ${names.q}.migrations (version, hash) VALUES (${version}, '${hash}');`,
+        'COMMIT;',
+      )
+    }
+    parts.push(`SELECT ${names.q}.ensure_partitions();`)
+    const boss = await bossScript(client, names)
+    return pending.length === 0 && boss === '' ? '' : [...parts, boss].join('\n')
+  } finally {
+    await client.end()
+  }
+}
+
+async function requireSupportedServer(client: pg.Client): Promise<void> {
+  const { rows } = await client.query("SELECT current_setting('server_version_num')::int AS version")
+  if (rows[0].version < 140_000) {
+    throw new Error(
+      `PostgreSQL 14 or newer is needed, this server is ${Math.floor(rows[0].version / 10_000)}`,
+    )
+  }
+}
+
+async function pendingMigrations(client: pg.Client, names: Names): Promise<Migration[]> {
+  const known = readMigrations(names)
+  const version = (await appliedVersion(client, names)) ?? 0
+  if (version > known.length) {
+    throw new Error(
+      `The schema "${names.schema}" is at version ${version} and this package knows ${known.length}: use a newer customerio-outbox`,
+    )
+  }
+  return known.slice(version)
+}
+
+/** The schema's version, or undefined where it was never migrated. */
+export async function appliedVersion(
+  client: Pick<pg.ClientBase, 'query'>,
+  names: Names,
+): Promise<number | undefined> {
+  const { rows } = await client.query('SELECT to_regclass($1) IS NOT NULL AS present', [
+    `${names.q}.migrations`,
+  ])
+  if (!rows[0].present) return undefined
+  const applied = await client.query(`SELECT max(version) AS version FROM ${names.q}.migrations`)
+  return applied.rows[0].version ?? undefined
+}
+
+async function apply(client: pg.Client, names: Names, migration: Migration): Promise<void> {
+  await client.query('BEGIN')
+  try {
+    for (const statement of migration.statements) await client.query(statement)
+    await client.query(`INSERT INTO ${names.q}.migrations (version, hash) VALUES ($1, $2)`, [
+      migration.version,
+      migration.hash,
+    ])
+    await client.query('COMMIT')
+  } catch (error) {
+    await client.query('ROLLBACK')
+    throw error
+  }
+}
+
+async function installBoss(connectionString: string, names: Names): Promise<void> {
+  const boss = new PgBoss({
+    connectionString,
+    schema: names.boss,
+    max: 2,
+    supervise: false,
+    schedule: false,
+    registerInstance: false,
+  })
+  boss.on('error', () => {})
+  try {
+    await boss.start()
+  } finally {
+    await boss.stop({ graceful: false })
+  }
+}
+
+async function bossScript(client: pg.Client, names: Names): Promise<string> {
+  const { rows } = await client.query('SELECT to_regclass($1) IS NOT NULL AS present', [
+    `${names.boss}.version`,
+  ])
+  if (!rows[0].present) return getConstructionPlans(names.boss)
+  const { rows: versions } = await client.query(`SELECT version FROM ${names.boss}.version`)
+  try {
+    return getMigrationPlans(names.boss, versions[0].version)
+  } catch {
+    return '' // pg-boss throws where its schema is at the newest version
+  }
+}

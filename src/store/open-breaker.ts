@@ -1,0 +1,58 @@
+import type { Database } from './database.ts'
+
+export interface Opening {
+  readonly destination: string
+  readonly relayId: string
+  /** `paused`: the credential was refused. */
+  readonly state: 'open' | 'paused'
+  readonly failureCount: number
+  readonly error: string
+  /** Delay to the first probe; doubled with every opening in a row. */
+  readonly delayMs: number
+  readonly maxDelayMs: number
+}
+
+/**
+ * Opens a destination's breaker for the whole fleet, wakes every relay to see it, and keeps the transition.
+ * Only a closed breaker, or the one whose probe this relay holds, can be opened: a straggler's failure does not
+ * push the retry further away.
+ *
+ * @returns whether this call opened it.
+ */
+export async function openBreaker(db: Database, opening: Opening): Promise<boolean> {
+  const q = db.names.q
+  const rows = await db.query(
+    `WITH before AS (
+       SELECT state FROM ${q}.breakers WHERE destination = $1
+     ), opened AS (
+       INSERT INTO ${q}.breakers AS b (destination, state, failure_count, last_failure_at, last_error,
+                                       opened_at, retry_at, opens)
+       VALUES ($1, $3, $4, clock_timestamp(), $5, clock_timestamp(),
+               clock_timestamp() + make_interval(secs => $6::float8 / 1000), 1)
+       ON CONFLICT (destination) DO UPDATE
+         SET state = excluded.state, failure_count = excluded.failure_count,
+             last_failure_at = excluded.last_failure_at, last_error = excluded.last_error,
+             opened_at = CASE WHEN b.state = 'closed' THEN excluded.opened_at ELSE b.opened_at END,
+             retry_at = clock_timestamp()
+               + make_interval(secs => least($7::float8, $6::float8 * power(2, least(b.opens, 30))) / 1000),
+             opens = b.opens + 1, probe_relay = NULL, probe_until = NULL
+         WHERE b.state = 'closed' OR b.probe_relay = $2
+       RETURNING state
+     ), kept AS (
+       INSERT INTO ${q}.breaker_transitions (destination, at, from_state, to_state, reason, relay_id)
+       SELECT $1, clock_timestamp(), coalesce((SELECT state FROM before), 'closed'), state, $5, $2 FROM opened
+     )
+     SELECT pg_notify($8, 'breaker') FROM opened`,
+    [
+      opening.destination,
+      opening.relayId,
+      opening.state,
+      opening.failureCount,
+      opening.error,
+      opening.delayMs,
+      opening.maxDelayMs,
+      db.names.channel,
+    ],
+  )
+  return rows.length > 0
+}

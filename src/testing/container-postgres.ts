@@ -1,0 +1,32 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import type { StartedServer } from './real-postgres.ts'
+
+/** Image of the container; an environment variable replaces it where a mirror or another major is wanted. */
+const IMAGE = process.env.OUTBOX_TEST_POSTGRES_IMAGE ?? 'postgres:18-alpine'
+
+/** Undefined where Docker does not answer or Testcontainers is not installed. */
+export async function startContainerPostgres(settings: string[]): Promise<StartedServer | undefined> {
+  if (!(await dockerAnswers())) return undefined
+  const module = await import('@testcontainers/postgresql').catch(() => undefined)
+  if (!module) return undefined
+  const container = await new module.PostgreSqlContainer(IMAGE)
+    .withCommand(['postgres', ...settings.flatMap((setting) => ['-c', setting])])
+    .start()
+  return {
+    url: container.getConnectionUri(),
+    source: `container ${IMAGE}`,
+    stop: async () => {
+      await container.stop()
+    },
+  }
+}
+
+async function dockerAnswers(): Promise<boolean> {
+  try {
+    await promisify(execFile)('docker', ['version', '--format', '{{.Server.Version}}'], { timeout: 5_000 })
+    return true
+  } catch {
+    return false
+  }
+}

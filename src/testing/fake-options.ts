@@ -1,0 +1,59 @@
+import { checkMilliseconds } from './active-misbehaviours.ts'
+import type { FakeOperation } from './operation.ts'
+
+export interface FakeCustomerIoOptions {
+  /** TCP port; 0 takes a free one. Default: 0. */
+  readonly port?: number
+  /** Address to listen on. Default: `127.0.0.1`. */
+  readonly host?: string
+  /** The site id that a caller must give. Default: any. */
+  readonly siteId?: string
+  /** The Track API key that a caller must give. Default: any. */
+  readonly trackApiKey?: string
+  /** What `GET /api/v1/accounts/region` answers. Default: `us`. */
+  readonly region?: 'us' | 'eu'
+  /** How long every answer is held back, in milliseconds, at least 0. Default: 0. */
+  readonly latencyMs?: number
+  /**
+   * Whether operations are kept with their bodies. With `false`, for millions of operations, `applied`, `duplicates` and
+   * `ignored` stay empty and a person has neither attributes, devices, events nor operations; what stays are the counts,
+   * `lastOrdinal` and `operationCount` per person, the ULIDs seen, and the order check. Default: true.
+   */
+  readonly keepOperations?: boolean
+  /** How many requests `requests.recent` keeps, at least 0. Default: 1,000. */
+  readonly keepRequests?: number
+  /**
+   * The place of an operation among its person's, as the caller numbers them; undefined for one that has none. With it,
+   * an operation applied after one of a higher number is entered in `outOfOrder`. Default: order is not checked.
+   */
+  readonly sequenceOf?: (operation: FakeOperation) => number | undefined
+}
+
+/** Who may call. A part that is missing accepts anything. */
+export interface FakeCredentials {
+  readonly siteId?: string | undefined
+  readonly apiKey?: string | undefined
+}
+
+export function checkOptions(options: FakeCustomerIoOptions): void {
+  const { port = 0, latencyMs = 0, keepRequests = 1_000, region = 'us' } = options
+  if (!(Number.isInteger(port) && port >= 0 && port <= 65_535))
+    throw new TypeError(`Expected port to be between 0 and 65535, got ${port}`)
+  checkMilliseconds('latencyMs', latencyMs)
+  if (!(Number.isInteger(keepRequests) && keepRequests >= 0))
+    throw new TypeError(`Expected keepRequests to be a whole number of at least 0, got ${keepRequests}`)
+  if (region !== 'us' && region !== 'eu') throw new TypeError(`Expected region to be us or eu, got ${region}`)
+}
+
+/** Whether an `Authorization` header carries Basic credentials that are good enough. */
+export function isAuthorized(header: string | undefined, credentials: FakeCredentials): boolean {
+  if (header === undefined || !/^basic /i.test(header)) return false
+  const text = Buffer.from(header.slice('basic '.length), 'base64').toString('utf8')
+  const colon = text.indexOf(':')
+  if (colon === -1) return false
+  const { siteId, apiKey } = credentials
+  return (
+    (siteId === undefined || text.slice(0, colon) === siteId) &&
+    (apiKey === undefined || text.slice(colon + 1) === apiKey)
+  )
+}

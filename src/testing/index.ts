@@ -1,0 +1,40 @@
+/**
+ * What an app's own tests need: a fake Customer.io.
+ *
+ * @module
+ */
+export type { FakeCounts, FakeCustomerIo } from './fake-customerio.ts'
+export { startFakeCustomerIo } from './fake-customerio.ts'
+export type { FakeCredentials, FakeCustomerIoOptions } from './fake-options.ts'
+export type { OrderViolation } from './journal.ts'
+export type {
+  BadRequest,
+  Drip,
+  FailOn,
+  FakeRequest,
+  Garbage,
+  Hang,
+  Html,
+  Latency,
+  Misbehaviour,
+  Outage,
+  RateLimit,
+  Redirect,
+  Refuse,
+  Reset,
+  ServerError,
+  Unauthorized,
+} from './misbehaviour.ts'
+export type { FakeObject } from './objects-store.ts'
+export type {
+  AppliedOperation,
+  DuplicateOperation,
+  FakeOperation,
+  IgnoredBecause,
+  IgnoredOperation,
+  Refusal,
+} from './operation.ts'
+export type { FakeDevice } from './people-store.ts'
+export { publishedLimits } from './published-limits.ts'
+export type { FakePerson, PersonLookup } from './recorded-state.ts'
+export type { RequestLog, RequestRecord } from './request-log.ts'

@@ -1,0 +1,86 @@
+import type { Deciding } from './active-misbehaviours.ts'
+import { type Answer, answerOf, notFound, partlyRefused, refused, regionAnswer, taken } from './answers.ts'
+import { applyOperation } from './apply-operation.ts'
+import { checkOperation } from './check-operation.ts'
+import type { Exchange } from './http-server.ts'
+import { type Arrival, type FakeOperation, isRecord, type Refusal, tooLarge } from './operation.ts'
+import type { ErrorForm, ParsedRequest } from './parse-request.ts'
+import { exceedsJsonBytes, publishedLimits } from './published-limits.ts'
+import type { RecordedState } from './recorded-state.ts'
+
+type Refuse = ((operation: FakeOperation) => Refusal | undefined) | undefined
+
+/** Whether the request is served as usual, whatever the caller gets to see of it. */
+export function takesEffect(misbehaviour: Deciding | undefined): boolean {
+  if (misbehaviour === undefined || misbehaviour.kind === 'drip') return true
+  if (misbehaviour.kind === 'garbage') return misbehaviour.after !== 'before'
+  return 'after' in misbehaviour && misbehaviour.after === 'apply'
+}
+
+/** Gives an authorized request its effect, and returns the regular answer. */
+export function serveRequest(
+  state: RecordedState,
+  parsed: ParsedRequest,
+  refuse: Refuse,
+  arrival: Arrival,
+  region: 'us' | 'eu',
+): Answer {
+  switch (parsed.kind) {
+    case 'unknown':
+      return notFound
+    case 'region':
+      return regionAnswer(region)
+    case 'malformed':
+      return refused(parsed.form, parsed.status, parsed.refusal)
+    case 'operations':
+      return serveOperations(state, parsed.operations, parsed.form, refuse, arrival)
+  }
+}
+
+/** Checks every operation, applies those that pass, in the order of the request, and answers for the rest. */
+function serveOperations(
+  state: RecordedState,
+  operations: readonly FakeOperation[],
+  form: ErrorForm,
+  refuse: Refuse,
+  arrival: Arrival,
+): Answer {
+  const errors: (Refusal & { readonly batch_index: number })[] = []
+  for (const [index, operation] of operations.entries()) {
+    const refusal = checkSize(operation, form) ?? checkOperation(operation) ?? refuse?.(operation)
+    if (refusal === undefined) applyOperation(state, operation, arrival)
+    else errors.push({ batch_index: index, ...refusal })
+  }
+  state.counts.refused += errors.length
+  const [first] = errors
+  if (first === undefined) return taken
+  if (form === 'batch') return partlyRefused(errors)
+  const { reason, field, message } = first
+  return refused(form, 400, { reason, field, message })
+}
+
+/** On `/entity` the body is the operation, and was measured as such. */
+function checkSize(operation: FakeOperation, form: ErrorForm): Refusal | undefined {
+  if (form !== 'batch' || !isRecord(operation)) return undefined
+  if (!exceedsJsonBytes(operation, publishedLimits.operationBytes)) return undefined
+  return tooLarge('', `an operation must be at most ${publishedLimits.operationBytes} bytes`)
+}
+
+/** Ends the exchange as the misbehaviour says, else with the regular answer; returns the status, where there is one. */
+export function endExchange(
+  exchange: Exchange,
+  misbehaviour: Deciding | undefined,
+  parsed: ParsedRequest,
+  regular: Answer | undefined,
+): number | undefined {
+  if (misbehaviour?.kind === 'hang') return undefined
+  if (misbehaviour?.kind === 'reset') {
+    exchange.reset()
+    return undefined
+  }
+  const form: ErrorForm = 'form' in parsed ? parsed.form : 'v1Error'
+  const answer = (misbehaviour && answerOf(misbehaviour, form)) ?? regular ?? notFound
+  if (misbehaviour?.kind === 'drip') exchange.drip(answer, misbehaviour.everyMs)
+  else exchange.send(answer)
+  return answer.status
+}
