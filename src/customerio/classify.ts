@@ -113,9 +113,8 @@ function text(value: unknown): string | undefined {
 
 function excerpt(value: string): string {
   // NUL cannot be stored as text, and control characters have no place in a log line.
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: removing them is the purpose
   return value
-    .replace(/[\u0000-\u001f\u007f]+/g, ' ')
+    .replace(/\p{Cc}+/gu, ' ')
     .trim()
     .slice(0, MESSAGE_LENGTH)
 }

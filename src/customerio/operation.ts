@@ -19,7 +19,10 @@ export type StoredIntent = {
   readonly operation: Operation
   /** The intent's other fields, as read from `jsonb`. */
   readonly payload: unknown
-  /** The time of the business write in whole Unix seconds: sent where the intent has no `timestamp` of its own. */
+  /**
+   * The time of the business write in whole Unix seconds: sent where the intent has no `timestamp` of its
+   * own.
+   */
   readonly occurredAtSeconds: number
 }
 
@@ -31,11 +34,11 @@ export type TrackV2Operation = {
 }
 
 /**
- * The Track v2 operation that delivers a stored intent. The same row gives the same operation on every retry, redrive and
- * replay, event id and timestamp included.
+ * The Track v2 operation that delivers a stored intent. The same row gives the same operation on every retry,
+ * redrive and replay, event id and timestamp included.
  *
- * @throws InvalidIntentError where the payload is not one that `enqueue` would have let in, which callers of the SQL
- * function can bring about. No retry helps: the intent is for the dead letters.
+ * @throws InvalidIntentError where the payload is not one that `enqueue` would have let in, which callers of
+ * the SQL function can bring about. No retry helps: the intent is for the dead letters.
  */
 export function toTrackOperation(row: StoredIntent): TrackV2Operation {
   const intent = intentOf(row)

@@ -5,8 +5,9 @@ import { isLonger, jsonBytes, utf8Bytes } from './size.ts'
 import { checkBytes, checkNotBlank } from './text.ts'
 
 /**
- * Refuses attributes of a person, an object or a relationship that are too many, or one whose name or value is too long.
- * `cio_relationships` is no attribute, although a person's attributes may carry it: it is checked on its own.
+ * Refuses attributes of a person, an object or a relationship that are too many, or one whose name or value
+ * is too long. `cio_relationships` is no attribute, although a person's attributes may carry it: it is
+ * checked on its own.
  */
 export function checkAttributes(subject: Subject, field: string, attributes: Record<string, unknown>): void {
   let count = 0
@@ -47,22 +48,27 @@ function checkValue(subject: Subject, path: () => string, value: unknown): void 
 }
 
 /**
- * Refuses relationships that cannot be sent with an identify. They are an array, or, as the Track API's first version has
- * them among a person's attributes, `{ action: 'add_relationships', relationships: […] }`.
+ * Refuses relationships that an identify cannot carry among its attributes. They are an array, or, as the
+ * Track API's first version has them, `{ action: 'add_relationships', relationships: […] }`.
  */
-export function checkRelationships(subject: Subject, field: string, value: unknown): void {
-  if (value === undefined) return
-  if (isPlainObject(value)) {
-    if (value.action !== 'add_relationships') {
-      refuse(
-        subject,
-        `${field}.action`,
-        "must be add_relationships here: to delete some, enqueue an entity with action: 'delete_relationships'",
-      )
-    }
-    checkRelationships(subject, `${field}.relationships`, value.relationships ?? null)
+export function checkIdentifyRelationships(subject: Subject, field: string, value: unknown): void {
+  if (!isPlainObject(value)) {
+    checkRelationships(subject, field, value)
     return
   }
+  if (value.action !== 'add_relationships') {
+    refuse(
+      subject,
+      `${field}.action`,
+      "must be add_relationships here: to delete some, enqueue an entity with action: 'delete_relationships'",
+    )
+  }
+  checkRelationships(subject, `${field}.relationships`, value.relationships ?? null)
+}
+
+/** Refuses relationships that are not an array, or whose own attributes are past a limit. */
+export function checkRelationships(subject: Subject, field: string, value: unknown): void {
+  if (value === undefined) return
   if (!Array.isArray(value)) refuse(subject, field, `must be an array of relationships, got ${kindOf(value)}`)
   for (const [i, relationship] of value.entries()) {
     const path = `${field}[${i}]`

@@ -26,7 +26,10 @@ export type TimeOfIntent = {
   readonly timestamp?: UnixSeconds
 }
 
-/** Creates or updates a person. `attributes`: at most 300, names ≤ 150 bytes, values ≤ 1,000 bytes; null removes one. */
+/**
+ * Creates or updates a person. `attributes`: at most 300, names ≤ 150 bytes, values ≤ 1,000 bytes; null
+ * removes one.
+ */
 export function identify(
   person: PersonRef,
   attributes?: JsonObject,
@@ -100,12 +103,17 @@ export function mergeCustomers(primary: MergeIdentifier, secondary: MergeIdentif
   return { operation: 'mergeCustomers', primary, secondary }
 }
 
-/** Any operation of the Track API v2, as it stands: objects, relationships, and what has no builder of its own. */
+/**
+ * Any operation of the Track API v2, as it stands: objects, relationships, and what has no builder of its
+ * own.
+ */
 export function entity(operation: EntityIntent['entity']): EntityIntent {
   return { operation: 'entity', entity: operation }
 }
 
-/** A builder for each operation: `outbox.enqueue(tx, intents.track(user.id, 'order_placed', { total: 42 }))`. */
+/**
+ * A builder for each operation: `outbox.enqueue(tx, intents.track(user.id, 'order_placed', { total: 42 }))`.
+ */
 export const intents = {
   identify,
   track,

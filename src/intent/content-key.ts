@@ -4,8 +4,9 @@ import type { Intent } from './intent.ts'
 import { toPayload } from './payload.ts'
 
 /**
- * The dedup key of `dedup: 'content'`: `content:` and the SHA-256 of operation, person and payload as canonical JSON, so
- * that neither the order of keys nor the way in which the person is written counts. A `timestamp` counts where one is given.
+ * The dedup key of `dedup: 'content'`: `content:` and the SHA-256 of operation, person and payload as
+ * canonical JSON, so that neither the order of keys nor the way in which the person is written counts. A
+ * `timestamp` counts where one is given.
  */
 export function contentKey(intent: Intent): string {
   const { customerId, ...rest } = toPayload(intent) as Record<string, unknown>

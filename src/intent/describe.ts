@@ -17,7 +17,9 @@ function classOf(value: object): string {
   return typeof name === 'string' && PLAIN_NAME.test(name) ? shorten(name) : 'class instance'
 }
 
-/** A path as code writes it: `data.items[3]["first name"]`. Long names are cut, control characters escaped. */
+/**
+ * A path as code writes it: `data.items[3]["first name"]`. Long names are cut, control characters escaped.
+ */
 export function pathOf(keys: readonly (string | number)[]): string {
   let path = ''
   for (const key of keys) {
@@ -52,7 +54,7 @@ export function hint(name: string, known: readonly string[]): string {
 }
 
 /** The known name that `name` is most likely a slip of, if one is within two edits of it. */
-function closest(name: string, known: readonly string[]): string | undefined {
+export function closest(name: string, known: readonly string[]): string | undefined {
   const reach = Math.min(2, Math.floor(name.length / 2))
   const distances = known.map((candidate) => ({ candidate, distance: editDistance(name, candidate) }))
   return distances.filter((d) => d.distance <= reach).sort((a, b) => a.distance - b.distance)[0]?.candidate

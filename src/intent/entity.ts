@@ -96,7 +96,10 @@ function soleEntry(identifiers: unknown): [string, string] {
   return [kind, String(value)]
 }
 
-/** An entity goes as it stands, so its id must be what Customer.io takes: "id attribute must be a string value". */
+/**
+ * An entity goes as it stands, so its id must be what Customer.io takes: "id attribute must be a string
+ * value".
+ */
 function checkStringId(subject: Subject, field: string, identifiers: unknown): void {
   if (typeof (identifiers as Fields).id === 'number') refuse(subject, field, 'must be a string, got number')
 }

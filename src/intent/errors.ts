@@ -9,8 +9,8 @@ export type InvalidIntentDetails = {
 }
 
 /**
- * An intent that Customer.io could not take. `enqueue` throws it before any SQL runs, so the caller's transaction is as
- * good as before.
+ * An intent that Customer.io could not take. `enqueue` throws it before any SQL runs, so the caller's
+ * transaction is as good as before.
  *
  * The message names the field, the limit and the size found; it never carries a value of the payload.
  */
@@ -19,7 +19,10 @@ export class InvalidIntentError extends Error {
   readonly code = 'INVALID_INTENT'
   /** The intent's operation, or `intent` where it has none that is known. */
   readonly operation: string
-  /** The field's path: `name`, `data.total`, `data.items[3]`; in an array of intents `[12].name`; '' for the intent itself. */
+  /**
+   * The field's path: `name`, `data.total`, `data.items[3]`; in an array of intents `[12].name`; '' for the
+   * intent itself.
+   */
   readonly field: string
   /** The limit that was passed: bytes, or a count. Absent where the problem is not one of size. */
   readonly limit?: number
@@ -66,7 +69,10 @@ export function refuse(subject: Subject, field: string, problem: string, excess?
   throw new InvalidIntentError(message, { operation, field: path, ...excess })
 }
 
-/** Throws the error for a field that is too large: `track: name is 120 bytes, Customer.io takes at most 100 bytes (UTF-8)`. */
+/**
+ * Throws the error for a field that is too large: `track: name is 120 bytes, Customer.io takes at most 100
+ * bytes (UTF-8)`.
+ */
 export function refuseSize(subject: Subject, field: string, excess: Excess, advice = ''): never {
   const { limit, actual } = excess
   return refuse(

@@ -2,19 +2,25 @@ import { isPlainObject, kindOf, pathOf } from './describe.ts'
 import { refuse, type Subject } from './errors.ts'
 import { MAX_DEPTH, MAX_OPERATION_BYTES } from './limits.ts'
 
-/** Keys from the innermost to the outermost: collected on the way out, so that the common path costs nothing. */
+/**
+ * Keys from the innermost to the outermost: collected on the way out, so that the common path costs nothing.
+ */
 type Problem = {
   readonly text: string
   readonly keys: (string | number)[]
   readonly excess?: 'depth' | 'size'
 }
 
-/** Values left to look at. A value takes a byte at least, so an intent that runs out of them is too large in any case. */
+/**
+ * Values left to look at. A value takes a byte at least, so an intent that runs out of them is too large in
+ * any case.
+ */
 type Budget = { left: number }
 
 /**
- * Refuses what `JSON.stringify` would change or drop, and what `jsonb` cannot hold: dates, NaN, bigint, functions, class
- * instances, holes, circular references, NUL characters, lone surrogates. What passes comes back from the database equal.
+ * Refuses what `JSON.stringify` would change or drop, and what `jsonb` cannot hold: dates, NaN, bigint,
+ * functions, class instances, holes, circular references, NUL characters, lone surrogates. What passes comes
+ * back from the database equal.
  */
 export function checkJson(subject: Subject, intent: Record<string, unknown>): void {
   const problem = findInObject(intent, 0, { left: MAX_OPERATION_BYTES })
@@ -91,7 +97,7 @@ function findInArray(array: readonly unknown[], depth: number, budget: Budget): 
         : find(value, depth, budget)
     if (problem !== undefined) return within(problem, i)
   }
-  return 'toJSON' in array ? found(classProblem(array)) : undefined
+  return 'toJSON' in array ? found('has a toJSON method: pass plain JSON') : undefined
 }
 
 function findInText(text: string, verb: string): Problem | undefined {
@@ -125,8 +131,8 @@ function within(problem: Problem, key: string | number): Problem {
 const MAX_CIRCLE = 1_000
 
 /**
- * The path of the first value that holds itself, through fewer than {@link MAX_CIRCLE} others. Only for the message: depth
- * or size have already said no.
+ * The path of the first value that holds itself, through fewer than {@link MAX_CIRCLE} others. Only for the
+ * message: depth or size have already said no.
  */
 function findCircle(
   value: unknown,

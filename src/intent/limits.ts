@@ -5,34 +5,45 @@
  * [track] https://docs.customer.io/api/track/ (v2, `/entity` and `/batch`).
  */
 
-/** A person's identifier. [track] An identifier that is a number is counted as its decimal text. */
+/** A person's or an object's identifier, whatever its kind. [track] */
 export const MAX_PERSON_ID_BYTES = 150
 
 /** "attribute name cannot be longer than 150 bytes" [errors] */
 export const MAX_ATTRIBUTE_NAME_BYTES = 150
 
-/** "value for attribute … cannot be longer than 1000 bytes" [errors] A string counts as its text, another value as its JSON. */
+/**
+ * "value for attribute … cannot be longer than 1000 bytes" [errors] A string counts as its text, another
+ * value as its JSON.
+ */
 export const MAX_ATTRIBUTE_VALUE_BYTES = 1_000
 
 /** "cannot identify more than 300 attributes in one request" [errors] */
 export const MAX_ATTRIBUTES = 300
 
-/** "event name cannot be longer than 100 bytes" [errors]; a page's path and a screen's name are event names. */
+/**
+ * "event name cannot be longer than 100 bytes" [errors]; a page's path and a screen's name are event names.
+ */
 export const MAX_EVENT_NAME_BYTES = 100
 
 /**
- * One operation, envelope included. "Each of the requests within the batch must also be 32kb or smaller" [track]: kept
- * below 32,000, so that it holds whichever of 1,000 and 1,024 a kb is. It binds before v1's 100,000 bytes of event data.
+ * One operation, envelope included. "Each of the requests within the batch must also be 32kb or smaller"
+ * [track]: kept below 32,000, so that it holds whichever of 1,000 and 1,024 a kb is. It binds before v1's
+ * 100,000 bytes of event data.
  */
 export const MAX_OPERATION_BYTES = 32_000
 
 /** One batch, envelope included. "Your batch request must be smaller than 500kb" [track]: kept well below. */
 export const MAX_BATCH_BYTES = 480_000
 
-/** Levels of objects and arrays within one field. This package's own bound: no Customer.io feature needs more. */
+/**
+ * Levels of objects and arrays within one field. This package's own bound: no Customer.io feature needs more.
+ */
 export const MAX_DEPTH = 32
 
-/** The greatest timestamp: ten digits of seconds, the year 2286. Greater ones are milliseconds taken for seconds. */
+/**
+ * The greatest timestamp: ten digits of seconds, the year 2286. Greater ones are milliseconds taken for
+ * seconds.
+ */
 export const MAX_TIMESTAMP_SECONDS = 9_999_999_999
 
 /** Keys that the database stores: `dedupKey` and `orderingKey`. This package's own bound. */

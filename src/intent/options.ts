@@ -3,33 +3,50 @@ import type { Intent } from './intent.ts'
 /** How one intent is enqueued. Every option may be left out. */
 export type EnqueueOptions = {
   /**
-   * Makes the intent at most one per workspace and key within the window: a second one is not stored, and its result says
-   * `duplicate`. 1 to 500 bytes. Name the business fact: `order:42:placed`. Default: none, every intent is stored.
+   * Makes the intent at most one per workspace and key within the window: a second one is not stored, and its
+   * result says `duplicate`. 1 to 500 bytes. Name the business fact: `order:42:placed`. Default: none, every
+   * intent is stored.
    */
   readonly dedupKey?: string | undefined
-  /** `'content'`: the dedup key is a hash of operation, person and payload. Not together with `dedupKey`. Default: none. */
+  /**
+   * `'content'`: the dedup key is a hash of operation, person and payload. Not together with `dedupKey`.
+   * Default: none.
+   */
   readonly dedup?: 'content' | undefined
   /**
    * How long a dedup key holds, in seconds: more than 0, at most 315,360,000 (ten years).
    * Default: 604,800 (7 days); with `dedup: 'content'` 300 (5 minutes).
    */
   readonly dedupWindowSeconds?: number | undefined
-  /** Intents with one ordering key are delivered in order. 1 to 500 bytes. Default: the person's identifier. */
+  /**
+   * Intents with one ordering key are delivered in order. 1 to 500 bytes. Default: the person's identifier.
+   */
   readonly orderingKey?: string | undefined
-  /** Not sent before this time; until then it holds back no other intent of its ordering key. Default: now. */
+  /**
+   * Not sent before this time; until then it holds back no other intent of its ordering key. Default: now.
+   */
   readonly sendAfter?: Date | undefined
   /** Not sent after this time: it becomes a dead letter instead. Later than `sendAfter`. Default: never. */
   readonly expiresAt?: Date | undefined
-  /** The Customer.io workspace, by its name in the relay's configuration: 1 to 63 letters, digits, `-`, `_`. Default: `'default'`. */
+  /**
+   * The Customer.io workspace, by its name in the relay's configuration: 1 to 63 letters, digits, `-`, `_`.
+   * Default: `'default'`.
+   */
   readonly workspace?: string | undefined
   /**
-   * What to do with a send that may or may not have happened and that Customer.io cannot recognise as a duplicate: `'park'`
-   * it as a dead letter, or `'resend'` it. Default: `'park'`.
+   * What to do with a send that may or may not have happened and that Customer.io cannot recognise as a
+   * duplicate: `'park'` it as a dead letter, or `'resend'` it. Default: `'park'`.
    */
   readonly onAmbiguous?: 'park' | 'resend' | undefined
-  /** `'bulk'`: delivered in lanes of its own, so that a backfill cannot delay live traffic. Default: `'normal'`. */
+  /**
+   * `'bulk'`: delivered in lanes of its own, so that a backfill cannot delay live traffic. Default:
+   * `'normal'`.
+   */
   readonly priority?: 'normal' | 'bulk' | undefined
-  /** `'ignore'`: an intent that cannot be enqueued is left out and reported, and nothing is thrown. Default: `'throw'`. */
+  /**
+   * `'ignore'`: an intent that cannot be enqueued is left out and reported, and nothing is thrown. Default:
+   * `'throw'`.
+   */
   readonly onError?: 'throw' | 'ignore' | undefined
 }
 

@@ -1,9 +1,10 @@
 import type { EntityIntent, Intent } from './intent.ts'
 
 /**
- * The key within which intents are delivered in order, unless the caller gives another: the person's identifier as text,
- * whatever its kind. A merge has its primary's, an entity its own identifier (an object `<object_type_id>/<object_id>`), and
- * what has none its type. The SQL function `ordering_key_of` says the same.
+ * The key within which intents are delivered in order, unless the caller gives another: the person's
+ * identifier as text, whatever its kind. A merge has its primary's, an entity its own identifier (an object
+ * `<object_type_id>/<object_id>`), and what has none its type. The SQL function `ordering_key_of` says the
+ * same.
  */
 export function orderingKey(intent: Intent): string {
   switch (intent.operation) {

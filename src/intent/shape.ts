@@ -4,8 +4,8 @@ import { refuse, type Subject } from './errors.ts'
 import type { Operation } from './intent.ts'
 
 /**
- * The fields of each operation and their types. What a type cannot say (one identifier, bytes, seconds) is checked after,
- * field by field; contents of objects are checked by one walk.
+ * The fields of each operation and their types. What a type cannot say (one identifier, bytes, seconds) is
+ * checked after, field by field; contents of objects are checked by one walk.
  */
 const text = z.string()
 const object = z.custom<Record<string, unknown>>(isPlainObject, 'a plain object')

@@ -10,7 +10,10 @@ export function jsonBytes(value: unknown): number {
   return utf8Bytes(JSON.stringify(value))
 }
 
-/** Whether `text` takes more than `limit` bytes. No UTF-16 unit takes more than three, so short texts need no count. */
+/**
+ * Whether `text` takes more than `limit` bytes. No UTF-16 unit takes more than three, so short texts need no
+ * count.
+ */
 export function isLonger(text: string, limit: number): boolean {
   return text.length * 3 > limit && utf8Bytes(text) > limit
 }
@@ -19,8 +22,8 @@ const ID = '"id":"01ARZ3NDEKTSV4RRFFQ69G5FAV"'
 const AT = '"timestamp":9999999999'
 
 /**
- * Per operation, an intent's JSON beside the JSON of the operation that is sent for it, in the form that gains the most
- * bytes: a person by number, no `timestamp`, `data` given.
+ * Per operation, an intent's JSON beside the JSON of the operation that is sent for it, in the form that
+ * gains the most bytes: a person by number, no `timestamp`, `data` given.
  */
 const FORMS: Readonly<Record<Operation, readonly [intent: string, sent: string]>> = {
   identify: [
@@ -77,8 +80,8 @@ const gains = Object.fromEntries(
 export const WIRE_BYTES_SLACK = 128
 
 /**
- * The bytes of UTF-8 that Customer.io will be sent for an intent, envelope, event id and timestamp included: never too
- * few, and at most {@link WIRE_BYTES_SLACK} too many.
+ * The bytes of UTF-8 that Customer.io will be sent for an intent, envelope, event id and timestamp included:
+ * never too few, and at most {@link WIRE_BYTES_SLACK} too many.
  */
 export function wireBytes(intent: Intent): number {
   return jsonBytes(intent) + gains[intent.operation]

@@ -2,7 +2,9 @@ import { kindOf } from './describe.ts'
 import { refuse, type Subject } from './errors.ts'
 import { MAX_TIMESTAMP_SECONDS } from './limits.ts'
 
-/** Refuses a timestamp that is not whole Unix seconds. Absent is fine: the database stamps the business write. */
+/**
+ * Refuses a timestamp that is not whole Unix seconds. Absent is fine: the database stamps the business write.
+ */
 export function checkTimestamp(subject: Subject, field: string, value: unknown): void {
   if (value === undefined) return
   const must = 'must be whole Unix seconds'

@@ -27,7 +27,8 @@ type Given = Partial<Record<(typeof OPTIONS)[number], unknown>>
 /**
  * Returns the options with their defaults in place.
  *
- * @param of What they are for: `'one'` intent ({@link EnqueueOptions}) or `'many'` ({@link BatchEnqueueOptions}).
+ * @param of What they are for: `'one'` intent ({@link EnqueueOptions}) or `'many'` ({@link
+ * BatchEnqueueOptions}).
  * @throws InvalidOptionError for the first one that is wrong.
  */
 export function validateOptions(options: unknown = {}, of: 'one' | 'many' = 'one'): ResolvedOptions {
@@ -61,7 +62,8 @@ export function validateOptions(options: unknown = {}, of: 'one' | 'many' = 'one
 }
 
 /**
- * Returns a dedup or ordering key that the database can hold. Its value is never printed: it may name a person.
+ * Returns a dedup or ordering key that the database can hold. Its value is never printed: it may name a
+ * person.
  *
  * @param label What a message calls it.
  */
@@ -83,10 +85,7 @@ function namesChecked(options: unknown): Given {
   if (!isPlainObject(options)) return fail('', 'to be an object', kindOf(options))
   const unknown = Object.keys(options).find((name) => !OPTIONS.some((option) => option === name))
   if (unknown !== undefined) {
-    throw new InvalidOptionError(
-      `${shown(unknown)} is not an option of enqueue: ${hint(unknown, OPTIONS)}`,
-      unknown,
-    )
+    fail(unknown, 'to have known names only', `${shown(unknown)}: ${hint(unknown, OPTIONS)}`, 'options')
   }
   return options
 }

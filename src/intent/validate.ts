@@ -1,5 +1,5 @@
-import { checkAttributes, checkRelationships } from './attributes.ts'
-import { hint, isPlainObject, kindOf } from './describe.ts'
+import { checkAttributes, checkIdentifyRelationships } from './attributes.ts'
+import { closest, isPlainObject, kindOf } from './describe.ts'
 import { checkEntity, checkMerge } from './entity.ts'
 import { refuse, refuseSize, type Subject } from './errors.ts'
 import type { Intent, Operation } from './intent.ts'
@@ -13,8 +13,8 @@ import { checkBytes, checkNotBlank } from './text.ts'
 import { checkTimestamp } from './timestamp.ts'
 
 /**
- * Returns `value` itself, as an intent that Customer.io can take: the right fields, JSON that comes back from `jsonb` as
- * it went, and sizes within `limits.ts`.
+ * Returns `value` itself, as an intent that Customer.io can take: the right fields, JSON that comes back from
+ * `jsonb` as it went, and sizes within `limits.ts`.
  *
  * @param index Its index, where it is one of an array: error paths then begin with `[index]`.
  * @throws InvalidIntentError for the first thing that is wrong.
@@ -42,10 +42,16 @@ function operationOf(operation: unknown, index: number | undefined): Operation {
   if (typeof operation !== 'string') {
     refuse(subject, 'operation', `must be a string, got ${kindOf(operation)}`)
   }
+  const all = `pass one of ${OPERATIONS.join(', ')}`
   if (OPERATIONS_TO_COME.includes(operation)) {
-    refuse(subject, 'operation', `${operation} is not supported yet: pass one of ${OPERATIONS.join(', ')}`)
+    refuse(subject, 'operation', `${operation} is not supported yet: ${all}`)
   }
-  return refuse(subject, 'operation', `is unknown: ${hint(operation, OPERATIONS)}`)
+  const meant = closest(operation, OPERATIONS)
+  return refuse(
+    subject,
+    'operation',
+    `is unknown: ${meant === undefined ? '' : `did you mean ${meant}? `}${all}`,
+  )
 }
 
 function checkFields(subject: Subject, intent: Intent): void {
@@ -83,7 +89,7 @@ function checkContents(subject: Subject, intent: Intent): void {
     checkEntity(subject, intent.entity)
   } else if (intent.operation === 'identify' && intent.attributes !== undefined) {
     checkAttributes(subject, 'attributes', intent.attributes)
-    checkRelationships(subject, 'attributes.cio_relationships', intent.attributes.cio_relationships)
+    checkIdentifyRelationships(subject, 'attributes.cio_relationships', intent.attributes.cio_relationships)
   }
 }
 

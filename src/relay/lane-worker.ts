@@ -163,12 +163,15 @@ function settleItems(part: readonly BatchEntry[], refused: readonly RefusedOpera
   const byIndex = new Map([...refused].reverse().map((error) => [error.index, error]))
   const delivered: string[] = []
   const dead: Settlement['dead'][number][] = []
-  part.forEach(({ seq }, index) => {
+  for (const [index, { seq }] of part.entries()) {
     const error = byIndex.get(index)
-    if (!error) return delivered.push(seq)
-    const message = [error.reason, error.message].filter(Boolean).join(': ')
-    return dead.push({ seq, reason: 'rejected', status: 207, field: error.field, message })
-  })
+    if (error) {
+      const message = [error.reason, error.message].filter(Boolean).join(': ')
+      dead.push({ seq, reason: 'rejected', status: 207, field: error.field, message })
+    } else {
+      delivered.push(seq)
+    }
+  }
   return { delivered, dead }
 }
 

@@ -26,7 +26,7 @@ export const notFound = metaError(404, 'Not found')
 /** A whole request refused, in the words of its endpoint. */
 export function refused(form: ErrorForm, status: number, refusal: Refusal): Answer {
   if (form === 'batch' || form === 'v2') return { status, body: JSON.stringify({ errors: [refusal] }) }
-  const text = refusal.field === '' ? refusal.message : `${refusal.field}: ${refusal.message}`
+  const text = refusal.field === '' ? refusal.message : `${refusal.field} ${refusal.message}`
   if (form === 'v1Errors') return { status, body: JSON.stringify({ meta: { errors: [text] } }) }
   return metaError(status, text)
 }

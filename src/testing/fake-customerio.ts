@@ -49,6 +49,11 @@ export interface FakeCounts {
  * A Customer.io Track API (v1 and v2) in the process of a test: it checks what it gets against the published shapes and
  * limits, applies it as documented, remembers it in order, and misbehaves on request.
  *
+ * Where Customer.io's description is silent, the fake decides as follows. Everything takes effect at once and in the order
+ * of arrival. ULIDs are remembered for ever. A body over its limit is answered 413. v2 takes `anonymous_id` as the identifier
+ * of an event, and a whole number for an `id`. An attribute of a device may be any JSON value. A merge moves attributes and
+ * events, not devices. An operation about a suppressed person does not use up its ULID.
+ *
  * Made by {@link startFakeCustomerIo}.
  */
 export class FakeCustomerIo implements AsyncDisposable {

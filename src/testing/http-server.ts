@@ -84,6 +84,7 @@ function waysToEnd(response: ServerResponse, timers: Set<NodeJS.Timeout>) {
     timers.add(timer)
   }
   const drip = (answer: Answer, everyMs: number): void => {
+    if (response.destroyed) return
     const body = Buffer.from(answer.body)
     writeHead(response, answer, body.length)
     response.flushHeaders()
@@ -96,6 +97,8 @@ function waysToEnd(response: ServerResponse, timers: Set<NodeJS.Timeout>) {
   }
   return {
     send(answer: Answer): void {
+      // The caller may have given up meanwhile: there is nobody to answer.
+      if (response.destroyed) return
       writeHead(response, answer, Buffer.byteLength(answer.body))
       response.end(answer.body)
     },

@@ -105,7 +105,7 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 export const required = (field: string): Refusal => ({
   reason: 'required',
   field,
-  message: `${field} is required`,
+  message: 'is required',
 })
 export const invalid = (field: string, message: string): Refusal => ({ reason: 'invalid', field, message })
 export const tooLarge = (field: string, message: string): Refusal => ({ reason: 'too_large', field, message })

@@ -83,10 +83,10 @@ export class PeopleStore {
     this.#lastCioId += 1
     const profile = new Profile(`fa4e${this.#lastCioId.toString(16).padStart(8, '0')}`)
     this.#profiles.set(`cio_id:${profile.identifiers.cio_id}`, profile)
-    this.#assign(profile, key)
     const former = this.#deleted.get(key)
+    this.#assign(profile, key)
     if (former !== undefined) {
-      profile.operations = former.operations
+      profile.operations = [...former.operations]
       profile.operationCount = former.operationCount
     }
     return profile
@@ -131,8 +131,13 @@ export class PeopleStore {
     return undefined
   }
 
+  /** Gives the profile an identifier that is nobody's, in place of the one of that kind. */
   assign(profile: Profile, key: string): void {
-    if (profile.identifiers[kindOf(key)] === undefined) this.#assign(profile, key)
+    if (this.#profiles.has(key)) return
+    const kind = kindOf(key)
+    const present = profile.identifiers[kind]
+    if (present !== undefined) this.#profiles.delete(keyOf(kind, present))
+    this.#assign(profile, key)
   }
 
   delete(profile: Profile): void {

@@ -17,9 +17,9 @@ export const publishedLimits = {
   eventNameBytes: 100,
   /** `data` of an event on v1, as JSON; bytes. On v2 `operationBytes` binds first. */
   eventDataBytes: 100_000,
-  /** One operation on v2: the body of `/entity`, or one member of `/batch`; bytes. */
+  /** One operation on v2; bytes. More is answered 413 by `/entity`, 207 by `/batch`. */
   operationBytes: 32_000,
-  /** The whole body of `/batch`; bytes. */
+  /** The whole body of `/batch`; bytes. More is answered 413. */
   batchBytes: 500_000,
 } as const
 

@@ -255,6 +255,18 @@ describe('scope', () => {
     await outcome
   })
 
+  test('a caller that gives up while its answer is held back does no harm', async () => {
+    fake.latencyMs = 20
+    const controller = new AbortController()
+    const slow = send('/api/v2/batch', { batch: [event('a')] }, { signal: controller.signal })
+    const outcome = expect(slow).rejects.toMatchObject({ name: 'AbortError' })
+    await fake.until(() => fake.counts.applied === 1)
+    controller.abort()
+    await outcome
+    // Held back as long, and later: it is answered after the first one would have been.
+    expect((await batch('b')).status).toBe(200)
+  })
+
   test.each<Misbehaviour>([
     { kind: 'outage', times: 0 },
     { kind: 'latency', ms: -1 },

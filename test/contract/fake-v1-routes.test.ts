@@ -203,6 +203,9 @@ describe('what v1 means beyond the calls', () => {
     expect(fake.person({ id: 'u2' })?.attributes).toEqual({ plan: 'pro', city: 'Riga' })
     await client.identify('one@b.c', { id: 'u2' })
     expect(fake.person({ email: 'one@b.c' })?.identifiers.id).toBe('u2')
+    await client.identify('u3', { email: 'a@b.c' })
+    expect(fake.person({ email: 'a@b.c' })?.identifiers.id).toBe('u3')
+    expect(fake.person({ id: 'u1' })).toBeUndefined()
   })
 
   test.each<[string, string, string, unknown, unknown]>([

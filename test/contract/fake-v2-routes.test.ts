@@ -64,7 +64,7 @@ describe('/batch', () => {
       status: 207,
       body: {
         errors: [
-          { batch_index: 1, reason: 'required', field: 'name', message: 'name is required' },
+          { batch_index: 1, reason: 'required', field: 'name', message: 'is required' },
           { batch_index: 2, reason: 'invalid', field: '', message: expect.any(String) },
           { batch_index: 4, reason: 'invalid', field: 'type', message: expect.any(String) },
         ],

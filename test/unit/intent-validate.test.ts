@@ -52,6 +52,8 @@ describe('accepted, and returned as they are', () => {
 })
 
 describe('refused: operation', () => {
+  const all =
+    'pass one of identify, track, trackPageView, trackScreen, addDevice, deleteDevice, suppress, unsuppress, destroy, mergeCustomers, entity'
   test.each([
     [null, 'intent must be a plain object, got null'],
     [[], 'intent must be a plain object, got array'],
@@ -59,12 +61,9 @@ describe('refused: operation', () => {
     [new Map(), 'intent must be a plain object, got Map'],
     [{}, 'intent: operation must be a string, got undefined'],
     [{ operation: 7 }, 'intent: operation must be a string, got number'],
-    [{ operation: 'trakc' }, 'intent: operation is unknown: did you mean track?'],
-    [{ operation: 'Identify' }, 'intent: operation is unknown: did you mean identify?'],
-    [
-      { operation: 'subscribe' },
-      'intent: operation is unknown: pass one of identify, track, trackPageView, trackScreen, addDevice, deleteDevice, suppress, unsuppress, destroy, mergeCustomers, entity',
-    ],
+    [{ operation: 'trakc' }, `intent: operation is unknown: did you mean track? ${all}`],
+    [{ operation: 'Identify' }, `intent: operation is unknown: did you mean identify? ${all}`],
+    [{ operation: 'subscribe' }, `intent: operation is unknown: ${all}`],
   ])('%j', (value, message) => {
     expect(refusal(value).message).toBe(message)
   })
@@ -98,7 +97,10 @@ describe('refused: fields', () => {
       track({ properties: {} }),
       'track: properties is not a known field: pass one of operation, customerId, identifiers, name, data, timestamp',
     ],
-    [track({ 'first name': 1 }), /^track: \["first name"\] is not a known field: /],
+    [
+      track({ 'first name': 1 }),
+      'track: ["first name"] is not a known field: pass one of operation, customerId, identifiers, name, data, timestamp',
+    ],
     [track({ name: undefined }), 'track: name is required, and must be a string'],
     [track({ name: 7 }), 'track: name must be a string, got number'],
     [track({ name: '' }), 'track: name is empty'],
@@ -108,7 +110,7 @@ describe('refused: fields', () => {
     [{ operation: 'trackPageView', customerId: '42', path: ' ' }, 'trackPageView: path is only spaces'],
     [
       { operation: 'addDevice', customerId: '42', deviceId: 't' },
-      'addDevice: platform must be one of ios, android',
+      'addDevice: platform is required, and must be one of ios, android',
     ],
     [
       { operation: 'addDevice', customerId: '42', deviceId: 't', platform: 'web' },
@@ -123,7 +125,7 @@ describe('refused: fields', () => {
       'deleteDevice: deviceId is only spaces',
     ],
   ])('%j', (value, message) => {
-    expect(refusal(value).message).toMatch(message)
+    expect(refusal(value).message).toBe(message)
   })
 })
 
@@ -254,7 +256,7 @@ describe('refused: entities', () => {
     [{ type: 'object', identifiers: null }, 'entity.identifiers must be an object, got null'],
     [
       { action: 'add_relationships', cio_relationships: {} },
-      "entity.cio_relationships.action must be add_relationships here: to delete some, enqueue an entity with action: 'delete_relationships'",
+      'entity.cio_relationships must be an array of relationships, got object',
     ],
     [
       { action: 'add_relationships', cio_relationships: [{}] },

@@ -1,0 +1,66 @@
+import { randomBytes } from 'node:crypto'
+import pg from 'pg'
+import { inject } from 'vitest'
+
+export interface TestDatabase {
+  readonly url: string
+  /** A pool on it, for arranging and for looking. */
+  readonly pool: pg.Pool
+  /** Opens a client with a transaction begun; the caller ends it. */
+  begin(): Promise<pg.PoolClient>
+  /** Runs `work` in a transaction and commits it, or rolls it back when it throws. */
+  transaction<T>(work: (tx: pg.PoolClient) => Promise<T>): Promise<T>
+  rows<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]>
+  drop(): Promise<void>
+}
+
+/** A database of the file's own: a clone of the migrated template, or an empty one. */
+export async function createTestDatabase(kind: 'migrated' | 'empty' = 'migrated'): Promise<TestDatabase> {
+  const name = `outbox_test_${randomBytes(6).toString('hex')}`
+  const template = kind === 'migrated' ? inject('templateDatabase') : 'template0'
+  await onServer(`CREATE DATABASE "${name}" TEMPLATE "${template}"`)
+  const url = new URL(inject('serverUrl'))
+  url.pathname = `/${name}`
+  const pool = new pg.Pool({ connectionString: url.toString(), max: 20 })
+  pool.on('error', () => {}) // a test may end the server's connections
+  const begin = async () => {
+    const client = await pool.connect()
+    await client.query('BEGIN')
+    return client
+  }
+  return {
+    url: url.toString(),
+    pool,
+    begin,
+    async transaction(work) {
+      const client = await begin()
+      try {
+        const result = await work(client)
+        await client.query('COMMIT')
+        return result
+      } catch (error) {
+        await client.query('ROLLBACK')
+        throw error
+      } finally {
+        client.release()
+      }
+    },
+    rows: async (text, values) => (await pool.query(text, values)).rows,
+    async drop() {
+      await pool.end()
+      await onServer(`DROP DATABASE "${name}" WITH (FORCE)`)
+    },
+  }
+}
+
+/** One statement at a time: two clones of one template at once would each find it in use. */
+async function onServer(sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: inject('serverUrl') })
+  await client.connect()
+  try {
+    await client.query('SELECT pg_advisory_lock(7366)')
+    await client.query(sql)
+  } finally {
+    await client.end()
+  }
+}

@@ -1,0 +1,42 @@
+import { randomBytes } from 'node:crypto'
+import pg from 'pg'
+import type { TestProject } from 'vitest/node'
+import { migrate } from '../../src/store/migrate.ts'
+import { startRealPostgres } from '../../src/testing/real-postgres.ts'
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    /** The server's maintenance database. */
+    serverUrl: string
+    /** A migrated database to clone. */
+    templateDatabase: string
+  }
+}
+
+/** One server for the run, with one migrated template that every test file clones. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const server = await startRealPostgres({ volatile: true })
+  console.log(`tests run on ${server.source}`)
+  const template = `outbox_template_${randomBytes(4).toString('hex')}`
+  await onServer(server.url, `CREATE DATABASE "${template}"`)
+  await migrate({ connectionString: databaseUrl(server.url, template) })
+  project.provide('serverUrl', server.url)
+  project.provide('templateDatabase', template)
+  return async () => {
+    await onServer(server.url, `DROP DATABASE IF EXISTS "${template}"`)
+    await server.stop()
+  }
+}
+
+async function onServer(url: string, sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  await client.query(sql)
+  await client.end()
+}
+
+function databaseUrl(serverUrl: string, database: string): string {
+  const url = new URL(serverUrl)
+  url.pathname = `/${database}`
+  return url.toString()
+}

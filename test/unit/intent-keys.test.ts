@@ -1,0 +1,121 @@
+import { describe, expect, test } from 'vitest'
+import { contentKey } from '../../src/intent/content-key.ts'
+import { dedupKeyOf } from '../../src/intent/dedup-key.ts'
+import type { Intent } from '../../src/intent/intent.ts'
+import { orderingKey } from '../../src/intent/ordering-key.ts'
+import { toPayload } from '../../src/intent/payload.ts'
+import { validateOptions } from '../../src/intent/validate-options.ts'
+
+const entity = (fields: object): Intent => ({
+  operation: 'entity',
+  entity: { type: 'object', action: 'identify', ...fields },
+})
+const track = (fields: object): Intent =>
+  ({ operation: 'track', customerId: '42', name: 'x', ...fields }) as Intent
+
+describe('orderingKey', () => {
+  test.each<[Intent, string]>([
+    [{ operation: 'destroy', customerId: '42' }, '42'],
+    [{ operation: 'destroy', customerId: 42 }, '42'],
+    [{ operation: 'destroy', customerId: 0 }, '0'],
+    [{ operation: 'destroy', identifiers: { id: 42 } }, '42'],
+    [{ operation: 'destroy', identifiers: { email: 'Jane@example.com' } }, 'Jane@example.com'],
+    [{ operation: 'destroy', identifiers: { phone: '+45' } }, '+45'],
+    [{ operation: 'destroy', identifiers: { cio_id: 'a3' } }, 'a3'],
+    [{ operation: 'mergeCustomers', primary: { email: 'a' }, secondary: { id: 'b' } }, 'a'],
+    [entity({ identifiers: { object_id: 'acme', object_type_id: '1' } }), '1/acme'],
+    [entity({ identifiers: { cio_object_id: 'ob1' } }), 'ob1'],
+    [entity({ type: 'person', identifiers: { email: 'a' } }), 'a'],
+    [entity({ type: 'person', action: 'merge', primary: { id: 'a' }, secondary: { id: 'b' } }), 'a'],
+    [entity({ type: 'delivery', identifiers: { id: 'd1' } }), 'd1'],
+    [entity({ type: 'delivery' }), 'delivery'],
+  ])('%j', (intent, key) => {
+    expect(orderingKey(intent)).toBe(key)
+  })
+})
+
+describe('toPayload', () => {
+  test("is the intent's other fields", () => {
+    const intent = track({ data: { total: 1 }, timestamp: 5 })
+    expect(toPayload(intent)).toEqual({ customerId: '42', name: 'x', data: { total: 1 }, timestamp: 5 })
+    expect(intent.operation).toBe('track')
+  })
+})
+
+describe('contentKey', () => {
+  const key = contentKey(track({ data: { a: 1, b: [1, { c: 2, d: 3 }] } }))
+
+  test('is a SHA-256 in hexadecimal', () => {
+    expect(key).toMatch(/^content:[0-9a-f]{64}$/)
+  })
+
+  test.each<[string, Intent]>([
+    [
+      'the order of keys',
+      { data: { b: [1, { d: 3, c: 2 }], a: 1 }, name: 'x', customerId: '42', operation: 'track' },
+    ],
+    ['a number for a text id', track({ customerId: 42, data: { a: 1, b: [1, { c: 2, d: 3 }] } })],
+    [
+      'identifiers for customerId',
+      { operation: 'track', identifiers: { id: 42 }, name: 'x', data: { a: 1, b: [1, { c: 2, d: 3 }] } },
+    ],
+    ['undefined', track({ timestamp: undefined, data: { a: 1, z: undefined, b: [1, { c: 2, d: 3 }] } })],
+  ])('%s does not count', (_name, intent) => {
+    expect(contentKey(intent)).toBe(key)
+  })
+
+  test.each<[string, Intent]>([
+    [
+      'the operation',
+      { ...track({ data: { a: 1, b: [1, { c: 2, d: 3 }] } }), operation: 'trackScreen' } as Intent,
+    ],
+    ['the person', track({ customerId: '43', data: { a: 1, b: [1, { c: 2, d: 3 }] } })],
+    [
+      'the kind of identifier',
+      { operation: 'track', identifiers: { email: '42' }, name: 'x', data: { a: 1, b: [1, { c: 2, d: 3 }] } },
+    ],
+    ['a timestamp', track({ timestamp: 5, data: { a: 1, b: [1, { c: 2, d: 3 }] } })],
+    ['the order of a list', track({ data: { a: 1, b: [{ c: 2, d: 3 }, 1] } })],
+    ['the type of a value', track({ data: { a: '1', b: [1, { c: 2, d: 3 }] } })],
+    [
+      'a __proto__ name',
+      JSON.parse(
+        '{"operation":"track","customerId":"42","name":"x","data":{"a":1,"b":[1,{"c":2,"d":3}],"__proto__":1}}',
+      ),
+    ],
+  ])('%s counts', (_name, intent) => {
+    expect(contentKey(intent)).not.toBe(key)
+  })
+
+  test("a merge's ids are texts too", () => {
+    const merge = (id: string | number): Intent => ({
+      operation: 'mergeCustomers',
+      primary: { id },
+      secondary: { email: 'a' },
+    })
+    expect(contentKey(merge(42))).toBe(contentKey(merge('42')))
+    expect(contentKey(merge(42))).not.toBe(contentKey(merge(43)))
+  })
+})
+
+describe('dedupKeyOf', () => {
+  const intent = track({})
+
+  test('none, the given one, the content, or the one that a function gives', () => {
+    expect(dedupKeyOf(validateOptions(), intent)).toBeUndefined()
+    expect(dedupKeyOf(validateOptions({ dedupKey: 'order:1' }), intent)).toBe('order:1')
+    expect(dedupKeyOf(validateOptions({ dedup: 'content' }), intent)).toBe(contentKey(intent))
+    const dedupKey = (given: Intent, index: number) => `${given.operation}:${index}`
+    expect(dedupKeyOf(validateOptions({ dedupKey }, 'many'), intent, 7)).toBe('track:7')
+  })
+
+  test('what a function gives is checked', () => {
+    const options = validateOptions({ dedupKey: () => '' }, 'many')
+    expect(() => dedupKeyOf(options, intent, 7)).toThrow(
+      expect.objectContaining({
+        option: 'dedupKey',
+        message: 'Expected dedupKey of [7] to be 1 to 500 bytes (UTF-8), got 0 bytes',
+      }),
+    )
+  })
+})
