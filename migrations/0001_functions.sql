@@ -34,14 +34,16 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT CASE
     WHEN operation = 'mergeCustomers' THEN
       coalesce(payload #>> '{primary,id}', payload #>> '{primary,email}', payload #>> '{primary,cio_id}')
+    WHEN operation = 'entity' AND payload #>> '{entity,action}' = 'merge' THEN
+      coalesce(payload #>> '{entity,primary,id}', payload #>> '{entity,primary,email}',
+               payload #>> '{entity,primary,cio_id}')
     WHEN operation = 'entity' THEN
       coalesce(
-        payload #>> '{entity,identifiers,id}', payload #>> '{entity,identifiers,email}',
-        payload #>> '{entity,identifiers,phone}', payload #>> '{entity,identifiers,cio_id}',
         payload #>> '{entity,identifiers,cio_object_id}',
         (payload #>> '{entity,identifiers,object_type_id}') || '/' || (payload #>> '{entity,identifiers,object_id}'),
-        payload #>> '{entity,primary,id}', payload #>> '{entity,primary,email}',
-        payload #>> '{entity,primary,cio_id}')
+        payload #>> '{entity,identifiers,id}', payload #>> '{entity,identifiers,email}',
+        payload #>> '{entity,identifiers,phone}', payload #>> '{entity,identifiers,cio_id}',
+        payload #>> '{entity,identifiers,anonymous_id}')
     ELSE
       coalesce(
         payload ->> 'customerId',
@@ -265,6 +267,21 @@ BEGIN
   RETURN QUERY
     SELECT o.ord::integer, v_kept[o.ord], v_kept[o.ord] <> v_ids[o.ord]
     FROM generate_series(1, cardinality(v_ids)) AS o(ord);
+END
+$$;
+--> statement-breakpoint
+-- How far the sequence has come, and which transactions may still commit rows below that. A transaction that
+-- has written to outbox.intents holds its RowExclusiveLock until it ends, and had it before it drew a number; so
+-- once every holder is gone, each row up to last_seq can be seen, or will never be. The number is read first.
+CREATE FUNCTION "outbox".write_horizon(OUT last_seq bigint, OUT holders text[])
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  SELECT last_value INTO last_seq FROM "outbox".intents_seq_seq;
+  SELECT coalesce(array_agg(virtualtransaction), '{}') INTO holders
+  FROM pg_locks
+  WHERE locktype = 'relation' AND granted AND mode = 'RowExclusiveLock'
+    AND relation = '"outbox".intents'::regclass
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database());
 END
 $$;
 --> statement-breakpoint

@@ -5,6 +5,8 @@ import { NotATransactionError } from './errors.ts'
 /** Runs one statement on the caller's open transaction. Every parameter is text, which every driver agrees on. */
 export interface Executor {
   execute(text: string, values: readonly (string | null)[]): Promise<unknown[]>
+  /** The driver's own savepoint, where it has one; else SAVEPOINT is sent as a statement. */
+  nested?<T>(work: (inner: Executor) => Promise<T>): Promise<T>
 }
 
 /** A `pg.Client` or `PoolClient` on which BEGIN has been run. */
@@ -18,6 +20,8 @@ export interface DrizzleTransactionLike {
   // biome-ignore lint/suspicious/noExplicitAny: Drizzle's own generics differ from driver to driver
   execute(query: any): PromiseLike<unknown>
   rollback(): never
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  transaction?(work: (nested: any) => Promise<any>): Promise<any>
 }
 
 /** The `tx` of PGlite's own `db.transaction(async (tx) => …)`. */
@@ -67,7 +71,12 @@ function fromDrizzleTransaction(tx: DrizzleTransactionLike, shape: Record<string
     )
   }
   const db = fromDrizzle(tx as never, sql as never)
-  return { execute: async (text, values) => (await db.executeSql(text, [...values])).rows }
+  const execute: Executor['execute'] = async (text, values) => (await db.executeSql(text, [...values])).rows
+  if (!tx.transaction) return { execute }
+  // postgres.js rolls the whole transaction back for a statement that failed in it, unless that was in a
+  // savepoint of its own making.
+  const transaction = tx.transaction.bind(tx)
+  return { execute, nested: (work) => transaction((inner) => work(executorFor(inner))) }
 }
 
 function fromPgClient(tx: PgClientLike, shape: Record<string, unknown>): Executor {

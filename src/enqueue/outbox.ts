@@ -6,8 +6,8 @@ import { validateIntent } from '../intent/validate.ts'
 import { validateOptions } from '../intent/validate-options.ts'
 import { type Names, namesOf } from '../store/names.ts'
 import { type Executor, executorFor, type Transaction } from './executor.ts'
-import { enqueueMany, enqueueOne, type StoredIntent } from './statement.ts'
 import { underSavepoint } from './savepoint.ts'
+import { enqueueMany, enqueueOne, type StoredIntent } from './statement.ts'
 
 /** What became of an intent. */
 export type EnqueueResult =
@@ -74,8 +74,8 @@ export function createOutbox(options: OutboxOptions = {}): Outbox {
       const executor = executorFor(tx)
       const rows = prepare(given, of, resolved)
       if (rows.length === 0) return []
-      const run = () => insert(executor, names, rows, of)
-      return await (ignore ? underSavepoint(executor, run) : run())
+      const run = (on: Executor) => insert(on, names, rows, of)
+      return await (ignore ? underSavepoint(executor, run) : run(executor))
     } catch (error) {
       if (!ignore) throw error
       onIgnored(error as Error)
@@ -94,15 +94,25 @@ function prepare(given: readonly Intent[], of: 'one' | 'many', options: Resolved
       operation: intent.operation,
       payload: toPayload(intent),
       dedup_key: dedupKeyOf(options, intent, index) ?? null,
-      dedup_window: `${options.dedupWindowSeconds} seconds`,
+      dedup_window: interval(options.dedupWindowSeconds),
       ordering_key: options.orderingKey ?? null,
-      send_after: options.sendAfter?.toISOString() ?? null,
-      expires_at: options.expiresAt?.toISOString() ?? null,
+      send_after: timestamptz(options.sendAfter),
+      expires_at: timestamptz(options.expiresAt),
       workspace: options.workspace,
       on_ambiguous: options.onAmbiguous,
       priority: options.priority,
     }
   })
+}
+
+/** Postgres takes no exponent, and its smallest interval is a microsecond. */
+function interval(seconds: number): string {
+  return `${Math.max(seconds, 0.000001).toFixed(6)} seconds`
+}
+
+/** Postgres takes five and more digits of a year, without the sign that ISO 8601 puts before them. */
+function timestamptz(date: Date | undefined): string | null {
+  return date?.toISOString().replace(/^\+0?/, '') ?? null
 }
 
 async function insert(executor: Executor, names: Names, rows: StoredIntent[], of: 'one' | 'many') {

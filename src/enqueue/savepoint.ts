@@ -4,10 +4,14 @@ import type { Executor } from './executor.ts'
  * Runs `work` under a savepoint of the caller's transaction: when it fails, the transaction is rolled back to
  * where it was and can go on. Costs two more round trips.
  */
-export async function underSavepoint<T>(executor: Executor, work: () => Promise<T>): Promise<T> {
+export async function underSavepoint<T>(
+  executor: Executor,
+  work: (executor: Executor) => Promise<T>,
+): Promise<T> {
+  if (executor.nested) return executor.nested(work)
   await executor.execute('SAVEPOINT customerio_outbox', [])
   try {
-    const result = await work()
+    const result = await work(executor)
     await executor.execute('RELEASE SAVEPOINT customerio_outbox', [])
     return result
   } catch (error) {

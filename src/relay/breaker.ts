@@ -27,6 +27,8 @@ export type BreakerSettings = Pick<ResolvedRelayOptions, 'breaker' | 'retry'>
 /** Leave to send one request: an ordinary one, or the fleet's one probe. To be used or given back. */
 export type Permit = 'send' | 'probe'
 
+type Unavailable = Extract<Answer, { kind: 'unavailable' }>
+
 interface Policy {
   readonly breaker: CircuitBreakerPolicy
   execute(send: () => Promise<Answer>): Promise<Answer>
@@ -59,6 +61,7 @@ export class DestinationBreaker {
   #probeLeaseUntil = 0
   #probing = false
   #failures = 0
+  #lastFailure: Unavailable = { kind: 'unavailable', status: undefined, message: '' }
   #limitedInARow = 0
   /** Raised by every change made here: what was read from the row before it is stale. */
   #generation = 0
@@ -151,29 +154,35 @@ export class DestinationBreaker {
    */
   async run(permit: Permit, send: () => Promise<Answer>): Promise<Answer | undefined> {
     try {
-      const answer = await this.#policy.execute(send)
-      if (permit === 'probe') await this.#settleProbe(answer)
+      const answer = await this.#execute(send)
+      if (permit === 'probe' && answer) await this.#settleProbe(answer)
       else await this.#settleSend(answer)
       return answer
-    } catch (error) {
-      if (error instanceof BrokenCircuitError) return undefined
-      throw error
     } finally {
       this.giveBack(permit)
     }
   }
 
-  async #settleSend(answer: Answer): Promise<void> {
+  /** Undefined where the breaker opened before the request, or between it and its retry. */
+  async #execute(send: () => Promise<Answer>): Promise<Answer | undefined> {
+    try {
+      return await this.#policy.execute(send)
+    } catch (error) {
+      if (error instanceof BrokenCircuitError) return undefined
+      throw error
+    }
+  }
+
+  async #settleSend(answer: Answer | undefined): Promise<void> {
     if (this.#state !== 'closed') return // a straggler from before it opened
+    if (this.#policy.breaker.state === CircuitState.Open) {
+      return this.#open('open', this.#lastFailure.message, this.#lastFailure.status)
+    }
+    if (answer === undefined) return
     if (answer.kind === 'credential') return this.#open('paused', answer.message, answer.status)
     if (answer.kind === 'rate_limited') return this.#hold(answer.retryAfterMs, answer.message)
     this.#limitedInARow = 0
-    if (answer.kind === 'unavailable') {
-      if (this.#policy.breaker.state === CircuitState.Open)
-        await this.#open('open', answer.message, answer.status)
-      return
-    }
-    if (this.#failures > 0) {
+    if (answer.kind !== 'unavailable' && this.#failures > 0) {
       this.#failures = 0
       await this.#store.recordFailures(0, undefined)
     }
@@ -199,8 +208,7 @@ export class DestinationBreaker {
     this.#state = state
     this.#probeIsMine = false
     this.#retryAt = this.#clock() + this.#settings.breaker.halfOpenAfterMs
-    const error = status === undefined ? message : `${status}: ${message}`
-    await this.#store.open(state, Math.max(this.#failures, 1), error)
+    await this.#store.open(state, Math.max(this.#failures, 1), describe({ status, message }))
   }
 
   async #hold(retryAfterMs: number | undefined, message: string): Promise<void> {
@@ -228,9 +236,9 @@ export class DestinationBreaker {
     breaker.onFailure(({ reason }) => {
       if (!('value' in reason)) return
       this.#failures++
-      const { message } = reason.value as Answer & { message: string }
+      this.#lastFailure = reason.value as Unavailable
       if (this.#failures < this.#settings.breaker.failures) {
-        this.#store.recordFailures(this.#failures, message).catch(() => {}) // a count for people: the state is not lost
+        this.#store.recordFailures(this.#failures, describe(this.#lastFailure)).catch(() => {}) // only a count for people
       }
     })
     const retries = retry(handleWhenResult(isUnavailable), {
@@ -255,6 +263,10 @@ export class DestinationBreaker {
     })
     return { breaker, execute: (send) => breaker.execute(send) }
   }
+}
+
+function describe({ status, message }: { status?: number | undefined; message: string }): string {
+  return status === undefined ? message : `${status}: ${message}`
 }
 
 function isUnavailable(result: unknown): boolean {

@@ -7,6 +7,7 @@ import { FencedError, type Settlement, settle } from '../store/settle.ts'
 import { releaseLane, takeLane } from '../store/take-lane.ts'
 import { type BatchEntry, cutBatch, TRACK_LIMITS } from './batch.ts'
 import type { DestinationBreaker, Permit } from './breaker.ts'
+import type { Horizon } from './horizon.ts'
 import { LaneReader } from './lane-reader.ts'
 
 /** How a lane's turn ended. */
@@ -25,6 +26,7 @@ export interface LaneContext {
   readonly relayId: string
   readonly batchSize: number
   readonly breaker: DestinationBreaker
+  readonly horizon: Horizon
   readonly stopping: AbortSignal
   readonly toOperation: (row: QueuedIntent) => TrackV2Operation
   readonly send: (operations: readonly TrackV2Operation[]) => Promise<Answer>
@@ -45,7 +47,7 @@ export async function workLane(context: LaneContext, lane: Lane): Promise<LaneOu
 }
 
 async function drain(context: LaneContext, fence: Fence): Promise<LaneOutcome> {
-  const reader = new LaneReader(context.db, fence, context.batchSize)
+  const reader = new LaneReader(context.db, fence, context.batchSize, context.horizon)
   while (!context.stopping.aborted) {
     const rows = await reader.peek()
     if (rows.length === 0) return { kind: 'drained' }

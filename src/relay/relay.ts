@@ -6,6 +6,7 @@ import { createTrackTransport, type Transport } from '../customerio/track-transp
 import type { Operation } from '../intent/intent.ts'
 import { type Database, openDatabase } from '../store/database.ts'
 import { maintain } from '../store/maintain.ts'
+import { readHorizon } from '../store/read-horizon.ts'
 import type { QueuedIntent } from '../store/read-lane.ts'
 import { removeRelay, reportRelay } from '../store/relay-registry.ts'
 import { requireSchemaVersion } from '../store/schema-version.ts'
@@ -14,6 +15,7 @@ import { VERSION } from '../version.ts'
 import { Breakers } from './breakers.ts'
 import { Dispatcher } from './dispatcher.ts'
 import type { RelayEvents } from './events.ts'
+import { Horizon } from './horizon.ts'
 import { type LaneJob, LaneJobs } from './lane-jobs.ts'
 import { workLane } from './lane-worker.ts'
 import { type RelayOptions, type ResolvedRelayOptions, resolveRelayOptions } from './options.ts'
@@ -43,6 +45,7 @@ export class Relay extends EventEmitter<RelayEvents> {
   readonly #breakers: Breakers
   readonly #dispatcher: Dispatcher
   readonly #wakeUp: WakeUp
+  readonly #horizon: Horizon
   #starting: Promise<void> | undefined
   #ending: Promise<void> | undefined
 
@@ -58,6 +61,7 @@ export class Relay extends EventEmitter<RelayEvents> {
       applicationName: 'customerio-outbox relay',
       onError,
     })
+    this.#horizon = new Horizon(() => readHorizon(this.#db))
     this.#jobs = new LaneJobs({ connectionString, schema, onError })
     this.#transport = createTrackTransport(options.customerio, options.requestTimeoutMs)
     this.#breakers = new Breakers({
@@ -141,6 +145,7 @@ export class Relay extends EventEmitter<RelayEvents> {
           relayId: this.relayId,
           batchSize: this.#options.batchSize,
           breaker: this.#breakers.get(lane.destination),
+          horizon: this.#horizon,
           stopping: this.#stopping.signal,
           toOperation,
           send: (operations) => this.#transport.send(operations),

@@ -2,6 +2,7 @@ import pg from 'pg'
 import { getConstructionPlans, getMigrationPlans, PgBoss } from 'pg-boss'
 import { type Migration, readMigrations } from './migrations.ts'
 import { type Names, namesOf } from './names.ts'
+import { SchemaVersionError } from './schema-version.ts'
 
 export interface MigrateOptions {
   readonly connectionString: string
@@ -72,7 +73,7 @@ export async function migrationScript(options: MigrateOptions): Promise<string> 
 async function requireSupportedServer(client: pg.Client): Promise<void> {
   const { rows } = await client.query("SELECT current_setting('server_version_num')::int AS version")
   if (rows[0].version < 140_000) {
-    throw new Error(
+    throw new SchemaVersionError(
       `PostgreSQL 14 or newer is needed, this server is ${Math.floor(rows[0].version / 10_000)}`,
     )
   }
@@ -82,7 +83,7 @@ async function pendingMigrations(client: pg.Client, names: Names): Promise<Migra
   const known = readMigrations(names)
   const version = (await appliedVersion(client, names)) ?? 0
   if (version > known.length) {
-    throw new Error(
+    throw new SchemaVersionError(
       `The schema "${names.schema}" is at version ${version} and this package knows ${known.length}: use a newer customerio-outbox`,
     )
   }

@@ -1,11 +1,17 @@
 import type { Database } from './database.ts'
 import { readMigrations } from './migrations.ts'
 
+/** The schema, or the server, is not one that this version can work on; the message says what to do. */
+export class SchemaVersionError extends Error {
+  override readonly name = 'SchemaVersionError'
+  readonly code = 'SCHEMA_VERSION'
+}
+
 /**
  * Refuses a schema that this version cannot work on. The relay never migrates: that is a deployment's step,
  * with rights that a relay does not have.
  *
- * @throws Error with one line that says what to do.
+ * @throws {SchemaVersionError} with one line that says what to do.
  */
 export async function requireSchemaVersion(db: Database): Promise<void> {
   const known = readMigrations(db.names).length
@@ -18,9 +24,11 @@ export async function requireSchemaVersion(db: Database): Promise<void> {
     : undefined
   if (found === known) return
   if (found === undefined) {
-    throw new Error(`The schema "${db.names.schema}" is not there yet: run \`customerio-outbox migrate\``)
+    throw new SchemaVersionError(
+      `The schema "${db.names.schema}" is not there yet: run \`customerio-outbox migrate\``,
+    )
   }
-  throw new Error(
+  throw new SchemaVersionError(
     found < known
       ? `The schema "${db.names.schema}" is at version ${found}, this relay needs ${known}: run \`customerio-outbox migrate\``
       : `The schema "${db.names.schema}" is at version ${found}, this relay knows ${known}: upgrade the relay`,

@@ -23,7 +23,9 @@ test('what is committed arrives, in order; what is rolled back does not', async 
   await outbox.enqueue(rolledBack, { operation: 'track', customerId: 'u1', name: 'never' })
   await rolledBack.query('ROLLBACK')
   rolledBack.release()
-  await db.transaction((tx) => outbox.enqueue(tx, { operation: 'track', customerId: 'u1', name: 'signed_up' }))
+  await db.transaction((tx) =>
+    outbox.enqueue(tx, { operation: 'track', customerId: 'u1', name: 'signed_up' }),
+  )
   await eventually('the delivery', () => fake.counts.applied >= 2)
   await relay.stop()
   await fake.close()

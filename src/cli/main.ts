@@ -1,0 +1,62 @@
+#!/usr/bin/env node
+import { Command } from 'commander'
+import { VERSION } from '../version.ts'
+import { addDemoCommand } from './demo.ts'
+import { reportFailure } from './errors.ts'
+import { addMigrateCommand } from './migrate.ts'
+import { addExamples } from './options.ts'
+import { addRelayCommand } from './relay.ts'
+import { addStatusCommand } from './status.ts'
+
+const HELP = `
+Environment:
+  DATABASE_URL               Postgres database of the outbox
+  OUTBOX_SCHEMA              its schema (default: outbox)
+  CUSTOMERIO_SITE_ID         credentials of the relay: site id
+  CUSTOMERIO_TRACK_API_KEY   and Track API key
+  CUSTOMERIO_REGION          us (default) or eu
+  CUSTOMERIO_TRACK_URL       origin in place of Customer.io's, for a proxy or a test
+  LOG_LEVEL                  fatal, error, warn, info (default), debug, trace or silent
+
+Exit status: 0 done, 1 failed, 2 a setting is missing or wrong.`
+
+function createProgram(): Command {
+  const program = new Command('customerio-outbox')
+    .description('A transactional outbox for Postgres apps that delivers to Customer.io.')
+    .version(VERSION)
+    .exitOverride()
+    .configureOutput({
+      // One line, also where commander adds a suggestion.
+      outputError: (text, write) =>
+        write(
+          `customerio-outbox: ${text
+            .replace(/^error: /, '')
+            .trim()
+            .replace(/\s*\n\s*/g, ' ')}\n`,
+        ),
+    })
+    .addHelpText('after', HELP)
+  addMigrateCommand(program)
+  addRelayCommand(program)
+  addStatusCommand(program)
+  addDemoCommand(program)
+  addExamples(program, [
+    ['see it work: a shop, an outage and a killed relay, on a Postgres of its own', 'demo'],
+    ['set up, run, look', 'migrate && customerio-outbox relay --port 8080'],
+    ['what waits, and why', 'status --watch'],
+  ])
+  return program
+}
+
+// What no promise leads to still ends in one line, and never in a stack with settings in it.
+process.on('uncaughtException', (error) => process.exit(reportFailure(error)))
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0) // whoever read our output has had enough
+  throw error
+})
+
+try {
+  await createProgram().parseAsync()
+} catch (error) {
+  process.exitCode = reportFailure(error)
+}

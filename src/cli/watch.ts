@@ -1,0 +1,56 @@
+export interface WatchOptions {
+  readonly everyMs: number
+  /** Paint over the last frame; else frames follow each other. */
+  readonly repaint: boolean
+  readonly first: string
+  /** Never rejects. */
+  readonly next: () => Promise<string>
+}
+
+const HIDE_CURSOR = '\u001b[?25l'
+const SHOW_CURSOR = '\u001b[?25h'
+const CLEAR = '\u001b[2J\u001b[H'
+
+/** Shows frame after frame until SIGINT or SIGTERM. */
+export async function watch({ everyMs, repaint, first, next }: WatchOptions): Promise<void> {
+  const stopped = Promise.withResolvers<void>()
+  let isStopped = false
+  const stop = () => {
+    isStopped = true
+    stopped.resolve()
+  }
+  process.once('SIGINT', stop)
+  process.once('SIGTERM', stop)
+  if (repaint) process.stdout.write(HIDE_CURSOR + CLEAR)
+  try {
+    for (
+      let frame = first;
+      !isStopped;
+      frame = await Promise.race([next(), stopped.promise.then(() => '')])
+    ) {
+      show(frame, repaint, everyMs)
+      let timer: NodeJS.Timeout | undefined
+      const tick = new Promise<void>((resolve) => {
+        timer = setTimeout(resolve, everyMs)
+      })
+      await Promise.race([tick, stopped.promise])
+      clearTimeout(timer)
+    }
+  } finally {
+    process.off('SIGINT', stop)
+    process.off('SIGTERM', stop)
+    if (repaint) process.stdout.write(SHOW_CURSOR)
+  }
+}
+
+function show(frame: string, repaint: boolean, everyMs: number): void {
+  if (!repaint) {
+    console.log(frame)
+    return
+  }
+  const footer = `every ${everyMs / 1_000} s, Ctrl-C ends`
+  const rows = process.stdout.rows ?? 50
+  const lines = [...frame.split('\n').slice(0, rows - 3), '', footer]
+  // Line by line over the last frame: clearing the screen first would flicker.
+  process.stdout.write(`\u001b[H${lines.map((line) => `${line}\u001b[K`).join('\n')}\u001b[J`)
+}

@@ -1,0 +1,111 @@
+import type { EventEmitter } from 'node:events'
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import type { RelayEvents } from '../relay/events.ts'
+import { VERSION } from '../version.ts'
+import type { Status } from './read-status.ts'
+
+export interface MetricsOptions {
+  /** Counts what this process settles. */
+  readonly relay: Pick<EventEmitter<RelayEvents>, 'on'>
+  /** Reads the views; rejects while the database does not answer. Called once per scrape: cache it. */
+  readonly readStatus: () => Promise<Status>
+  /** Destinations that are reported also while they never had an intent. */
+  readonly destinations: readonly string[]
+}
+
+const STATES = ['closed', 'open', 'half_open', 'paused'] as const
+
+export interface Metrics {
+  readonly contentType: string
+  /** The exposition text. Never rejects for the database's sake. */
+  render(): Promise<string>
+}
+
+/**
+ * Metrics of one relay process in a registry of their own. The gauges are the database's, the same from every
+ * relay; while it does not answer they are left out and `customerio_outbox_database_up` is 0.
+ */
+export function createMetrics(options: MetricsOptions): Metrics {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  countSettled(registry, options.relay)
+  const up = new Gauge({
+    name: 'customerio_outbox_database_up',
+    help: '1 while the database answers, else 0',
+    registers: [registry],
+  })
+  const fleet = fleetGauges(registry)
+  const known = new Set(options.destinations)
+  new Gauge({
+    name: 'customerio_outbox_info',
+    help: 'Always 1; the label tells the version of this relay',
+    labelNames: ['version'],
+    registers: [registry],
+  }).set({ version: VERSION }, 1)
+  return {
+    contentType: registry.contentType,
+    // Read first, then render: the registry asks its collectors all at once, so none may fill another's gauge.
+    render: async () => {
+      const status = await options.readStatus().catch(() => undefined)
+      up.set(status ? 1 : 0)
+      fleet.reset()
+      if (status) fleet.fill(status, known)
+      return registry.metrics()
+    },
+  }
+}
+
+function countSettled(registry: Registry, relay: MetricsOptions['relay']): void {
+  const delivered = new Counter({
+    name: 'customerio_outbox_delivered_total',
+    help: 'Intents that this process delivered',
+    labelNames: ['destination'],
+    registers: [registry],
+  })
+  const dead = new Counter({
+    name: 'customerio_outbox_dead_lettered_total',
+    help: 'Intents that this process moved to the dead letters',
+    labelNames: ['destination'],
+    registers: [registry],
+  })
+  relay.on('settled', (settled) => {
+    delivered.inc({ destination: settled.destination }, settled.delivered)
+    dead.inc({ destination: settled.destination }, settled.dead)
+  })
+}
+
+function fleetGauges(registry: Registry) {
+  const gauge = <Label extends string>(name: string, help: string, labelNames: Label[]) =>
+    new Gauge({ name: `customerio_outbox_${name}`, help, labelNames, registers: [registry] })
+  const pending = gauge('pending', 'Intents that are due (an estimate over 100,000)', ['destination'])
+  const scheduled = gauge('scheduled', 'Intents whose sendAfter has not come', ['destination'])
+  const lag = gauge('lag_seconds', 'Age of the oldest due intent', ['destination'])
+  const breaker = gauge('breaker_state', '1 for the state that the breaker is in', ['destination', 'state'])
+  const failures = gauge('breaker_failures', 'Failures of the destination in a row', ['destination'])
+  const dead = gauge('dead_letters', 'Dead letters that are kept', ['destination', 'operation', 'reason'])
+  const alive = gauge('relays_alive', 'Relays seen within the last 30 s', [])
+  return {
+    reset: () => {
+      for (const each of [pending, scheduled, lag, breaker, failures, dead, alive]) each.reset()
+      alive.remove() // a reset gauge without labels says 0, which is not known
+    },
+    fill: (status: Status, known: Set<string>) => {
+      for (const { destination } of [...status.backlog, ...status.breakers]) known.add(destination)
+      for (const destination of known) {
+        const backlog = status.backlog.find((row) => row.destination === destination)
+        const row = status.breakers.find((each) => each.destination === destination)
+        pending.set({ destination }, backlog?.pending ?? 0)
+        scheduled.set({ destination }, backlog?.scheduled ?? 0)
+        lag.set({ destination }, backlog?.lagSeconds ?? 0)
+        failures.set({ destination }, row?.failureCount ?? 0)
+        for (const state of STATES) {
+          breaker.set({ destination, state }, (row?.state ?? 'closed') === state ? 1 : 0)
+        }
+      }
+      for (const { destination, operation, reason, count } of status.deadLetters) {
+        dead.set({ destination, operation, reason }, count)
+      }
+      alive.set(status.relays.filter((relay) => relay.alive).length)
+    },
+  }
+}

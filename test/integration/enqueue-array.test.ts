@@ -1,0 +1,65 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createOutbox, type Intent } from '../../src/index.ts'
+import { createTestDatabase, type TestDatabase } from '../support/database.ts'
+import { recording } from '../support/recording-client.ts'
+
+const outbox = createOutbox()
+let db: TestDatabase
+beforeAll(async () => {
+  db = await createTestDatabase()
+})
+afterAll(() => db.drop())
+
+test('5,000 intents take one round trip, are ordered as the array, and answered in its order', async () => {
+  const intents: Intent[] = Array.from({ length: 5000 }, (_, n) => ({
+    operation: 'track',
+    customerId: n % 97,
+    name: 'step',
+    data: { n },
+  }))
+  // Every tenth repeats the key of the one before it.
+  const keyOf = (_intent: Intent, index: number) => `key ${index % 10 === 9 ? index - 1 : index}`
+  const { results, statements } = await db.transaction(async (client) => {
+    const tx = recording(client)
+    const results = await outbox.enqueue(tx, intents, { dedupKey: keyOf })
+    return { results, statements: tx.statements }
+  })
+  expect(statements).toHaveLength(1)
+
+  const rows = await db.rows<{ id: string; n: number }>(
+    "SELECT id, (payload #>> '{data,n}')::int AS n FROM outbox.intents ORDER BY seq",
+  )
+  const kept = intents.map((_, n) => n).filter((n) => n % 10 !== 9)
+  expect(rows.map(({ n }) => n)).toEqual(kept)
+  const idOf = new Map(rows.map(({ n, id }) => [n, id]))
+  const expected = intents.map((_, n) =>
+    n % 10 === 9 ? { id: idOf.get(n - 1), duplicate: true } : { id: idOf.get(n), duplicate: false },
+  )
+  expect(results).toEqual(expected)
+})
+
+test('every intent of an array has an id of its own, in the order of time with later ones', async () => {
+  const enqueue = () =>
+    db.transaction((tx) =>
+      outbox.enqueue(tx, [
+        { operation: 'suppress', customerId: 'a' },
+        { operation: 'suppress', customerId: 'a' },
+      ]),
+    )
+  const [first, second] = [await enqueue(), await enqueue()]
+  const ids = [...first, ...second].map(({ id }) => id ?? '')
+  expect(new Set(ids).size).toBe(4)
+  const milliseconds = ids.map((id) => Number.parseInt(id.replaceAll('-', '').slice(0, 12), 16))
+  expect(milliseconds).toEqual(milliseconds.toSorted((a, b) => a - b))
+})
+
+test('a single intent takes one round trip, and with onError ignore three', async () => {
+  await db.transaction(async (client) => {
+    const plain = recording(client)
+    await outbox.enqueue(plain, { operation: 'destroy', customerId: 'a' })
+    expect(plain.statements).toHaveLength(1)
+    const guarded = recording(client)
+    await outbox.enqueue(guarded, { operation: 'destroy', customerId: 'a' }, { onError: 'ignore' })
+    expect(guarded.statements).toHaveLength(3)
+  })
+})

@@ -1,0 +1,112 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { createOutbox, type Intent } from '../../src/index.ts'
+import { createTestDatabase, type TestDatabase } from '../support/database.ts'
+import { type Driver, DRIVERS } from '../support/enqueue-drivers.ts'
+
+const intent: Intent = { operation: 'identify', customerId: 'u1', attributes: { pin: 'SECRET' } }
+const invalid: Intent = { operation: 'track', customerId: 'u1', name: '' }
+
+// pg-boss' adapter offers no savepoint of the driver's own, which postgres.js alone insists on.
+describe.each(DRIVERS)("onError 'ignore' in %s", (_name, open) => {
+  let ignored: Error[] = []
+  const onIgnored = (error: Error) => void ignored.push(error)
+  const outbox = createOutbox({ onIgnored })
+  const broken = createOutbox({ onIgnored, schema: 'not_migrated' })
+
+  let db: TestDatabase
+  let driver: Driver
+  beforeAll(async () => {
+    db = await createTestDatabase()
+    driver = await open(db.url)
+    await driver.transaction(({ run }) => run('CREATE TABLE orders (id text PRIMARY KEY)'))
+  })
+  afterAll(async () => {
+    await driver.close()
+    await db.drop()
+  })
+  beforeEach(() => {
+    ignored = []
+  })
+  afterEach(() => driver.transaction(({ run }) => run('TRUNCATE orders, outbox.intents, outbox.dedup')))
+
+  const orders = async () => (await driver.rows('SELECT id FROM orders ORDER BY id')).map(({ id }) => id)
+  const intents = async () =>
+    (await driver.rows('SELECT operation FROM outbox.intents ORDER BY seq')).map(({ operation }) => operation)
+
+  test('an invalid intent is left out: the business write commits, and the error is told once', async () => {
+    const [single, many] = await driver.transaction(async ({ tx, run }) => {
+      await run("INSERT INTO orders VALUES ('before')")
+      const single = await outbox.enqueue(tx, invalid, { onError: 'ignore' })
+      const many = await outbox.enqueue(tx, [intent, invalid], { onError: 'ignore' })
+      await run("INSERT INTO orders VALUES ('after')")
+      return [single, many] as const
+    })
+    expect(await orders()).toEqual(['after', 'before'])
+    expect(await intents()).toEqual([])
+    expect(ignored.map(({ name }) => name)).toEqual(['InvalidIntentError', 'InvalidIntentError'])
+    expect(single).toEqual({ duplicate: false, error: ignored[0] })
+    expect(many).toEqual([
+      { duplicate: false, error: ignored[1] },
+      { duplicate: false, error: ignored[1] },
+    ])
+  })
+
+  test('an error of the database is rolled back to before the enqueue: the business write commits', async () => {
+    const [single, many] = await driver.transaction(async ({ tx, run }) => {
+      await run("INSERT INTO orders VALUES ('before')")
+      const single = await broken.enqueue(tx, intent, { onError: 'ignore' })
+      await outbox.enqueue(tx, { operation: 'destroy', customerId: 'u1' })
+      const many = await broken.enqueue(tx, [intent, intent], { onError: 'ignore' })
+      await run("INSERT INTO orders VALUES ('after')")
+      return [single, many] as const
+    })
+    expect(await orders()).toEqual(['after', 'before'])
+    expect(await intents()).toEqual(['destroy'])
+    expect(ignored).toMatchObject([{ code: '3F000' }, { code: '3F000' }])
+    expect(ignored.map(({ message }) => message).join()).not.toContain('SECRET')
+    expect(single.error).toBe(ignored[0])
+    expect(many.map(({ error }) => error)).toEqual([ignored[1], ignored[1]])
+  })
+
+  test('what can be enqueued is enqueued, and a later rollback takes it back', async () => {
+    const options = { onError: 'ignore', dedupKey: 'k' } as const
+    const results = await driver.transaction(async ({ tx }) => [
+      await outbox.enqueue(tx, intent, options),
+      await outbox.enqueue(tx, intent, options),
+    ])
+    expect(results.map(({ duplicate, id }) => ({ duplicate, id }))).toEqual([
+      { duplicate: false, id: results[0]?.id },
+      { duplicate: true, id: results[0]?.id },
+    ])
+    await expect(
+      driver.transaction(async ({ tx }) => {
+        await outbox.enqueue(tx, intent, { onError: 'ignore' })
+        throw new Error('the business refused')
+      }),
+    ).rejects.toThrow('the business refused')
+    expect(await intents()).toEqual(['identify'])
+    expect(ignored).toEqual([])
+  })
+
+  test("without 'ignore' the same errors are thrown and nobody else is told", async () => {
+    await expect(driver.transaction(({ tx }) => outbox.enqueue(tx, invalid))).rejects.toThrow('name is empty')
+    await expect(driver.transaction(({ tx }) => broken.enqueue(tx, intent))).rejects.toMatchObject({
+      code: '3F000',
+    })
+    expect(ignored).toEqual([])
+  })
+})
+
+test('without onIgnored a Node warning tells of it, without the payload', async () => {
+  const { promise, resolve } = Promise.withResolvers<Error>()
+  process.once('warning', resolve)
+  const db = await createTestDatabase()
+  await db.transaction((tx) =>
+    createOutbox({ schema: 'not_migrated' }).enqueue(tx, intent, { onError: 'ignore' }),
+  )
+  const warning = await promise
+  expect(warning.name).toBe('CustomerioOutboxWarning')
+  expect(warning.message).toContain('schema "not_migrated" does not exist')
+  expect(warning.message).not.toContain('SECRET')
+  await db.drop()
+})

@@ -1,0 +1,109 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { createRelay, InvalidSettingError } from '../../src/index.ts'
+import { createTestDatabase } from '../support/database.ts'
+import { eventually } from '../support/eventually.ts'
+import { type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
+
+let h: Harness
+beforeEach(async () => {
+  h = await startHarness({ sequenceOf: stepOf })
+})
+afterEach(() => h.close())
+
+const held = () => h.db.rows('SELECT 1 FROM outbox.lanes WHERE relay_id IS NOT NULL')
+const connections = () =>
+  h.db.rows<{ n: number }>(
+    "SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'customerio-outbox%'",
+  )
+
+test('stop finishes the request under way, settles it, hands the lanes back and closes every connection', async () => {
+  h.fake.latencyMs = 300
+  await h.enqueue(...Array.from({ length: 30 }, (_, n) => track('u1', n)))
+  const relay = await h.relay({ batchSize: 10 })
+  await eventually('a request', () => h.fake.requests.total === 1)
+  await relay.stop()
+  expect(h.fake.requests.total).toBe(1)
+  expect(await h.db.rows('SELECT 1 FROM outbox.delivered')).toHaveLength(10)
+  expect(await held()).toEqual([])
+  expect(await h.db.rows('SELECT 1 FROM outbox.relay_fleet')).toEqual([])
+  await eventually('closed connections', async () => (await connections())[0]?.n === 0)
+  // Handed over at once: the next relay does not wait for a heartbeat to run out.
+  h.fake.latencyMs = 0
+  await h.relay()
+  await h.drained(5_000)
+  expect(h.fake.counts).toMatchObject({ applied: 30, duplicates: 0, outOfOrder: 0 })
+})
+
+test('start twice, stop twice, stop during start, stop without start', async () => {
+  const options = {
+    connectionString: h.db.url,
+    customerio: { siteId: 'site', trackApiKey: 'key', trackUrl: h.fake.url },
+  }
+  const twice = createRelay(options)
+  await Promise.all([twice.start(), twice.start()])
+  await Promise.all([twice.stop(), twice.stop()])
+  await twice.stop()
+
+  const hasty = createRelay(options)
+  const starting = hasty.start()
+  await hasty.stop()
+  await starting
+  await createRelay(options).stop()
+  await eventually('closed connections', async () => (await connections())[0]?.n === 0)
+})
+
+test('on a schema that is missing, too old or too new it stops with one line that says what to do', async () => {
+  const options = (connectionString: string) => ({
+    connectionString,
+    customerio: { siteId: 's', trackApiKey: 'k' },
+  })
+  const empty = await createTestDatabase('empty')
+  const missing = createRelay(options(empty.url))
+  await expect(missing.start()).rejects.toThrow(
+    'The schema "outbox" is not there yet: run `customerio-outbox migrate`',
+  )
+  await missing.stop()
+  await empty.drop()
+
+  await h.db.rows('INSERT INTO outbox.migrations (version, hash) VALUES (999, $1)', ['from the future'])
+  const old = createRelay(options(h.db.url))
+  await expect(old.start()).rejects.toThrow(/is at version 999, this relay knows \d+: upgrade the relay/)
+  await old.stop()
+  await h.db.rows('DELETE FROM outbox.migrations WHERE version > 1')
+  const young = createRelay(options(h.db.url))
+  await expect(young.start()).rejects.toThrow(
+    /is at version 1, this relay needs \d+: run `customerio-outbox migrate`/,
+  )
+  await young.stop()
+})
+
+test.each([
+  ['lanes', { lanes: 0 }],
+  ['requestTimeoutMs', { requestTimeoutMs: 10 }],
+  ['breaker.failures', { breaker: { failures: 1.5 } }],
+  ['retry.attempts', { retry: { attempts: 99 } }],
+])('a setting out of bounds is refused by name: %s', (name, settings) => {
+  const options = {
+    connectionString: 'postgres://x',
+    customerio: { siteId: 's', trackApiKey: 'k' },
+    ...settings,
+  }
+  expect(() => createRelay(options)).toThrow(InvalidSettingError)
+  expect(() => createRelay(options)).toThrow(name)
+})
+
+test('the connections to the database are ended again and again: nothing is lost', async () => {
+  const relay = await h.relay({ batchSize: 20 })
+  const errors: Error[] = []
+  relay.on('error', (error) => errors.push(error))
+  h.fake.latencyMs = 5
+  for (let round = 0; round < 5; round++) {
+    await h.enqueue(...Array.from({ length: 200 }, (_, n) => track(`u${n % 20}`, round * 200 + n)))
+    await h.db.rows(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'customerio-outbox%'",
+    )
+  }
+  await h.drained()
+  expect(errors.length).toBeGreaterThan(0)
+  expect(h.fake.counts).toMatchObject({ applied: 1_000, outOfOrder: 0 })
+})
