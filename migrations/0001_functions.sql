@@ -28,26 +28,24 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$;
 --> statement-breakpoint
 -- The person (or object) an intent is about: intents with one key are delivered in order.
--- customerId 42, customerId "42" and identifiers {"id": 42} are one key.
+-- customerId 42, customerId "42" and identifiers {"id": 42} are one key; an email's case does not count.
 CREATE FUNCTION "outbox".ordering_key_of(operation text, payload jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT CASE
     WHEN operation = 'mergeCustomers' THEN
-      coalesce(payload #>> '{primary,id}', payload #>> '{primary,email}', payload #>> '{primary,cio_id}')
-    WHEN operation = 'entity' AND payload #>> '{entity,action}' = 'merge' THEN
-      coalesce(payload #>> '{entity,primary,id}', payload #>> '{entity,primary,email}',
-               payload #>> '{entity,primary,cio_id}')
+      coalesce(payload #>> '{primary,id}', lower(payload #>> '{primary,email}'), payload #>> '{primary,cio_id}')
     WHEN operation = 'entity' THEN
       coalesce(
-        payload #>> '{entity,identifiers,cio_object_id}',
-        (payload #>> '{entity,identifiers,object_type_id}') || '/' || (payload #>> '{entity,identifiers,object_id}'),
-        payload #>> '{entity,identifiers,id}', payload #>> '{entity,identifiers,email}',
+        payload #>> '{entity,identifiers,id}', lower(payload #>> '{entity,identifiers,email}'),
         payload #>> '{entity,identifiers,phone}', payload #>> '{entity,identifiers,cio_id}',
-        payload #>> '{entity,identifiers,anonymous_id}')
+        payload #>> '{entity,identifiers,anonymous_id}', payload #>> '{entity,identifiers,cio_object_id}',
+        (payload #>> '{entity,identifiers,object_type_id}') || '/' || (payload #>> '{entity,identifiers,object_id}'),
+        payload #>> '{entity,primary,id}', lower(payload #>> '{entity,primary,email}'),
+        payload #>> '{entity,primary,cio_id}')
     ELSE
       coalesce(
         payload ->> 'customerId',
-        payload #>> '{identifiers,id}', payload #>> '{identifiers,email}',
+        payload #>> '{identifiers,id}', lower(payload #>> '{identifiers,email}'),
         payload #>> '{identifiers,phone}', payload #>> '{identifiers,cio_id}')
   END
 $$;
@@ -287,8 +285,11 @@ $$;
 --> statement-breakpoint
 -- Creates the day partitions of outbox.delivered for today and the next two days. Rerunnable; called by
 -- migrate and by a relay's maintenance.
+-- Bounds are written and read back as text: under another date style and time zone that need not give the
+-- same instant (China's and America's "CST").
 CREATE FUNCTION "outbox".ensure_partitions() RETURNS void
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD' SET timezone = 'UTC' AS $$
 DECLARE
   v_day date;
 BEGIN

@@ -10,14 +10,15 @@ WITH RECURSIVE lane AS (
              WHERE (i.destination, i.lane) > (l.destination, l.lane)
              ORDER BY i.destination, i.lane LIMIT 1) n
 )
-SELECT l.destination, l.lane, h.seq, coalesce(h.send_after, h.enqueued_at) AS due_at
+SELECT l.destination, l.lane, h.seq, greatest(h.send_after, h.enqueued_at) AS due_at
 FROM lane l,
   LATERAL (SELECT i.seq, i.enqueued_at, i.send_after FROM "outbox".intents i
            WHERE i.destination = l.destination AND i.lane = l.lane ORDER BY i.seq LIMIT 1) h;
 --> statement-breakpoint
 -- The planner's estimate of a destination's due intents: exact counting of millions takes seconds.
+-- A view's functions run with its reader's rights: hence SECURITY DEFINER, and EXECUTE left with PUBLIC.
 CREATE FUNCTION "outbox".estimate_pending(destination text) RETURNS bigint
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   v_plan json;
 BEGIN

@@ -7,7 +7,13 @@ export type { Logger }
 /** JSON lines on stdout. Written at once, so that the last words before an exit are not lost. */
 export function createLogger(level: string): Logger {
   return pino(
-    { level, base: { pid: process.pid }, messageKey: 'message', timestamp: pino.stdTimeFunctions.isoTime },
+    {
+      level,
+      base: { pid: process.pid },
+      messageKey: 'message',
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
     pino.destination({ fd: 1, sync: true }),
   )
 }

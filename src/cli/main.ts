@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { VERSION } from '../version.ts'
 import { addDemoCommand } from './demo.ts'
 import { reportFailure } from './errors.ts'
+import { endBy } from './fatal.ts'
 import { addMigrateCommand } from './migrate.ts'
 import { addExamples } from './options.ts'
 import { addRelayCommand } from './relay.ts'
@@ -48,12 +49,8 @@ function createProgram(): Command {
   return program
 }
 
-// What no promise leads to still ends in one line, and never in a stack with settings in it.
-process.on('uncaughtException', (error) => process.exit(reportFailure(error)))
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0) // whoever read our output has had enough
-  throw error
-})
+process.on('uncaughtException', endBy)
+process.stdout.on('error', endBy)
 
 try {
   await createProgram().parseAsync()

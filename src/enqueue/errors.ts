@@ -3,7 +3,7 @@ export class NotATransactionError extends Error {
   override readonly name = 'NotATransactionError'
   readonly code = 'NOT_A_TRANSACTION'
 
-  constructor(found: string) {
-    super(`outbox.enqueue needs the transaction of your business write: ${found}`)
+  constructor(found: string, options?: ErrorOptions) {
+    super(`outbox.enqueue needs the transaction of your business write: ${found}`, options)
   }
 }

@@ -9,6 +9,8 @@ export interface Executor {
   nested?<T>(work: (inner: Executor) => Promise<T>): Promise<T>
 }
 
+export const FAILED_TRANSACTION = 'got one that has failed, ROLLBACK is all that it takes now'
+
 /** A `pg.Client` or `PoolClient` on which BEGIN has been run. */
 export interface PgClientLike {
   query(text: string, values: unknown[]): Promise<{ rows: unknown[] }>
@@ -89,7 +91,7 @@ function fromPgClient(tx: PgClientLike, shape: Record<string, unknown>): Executo
   if (isFunction(shape.getTransactionStatus) && tx.getTransactionStatus?.() !== 'T') {
     throw new NotATransactionError(
       tx.getTransactionStatus?.() === 'E'
-        ? 'got a client whose transaction has failed, ROLLBACK is all that it takes now'
+        ? FAILED_TRANSACTION
         : "got a client outside a transaction, await client.query('BEGIN') first",
     )
   }

@@ -1,5 +1,6 @@
 import type { Names } from '../store/names.ts'
-import type { Executor } from './executor.ts'
+import { NotATransactionError } from './errors.ts'
+import { type Executor, FAILED_TRANSACTION } from './executor.ts'
 
 /** An intent as `outbox.enqueue` and `outbox.enqueue_many` name its parts. */
 export interface StoredIntent {
@@ -64,13 +65,24 @@ export async function enqueueMany(
 /**
  * Throws the database's own error: Drizzle wraps it in one whose message lists the parameters, and those are
  * customers' data.
+ *
+ * @throws {NotATransactionError} where a statement of the transaction has failed before. A driver need not know it:
+ * pg learns a transaction's state only after it has rejected the statement.
  */
 async function run(executor: Executor, text: string, values: (string | null)[]): Promise<Row[]> {
   try {
     return (await executor.execute(text, values)) as Row[]
   } catch (error) {
-    if (error instanceof Error && error.name === 'DrizzleQueryError' && error.cause) throw error.cause
-    if (error instanceof Error && 'params' in error && error.cause) throw error.cause
-    throw error
+    const own = withoutParameters(error)
+    if (isFailedTransaction(own)) throw new NotATransactionError(FAILED_TRANSACTION, { cause: own })
+    throw own
   }
+}
+
+function withoutParameters(error: unknown): unknown {
+  return error instanceof Error && 'params' in error && error.cause ? error.cause : error
+}
+
+function isFailedTransaction(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === '25P02'
 }

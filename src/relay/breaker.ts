@@ -182,7 +182,8 @@ export class DestinationBreaker {
     if (answer.kind === 'credential') return this.#open('paused', answer.message, answer.status)
     if (answer.kind === 'rate_limited') return this.#hold(answer.retryAfterMs, answer.message)
     this.#limitedInARow = 0
-    if (answer.kind !== 'unavailable' && this.#failures > 0) {
+    if (answer.kind === 'unavailable') return this.#store.recordFailures(this.#failures, describe(answer))
+    if (this.#failures > 0) {
       this.#failures = 0
       await this.#store.recordFailures(0, undefined)
     }
@@ -237,9 +238,6 @@ export class DestinationBreaker {
       if (!('value' in reason)) return
       this.#failures++
       this.#lastFailure = reason.value as Unavailable
-      if (this.#failures < this.#settings.breaker.failures) {
-        this.#store.recordFailures(this.#failures, describe(this.#lastFailure)).catch(() => {}) // only a count for people
-      }
     })
     const retries = retry(handleWhenResult(isUnavailable), {
       maxAttempts: this.#settings.retry.attempts,

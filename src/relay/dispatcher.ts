@@ -9,6 +9,8 @@ import { Signal } from './signal.ts'
 
 /** While lanes are worked no wake-up is sent: lanes that get work meanwhile are found by looking this often. */
 const BUSY_LOOK_MS = 20
+/** Delayed intents that fall due are looked for at most this often. */
+const PROMOTE_MS = 200
 /** After a failure of the database. */
 const PAUSE_AFTER_ERROR_MS = 1_000
 /** The idle flag is said again this often: another relay may have taken it down and died. */
@@ -39,6 +41,7 @@ export class Dispatcher {
   #stopped = false
   #syncDue = true
   #idleSaidAt = Number.NEGATIVE_INFINITY
+  #promotedAt = Number.NEGATIVE_INFINITY
   #loop: Promise<void> | undefined
 
   constructor(options: DispatcherOptions) {
@@ -86,7 +89,7 @@ export class Dispatcher {
       this.#syncDue = false
       await breakers.sync()
     }
-    await promoteScheduled(db)
+    await this.#promote()
     const lanes = this.#startable(await findLanesWithWork(db))
     if (lanes.length > 0) {
       await Promise.all([this.#sayIdle(false), jobs.offer(lanes)])
@@ -101,6 +104,13 @@ export class Dispatcher {
     this.#syncDue = true // a poll also looks at the breakers: their notification may have been lost
     // What committed between the look and the flag was told nobody: look once more before sleeping.
     return slept ? wait : 0
+  }
+
+  async #promote(): Promise<void> {
+    const now = performance.now()
+    if (now - this.#promotedAt < PROMOTE_MS) return
+    this.#promotedAt = now
+    await promoteScheduled(this.#options.db)
   }
 
   #startable(lanes: readonly Lane[]): Lane[] {

@@ -3,6 +3,11 @@ import type { Lane } from '../store/lane.ts'
 import { type QueuedIntent, readLane } from '../store/read-lane.ts'
 import type { Horizon } from './horizon.ts'
 
+/** Rows of a lane's first read, whose size is not known yet: at 32 KB each still little. */
+const FIRST_READ = 200
+/** What one read may take in memory: one full request and some. */
+const READ_SIZE = 600_000
+
 /**
  * Reads a lane in order, the next rows while the last ones are on their way.
  *
@@ -14,6 +19,8 @@ export class LaneReader {
   readonly #db: Database
   readonly #lane: Lane
   readonly #size: number
+  /** Rows of one read: fewer where they are large. */
+  #limit: number
   readonly #horizon: Horizon
   /** Read and not yet settled, in order. */
   #rows: QueuedIntent[] = []
@@ -25,6 +32,7 @@ export class LaneReader {
     this.#db = db
     this.#lane = lane
     this.#size = size
+    this.#limit = Math.min(size, FIRST_READ)
     this.#horizon = horizon
   }
 
@@ -40,7 +48,7 @@ export class LaneReader {
 
   /** Reads on while the first `sending` rows are on their way. */
   async readAhead(sending: number): Promise<void> {
-    if (this.#rows.length - sending < this.#size) await this.#read(sending)
+    if (this.#rows.length - sending < this.#limit) await this.#read(sending)
   }
 
   /** The first `count` rows are settled. */
@@ -58,14 +66,21 @@ export class LaneReader {
     const found = await readLane(this.#db, this.#lane, {
       after: this.#bound.toString(),
       except: known,
-      limit: this.#size,
+      limit: this.#limit,
     })
     const last = found.at(-1)
-    const readTo = found.length === this.#size && last ? BigInt(last.seq) : horizon
+    const readTo = found.length === this.#limit && last ? BigInt(last.seq) : horizon
     this.#seenTo = readTo < horizon ? readTo : horizon
+    if (found.length > 0) this.#limit = fitting(found, this.#size)
     const sent = this.#rows.slice(0, sending)
     this.#rows = [...sent, ...merge(this.#rows.slice(sending), found)]
   }
+}
+
+/** As many rows as make one request: memory stays flat whatever the backlog and the payloads are. */
+function fitting(rows: readonly QueuedIntent[], most: number): number {
+  const average = rows.reduce((sum, { size }) => sum + size + 200, 0) / rows.length
+  return Math.max(1, Math.min(most, Math.ceil(READ_SIZE / average)))
 }
 
 /** A late row may belong before rows that were read earlier, though never before those that are on their way. */

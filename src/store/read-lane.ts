@@ -8,6 +8,8 @@ export interface QueuedIntent {
   readonly id: string
   readonly operation: string
   readonly payload: unknown
+  /** Length of the payload's JSON as stored, in UTF-16 units: what it takes in memory, roughly. */
+  readonly size: number
   /** Unix seconds of the business write, by the database's clock. */
   readonly occurredAtSeconds: number
   /** `expires_at` has passed, by the database's clock. */
@@ -27,8 +29,8 @@ export interface LaneRange {
  * 300,000 rows with one idle reader fell from 140,000/s to 47,000/s without a lower bound.
  */
 export async function readLane(db: Database, lane: Lane, range: LaneRange): Promise<QueuedIntent[]> {
-  return db.query<QueuedIntent & Record<string, unknown>>(
-    `SELECT seq, id, operation, payload,
+  const rows = await db.query<Omit<QueuedIntent, 'payload' | 'size'> & { payload: string }>(
+    `SELECT seq, id, operation, payload::text AS payload,
             floor(extract(epoch FROM enqueued_at))::float8 AS "occurredAtSeconds",
             coalesce(expires_at <= clock_timestamp(), false) AS expired
      FROM ${db.names.q}.intents
@@ -36,4 +38,5 @@ export async function readLane(db: Database, lane: Lane, range: LaneRange): Prom
      ORDER BY seq LIMIT $5`,
     [lane.destination, lane.lane, range.after, range.except, range.limit],
   )
+  return rows.map((row) => ({ ...row, payload: JSON.parse(row.payload), size: row.payload.length }))
 }

@@ -13,6 +13,11 @@ export async function startContainerPostgres(settings: string[]): Promise<Starte
   const container = await new module.PostgreSqlContainer(IMAGE)
     .withCommand(['postgres', ...settings.flatMap((setting) => ['-c', setting])])
     .start()
+    .catch((error: Error) => {
+      // Docker without the image and without a registry: the shipped server is as real.
+      console.error(`Docker answers, but ${IMAGE} could not be started (${error.message.split('\n', 1)[0]})`)
+    })
+  if (!container) return undefined
   return {
     url: container.getConnectionUri(),
     source: `container ${IMAGE}`,

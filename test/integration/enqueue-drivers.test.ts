@@ -153,6 +153,20 @@ describe.each(DRIVERS)('enqueue in %s', (_name, open) => {
     expect(names).toEqual(['before', 'after'])
   })
 
+  test('a transaction in which a statement has failed is refused as no transaction', async () => {
+    let refusal: unknown
+    const failed = driver.transaction(async ({ tx, run }) => {
+      await run('SELECT 1/0').catch(() => {})
+      refusal = await outbox.enqueue(tx, person('failed')).catch((error: unknown) => error)
+      throw refusal
+    })
+    await expect(failed).rejects.toThrow()
+    expect(refusal).toMatchObject({
+      name: 'NotATransactionError',
+      message: expect.stringContaining('has failed, ROLLBACK is all that it takes now'),
+    })
+  })
+
   test("an error is the database's own and says nothing of the customer", async () => {
     const elsewhere = createOutbox({ schema: 'not_migrated' })
     const secret: Intent = {

@@ -46,19 +46,14 @@ describe('what is not a transaction is refused, and nothing is written', () => {
 
   test('a pg client outside a transaction', async () => {
     const client = await db.pool.connect()
-    expect((await refusalOf(client)).message).toContain('outside a transaction')
-    await client.query('BEGIN')
-    await client.query('COMMIT')
-    expect((await refusalOf(client)).message).toContain("await client.query('BEGIN') first")
-    client.release()
-  })
-
-  test('a pg client whose transaction has failed', async () => {
-    const client = await db.begin()
-    await expect(client.query('SELECT 1/0')).rejects.toThrow('division by zero')
-    expect((await refusalOf(client)).message).toContain('transaction has failed')
-    await client.query('ROLLBACK')
-    client.release()
+    try {
+      expect((await refusalOf(client)).message).toContain('outside a transaction')
+      await client.query('BEGIN')
+      await client.query('COMMIT')
+      expect((await refusalOf(client)).message).toContain("await client.query('BEGIN') first")
+    } finally {
+      client.release()
+    }
   })
 
   test('a Drizzle database over node-postgres', async () => {

@@ -54,7 +54,7 @@ async function openExecuteSql(url: string): Promise<Driver> {
 }
 
 function overPg(url: string, handOver: (client: pg.PoolClient) => Transaction): Driver {
-  const pool = new pg.Pool({ connectionString: url, max: 2 })
+  const pool = poolOf(url)
   return {
     async transaction(work) {
       const client = await pool.connect()
@@ -77,7 +77,7 @@ function overPg(url: string, handOver: (client: pg.PoolClient) => Transaction): 
 }
 
 async function openDrizzleNodePostgres(url: string): Promise<Driver> {
-  const pool = new pg.Pool({ connectionString: url, max: 2 })
+  const pool = poolOf(url)
   return overDrizzle(drizzleNodePostgres(pool) as unknown as DrizzleDb, {
     rows: async (statement) => (await pool.query(statement)).rows,
     close: () => pool.end(),
@@ -85,7 +85,7 @@ async function openDrizzleNodePostgres(url: string): Promise<Driver> {
 }
 
 async function openBossAdapter(url: string): Promise<Driver> {
-  const pool = new pg.Pool({ connectionString: url, max: 2 })
+  const pool = poolOf(url)
   return overDrizzle(
     drizzleNodePostgres(pool) as unknown as DrizzleDb,
     { rows: async (statement) => (await pool.query(statement)).rows, close: () => pool.end() },
@@ -138,6 +138,12 @@ function overDrizzle(
         }),
       ),
   }
+}
+
+function poolOf(url: string): pg.Pool {
+  const pool = new pg.Pool({ connectionString: url, max: 2 })
+  pool.on('error', () => {}) // the database is dropped while the last connections close
+  return pool
 }
 
 function savepoint(run: (statement: string) => Promise<void>, tx: Transaction): AppTransaction['nested'] {

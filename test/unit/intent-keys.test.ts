@@ -2,37 +2,11 @@ import { describe, expect, test } from 'vitest'
 import { contentKey } from '../../src/intent/content-key.ts'
 import { dedupKeyOf } from '../../src/intent/dedup-key.ts'
 import type { Intent } from '../../src/intent/intent.ts'
-import { orderingKey } from '../../src/intent/ordering-key.ts'
 import { toPayload } from '../../src/intent/payload.ts'
 import { validateOptions } from '../../src/intent/validate-options.ts'
 
-const entity = (fields: object): Intent => ({
-  operation: 'entity',
-  entity: { type: 'object', action: 'identify', ...fields },
-})
 const track = (fields: object): Intent =>
   ({ operation: 'track', customerId: '42', name: 'x', ...fields }) as Intent
-
-describe('orderingKey', () => {
-  test.each<[Intent, string]>([
-    [{ operation: 'destroy', customerId: '42' }, '42'],
-    [{ operation: 'destroy', customerId: 42 }, '42'],
-    [{ operation: 'destroy', customerId: 0 }, '0'],
-    [{ operation: 'destroy', identifiers: { id: 42 } }, '42'],
-    [{ operation: 'destroy', identifiers: { email: 'Jane@example.com' } }, 'Jane@example.com'],
-    [{ operation: 'destroy', identifiers: { phone: '+45' } }, '+45'],
-    [{ operation: 'destroy', identifiers: { cio_id: 'a3' } }, 'a3'],
-    [{ operation: 'mergeCustomers', primary: { email: 'a' }, secondary: { id: 'b' } }, 'a'],
-    [entity({ identifiers: { object_id: 'acme', object_type_id: '1' } }), '1/acme'],
-    [entity({ identifiers: { cio_object_id: 'ob1' } }), 'ob1'],
-    [entity({ type: 'person', identifiers: { email: 'a' } }), 'a'],
-    [entity({ type: 'person', action: 'merge', primary: { id: 'a' }, secondary: { id: 'b' } }), 'a'],
-    [entity({ type: 'delivery', identifiers: { id: 'd1' } }), 'd1'],
-    [entity({ type: 'delivery' }), 'delivery'],
-  ])('%j', (intent, key) => {
-    expect(orderingKey(intent)).toBe(key)
-  })
-})
 
 describe('toPayload', () => {
   test("is the intent's other fields", () => {

@@ -1,0 +1,191 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import type { Answer } from '../../src/customerio/answer.ts'
+import { Breakers } from '../../src/relay/breakers.ts'
+import { type Database, openDatabase } from '../../src/store/database.ts'
+import { createTestDatabase, type TestDatabase } from '../support/database.ts'
+import { eventually } from '../support/eventually.ts'
+
+const DESTINATION = 'default/track'
+const OK: Answer = { kind: 'accepted', refused: [] }
+const DOWN: Answer = { kind: 'unavailable', status: 503, message: 'down' }
+const REFUSED: Answer = { kind: 'credential', status: 401, message: 'who are you' }
+const LIMITED: Answer = { kind: 'rate_limited', retryAfterMs: 50, message: 'slow down' }
+const BAD: Answer = { kind: 'rejected', status: 400, message: 'bad' }
+
+let test_: TestDatabase
+let db: Database
+beforeAll(async () => {
+  test_ = await createTestDatabase()
+  db = openDatabase({ connectionString: test_.url })
+})
+afterAll(async () => {
+  await db.close()
+  await test_.drop()
+})
+beforeEach(() => test_.rows('TRUNCATE outbox.breakers, outbox.breaker_transitions'))
+
+/** A relay's view of the fleet's breakers. */
+function relay(halfOpenAfterMs = 30, retryAttempts = 0) {
+  const relayId = crypto.randomUUID()
+  const changes: string[] = []
+  const breakers = new Breakers({
+    db,
+    relayId,
+    settings: {
+      retry: { attempts: retryAttempts, initialDelayMs: 1 },
+      breaker: { failures: 5, successes: 3, halfOpenAfterMs, maxHalfOpenAfterMs: 120 },
+    },
+    onChange: (_, from, to) => changes.push(`${from}>${to}`),
+  })
+  const breaker = breakers.get(DESTINATION)
+  return {
+    breakers,
+    breaker,
+    changes,
+    relayId,
+    /** Asks, sends one request with this answer, and tells the answer, or that it was not let through. */
+    async send(answer: Answer): Promise<Answer | 'not let in' | 'cut off'> {
+      const permit = await breaker.enter()
+      if (!permit) return 'not let in'
+      return (await breaker.run(permit, async () => answer)) ?? 'cut off'
+    },
+    async due() {
+      await eventually('the probe to be due', async () => {
+        await breakers.sync()
+        return breaker.eligibility() !== 'none'
+      })
+    },
+  }
+}
+
+const row = async () => (await test_.rows('SELECT * FROM outbox.breaker_state'))[0]
+const transitions = async () =>
+  (
+    await test_.rows<{ t: string }>(
+      "SELECT from_state || '>' || to_state AS t FROM outbox.breaker_transitions ORDER BY ordinal",
+    )
+  ).map(({ t }) => t)
+
+test('the fifth consecutive failure opens it for the whole fleet, and a success in between starts the count again', async () => {
+  const [a, b] = [relay(60_000), relay(60_000)]
+  for (let n = 0; n < 4; n++) await a.send(DOWN)
+  expect(await row()).toMatchObject({ state: 'closed', failure_count: 4, last_error: '503: down' })
+  await a.send(OK)
+  expect(await row()).toMatchObject({ state: 'closed', failure_count: 0 })
+  for (let n = 0; n < 5; n++) await a.send(DOWN)
+  expect(await row()).toMatchObject({ state: 'open', failure_count: 5, last_error: '503: down' })
+  expect(await a.send(OK)).toBe('not let in')
+  await b.breakers.sync()
+  expect(await b.send(OK)).toBe('not let in')
+  expect(b.changes).toEqual(['closed>open'])
+})
+
+test('a failure whose retry is cut off by the opening still opens it for the fleet', async () => {
+  const a = relay(60_000, 3)
+  expect(await a.send(DOWN)).toEqual(DOWN)
+  expect(await a.send(DOWN)).toBe('cut off')
+  expect(await row()).toMatchObject({ state: 'open' })
+})
+
+test('refusals of intents, of the credential and of the rate are not failures of the destination', async () => {
+  const a = relay()
+  for (let n = 0; n < 10; n++) await a.send(BAD)
+  expect(a.breaker.state).toBe('closed')
+  await a.send(LIMITED)
+  expect(a.breaker.state).toBe('closed')
+  expect(await a.send(OK)).toBe('not let in')
+  await a.due()
+  expect(await a.send(OK)).toEqual(OK)
+  expect(await transitions()).toEqual([])
+})
+
+test('one relay holds the probe; three successes close it for all', async () => {
+  const [a, b] = [relay(), relay()]
+  for (let n = 0; n < 5; n++) await a.send(DOWN)
+  await a.due()
+  await b.due()
+  expect(await a.send(OK)).toEqual(OK)
+  expect(await b.send(OK)).toBe('not let in')
+  expect(await a.send(OK)).toEqual(OK)
+  expect(a.breaker.state).toBe('half_open')
+  expect(await a.send(OK)).toEqual(OK)
+  expect(a.breaker.state).toBe('closed')
+  await b.breakers.sync()
+  expect(await b.send(OK)).toEqual(OK)
+  expect(await transitions()).toEqual(['closed>open', 'open>half_open', 'half_open>closed'])
+})
+
+test.each([
+  ['503', DOWN, 'open'],
+  ['401', REFUSED, 'paused'],
+  ['429', LIMITED, 'open'],
+] as const)('a %s as the answer to a probe does not close it', async (_, answer, state) => {
+  const a = relay()
+  for (let n = 0; n < 5; n++) await a.send(DOWN)
+  await a.due()
+  await a.send(OK)
+  await a.send(OK)
+  await a.send(answer)
+  expect(a.breaker.state).toBe(state)
+  expect(await row()).toMatchObject({ state })
+})
+
+test('a probe whose relay died goes to another when its lease runs out', async () => {
+  const [a, b] = [relay(), relay()]
+  for (let n = 0; n < 5; n++) await a.send(DOWN)
+  await a.due()
+  expect(await a.breaker.enter()).toBe('probe')
+  await b.breakers.sync()
+  expect(await b.send(OK)).toBe('not let in')
+  await test_.rows("UPDATE outbox.breakers SET probe_until = now() - interval '1 s'")
+  await b.breakers.sync()
+  expect(await b.send(OK)).toEqual(OK)
+})
+
+test('within one relay a second lane is not let in beside the probe', async () => {
+  const a = relay()
+  for (let n = 0; n < 5; n++) await a.send(DOWN)
+  await a.due()
+  expect(await a.breaker.enter()).toBe('probe')
+  expect(await a.breaker.enter()).toBeUndefined()
+  a.breaker.giveBack('probe')
+  expect(await a.breaker.enter()).toBe('probe')
+})
+
+test('the delay to the next probe doubles up to its bound', async () => {
+  const a = relay(30)
+  for (let n = 0; n < 5; n++) await a.send(DOWN)
+  const delays: number[] = []
+  for (let n = 0; n < 4; n++) {
+    await a.due()
+    await a.send(DOWN)
+    const [found] = await test_.rows<{ ms: string }>(
+      'SELECT round(extract(epoch FROM retry_at - last_failure_at) * 1000) AS ms FROM outbox.breakers',
+    )
+    delays.push(Number(found?.ms))
+  }
+  expect(delays).toEqual([60, 120, 120, 120])
+})
+
+test('a straggler that fails after the opening does not push the retry away', async () => {
+  const a = relay(60_000)
+  const permit = await a.breaker.enter()
+  const { promise, resolve } = Promise.withResolvers<Answer>()
+  const straggler = a.breaker.run(permit ?? 'send', () => promise)
+  for (let n = 0; n < 5; n++) await a.send(DOWN)
+  const before = (await row())?.retry_at
+  resolve(DOWN)
+  await straggler
+  expect((await row())?.retry_at).toEqual(before)
+  expect(await transitions()).toEqual(['closed>open'])
+})
+
+test('a destination that a person paused is not probed', async () => {
+  const a = relay()
+  await test_.rows(
+    `INSERT INTO outbox.breakers (destination, state, opened_at) VALUES ('${DESTINATION}', 'paused', now())`,
+  )
+  await a.breakers.sync()
+  expect(a.breaker.eligibility()).toBe('none')
+  expect(await a.send(OK)).toBe('not let in')
+})
