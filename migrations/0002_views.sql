@@ -17,8 +17,9 @@ FROM lane l,
 --> statement-breakpoint
 -- The planner's estimate of a destination's due intents: exact counting of millions takes seconds.
 -- A view's functions run with its reader's rights: hence SECURITY DEFINER, and EXECUTE left with PUBLIC.
+-- VOLATILE, because only a volatile function may EXPLAIN.
 CREATE FUNCTION "outbox".estimate_pending(destination text) RETURNS bigint
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   v_plan json;
 BEGIN
@@ -71,8 +72,8 @@ WITH per_bin AS (
 SELECT destination, minute,
        coalesce(max(delivered), 0)::bigint AS delivered,
        coalesce(sum(count) FILTER (WHERE bin = -1), 0)::bigint AS dead_lettered,
-       round(power(1.2, min(bin) FILTER (WHERE bin >= 0 AND up_to >= delivered * 0.50) + 0.5))::bigint AS p50_ms,
-       round(power(1.2, min(bin) FILTER (WHERE bin >= 0 AND up_to >= delivered * 0.99) + 0.5))::bigint AS p99_ms
+       round(power(1.2, min(bin) FILTER (WHERE bin >= 0 AND up_to >= delivered * 0.50) + 0.5), 2)::float8 AS p50_ms,
+       round(power(1.2, min(bin) FILTER (WHERE bin >= 0 AND up_to >= delivered * 0.99) + 0.5), 2)::float8 AS p99_ms
 FROM per_bin
 GROUP BY destination, minute;
 --> statement-breakpoint

@@ -9,8 +9,9 @@ export interface ShutdownOptions {
 const STATUS = { SIGINT: 130, SIGTERM: 143 } as const
 
 /**
- * Waits for SIGTERM or SIGINT. From then on `stop` has `timeoutMs`; after it the process ends with status 1. A
- * second signal ends it at once.
+ * Waits for SIGTERM or SIGINT. From then on the process has `timeoutMs` to end; after it, it ends with status 1. A
+ * second signal ends it at once. A Node parent with a channel to it that has gone counts as a SIGTERM: nobody
+ * would be left to send one.
  */
 export function untilSignal(options: ShutdownOptions): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
@@ -26,6 +27,10 @@ export function untilSignal(options: ShutdownOptions): Promise<void> {
       }, options.timeoutMs).unref()
       resolve()
     })
+  }
+  if (process.channel) {
+    process.channel.unref()
+    process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'))
   }
   return promise
 }

@@ -38,6 +38,8 @@ export class Dispatcher {
   readonly #options: DispatcherOptions
   readonly #signal = new Signal()
   readonly #active = new Map<string, { readonly job: LaneJob; readonly done: Promise<void> }>()
+  /** Chooses who probes: another lane each time, for a dead relay may still have the job of one. */
+  #looks = 0
   #stopped = false
   #syncDue = true
   #idleSaidAt = Number.NEGATIVE_INFINITY
@@ -114,8 +116,8 @@ export class Dispatcher {
   }
 
   #startable(lanes: readonly Lane[]): Lane[] {
-    const probing = new Set<string>()
-    return lanes.filter((lane) => {
+    const probing = new Map<string, Lane[]>()
+    const startable = lanes.filter((lane) => {
       const { destination } = lane
       if (!this.#options.serves(destination)) {
         this.#options.onUnserved(destination)
@@ -123,11 +125,15 @@ export class Dispatcher {
       }
       if (this.#active.has(laneKey(lane))) return false
       const eligibility = this.#options.breakers.get(destination).eligibility()
-      if (eligibility !== 'probe') return eligibility === 'all'
-      if (probing.has(destination)) return false
-      probing.add(destination)
-      return true
+      if (eligibility === 'probe') probing.set(destination, [...(probing.get(destination) ?? []), lane])
+      return eligibility === 'all'
     })
+    this.#looks++
+    for (const candidates of probing.values()) {
+      const lane = candidates[this.#looks % candidates.length]
+      if (lane) startable.push(lane)
+    }
+    return startable
   }
 
   #begin(job: LaneJob): void {

@@ -24,6 +24,7 @@ export interface MigrateResult {
 export async function migrate(options: MigrateOptions): Promise<MigrateResult> {
   const names = namesOf(options.schema)
   const client = new pg.Client({ connectionString: options.connectionString })
+  client.on('error', () => {}) // a connection that is lost fails the statement that runs, which is thrown
   await client.connect()
   try {
     await requireSupportedServer(client)
@@ -113,7 +114,7 @@ async function apply(client: pg.Client, names: Names, migration: Migration): Pro
     ])
     await client.query('COMMIT')
   } catch (error) {
-    await client.query('ROLLBACK')
+    await client.query('ROLLBACK').catch(() => {}) // a lost connection has rolled back already
     throw error
   }
 }

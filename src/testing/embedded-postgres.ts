@@ -17,8 +17,22 @@ export async function startEmbeddedPostgres(settings: string[]): Promise<Started
   const installed = nativeFolder()
   if (!installed) return undefined
   const asRoot = process.getuid?.() === 0
-  const identity = asRoot ? NOBODY : {}
   const home = await mkdtemp(path.join(tmpdir(), 'customerio-outbox-postgres-'))
+  try {
+    return await startIn(home, installed, asRoot, settings)
+  } catch (error) {
+    await rm(home, { recursive: true, force: true })
+    throw error
+  }
+}
+
+async function startIn(
+  home: string,
+  installed: string,
+  asRoot: boolean,
+  settings: string[],
+): Promise<StartedServer> {
+  const identity = asRoot ? NOBODY : {}
   if (asRoot) await chown(home, NOBODY.uid, NOBODY.gid)
   const native = asRoot && !(await reachableByOthers(installed)) ? path.join(home, 'native') : installed
   if (native !== installed) await cp(installed, native, { recursive: true, verbatimSymlinks: true })

@@ -149,12 +149,15 @@ describe('the window', () => {
   })
 
   test('its end counts also in a transaction that began before it', async () => {
-    await enqueue({ dedupKey: 'k', dedupWindowSeconds: 3600 })
+    await enqueue({ dedupKey: 'single' })
+    await enqueue({ dedupKey: 'array' })
     const old = await db.begin()
     await old.query('SELECT 1')
-    await age('3600 seconds')
-    expect((await outbox.enqueue(old, intent, { dedupKey: 'k' })).duplicate).toBe(false)
+    await db.rows('UPDATE outbox.dedup SET expires_at = clock_timestamp()')
+    const single = await outbox.enqueue(old, intent, { dedupKey: 'single' })
+    const [array] = await outbox.enqueue(old, [intent], { dedupKey: () => 'array' })
     await end(old, 'COMMIT')
+    expect([single.duplicate, array?.duplicate]).toEqual([false, false])
   })
 })
 

@@ -35,7 +35,7 @@ export async function startRelayProcess(
     const lines = (rest + chunk.toString()).split('\n')
     rest = lines.pop() ?? ''
     log.push(...lines.map((line) => JSON.parse(line) as Record<string, unknown>))
-    if (log.some(({ msg }) => msg === 'relay started')) started.resolve()
+    if (log.some(({ message }) => message === 'started')) started.resolve()
   })
   child.stderr.on('data', (chunk: Buffer) => {
     errors += chunk.toString()

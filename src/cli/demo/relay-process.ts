@@ -30,7 +30,7 @@ export class RelayProcess {
     this.name = options.name
     this.#child = spawn(process.execPath, [...process.execArgv, MAIN, 'relay', ...options.args], {
       env: { ...process.env, ...options.environment },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'], // the channel tells it when this process has gone
     })
     this.#exited = once(this.#child, 'exit')
     this.#started.promise.catch(() => {}) // whoever waits for it hears of it

@@ -1,0 +1,645 @@
+-- Written by `npm run schema:dump`; a review aid, never run. The migrations beside it are the source.
+
+CREATE TABLE outbox.breaker_transitions (
+  ordinal bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+  destination text NOT NULL,
+  at timestamp with time zone NOT NULL,
+  from_state text NOT NULL,
+  to_state text NOT NULL,
+  reason text NOT NULL,
+  relay_id uuid
+);
+
+CREATE TABLE outbox.breakers (
+  destination text NOT NULL,
+  state text NOT NULL DEFAULT 'closed'::text,
+  failure_count integer NOT NULL DEFAULT 0,
+  last_failure_at timestamp with time zone,
+  last_error text,
+  opened_at timestamp with time zone,
+  retry_at timestamp with time zone,
+  opens integer NOT NULL DEFAULT 0,
+  probe_relay uuid,
+  probe_until timestamp with time zone,
+  held_until timestamp with time zone
+);
+
+CREATE TABLE outbox.dead_letters (
+  id uuid NOT NULL,
+  destination text NOT NULL,
+  seq bigint NOT NULL,
+  format smallint NOT NULL,
+  operation text NOT NULL,
+  payload jsonb NOT NULL,
+  ordering_key text NOT NULL,
+  priority text NOT NULL,
+  on_ambiguous text NOT NULL,
+  enqueued_at timestamp with time zone NOT NULL,
+  expires_at timestamp with time zone,
+  dead_at timestamp with time zone NOT NULL,
+  reason text NOT NULL,
+  status smallint,
+  field text,
+  message text
+);
+
+CREATE TABLE outbox.dedup (
+  workspace text NOT NULL,
+  key text NOT NULL,
+  intent_id uuid NOT NULL,
+  expires_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE outbox.delivered (
+  id uuid NOT NULL,
+  destination text NOT NULL,
+  lane smallint NOT NULL,
+  seq bigint NOT NULL,
+  operation text NOT NULL,
+  ordering_key text NOT NULL,
+  enqueued_at timestamp with time zone NOT NULL,
+  delivered_at timestamp with time zone NOT NULL
+) PARTITION BY RANGE (delivered_at);
+
+CREATE TABLE outbox.intents (
+  destination text NOT NULL,
+  lane smallint NOT NULL,
+  seq bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+  id uuid NOT NULL,
+  format smallint NOT NULL DEFAULT 1,
+  operation text NOT NULL,
+  payload jsonb NOT NULL,
+  ordering_key text NOT NULL,
+  priority text NOT NULL DEFAULT 'normal'::text,
+  on_ambiguous text NOT NULL DEFAULT 'park'::text,
+  enqueued_at timestamp with time zone NOT NULL,
+  send_after timestamp with time zone,
+  expires_at timestamp with time zone
+);
+
+CREATE TABLE outbox.lanes (
+  destination text NOT NULL,
+  lane smallint NOT NULL,
+  epoch bigint NOT NULL DEFAULT 1,
+  relay_id uuid,
+  taken_at timestamp with time zone
+);
+
+CREATE TABLE outbox.migrations (
+  version integer NOT NULL,
+  hash text NOT NULL,
+  applied_at timestamp with time zone NOT NULL DEFAULT now()
+);
+
+CREATE TABLE outbox.relays (
+  relay_id uuid NOT NULL,
+  host text NOT NULL,
+  pid integer NOT NULL,
+  version text NOT NULL,
+  started_at timestamp with time zone NOT NULL,
+  last_seen_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE outbox.settled_counts (
+  minute timestamp with time zone NOT NULL,
+  destination text NOT NULL,
+  lane smallint NOT NULL,
+  bin smallint NOT NULL,
+  count bigint NOT NULL
+);
+
+ALTER TABLE outbox.breaker_transitions ADD CONSTRAINT breaker_transitions_pkey PRIMARY KEY (ordinal);
+ALTER TABLE outbox.breakers ADD CONSTRAINT breakers_open_since CHECK (((state = 'closed'::text) OR (opened_at IS NOT NULL)));
+ALTER TABLE outbox.breakers ADD CONSTRAINT breakers_pkey PRIMARY KEY (destination);
+ALTER TABLE outbox.breakers ADD CONSTRAINT breakers_probe CHECK (((state = 'half_open'::text) = (probe_relay IS NOT NULL)));
+ALTER TABLE outbox.breakers ADD CONSTRAINT breakers_probe_lease CHECK (((probe_relay IS NULL) = (probe_until IS NULL)));
+ALTER TABLE outbox.breakers ADD CONSTRAINT breakers_state CHECK ((state = ANY (ARRAY['closed'::text, 'open'::text, 'half_open'::text, 'paused'::text])));
+ALTER TABLE outbox.dead_letters ADD CONSTRAINT dead_letters_pkey PRIMARY KEY (id);
+ALTER TABLE outbox.dead_letters ADD CONSTRAINT dead_letters_reason CHECK ((reason = ANY (ARRAY['rejected'::text, 'too_large'::text, 'expired'::text, 'invalid'::text, 'ambiguous'::text])));
+ALTER TABLE outbox.dedup ADD CONSTRAINT dedup_pkey PRIMARY KEY (workspace, key);
+ALTER TABLE outbox.intents ADD CONSTRAINT intents_destination CHECK ((destination ~ '^[^/]+/(track|app|broadcast|pipelines)$'::text));
+ALTER TABLE outbox.intents ADD CONSTRAINT intents_lane CHECK (((lane >= '-1'::integer) AND (lane <= 31)));
+ALTER TABLE outbox.intents ADD CONSTRAINT intents_on_ambiguous CHECK ((on_ambiguous = ANY (ARRAY['park'::text, 'resend'::text])));
+ALTER TABLE outbox.intents ADD CONSTRAINT intents_payload CHECK ((jsonb_typeof(payload) = 'object'::text));
+ALTER TABLE outbox.intents ADD CONSTRAINT intents_pkey PRIMARY KEY (destination, lane, seq);
+ALTER TABLE outbox.intents ADD CONSTRAINT intents_priority CHECK ((priority = ANY (ARRAY['normal'::text, 'bulk'::text])));
+ALTER TABLE outbox.intents ADD CONSTRAINT intents_waiting_has_time CHECK (((lane >= 0) OR (send_after IS NOT NULL)));
+ALTER TABLE outbox.lanes ADD CONSTRAINT lanes_holder CHECK (((relay_id IS NULL) = (taken_at IS NULL)));
+ALTER TABLE outbox.lanes ADD CONSTRAINT lanes_pkey PRIMARY KEY (destination, lane);
+ALTER TABLE outbox.migrations ADD CONSTRAINT migrations_pkey PRIMARY KEY (version);
+ALTER TABLE outbox.relays ADD CONSTRAINT relays_pkey PRIMARY KEY (relay_id);
+ALTER TABLE outbox.settled_counts ADD CONSTRAINT settled_counts_pkey PRIMARY KEY (minute, destination, lane, bin);
+
+CREATE INDEX breaker_transitions_at ON outbox.breaker_transitions USING btree (at);
+CREATE INDEX dead_letters_summary ON outbox.dead_letters USING btree (destination, operation, reason, dead_at);
+CREATE INDEX dedup_expiry ON outbox.dedup USING btree (expires_at);
+CREATE INDEX intents_scheduled ON outbox.intents USING btree (send_after) WHERE (lane = '-1'::integer);
+
+CREATE SEQUENCE outbox.breaker_transitions_ordinal_seq AS bigint INCREMENT 1 MINVALUE 1 MAXVALUE 9223372036854775807 START 1 CACHE 1;
+
+CREATE SEQUENCE outbox.intents_seq_seq AS bigint INCREMENT 1 MINVALUE 1 MAXVALUE 9223372036854775807 START 1 CACHE 1;
+
+CREATE SEQUENCE outbox.relay_idle AS integer INCREMENT 1 MINVALUE 1 MAXVALUE 2 START 1 CACHE 1;
+
+CREATE OR REPLACE FUNCTION outbox.api_of(operation text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  SELECT CASE
+    WHEN operation IN ('identify', 'track', 'trackPageView', 'trackScreen', 'addDevice', 'deleteDevice',
+                       'suppress', 'unsuppress', 'destroy', 'mergeCustomers', 'entity') THEN 'track'
+  END
+$function$;
+-- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.check_intent(operation text, payload jsonb, dedup_key text, dedup_window interval, ordering_key text, send_after timestamp with time zone, expires_at timestamp with time zone, workspace text, on_ambiguous text, priority text)
+ RETURNS void
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+BEGIN
+  IF "outbox".api_of(operation) IS NULL THEN
+    RAISE EXCEPTION 'outbox: unknown operation %', coalesce(quote_literal(operation), 'NULL')
+      USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'identify, track, trackPageView, trackScreen, addDevice, deleteDevice, suppress, unsuppress, destroy, mergeCustomers, entity';
+  END IF;
+  IF payload IS NULL OR jsonb_typeof(payload) <> 'object' THEN
+    RAISE EXCEPTION 'outbox: %: payload must be a JSON object, got %', operation, coalesce(jsonb_typeof(payload), 'NULL')
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF octet_length(payload::text) > 64000 THEN
+    RAISE EXCEPTION 'outbox: %: payload is % bytes, Customer.io takes at most 32000 bytes for one operation',
+      operation, octet_length(payload::text)
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'Send less data, or a link to it.';
+  END IF;
+  IF coalesce(ordering_key, "outbox".ordering_key_of(operation, payload), '') = '' THEN
+    RAISE EXCEPTION 'outbox: %: the payload names no person', operation
+      USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'Give customerId, or identifiers with one of id, email, phone, cio_id.';
+  END IF;
+  IF octet_length(ordering_key) > 500 THEN
+    RAISE EXCEPTION 'outbox: %: ordering_key is % bytes, at most 500 are taken', operation, octet_length(ordering_key)
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF dedup_key = '' OR octet_length(dedup_key) > 500 THEN
+    RAISE EXCEPTION 'outbox: %: dedup_key is % bytes, 1 to 500 are taken', operation, octet_length(dedup_key)
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF dedup_key IS NOT NULL AND (dedup_window IS NULL OR dedup_window <= interval '0') THEN
+    RAISE EXCEPTION 'outbox: %: dedup_window must be longer than nothing, got %', operation, coalesce(dedup_window::text, 'NULL')
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF expires_at <= send_after THEN
+    RAISE EXCEPTION 'outbox: %: expires_at must be later than send_after', operation
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF workspace IS NULL OR workspace !~ '^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$' THEN
+    RAISE EXCEPTION 'outbox: %: workspace must be 1 to 63 letters, digits, - or _, got %', operation, coalesce(quote_literal(workspace), 'NULL')
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF on_ambiguous IS NULL OR on_ambiguous NOT IN ('park', 'resend') THEN
+    RAISE EXCEPTION 'outbox: %: on_ambiguous must be park or resend, got %', operation, coalesce(quote_literal(on_ambiguous), 'NULL')
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF priority IS NULL OR priority NOT IN ('normal', 'bulk') THEN
+    RAISE EXCEPTION 'outbox: %: priority must be normal or bulk, got %', operation, coalesce(quote_literal(priority), 'NULL')
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+END
+$function$;
+-- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.enqueue(operation text, payload jsonb, dedup_key text DEFAULT NULL::text, dedup_window interval DEFAULT '7 days'::interval, ordering_key text DEFAULT NULL::text, send_after timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, workspace text DEFAULT 'default'::text, on_ambiguous text DEFAULT 'park'::text, priority text DEFAULT 'normal'::text)
+ RETURNS TABLE(id uuid, duplicate boolean)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  -- A variable and not now(): the window is exact also in a transaction that began long ago, and a function
+  -- call in ON CONFLICT … WHERE would keep the table from being distributed.
+  v_now timestamptz := clock_timestamp();
+  v_id uuid := "outbox".new_id();
+  v_earlier uuid;
+  v_destination text;
+  v_key text;
+  v_waits boolean := coalesce(send_after > v_now, false);
+BEGIN
+  PERFORM "outbox".check_intent(operation, payload, dedup_key, dedup_window, ordering_key,
+                                send_after, expires_at, workspace, on_ambiguous, priority);
+  IF dedup_key IS NOT NULL THEN
+    INSERT INTO "outbox".dedup AS d (workspace, key, intent_id, expires_at)
+    VALUES (enqueue.workspace, dedup_key, v_id, v_now + dedup_window)
+    ON CONFLICT ON CONSTRAINT dedup_pkey DO UPDATE
+      SET intent_id = excluded.intent_id, expires_at = excluded.expires_at
+      WHERE d.expires_at <= v_now;
+    IF NOT FOUND THEN
+      SELECT d.intent_id INTO v_earlier FROM "outbox".dedup d
+      WHERE d.workspace = enqueue.workspace AND d.key = dedup_key;
+      RETURN QUERY SELECT v_earlier, true;
+      RETURN;
+    END IF;
+  END IF;
+
+  v_destination := workspace || '/' || "outbox".api_of(operation);
+  v_key := coalesce(ordering_key, "outbox".ordering_key_of(operation, payload));
+  INSERT INTO "outbox".intents (destination, lane, id, operation, payload, ordering_key, priority,
+                                on_ambiguous, enqueued_at, send_after, expires_at)
+  VALUES (v_destination,
+          CASE WHEN v_waits THEN -1 ELSE "outbox".lane_of(v_destination, v_key, priority) END,
+          v_id, operation, payload, v_key, priority, on_ambiguous, v_now, send_after, expires_at);
+  IF NOT v_waits THEN
+    PERFORM "outbox".wake_idle_relay();
+  END IF;
+  RETURN QUERY SELECT v_id, false;
+END
+$function$;
+-- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.enqueue_many(intents jsonb)
+ RETURNS TABLE(ordinal integer, id uuid, duplicate boolean)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_now timestamptz := clock_timestamp();
+  v_ids uuid[];
+  v_kept uuid[];
+  v_waiting bigint;
+  v_count bigint;
+BEGIN
+  IF intents IS NULL OR jsonb_typeof(intents) <> 'array' THEN
+    RAISE EXCEPTION 'outbox: enqueue_many takes a JSON array, got %', coalesce(jsonb_typeof(intents), 'NULL')
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+
+  SELECT array_agg("outbox".new_id() ORDER BY i.ord) INTO v_ids
+  FROM ROWS FROM (jsonb_to_recordset(intents) AS (
+      operation text, payload jsonb, dedup_key text, dedup_window interval, ordering_key text,
+      send_after timestamptz, expires_at timestamptz, workspace text, on_ambiguous text, priority text))
+    WITH ORDINALITY AS i(operation, payload, dedup_key, dedup_window, ordering_key,
+                         send_after, expires_at, workspace, on_ambiguous, priority, ord),
+    LATERAL "outbox".check_intent(
+      i.operation, i.payload, i.dedup_key, coalesce(i.dedup_window, '7 days'), i.ordering_key, i.send_after,
+      i.expires_at, coalesce(i.workspace, 'default'), coalesce(i.on_ambiguous, 'park'),
+      coalesce(i.priority, 'normal'));
+  IF v_ids IS NULL THEN
+    RETURN;
+  END IF;
+  v_kept := v_ids;
+
+  IF jsonb_path_exists(intents, '$[*].dedup_key ? (@ != null)') THEN
+    INSERT INTO "outbox".dedup AS d (workspace, key, intent_id, expires_at)
+    SELECT * FROM (
+      SELECT DISTINCT ON (w, i.dedup_key) coalesce(i.workspace, 'default') AS w, i.dedup_key,
+             v_ids[i.ord], v_now + coalesce(i.dedup_window, '7 days')
+      FROM ROWS FROM (jsonb_to_recordset(intents) AS (workspace text, dedup_key text, dedup_window interval))
+        WITH ORDINALITY AS i(workspace, dedup_key, dedup_window, ord)
+      WHERE i.dedup_key IS NOT NULL
+      ORDER BY w, i.dedup_key, i.ord) AS first_of_key
+    ON CONFLICT ON CONSTRAINT dedup_pkey DO UPDATE
+      SET intent_id = excluded.intent_id, expires_at = excluded.expires_at
+      WHERE d.expires_at <= v_now;
+
+    SELECT array_agg(coalesce(d.intent_id, v_ids[i.ord]) ORDER BY i.ord) INTO v_kept
+    FROM ROWS FROM (jsonb_to_recordset(intents) AS (workspace text, dedup_key text))
+      WITH ORDINALITY AS i(workspace, dedup_key, ord)
+      LEFT JOIN "outbox".dedup d ON d.workspace = coalesce(i.workspace, 'default') AND d.key = i.dedup_key;
+  END IF;
+
+  WITH stored AS (
+    INSERT INTO "outbox".intents (destination, lane, id, operation, payload, ordering_key, priority,
+                                  on_ambiguous, enqueued_at, send_after, expires_at)
+    SELECT k.destination,
+           CASE WHEN i.send_after > v_now THEN -1
+                ELSE "outbox".lane_of(k.destination, k.ordering_key, coalesce(i.priority, 'normal')) END,
+           v_ids[i.ord], i.operation, i.payload, k.ordering_key, coalesce(i.priority, 'normal'),
+           coalesce(i.on_ambiguous, 'park'), v_now, i.send_after, i.expires_at
+    FROM ROWS FROM (jsonb_to_recordset(intents) AS (
+        operation text, payload jsonb, ordering_key text, send_after timestamptz, expires_at timestamptz,
+        workspace text, on_ambiguous text, priority text))
+      WITH ORDINALITY AS i(operation, payload, ordering_key, send_after, expires_at,
+                           workspace, on_ambiguous, priority, ord),
+      LATERAL (SELECT coalesce(i.workspace, 'default') || '/' || "outbox".api_of(i.operation) AS destination,
+                      coalesce(i.ordering_key, "outbox".ordering_key_of(i.operation, i.payload)) AS ordering_key) k
+    WHERE v_kept[i.ord] = v_ids[i.ord]
+    ORDER BY i.ord
+    RETURNING lane)
+  SELECT count(*) FILTER (WHERE lane = -1), count(*) INTO v_waiting, v_count FROM stored;
+  IF v_count > v_waiting THEN
+    PERFORM "outbox".wake_idle_relay();
+  END IF;
+  RETURN QUERY
+    SELECT o.ord::integer, v_kept[o.ord], v_kept[o.ord] <> v_ids[o.ord]
+    FROM generate_series(1, cardinality(v_ids)) AS o(ord);
+END
+$function$;
+-- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.ensure_partitions()
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET "DateStyle" TO 'ISO, YMD'
+ SET "TimeZone" TO 'UTC'
+AS $function$
+DECLARE
+  v_day date;
+BEGIN
+  FOR v_day IN SELECT (now() AT TIME ZONE 'UTC')::date + n FROM generate_series(0, 2) AS n LOOP
+    EXECUTE format(
+      'CREATE TABLE IF NOT EXISTS "outbox".%I PARTITION OF "outbox".delivered FOR VALUES FROM (%L) TO (%L)',
+      'delivered_' || to_char(v_day, 'YYYYMMDD'),
+      v_day::timestamp AT TIME ZONE 'UTC', (v_day + 1)::timestamp AT TIME ZONE 'UTC');
+  END LOOP;
+END
+$function$;
+-- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.estimate_pending(destination text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_plan json;
+BEGIN
+  EXECUTE format('EXPLAIN (FORMAT JSON) SELECT 1 FROM "outbox".intents WHERE destination = %L AND lane >= 0', destination)
+    INTO v_plan;
+  RETURN (v_plan #>> '{0,Plan,Plan Rows}')::bigint;
+END
+$function$;
+-- executable by everybody, the owner
+
+CREATE OR REPLACE FUNCTION outbox.lane_of(destination text, ordering_key text, priority text)
+ RETURNS smallint
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  SELECT ((hashtextextended(destination || '/' || ordering_key, 0) & 15)
+          + CASE priority WHEN 'bulk' THEN 16 ELSE 0 END)::smallint
+$function$;
+-- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.new_id()
+ RETURNS uuid
+ LANGUAGE sql
+ PARALLEL SAFE
+AS $function$
+  SELECT encode(
+    set_bit(
+      set_bit(
+        overlay(uuid_send(gen_random_uuid())
+          PLACING substring(int8send(floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3)
+          FROM 1 FOR 6),
+        52, 1),
+      53, 1),
+    'hex')::uuid
+$function$;
+-- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.ordering_key_of(operation text, payload jsonb)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  SELECT CASE
+    WHEN operation = 'mergeCustomers' THEN
+      coalesce(payload #>> '{primary,id}', lower(payload #>> '{primary,email}'), payload #>> '{primary,cio_id}')
+    WHEN operation = 'entity' THEN
+      coalesce(
+        payload #>> '{entity,identifiers,id}', lower(payload #>> '{entity,identifiers,email}'),
+        payload #>> '{entity,identifiers,phone}', payload #>> '{entity,identifiers,cio_id}',
+        payload #>> '{entity,identifiers,anonymous_id}', payload #>> '{entity,identifiers,cio_object_id}',
+        (payload #>> '{entity,identifiers,object_type_id}') || '/' || (payload #>> '{entity,identifiers,object_id}'),
+        payload #>> '{entity,primary,id}', lower(payload #>> '{entity,primary,email}'),
+        payload #>> '{entity,primary,cio_id}')
+    ELSE
+      coalesce(
+        payload ->> 'customerId',
+        payload #>> '{identifiers,id}', lower(payload #>> '{identifiers,email}'),
+        payload #>> '{identifiers,phone}', payload #>> '{identifiers,cio_id}')
+  END
+$function$;
+-- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.prune_delivered(keep interval)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_partition name;
+  v_dropped integer := 0;
+BEGIN
+  FOR v_partition IN
+    SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+    WHERE i.inhparent = '"outbox".delivered'::regclass
+      AND c.relname ~ '^delivered_[0-9]{8}$'
+      AND (to_date(right(c.relname, 8), 'YYYYMMDD') + 1)::timestamp AT TIME ZONE 'UTC' < now() - keep
+  LOOP
+    EXECUTE format('DROP TABLE "outbox".%I', v_partition);
+    v_dropped := v_dropped + 1;
+  END LOOP;
+  RETURN v_dropped;
+END
+$function$;
+-- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.wake_idle_relay()
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF (SELECT last_value FROM "outbox".relay_idle) = 2 THEN
+    PERFORM pg_notify('outbox:wake', '');
+  END IF;
+END
+$function$;
+-- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.write_horizon(OUT last_seq bigint, OUT holders text[])
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  SELECT last_value INTO last_seq FROM "outbox".intents_seq_seq;
+  SELECT coalesce(array_agg(virtualtransaction), '{}') INTO holders
+  FROM pg_locks
+  WHERE locktype = 'relation' AND granted AND mode = 'RowExclusiveLock'
+    AND relation = '"outbox".intents'::regclass
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database());
+END
+$function$;
+-- executable by the owner
+
+CREATE VIEW outbox.backlog AS
+ WITH destinations AS (
+         SELECT lane_heads.destination,
+            min(lane_heads.due_at) FILTER (WHERE (lane_heads.lane >= 0)) AS oldest_pending_at
+           FROM outbox.lane_heads
+          GROUP BY lane_heads.destination
+        ), counted AS (
+         SELECT d.destination,
+            d.oldest_pending_at,
+            ( SELECT count(*) AS count
+                   FROM ( SELECT 1 AS "?column?"
+                           FROM outbox.intents i
+                          WHERE ((i.destination = d.destination) AND (i.lane >= 0))
+                         LIMIT 100001) c) AS pending,
+            ( SELECT count(*) AS count
+                   FROM ( SELECT 1 AS "?column?"
+                           FROM outbox.intents i
+                          WHERE ((i.destination = d.destination) AND (i.lane = '-1'::integer))
+                         LIMIT 100001) c) AS scheduled
+           FROM destinations d
+        )
+ SELECT destination,
+        CASE
+            WHEN (pending > 100000) THEN GREATEST(pending, outbox.estimate_pending(destination))
+            ELSE pending
+        END AS pending,
+    scheduled,
+    oldest_pending_at,
+    (COALESCE(GREATEST((0)::numeric, EXTRACT(epoch FROM (clock_timestamp() - oldest_pending_at))), (0)::numeric))::double precision AS lag_seconds,
+    (pending > 100000) AS estimated
+   FROM counted;
+
+CREATE VIEW outbox.breaker_state AS
+ SELECT destination,
+    state,
+    failure_count,
+    last_failure_at,
+    last_error,
+    opened_at,
+    GREATEST(retry_at, held_until) AS retry_at
+   FROM outbox.breakers;
+
+CREATE VIEW outbox.dead_letter_summary AS
+ SELECT destination,
+    operation,
+    reason,
+    count(*) AS count,
+    min(dead_at) AS oldest,
+    max(dead_at) AS newest
+   FROM outbox.dead_letters
+  GROUP BY destination, operation, reason;
+
+CREATE VIEW outbox.health AS
+ WITH alive AS (
+         SELECT count(*) AS relays
+           FROM outbox.relays
+          WHERE (relays.last_seen_at > (now() - '00:00:30'::interval))
+        ), late AS (
+         SELECT lane_heads.destination,
+            EXTRACT(epoch FROM (clock_timestamp() - min(lane_heads.due_at))) AS lag_seconds
+           FROM outbox.lane_heads
+          WHERE (lane_heads.lane >= 0)
+          GROUP BY lane_heads.destination
+        ), reasons AS (
+         SELECT 1 AS severity,
+            'no relay has been seen for 30 s and intents are due: start customerio-outbox relay'::text AS reason
+           FROM alive
+          WHERE ((alive.relays = 0) AND (EXISTS ( SELECT 1
+                   FROM late)))
+        UNION ALL
+         SELECT 2,
+            'no relay is running'::text
+           FROM alive
+          WHERE ((alive.relays = 0) AND (NOT (EXISTS ( SELECT 1
+                   FROM late))))
+        UNION ALL
+         SELECT 2,
+            format('%s is %s since %s: %s'::text, breakers.destination, breakers.state, to_char(breakers.opened_at, 'YYYY-MM-DD HH24:MI:SS TZ'::text), breakers.last_error) AS format
+           FROM outbox.breakers
+          WHERE (breakers.state <> 'closed'::text)
+        UNION ALL
+         SELECT 2,
+            format('%s is %s s behind'::text, late.destination, round(late.lag_seconds)) AS format
+           FROM late
+          WHERE (late.lag_seconds > (60)::numeric)
+        UNION ALL
+         SELECT 2,
+            format('%s has %s dead letters of the last hour'::text, dead_letters.destination, count(*)) AS format
+           FROM outbox.dead_letters
+          WHERE (dead_letters.dead_at > (now() - '01:00:00'::interval))
+          GROUP BY dead_letters.destination
+        )
+ SELECT
+        CASE min(severity)
+            WHEN 1 THEN 'down'::text
+            WHEN 2 THEN 'degraded'::text
+            ELSE 'ok'::text
+        END AS status,
+    COALESCE(array_agg(reason ORDER BY severity, reason), '{}'::text[]) AS reasons
+   FROM reasons;
+
+CREATE VIEW outbox.lane_heads AS
+ WITH RECURSIVE lane AS (
+        ( SELECT i.destination,
+            i.lane
+           FROM outbox.intents i
+          ORDER BY i.destination, i.lane
+         LIMIT 1)
+        UNION ALL
+         SELECT n.destination,
+            n.lane
+           FROM lane l_1,
+            LATERAL ( SELECT i.destination,
+                    i.lane
+                   FROM outbox.intents i
+                  WHERE (ROW(i.destination, i.lane) > ROW(l_1.destination, l_1.lane))
+                  ORDER BY i.destination, i.lane
+                 LIMIT 1) n
+        )
+ SELECT l.destination,
+    l.lane,
+    h.seq,
+    GREATEST(h.send_after, h.enqueued_at) AS due_at
+   FROM lane l,
+    LATERAL ( SELECT i.seq,
+            i.enqueued_at,
+            i.send_after
+           FROM outbox.intents i
+          WHERE ((i.destination = l.destination) AND (i.lane = l.lane))
+          ORDER BY i.seq
+         LIMIT 1) h;
+
+CREATE VIEW outbox.relay_fleet AS
+ SELECT relay_id,
+    host,
+    version,
+    started_at,
+    last_seen_at,
+    (( SELECT count(*) AS count
+           FROM outbox.lanes l
+          WHERE (l.relay_id = r.relay_id)))::integer AS lanes_held
+   FROM outbox.relays r;
+
+CREATE VIEW outbox.throughput AS
+ WITH per_bin AS (
+         SELECT settled_counts.destination,
+            settled_counts.minute,
+            settled_counts.bin,
+            sum(settled_counts.count) AS count,
+            sum(sum(settled_counts.count)) FILTER (WHERE (settled_counts.bin >= 0)) OVER (PARTITION BY settled_counts.destination, settled_counts.minute ORDER BY settled_counts.bin) AS up_to,
+            sum(sum(settled_counts.count)) FILTER (WHERE (settled_counts.bin >= 0)) OVER (PARTITION BY settled_counts.destination, settled_counts.minute) AS delivered
+           FROM outbox.settled_counts
+          WHERE (settled_counts.minute > (now() - '01:00:00'::interval))
+          GROUP BY settled_counts.destination, settled_counts.minute, settled_counts.bin
+        )
+ SELECT destination,
+    minute,
+    (COALESCE(max(delivered), (0)::numeric))::bigint AS delivered,
+    (COALESCE(sum(count) FILTER (WHERE (bin = '-1'::integer)), (0)::numeric))::bigint AS dead_lettered,
+    (round(power(1.2, ((min(bin) FILTER (WHERE ((bin >= 0) AND (up_to >= (delivered * 0.50)))))::numeric + 0.5)), 2))::double precision AS p50_ms,
+    (round(power(1.2, ((min(bin) FILTER (WHERE ((bin >= 0) AND (up_to >= (delivered * 0.99)))))::numeric + 0.5)), 2))::double precision AS p99_ms
+   FROM per_bin
+  GROUP BY destination, minute;

@@ -1,0 +1,35 @@
+import type { Queryable } from '../../observe/queryable.ts'
+import type { Names } from '../../store/names.ts'
+import { SettingError } from '../errors.ts'
+
+/** Begins every id that a demo gives to a person. */
+export const RUN_PREFIX = 'demo-'
+
+/**
+ * Refuses a schema that is in real use: the demo's relays would deliver its intents to the fake, and a real
+ * relay would deliver the demo's people to Customer.io.
+ */
+export async function refuseForeignWork(db: Queryable, names: Names): Promise<void> {
+  const { rows } = await db.query(
+    'SELECT to_regclass($1) IS NOT NULL AND to_regclass($2) IS NOT NULL AS present',
+    [`${names.q}.intents`, `${names.q}.relay_fleet`],
+  )
+  if (!(rows as { present: boolean }[])[0]?.present) return
+  const found = await db.query(
+    `SELECT EXISTS (SELECT 1 FROM ${names.q}.intents WHERE NOT starts_with(ordering_key, $1)) AS intents,
+            EXISTS (SELECT 1 FROM ${names.q}.relay_fleet WHERE last_seen_at > now() - interval '30 seconds') AS relays`,
+    [RUN_PREFIX],
+  )
+  const [foreign] = found.rows as { intents: boolean; relays: boolean }[]
+  const elsewhere = 'set OUTBOX_SCHEMA to another name, or pass another --database-url'
+  if (foreign?.intents) {
+    throw new SettingError(
+      `intents of an app wait in the schema "${names.schema}", and the demo would swallow them: ${elsewhere}`,
+    )
+  }
+  if (foreign?.relays) {
+    throw new SettingError(
+      `a relay works on the schema "${names.schema}" and would send the demo to Customer.io: stop it, or ${elsewhere}`,
+    )
+  }
+}

@@ -1,0 +1,61 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { runCli } from '../support/cli.ts'
+import { createTestDatabase, type TestDatabase } from '../support/database.ts'
+
+let db: TestDatabase
+let env: Record<string, string>
+beforeEach(async () => {
+  db = await createTestDatabase('empty')
+  env = { DATABASE_URL: db.url, CUSTOMERIO_SITE_ID: 'site', CUSTOMERIO_TRACK_API_KEY: 'key' }
+})
+afterEach(() => db.drop())
+
+test('two at once: one migrates, the other finds nothing to do', async () => {
+  const runs = await Promise.all([runCli(['migrate', '--json'], env), runCli(['migrate', '--json'], env)])
+  expect(runs.map(({ status, stderr }) => ({ status, stderr }))).toEqual(
+    Array(2).fill({ status: 0, stderr: '' }),
+  )
+  const results = runs.map(({ stdout }) => JSON.parse(stdout))
+  expect(results.filter(({ applied }) => applied.length > 0)).toHaveLength(1)
+  expect(results[0].version).toBe(results[1].version)
+  const again = await runCli(['migrate'], env)
+  expect(again).toMatchObject({
+    status: 0,
+    stdout: expect.stringMatching(/^schema "outbox" is at version \d+: nothing to do\n$/),
+  })
+})
+
+test('--sql changes nothing, and what it prints migrates', async () => {
+  const { stdout, status } = await runCli(['migrate', '--sql', '--schema', 'post'], env)
+  expect(status).toBe(0)
+  expect(await db.rows("SELECT 1 FROM pg_namespace WHERE nspname LIKE 'post%'")).toEqual([])
+  await db.pool.query(stdout)
+  const { stdout: said } = await runCli(['migrate', '--schema', 'post'], env)
+  expect(said).toContain('nothing to do')
+  expect((await runCli(['migrate', '--sql', '--schema', 'post'], env)).stdout).toBe('')
+})
+
+test.each(['relay', 'status'])(
+  '%s on a database without the schema says so in one line, exit status 2',
+  async (command) => {
+    const { status, stdout, stderr } = await runCli([command], env)
+    expect(stderr).toMatch(/^customerio-outbox: .*customerio-outbox migrate.*\n$/)
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
+  },
+)
+
+test.each([
+  [
+    'too old',
+    'DELETE FROM outbox.migrations WHERE version > 1',
+    /is at version 1, .* run `customerio-outbox migrate`/,
+  ],
+  ['too new', "INSERT INTO outbox.migrations VALUES (99, 'x')", /is at version 99, .* upgrade/],
+])('a relay refuses a schema that is %s', async (_, change, line) => {
+  await runCli(['migrate'], env)
+  await db.pool.query(change)
+  const { status, stderr } = await runCli(['relay'], env)
+  expect(stderr).toMatch(line)
+  expect(stderr.trimEnd().split('\n')).toHaveLength(1)
+  expect(status).toBe(2)
+})

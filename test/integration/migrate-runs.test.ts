@@ -1,0 +1,147 @@
+import pg from 'pg'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createOutbox, migrate, migrationScript } from '../../src/index.ts'
+import { readMigrations } from '../../src/store/migrations.ts'
+import { namesOf } from '../../src/store/names.ts'
+import { dumpSchema } from '../../scripts/schema-dump.ts'
+import { createTestDatabase, type TestDatabase } from '../support/database.ts'
+import { eventually } from '../support/eventually.ts'
+
+const ALL = readMigrations(namesOf()).map(({ version }) => version)
+const LAST = ALL.length
+
+let db: TestDatabase
+beforeEach(async () => {
+  db = await createTestDatabase('empty')
+})
+afterEach(() => db.drop())
+
+const run = (schema?: string) => migrate({ connectionString: db.url, schema })
+const script = (schema?: string) => migrationScript({ connectionString: db.url, schema })
+const dump = (schema = 'outbox') => db.transaction((client) => dumpSchema(client, schema))
+
+async function recorded(): Promise<number[]> {
+  const rows = await db.rows<{ version: number }>('SELECT version FROM outbox.migrations ORDER BY version')
+  return rows.map(({ version }) => version)
+}
+
+async function enqueueWorks(schema?: string): Promise<void> {
+  const outbox = createOutbox({ schema })
+  const result = await db.transaction((tx) => outbox.enqueue(tx, { operation: 'identify', customerId: 1 }))
+  expect(result.duplicate).toBe(false)
+}
+
+test('an empty database gets everything: tables, functions, views, partitions and the schema of pg-boss', async () => {
+  expect(await run()).toEqual({ applied: ALL, version: LAST })
+  expect(await recorded()).toEqual(ALL)
+  await enqueueWorks()
+  const partitions = await db.rows("SELECT FROM pg_inherits WHERE inhparent = 'outbox.delivered'::regclass")
+  expect(partitions).toHaveLength(3)
+  expect(await db.rows('SELECT FROM outbox_pgboss.version')).toHaveLength(1)
+})
+
+test('a second run finds nothing to do', async () => {
+  await run()
+  const before = await dump()
+  expect(await run()).toEqual({ applied: [], version: LAST })
+  expect(await dump()).toBe(before)
+  expect(await script()).toBe('')
+})
+
+test.each([1, 2, 3])('two runs at once: one applies everything, the other nothing (pair %i)', async () => {
+  const results = await Promise.all([run(), run()])
+  expect(results.map(({ applied }) => applied).sort((a, b) => a.length - b.length)).toEqual([[], ALL])
+  expect(await recorded()).toEqual(ALL)
+  await enqueueWorks()
+})
+
+describe('a run that is killed half-way', () => {
+  /** Stops a migration at a statement of its own: another transaction has made the object and is still open. */
+  async function killedAt(statement: string): Promise<void> {
+    await db.rows('CREATE SCHEMA outbox')
+    const blocker = await db.begin()
+    await blocker.query(statement)
+    const { rows } = await blocker.query('SELECT pg_backend_pid() AS pid')
+    const killed = run().then(
+      () => undefined,
+      (error: unknown) => error,
+    )
+    await eventually('the end of the migration that waits', async () => {
+      const ended = await db.rows(
+        `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE datname = current_database() AND $1 = ANY (pg_blocking_pids(pid))`,
+        [rows[0].pid],
+      )
+      return ended.length > 0
+    })
+    expect(await killed).toMatchObject({ code: '57P01' })
+    await blocker.query('ROLLBACK')
+    blocker.release()
+  }
+
+  test('in the first migration leaves nothing of it, and the next run does all', async () => {
+    await killedAt('CREATE TABLE outbox.settled_counts (minute int)')
+    expect(await recorded()).toEqual([])
+    expect(await db.rows("SELECT to_regclass('outbox.breakers') AS table")).toEqual([{ table: null }])
+    expect(await run()).toEqual({ applied: ALL, version: LAST })
+    await enqueueWorks()
+  })
+
+  test('in the second leaves the first, and the next run goes on from there', async () => {
+    await killedAt('CREATE FUNCTION outbox.ensure_partitions() RETURNS void LANGUAGE sql AS $$ SELECT $$')
+    expect(await recorded()).toEqual([1])
+    expect(await db.rows("SELECT FROM pg_proc WHERE pronamespace = 'outbox'::regnamespace")).toEqual([])
+    expect(await run()).toEqual({ applied: ALL.slice(1), version: LAST })
+    const killedOnce = await dump()
+    await enqueueWorks()
+    await db.rows('DROP SCHEMA outbox CASCADE')
+    await run()
+    expect(await dump()).toBe(killedOnce)
+  })
+})
+
+test('a schema that is newer than the package is refused, and left as it is', async () => {
+  await run()
+  await db.rows("INSERT INTO outbox.migrations (version, hash) VALUES (99, 'from the future')")
+  const before = await dump()
+  const refusal = `The schema "outbox" is at version 99 and this package knows ${LAST}: use a newer customerio-outbox`
+  await expect(run()).rejects.toThrow(refusal)
+  await expect(script()).rejects.toThrow(refusal)
+  expect(await dump()).toBe(before)
+})
+
+describe('migrationScript', () => {
+  /** As psql -f would, in one simple query. */
+  async function apply(text: string): Promise<void> {
+    const client = new pg.Client({ connectionString: db.url })
+    await client.connect()
+    await client.query(text)
+    await client.end()
+  }
+
+  test('makes the same schemas as migrate, and both find nothing to do after it', async () => {
+    await apply(await script())
+    const made = [await dump(), await dump('outbox_pgboss')]
+    expect(await script()).toBe('')
+    expect(await run()).toEqual({ applied: [], version: LAST })
+    await enqueueWorks()
+    await db.rows('DROP SCHEMA outbox, outbox_pgboss CASCADE')
+    await run()
+    expect(made).toEqual([await dump(), await dump('outbox_pgboss')])
+  })
+
+  test('has only what is still to do', async () => {
+    await apply(await script())
+    const whole = await dump()
+    await db.rows(`DELETE FROM outbox.migrations WHERE version = ${LAST}`)
+    await db.rows(
+      'DROP VIEW outbox.health, outbox.relay_fleet, outbox.throughput, outbox.backlog, outbox.lane_heads',
+    )
+    await db.rows('DROP VIEW outbox.dead_letter_summary, outbox.breaker_state')
+    await db.rows('DROP FUNCTION outbox.estimate_pending')
+    const rest = await script()
+    expect(rest).not.toContain('CREATE TABLE "outbox"."intents"')
+    await apply(rest)
+    expect(await dump()).toBe(whole)
+  })
+})

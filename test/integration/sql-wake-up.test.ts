@@ -1,0 +1,87 @@
+import pg from 'pg'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createOutbox, type EnqueueOptions, type Intent } from '../../src/index.ts'
+import { openDatabase } from '../../src/store/database.ts'
+import { setRelayIdle } from '../../src/store/relay-idle.ts'
+import { createTestDatabase, type TestDatabase } from '../support/database.ts'
+
+const outbox = createOutbox()
+const intent: Intent = { operation: 'identify', customerId: 1 }
+
+let db: TestDatabase
+let listener: pg.Client
+beforeAll(async () => {
+  db = await createTestDatabase()
+  listener = new pg.Client({ connectionString: db.url })
+  await listener.connect()
+  await listener.query('LISTEN "outbox:wake"')
+})
+afterAll(async () => {
+  await listener.end()
+  await db.drop()
+})
+
+/** The wake-ups that `work` causes: a notification of our own, sent after it, is the last to come. */
+async function wakeUpsOf(idle: boolean, work: () => Promise<unknown>): Promise<number> {
+  const relay = openDatabase({ connectionString: db.url })
+  await setRelayIdle(relay, idle)
+  await relay.close()
+  let wakeUps = 0
+  const { promise: end, resolve } = Promise.withResolvers<void>()
+  const onNotification = ({ payload }: pg.Notification) => {
+    if (payload === 'end') resolve()
+    else wakeUps++
+  }
+  listener.on('notification', onNotification)
+  await work()
+  await db.rows("SELECT pg_notify('outbox:wake', 'end')")
+  await end
+  listener.off('notification', onNotification)
+  return wakeUps
+}
+
+const commit = (options: EnqueueOptions = {}) => db.transaction((tx) => outbox.enqueue(tx, intent, options))
+const later = { sendAfter: new Date(Date.now() + 3_600_000) }
+
+test('a commit wakes a relay that is idle, once for a transaction', async () => {
+  expect(await wakeUpsOf(true, () => commit())).toBe(1)
+  const many = () =>
+    db.transaction(async (tx) => {
+      await outbox.enqueue(tx, intent)
+      await outbox.enqueue(tx, [intent, intent])
+      await outbox.enqueue(tx, intent)
+    })
+  expect(await wakeUpsOf(true, many)).toBe(1)
+})
+
+test('an array wakes an idle relay too', async () => {
+  expect(await wakeUpsOf(true, () => db.transaction((tx) => outbox.enqueue(tx, [intent])))).toBe(1)
+})
+
+test('nothing is sent while every relay is awake', async () => {
+  expect(await wakeUpsOf(false, () => commit())).toBe(0)
+  expect(await wakeUpsOf(false, () => db.transaction((tx) => outbox.enqueue(tx, [intent])))).toBe(0)
+})
+
+test('a rollback wakes nobody', async () => {
+  const rollback = async () => {
+    const tx = await db.begin()
+    await outbox.enqueue(tx, intent)
+    await tx.query('ROLLBACK')
+    tx.release()
+  }
+  expect(await wakeUpsOf(true, rollback)).toBe(0)
+})
+
+test('what is to be sent later wakes nobody', async () => {
+  expect(await wakeUpsOf(true, () => commit(later))).toBe(0)
+  expect(await wakeUpsOf(true, () => db.transaction((tx) => outbox.enqueue(tx, [intent], later)))).toBe(0)
+})
+
+test('a duplicate wakes nobody', async () => {
+  const key = { dedupKey: 'k' }
+  expect(await wakeUpsOf(true, () => commit(key))).toBe(1)
+  expect(await wakeUpsOf(true, () => commit(key))).toBe(0)
+  const array = () => db.transaction((tx) => outbox.enqueue(tx, [intent], { dedupKey: () => 'k' }))
+  expect(await wakeUpsOf(true, array)).toBe(0)
+})
