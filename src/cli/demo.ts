@@ -1,5 +1,4 @@
 import { type Command, Option } from 'commander'
-import { runDemo } from './demo/run-demo.ts'
 import { addDatabaseOptions, addExamples, addJsonOption } from './options.ts'
 import { readSettings, seconds, settings, wholeNumber } from './settings.ts'
 
@@ -21,6 +20,7 @@ export function addDemoCommand(program: Command): void {
     .addOption(new Option('--outage <seconds>', 'how long Customer.io is down').default('10', '10'))
     .action(async (flags) => {
       const given = readSettings(demoSettings, flags)
+      const { runDemo } = await import('./demo/run-demo.ts') // other commands need not load it
       process.exitCode = await runDemo({
         databaseUrl: given.databaseUrl,
         schema: given.schema,

@@ -1,5 +1,4 @@
 import type { Command } from 'commander'
-import { migrate, migrationScript } from '../store/migrate.ts'
 import { namesOf } from '../store/names.ts'
 import { addDatabaseOptions, addExamples, addJsonOption } from './options.ts'
 import { readSettings, settings } from './settings.ts'
@@ -37,6 +36,7 @@ interface Target {
 }
 
 async function run(options: Target, json: boolean): Promise<void> {
+  const { migrate } = await import('../store/migrate.ts') // it loads pg-boss: other commands need not
   const { schema } = namesOf(options.schema)
   const { applied, version } = await migrate(options)
   if (json) {
@@ -48,6 +48,7 @@ async function run(options: Target, json: boolean): Promise<void> {
 }
 
 async function printScript(options: Target, json: boolean): Promise<void> {
+  const { migrationScript } = await import('../store/migrate.ts')
   const sql = await migrationScript(options)
   if (json) console.log(JSON.stringify({ schema: namesOf(options.schema).schema, sql }))
   else if (sql !== '') console.log(sql)

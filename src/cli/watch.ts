@@ -39,7 +39,7 @@ export async function watch({ everyMs, repaint, first, next }: WatchOptions): Pr
   } finally {
     process.off('SIGINT', stop)
     process.off('SIGTERM', stop)
-    if (repaint) process.stdout.write(SHOW_CURSOR)
+    if (repaint) process.stdout.write(`\n${SHOW_CURSOR}`)
   }
 }
 

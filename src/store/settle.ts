@@ -63,7 +63,7 @@ export async function settle(db: Database, fence: Fence, settlement: Settlement)
        INSERT INTO ${q}.settled_counts AS c (minute, destination, lane, bin, count)
        SELECT date_trunc('minute', settled_at), $1, $2, bin, count(*) FROM gone,
          LATERAL (SELECT CASE WHEN is_dead THEN -1 ELSE floor(ln(greatest(1, extract(epoch FROM
-           settled_at - coalesce(send_after, enqueued_at))::float8 * 1000)) / ln(1.2::float8)) END::smallint AS bin) b
+           settled_at - greatest(send_after, enqueued_at))::float8 * 1000)) / ln(1.2::float8)) END::smallint AS bin) b
        GROUP BY 1, bin
        ON CONFLICT ON CONSTRAINT settled_counts_pkey DO UPDATE SET count = c.count + excluded.count
      )

@@ -38,8 +38,7 @@ export function durationFor(outageMs: number): number {
 export async function playIncidents(options: IncidentOptions): Promise<Disturbance> {
   const { fake, signal, event, now, durationMs, outageMs, monitor } = options
   const wait = (ms: number) => delay(ms, undefined, { signal })
-  fake.misbehave({ kind: 'refuse', operation: ({ attributes }) => attributes?.note === REFUSED_NOTE })
-
+  refuseNotes(fake)
   await wait(durationMs * 0.12)
   resetConnections(options)
   await wait(durationMs * 0.13)
@@ -54,7 +53,7 @@ export async function playIncidents(options: IncidentOptions): Promise<Disturban
   fake.misbehave({ kind: 'outage' })
   await wait(outageMs)
   fake.behave()
-  fake.misbehave({ kind: 'refuse', operation: ({ attributes }) => attributes?.note === REFUSED_NOTE })
+  refuseNotes(fake)
   event('outage ends: Customer.io answers again')
   now('recovering: one probe, then every lane at once')
 
@@ -63,7 +62,8 @@ export async function playIncidents(options: IncidentOptions): Promise<Disturban
   const isBack = () =>
     isClosed() &&
     monitor.sight.lagSeconds < 1 &&
-    !monitor.sight.relays.some((r) => r.relayId === killed.relayId && r.lanesHeld > 0)
+    (monitor.sight.pending === 0 ||
+      !monitor.sight.relays.some((r) => r.relayId === killed.relayId && r.lanesHeld > 0))
   if (killed.lanes > 0 && !isBack())
     now(`waiting for the lanes of ${killed.name}: its missed heartbeats hand them on`)
   const recovered = await monitor.until(isBack, RECOVERY_AT_MOST_MS, signal)
@@ -71,6 +71,11 @@ export async function playIncidents(options: IncidentOptions): Promise<Disturban
   if (recovered) event('the backlog is worked off, and every lane has a living relay')
   now('business as usual')
   return { from, until }
+}
+
+/** What a real workspace does with a few of many thousand events: they become dead letters. */
+function refuseNotes(fake: FakeCustomerIo): void {
+  fake.misbehave({ kind: 'refuse', operation: ({ attributes }) => attributes?.note === REFUSED_NOTE })
 }
 
 function resetConnections({ fake, event }: IncidentOptions): void {
