@@ -39,6 +39,8 @@ export type Eligibility = 'all' | 'probe' | 'none'
 
 /** Longest delay that a timer takes (2^31 − 1 ms): Postgres decides when a breaker half-opens, not cockatiel. */
 const NEVER = 2_147_483_647
+/** Between two attempts to get a probe that another relay has. */
+const ELSEWHERE_MS = 500
 /** Without a `Retry-After`: 1 s, doubled with each 429 in a row, up to a minute. */
 const HOLD_MS = { first: 1_000, max: 60_000 }
 
@@ -60,6 +62,8 @@ export class DestinationBreaker {
   #probeIsMine = false
   #probeLeaseUntil = 0
   #probing = false
+  /** Another relay was seen to hold the probe: not asked for again before. */
+  #elsewhereUntil = 0
   #failures = 0
   #lastFailure: Unavailable = { kind: 'unavailable', status: undefined, message: '' }
   #limitedInARow = 0
@@ -97,6 +101,7 @@ export class DestinationBreaker {
   eligibility(): Eligibility {
     const now = this.#clock()
     if (this.#heldUntil > now) return 'none'
+    if (this.#state !== 'closed' && this.#elsewhereUntil > now) return 'none'
     if (this.#state === 'closed') return 'all'
     if (this.#probing) return 'none'
     if (this.#state === 'half_open')
@@ -130,6 +135,7 @@ export class DestinationBreaker {
       const renewed = this.#probeIsMine && this.#state === 'half_open'
       if (!(await this.#store.acquireProbe())) {
         this.#probing = false
+        this.#elsewhereUntil = this.#clock() + ELSEWHERE_MS
         return undefined
       }
       this.#generation++

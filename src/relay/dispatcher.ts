@@ -38,8 +38,6 @@ export class Dispatcher {
   readonly #options: DispatcherOptions
   readonly #signal = new Signal()
   readonly #active = new Map<string, { readonly job: LaneJob; readonly done: Promise<void> }>()
-  /** Chooses who probes: another lane each time, for a dead relay may still have the job of one. */
-  #looks = 0
   #stopped = false
   #syncDue = true
   #idleSaidAt = Number.NEGATIVE_INFINITY
@@ -115,25 +113,19 @@ export class Dispatcher {
     await promoteScheduled(this.#options.db)
   }
 
+  /**
+   * Where one probe is due every lane is offered, though the breaker lets one in: a dead relay may still have the
+   * job of whichever lane were chosen.
+   */
   #startable(lanes: readonly Lane[]): Lane[] {
-    const probing = new Map<string, Lane[]>()
-    const startable = lanes.filter((lane) => {
-      const { destination } = lane
-      if (!this.#options.serves(destination)) {
-        this.#options.onUnserved(destination)
+    return lanes.filter((lane) => {
+      if (!this.#options.serves(lane.destination)) {
+        this.#options.onUnserved(lane.destination)
         return false
       }
       if (this.#active.has(laneKey(lane))) return false
-      const eligibility = this.#options.breakers.get(destination).eligibility()
-      if (eligibility === 'probe') probing.set(destination, [...(probing.get(destination) ?? []), lane])
-      return eligibility === 'all'
+      return this.#options.breakers.get(lane.destination).eligibility() !== 'none'
     })
-    this.#looks++
-    for (const candidates of probing.values()) {
-      const lane = candidates[this.#looks % candidates.length]
-      if (lane) startable.push(lane)
-    }
-    return startable
   }
 
   #begin(job: LaneJob): void {

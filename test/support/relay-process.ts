@@ -25,7 +25,7 @@ export async function startRelayProcess(
       CUSTOMERIO_TRACK_API_KEY: 'key',
       CUSTOMERIO_TRACK_URL: customerioUrl,
     },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'], // it ends when this process is gone
   })
   const log: Record<string, unknown>[] = []
   const started = Promise.withResolvers<void>()
