@@ -31,13 +31,13 @@ export async function startRelayProcess(
   const started = Promise.withResolvers<void>()
   let rest = ''
   let errors = ''
-  child.stdout.on('data', (chunk: Buffer) => {
+  child.stdout?.on('data', (chunk: Buffer) => {
     const lines = (rest + chunk.toString()).split('\n')
     rest = lines.pop() ?? ''
     log.push(...lines.map((line) => JSON.parse(line) as Record<string, unknown>))
     if (log.some(({ message }) => message === 'started')) started.resolve()
   })
-  child.stderr.on('data', (chunk: Buffer) => {
+  child.stderr?.on('data', (chunk: Buffer) => {
     errors += chunk.toString()
   })
   child.once('exit', (code) => started.reject(new Error(`the relay ended with ${code}: ${errors}`)))
