@@ -1,0 +1,210 @@
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import type pg from 'pg'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { OPERATIONS, OPERATIONS_TO_COME } from '../../src/intent/operations.ts'
+import { resolveRelayOptions } from '../../src/relay/options.ts'
+import { createTestDatabase, type TestDatabase } from '../support/database.ts'
+import { at, type Block, blocksOf, REPOSITORY, readDocument } from './blocks.ts'
+import { Sandbox } from './sandbox.ts'
+
+const DOCUMENTS = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'CHANGELOG.md',
+  'docs/architecture.md',
+  'docs/operations.md',
+]
+const readme = readDocument('README.md')
+const blocks = DOCUMENTS.flatMap(blocksOf)
+const of = (...languages: string[]) => blocks.filter(({ language }) => languages.includes(language))
+const named = (chosen: readonly Block[]) => chosen.map((block) => [at(block), block] as const)
+
+let db: TestDatabase
+beforeAll(async () => {
+  db = await createTestDatabase()
+  await db.pool.query(`
+    CREATE TABLE orders (id text PRIMARY KEY, user_id text NOT NULL, total integer NOT NULL);
+    CREATE TABLE users (id text PRIMARY KEY, email text NOT NULL);`)
+})
+afterAll(() => db.drop())
+
+describe('TypeScript', () => {
+  let sandbox: Sandbox
+  const files = new Map<Block, string>()
+  beforeAll(async () => {
+    sandbox = await Sandbox.create()
+    for (const block of of('ts')) files.set(block, await sandbox.add(block))
+    await sandbox.addCaller(
+      'call-place-order.ts',
+      `import { placeOrder } from './place-order.ts'
+await placeOrder({ id: '1', userId: 'u1', total: 42 })
+process.exit(0)`,
+    )
+  })
+  afterAll(() => sandbox[Symbol.asyncDispose]())
+
+  test('every block compiles', async () => {
+    expect(await sandbox.check()).toEqual({ status: 0, output: '' })
+  })
+
+  test('the first example stores the order and its intent, and nothing is there to send before', async () => {
+    expect(await sandbox.run('call-place-order.ts', db.url)).toEqual({ status: 0, output: '' })
+    const stored = await db.rows(
+      `SELECT o.total, i.operation, i.payload, i.ordering_key, d.key
+       FROM orders o, outbox.intents i JOIN outbox.dedup d ON d.intent_id = i.id`,
+    )
+    const payload = { customerId: 'u1', name: 'order_placed', data: { total: 42 } }
+    expect(stored).toEqual([
+      { total: 42, operation: 'track', payload, ordering_key: 'u1', key: 'order:1:placed' },
+    ])
+  })
+
+  test.each(named(of('ts')))('%s runs, and prints what its comments say', async (_, block) => {
+    await db.pool.query('TRUNCATE outbox.intents, outbox.dedup, orders')
+    const { status, output } = await sandbox.run(files.get(block) ?? '', db.url)
+    expect(status, output).toBe(0)
+    const printed = [...block.code.matchAll(/console\.log\(.*\) \/\/ (.*)/g)].map(([, text]) => text)
+    if (printed.length > 0) expect(output.trim().split('\n')).toEqual(printed)
+  })
+})
+
+describe('SQL', () => {
+  test.each(named(of('sql')))('%s runs', async (_, block) => {
+    await rolledBack(async (client) => {
+      await expect(runSql(client, block)).resolves.toBeDefined()
+    })
+  })
+
+  const samples = blocks.flatMap((block, index) => {
+    const before = blocks[index - 1]
+    return block.language === 'text' && before?.language === 'sql'
+      ? [[at(block), before, block] as const]
+      : []
+  })
+  test.each(samples)('%s shows the columns that the statement before it gives', async (_, sql, sample) => {
+    await rolledBack(async (client) => {
+      const fields = (await runSql(client, sql)).at(-1)?.fields.map(({ name }) => name)
+      const heads = sample.code
+        .split('\n')[0]
+        ?.split('|')
+        .map((head) => head.trim())
+      expect(heads).toEqual(fields)
+    })
+  })
+
+  /** The roles and rows that the snippets speak of; gone with the transaction. */
+  async function rolledBack(work: (client: pg.PoolClient) => Promise<void>): Promise<void> {
+    const client = await db.begin()
+    try {
+      await client.query(`DO $$ BEGIN
+        IF to_regrole('app') IS NULL THEN CREATE ROLE app; END IF;
+        IF to_regrole('viewer') IS NULL THEN CREATE ROLE viewer; END IF;
+      END $$`)
+      await work(client)
+    } finally {
+      await client.query('ROLLBACK')
+      client.release()
+    }
+  }
+
+  async function runSql(client: pg.PoolClient, block: Block): Promise<pg.QueryResult[]> {
+    try {
+      const results: unknown = await client.query(block.code)
+      return (Array.isArray(results) ? results : [results]) as pg.QueryResult[]
+    } catch (error) {
+      const { message, position } = error as pg.DatabaseError
+      const inBlock = block.code.slice(0, Number(position ?? 1) - 1).split('\n').length - 1
+      throw new Error(`${block.file}:${block.line + inBlock}: ${message}`)
+    }
+  }
+})
+
+test.each(named(of('json')))('%s is JSON', (_, block) => {
+  expect(() => JSON.parse(block.code)).not.toThrow()
+})
+
+describe('commands', () => {
+  const lines = of('bash').flatMap((block) =>
+    block.code.split('\n').map((text, index) => ({ file: block.file, line: block.line + index, text })),
+  )
+  const ours = lines.flatMap((line) =>
+    [...line.text.matchAll(/(?:^|&& |npx )customerio-outbox (\w+)([^&|#]*)/g)].map(
+      ([, command, flags]) =>
+        [at(line), command ?? '', [...(flags ?? '').matchAll(/--[\w-]+/g)].map(String)] as const,
+    ),
+  )
+  test.each(ours)('%s: customerio-outbox %s knows its flags', async (_, command, flags) => {
+    const help = await cli(command, '--help')
+    for (const flag of flags) expect(help).toContain(flag)
+  })
+
+  const scripts = lines.flatMap((line) =>
+    [...line.text.matchAll(/npm run ([\w:]+)/g)].map(([, script]) => [at(line), script ?? ''] as const),
+  )
+  test.each(scripts)('%s: npm run %s is a script', (_, script) => {
+    expect(Object.keys(JSON.parse(readDocument('package.json')).scripts)).toContain(script)
+  })
+
+  test('every flag that the README names is one of a command', async () => {
+    const help = (
+      await Promise.all(['migrate', 'relay', 'status', 'demo'].map((c) => cli(c, '--help')))
+    ).join('')
+    const flags = new Set([...readme.matchAll(/--[a-z][\w-]*/g)].map(String))
+    expect([...flags].filter((flag) => !help.includes(flag) && flag !== '--help')).toEqual([])
+  })
+
+  test('every environment variable that the README names is one of the settings', async () => {
+    const help = await cli('--help')
+    const variables = new Set(
+      [...readme.matchAll(/\b(?:CUSTOMERIO|OUTBOX|LOG|DATABASE)_[A-Z_]+\b/g)].map(String),
+    )
+    expect([...variables].filter((variable) => !help.includes(variable))).toEqual([])
+  })
+})
+
+describe('facts', () => {
+  test("the relay's defaults are those of the table", () => {
+    const options = resolveRelayOptions({
+      connectionString: 'postgres://localhost/app',
+      customerio: { siteId: 'site', trackApiKey: 'key' },
+    })
+    const rows = [...readme.matchAll(/^\| `([\w.]+)` +\| (\d+) +\|/gm)].map(([, name, value]) => [
+      name,
+      Number(value),
+    ])
+    const settings = Object.entries(options).flatMap(([name, value]) =>
+      typeof value === 'number'
+        ? [[name, value]]
+        : typeof value === 'object' && name !== 'customerio'
+          ? Object.entries(value).map(([part, each]) => [`${name}.${part}`, each])
+          : [],
+    )
+    expect(new Map(rows as [string, number][])).toEqual(new Map(settings as [string, number][]))
+  })
+
+  test('the operations are those of the table', () => {
+    const [, today = '', toCome = ''] =
+      readme.match(/^\| (`identify`.*) +\| (`trackAnonymous`.*) +\|$/m) ?? []
+    const names = (cell: string) => [...cell.matchAll(/`([\w.*]+)`/g)].map(([, name]) => name)
+    expect(names(today)).toEqual(OPERATIONS)
+    const expected = OPERATIONS_TO_COME.filter((name) => !name.startsWith('pipelines.'))
+    expect(names(toCome)).toEqual([...expected, 'pipelines.*'])
+  })
+
+  test('every link within the repository leads somewhere', () => {
+    const links = DOCUMENTS.flatMap((file) =>
+      [...readDocument(file).matchAll(/\]\((?!https?:|#)([^)#\s]+)[^)]*\)/g)].map(([, target = '']) =>
+        path.join(path.dirname(file), target),
+      ),
+    )
+    expect(links.filter((link) => !existsSync(path.join(REPOSITORY, link)))).toEqual([])
+  })
+})
+
+async function cli(...args: string[]): Promise<string> {
+  const main = path.join(REPOSITORY, 'src/cli/main.ts')
+  return (await promisify(execFile)(process.execPath, [main, ...args])).stdout
+}
