@@ -55,7 +55,10 @@ export class GuardedDispatcher extends Dispatcher {
     if (target.origin !== this.#origin && !isCustomerIo(target)) {
       throw new Error(`redirected to ${target.origin}, which is not https on customer.io: not followed`)
     }
-    return this.#agent.dispatch(options, this.#remembering(handler))
+    return this.#agent.dispatch(
+      { ...options, headers: withOneLength(options.headers) ?? null },
+      this.#remembering(handler),
+    )
   }
 
   /** Node 22 and 24 hand in handlers with `onHeaders`, Node 26 ones with `onResponseStart`. */
@@ -76,6 +79,20 @@ export class GuardedDispatcher extends Dispatcher {
   #remember(status: unknown, retryAfter: string | undefined): void {
     if (typeof status === 'number' && status >= 200) this.#head = { status, retryAfter }
   }
+}
+
+/**
+ * The fetch of Node 22 joins the Content-Length that customerio-node sets with its own, to `2, 2`, which undici
+ * refuses: the agent is given the one number.
+ */
+function withOneLength(
+  headers: Dispatcher.DispatchOptions['headers'],
+): Dispatcher.DispatchOptions['headers'] {
+  if (headers === null || typeof headers !== 'object' || Symbol.iterator in headers) return headers
+  const name = Object.keys(headers).find((key) => key.toLowerCase() === 'content-length')
+  if (name === undefined) return headers
+  const [first] = String(headers[name]).split(',', 1)
+  return { ...headers, [name]: first }
 }
 
 function rawHeader(headers: unknown, name: string): string | undefined {

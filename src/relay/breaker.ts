@@ -204,7 +204,8 @@ export class DestinationBreaker {
     if (answer.kind === 'unavailable') return this.#open('open', answer.message, answer.status)
     if (this.#policy.breaker.state !== CircuitState.Closed) return
     this.#generation++
-    await this.#store.close(`${this.#settings.breaker.successes} successes`)
+    const closed = await this.#store.close(`${this.#settings.breaker.successes} successes`)
+    if (!closed) return // a person, or another relay, has changed the row meanwhile: the next sync tells
     this.#state = 'closed'
     this.#reset()
   }
