@@ -284,28 +284,36 @@ END
 $$;
 --> statement-breakpoint
 -- Creates the day partitions of outbox.delivered for today and the next two days. Rerunnable; called by
--- migrate and by a relay's maintenance.
--- Bounds are written and read back as text: under another date style and time zone that need not give the
--- same instant (China's and America's "CST").
+-- migrate and by a relay's maintenance. A table that is made first and then attached needs no lock that a reader
+-- of outbox.delivered would hold up, and every settle with it; what cannot be had at once is left for the next
+-- time, two days ahead.
 CREATE FUNCTION "outbox".ensure_partitions() RETURNS void
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD' SET timezone = 'UTC' AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '500ms' SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
 DECLARE
   v_day date;
+  v_name text;
 BEGIN
+  PERFORM pg_advisory_xact_lock(hashtextextended('"outbox".ensure_partitions', 0));
   FOR v_day IN SELECT (now() AT TIME ZONE 'UTC')::date + n FROM generate_series(0, 2) AS n LOOP
-    EXECUTE format(
-      'CREATE TABLE IF NOT EXISTS "outbox".%I PARTITION OF "outbox".delivered FOR VALUES FROM (%L) TO (%L)',
-      'delivered_' || to_char(v_day, 'YYYYMMDD'),
-      v_day::timestamp AT TIME ZONE 'UTC', (v_day + 1)::timestamp AT TIME ZONE 'UTC');
+    v_name := 'delivered_' || to_char(v_day, 'YYYYMMDD');
+    IF to_regclass('"outbox".' || v_name) IS NULL THEN
+      EXECUTE format(
+        'CREATE TABLE "outbox".%I (LIKE "outbox".delivered INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', v_name);
+      EXECUTE format(
+        'ALTER TABLE "outbox".delivered ATTACH PARTITION "outbox".%I FOR VALUES FROM (%L) TO (%L)',
+        v_name, v_day::timestamp AT TIME ZONE 'UTC', (v_day + 1)::timestamp AT TIME ZONE 'UTC');
+    END IF;
   END LOOP;
 END
 $$;
 --> statement-breakpoint
 -- Drops day partitions of outbox.delivered whose last row is older than `keep`. A drop takes no time with the
--- number of rows. Returns how many were dropped.
+-- number of rows, but no reader of outbox.delivered may be at work: it waits half a second for that, and then
+-- leaves it for the next time. Returns how many were dropped.
 CREATE FUNCTION "outbox".prune_delivered(keep interval) RETURNS integer
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '500ms' AS $$
 DECLARE
   v_partition name;
   v_dropped integer := 0;

@@ -343,17 +343,24 @@ CREATE OR REPLACE FUNCTION outbox.ensure_partitions()
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
- SET "DateStyle" TO 'ISO, YMD'
+ SET lock_timeout TO '500ms'
  SET "TimeZone" TO 'UTC'
+ SET "DateStyle" TO 'ISO'
 AS $function$
 DECLARE
   v_day date;
+  v_name text;
 BEGIN
+  PERFORM pg_advisory_xact_lock(hashtextextended('"outbox".ensure_partitions', 0));
   FOR v_day IN SELECT (now() AT TIME ZONE 'UTC')::date + n FROM generate_series(0, 2) AS n LOOP
-    EXECUTE format(
-      'CREATE TABLE IF NOT EXISTS "outbox".%I PARTITION OF "outbox".delivered FOR VALUES FROM (%L) TO (%L)',
-      'delivered_' || to_char(v_day, 'YYYYMMDD'),
-      v_day::timestamp AT TIME ZONE 'UTC', (v_day + 1)::timestamp AT TIME ZONE 'UTC');
+    v_name := 'delivered_' || to_char(v_day, 'YYYYMMDD');
+    IF to_regclass('"outbox".' || v_name) IS NULL THEN
+      EXECUTE format(
+        'CREATE TABLE "outbox".%I (LIKE "outbox".delivered INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', v_name);
+      EXECUTE format(
+        'ALTER TABLE "outbox".delivered ATTACH PARTITION "outbox".%I FOR VALUES FROM (%L) TO (%L)',
+        v_name, v_day::timestamp AT TIME ZONE 'UTC', (v_day + 1)::timestamp AT TIME ZONE 'UTC');
+    END IF;
   END LOOP;
 END
 $function$;
@@ -432,6 +439,7 @@ CREATE OR REPLACE FUNCTION outbox.prune_delivered(keep interval)
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
+ SET lock_timeout TO '500ms'
 AS $function$
 DECLARE
   v_partition name;

@@ -22,7 +22,14 @@ export type {
   PgliteTransactionLike,
   Transaction,
 } from './enqueue/executor.ts'
-export { createOutbox, type EnqueueResult, type Outbox, type OutboxOptions } from './enqueue/outbox.ts'
+export {
+  createOutbox,
+  type EnqueueResult,
+  type IgnoredResult,
+  type Outbox,
+  type OutboxOptions,
+  type StoredResult,
+} from './enqueue/outbox.ts'
 export * from './intent/builders.ts'
 export { InvalidIntentError, InvalidOptionError } from './intent/errors.ts'
 export type * from './intent/intent.ts'

@@ -51,5 +51,5 @@ async function printScript(options: Target, json: boolean): Promise<void> {
   const { migrationScript } = await import('../store/migrate.ts')
   const sql = await migrationScript(options)
   if (json) console.log(JSON.stringify({ schema: namesOf(options.schema).schema, sql }))
-  else if (sql !== '') console.log(sql)
+  else console.log(sql === '' ? '-- nothing to do' : sql)
 }

@@ -62,6 +62,10 @@ export const settings = {
       protocol: /^https?$/,
       error: 'CUSTOMERIO_TRACK_URL must be an http or https origin, such as http://127.0.0.1:8099',
     })
+    .refine((url) => ['', '/'].includes(new URL(url).pathname), {
+      error: 'CUSTOMERIO_TRACK_URL must be an origin without a path, such as http://127.0.0.1:8099',
+      when: ({ issues }) => issues.length === 0,
+    })
     .optional(),
   logLevel: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {

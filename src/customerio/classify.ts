@@ -18,14 +18,14 @@ export function classify(result: Result, now: number): Answer {
   if ('error' in result)
     return { kind: 'unavailable', status: undefined, message: describeError(result.error) }
   if ('json' in result) {
-    return { kind: 'accepted', refused: refusedOperations(isObject(result.json) ? result.json : undefined) }
+    return accepted(result.status, isObject(result.json) ? result.json : undefined)
   }
   const { status, body } = result
   const json = parseObject(body)
   if (status >= 200 && status < 300) {
     if (json === undefined && body.trim() !== '')
       return { kind: 'unavailable', status, message: `answer is not JSON: ${excerpt(body)}` }
-    return { kind: 'accepted', refused: refusedOperations(json) }
+    return accepted(status, json)
   }
   if (status === 401 || status === 403) return { kind: 'credential', status, message: explain(json, body) }
   if (status === 413) return { kind: 'too_large', status, message: explain(json, body) }
@@ -35,11 +35,31 @@ export function classify(result: Result, now: number): Answer {
       retryAfterMs: retryAfterMs(result.retryAfter, now),
       message: explain(json, body),
     }
-  // A 4xx in JSON is the API's own word. One in HTML is a proxy's: it says nothing about the intent.
-  if (status >= 400 && status < 500 && status !== 408 && json !== undefined) {
+  // 400 and 422 in JSON are the API's own word about the content. Another 4xx, or one in HTML, comes from a proxy or a
+  // wrong address and says nothing about the intent: a gateway's 404 must not bury a backlog.
+  if ((status === 400 || status === 422) && json !== undefined) {
     return { kind: 'rejected', status, field: firstError(json)?.field, message: explain(json, body) }
   }
   return { kind: 'unavailable', status, message: explain(json, body) }
+}
+
+/** A 2xx that names errors which belong to no operation has taken nobody knows what: it is halved, like a 400. */
+function accepted(status: number, json: Record<string, unknown> | undefined): Answer {
+  const refused = refusedOperations(json)
+  const named = Array.isArray(json?.errors) ? json.errors.length : 0
+  const meta = isObject(json?.meta) ? json.meta : undefined
+  const unplaced = json?.error ?? meta?.error ?? meta?.errors ?? (named === 0 ? json?.errors : undefined)
+  if (unplaced !== undefined && !(Array.isArray(unplaced) && unplaced.length === 0)) {
+    return {
+      kind: 'unavailable',
+      status,
+      message: `a ${status} that speaks of an error: ${excerpt(JSON.stringify(json))}`,
+    }
+  }
+  if (named > refused.length) {
+    return { kind: 'rejected', status, field: json && firstError(json)?.field, message: explain(json, '') }
+  }
+  return { kind: 'accepted', refused }
 }
 
 function refusedOperations(json: Record<string, unknown> | undefined): RefusedOperation[] {
@@ -108,7 +128,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 function text(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value.slice(0, MESSAGE_LENGTH) : undefined
+  return typeof value === 'string' && value !== '' ? excerpt(value) : undefined
 }
 
 function excerpt(value: string): string {

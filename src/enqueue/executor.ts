@@ -14,7 +14,10 @@ export const FAILED_TRANSACTION = 'got one that has failed, ROLLBACK is all that
 /** A `pg.Client` or `PoolClient` on which BEGIN has been run. */
 export interface PgClientLike {
   query(text: string, values: unknown[]): Promise<{ rows: unknown[] }>
-  getTransactionStatus?(): 'I' | 'T' | 'E' | null
+  /** node-postgres tells so whether BEGIN has been run. */
+  getTransactionStatus(): 'I' | 'T' | 'E' | null
+  /** A Pool has it: it is not a transaction. */
+  readonly totalCount?: never
 }
 
 /** The `tx` of `db.transaction(async (tx) => …)`, over node-postgres, postgres.js or PGlite. */
@@ -88,9 +91,14 @@ function fromPgClient(tx: PgClientLike, shape: Record<string, unknown>): Executo
   if (isFunction(shape.transaction)) {
     throw new NotATransactionError('got a database handle, pass the tx of its transaction() instead')
   }
-  if (isFunction(shape.getTransactionStatus) && tx.getTransactionStatus?.() !== 'T') {
+  if (!isFunction(shape.getTransactionStatus)) {
     throw new NotATransactionError(
-      tx.getTransactionStatus?.() === 'E'
+      'got a client that cannot tell whether BEGIN has been run: update pg, or pass { executeSql } made of your client',
+    )
+  }
+  if (tx.getTransactionStatus() !== 'T') {
+    throw new NotATransactionError(
+      tx.getTransactionStatus() === 'E'
         ? FAILED_TRANSACTION
         : "got a client outside a transaction, await client.query('BEGIN') first",
     )

@@ -9,12 +9,22 @@ import { type Executor, executorFor, type Transaction } from './executor.ts'
 import { underSavepoint } from './savepoint.ts'
 import { enqueueMany, enqueueOne, type StoredIntent } from './statement.ts'
 
+/** The intent is stored; or, where `duplicate`, it is not, and `id` is the earlier intent's. */
+export interface StoredResult {
+  readonly id: string
+  readonly duplicate: boolean
+  readonly error?: undefined
+}
+
+/** The intent was left out, and the caller's transaction is as it was: only with `onError: 'ignore'`. */
+export interface IgnoredResult {
+  readonly id?: undefined
+  readonly duplicate: false
+  readonly error: Error
+}
+
 /** What became of an intent. */
-export type EnqueueResult =
-  /** Stored; or, where `duplicate`, not stored, and `id` is the earlier intent's. */
-  | { readonly id: string; readonly duplicate: boolean; readonly error?: never }
-  /** Left out: only with `onError: 'ignore'`. The caller's transaction is as it was. */
-  | { readonly id?: never; readonly duplicate: false; readonly error: Error }
+export type EnqueueResult = StoredResult | IgnoredResult
 
 export interface OutboxOptions {
   /** The schema given to `customerio-outbox migrate`. Default: `outbox`. */
@@ -28,6 +38,16 @@ export interface OutboxOptions {
 
 export interface Outbox {
   /**
+   * The same as for one intent for an array, in its order, in one round trip for thousands; the options count for
+   * each. All are checked before the first is stored. Results come in the order of the intents.
+   */
+  enqueue(
+    tx: Transaction,
+    intents: readonly Intent[],
+    options?: BatchEnqueueOptions & { readonly onError?: 'throw' | undefined },
+  ): Promise<StoredResult[]>
+  enqueue(tx: Transaction, intents: readonly Intent[], options: BatchEnqueueOptions): Promise<EnqueueResult[]>
+  /**
    * Stores an intent in the caller's transaction, in one round trip. COMMIT makes it durable and it will be
    * sent; ROLLBACK, also to a savepoint, leaves nothing of it, its dedup key included. Nothing is sent from here:
    * an outage of Customer.io cannot slow or fail the caller.
@@ -36,16 +56,13 @@ export interface Outbox {
    * @throws {InvalidIntentError | InvalidOptionError} before any SQL runs: the transaction is untouched.
    * @throws {NotATransactionError} for a pool, a bare database, or a client outside a transaction.
    */
-  enqueue(tx: Transaction, intent: Intent, options?: EnqueueOptions): Promise<EnqueueResult>
-  /**
-   * The same for an array, in its order, in one round trip for thousands; the options count for each. All are
-   * checked before the first is stored. Results come in the order of the intents.
-   */
   enqueue(
     tx: Transaction,
-    intents: readonly Intent[],
-    options?: BatchEnqueueOptions,
-  ): Promise<EnqueueResult[]>
+    intent: Intent,
+    options?: EnqueueOptions & { readonly onError?: 'throw' | undefined },
+  ): Promise<StoredResult>
+  // The last overload is the one that the compiler's messages speak of.
+  enqueue(tx: Transaction, intent: Intent, options: EnqueueOptions): Promise<EnqueueResult>
 }
 
 /**

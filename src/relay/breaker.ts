@@ -22,7 +22,7 @@ export interface BreakerStore {
   recordFailures(count: number, error: string | undefined): Promise<void>
 }
 
-export type BreakerSettings = Pick<ResolvedRelayOptions, 'breaker' | 'retry'>
+export type BreakerSettings = Pick<ResolvedRelayOptions, 'breaker' | 'retry' | 'requestTimeoutMs'>
 
 /** Leave to send one request: an ordinary one, or the fleet's one probe. To be used or given back. */
 export type Permit = 'send' | 'probe'
@@ -31,7 +31,8 @@ type Unavailable = Extract<Answer, { kind: 'unavailable' }>
 
 interface Policy {
   readonly breaker: CircuitBreakerPolicy
-  execute(send: () => Promise<Answer>): Promise<Answer>
+  /** No retry begins when `stopping` is aborted. */
+  execute(send: () => Promise<Answer>, stopping?: AbortSignal): Promise<Answer>
 }
 
 /** What the dispatcher may start for a destination: every lane, one that probes, or none. */
@@ -158,9 +159,13 @@ export class DestinationBreaker {
    * Runs one request under retry and breaker, and writes down what it came to. Undefined: the breaker opened
    * meanwhile and nothing was sent.
    */
-  async run(permit: Permit, send: () => Promise<Answer>): Promise<Answer | undefined> {
+  async run(
+    permit: Permit,
+    send: () => Promise<Answer>,
+    stopping?: AbortSignal,
+  ): Promise<Answer | undefined> {
     try {
-      const answer = await this.#execute(send)
+      const answer = await this.#execute(send, stopping)
       if (permit === 'probe' && answer) await this.#settleProbe(answer)
       else await this.#settleSend(answer)
       return answer
@@ -170,9 +175,9 @@ export class DestinationBreaker {
   }
 
   /** Undefined where the breaker opened before the request, or between it and its retry. */
-  async #execute(send: () => Promise<Answer>): Promise<Answer | undefined> {
+  async #execute(send: () => Promise<Answer>, stopping?: AbortSignal): Promise<Answer | undefined> {
     try {
-      return await this.#policy.execute(send)
+      return await this.#policy.execute(send, stopping)
     } catch (error) {
       if (error instanceof BrokenCircuitError) return undefined
       throw error
@@ -250,8 +255,10 @@ export class DestinationBreaker {
       maxAttempts: this.#settings.retry.attempts,
       backoff: new ExponentialBackoff({ initialDelay: this.#settings.retry.initialDelayMs }),
     })
-    const execute = (send: () => Promise<Answer>) =>
-      this.#settings.retry.attempts === 0 ? breaker.execute(send) : wrap(retries, breaker).execute(send)
+    const execute = (send: () => Promise<Answer>, stopping?: AbortSignal) =>
+      this.#settings.retry.attempts === 0
+        ? breaker.execute(send)
+        : wrap(retries, breaker).execute(send, stopping)
     return { breaker, execute }
   }
 

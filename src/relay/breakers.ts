@@ -10,6 +10,9 @@ import { type BreakerSettings, DestinationBreaker } from './breaker.ts'
 /** The key of Customer.io is tried again every so often: it may have been put right on their side. */
 const PAUSED_RETRY_MS = 30_000
 
+/** A probe belongs to its relay for this long, or for two requests' time. */
+const MIN_LEASE_MS = 30_000
+
 export interface BreakersOptions {
   readonly db: Database
   readonly relayId: string
@@ -68,6 +71,7 @@ export class Breakers {
   #storeOf(destination: string) {
     const { db, relayId, settings } = this.#options
     const { halfOpenAfterMs, maxHalfOpenAfterMs } = settings.breaker
+    const leaseMs = Math.max(MIN_LEASE_MS, 2 * settings.requestTimeoutMs)
     return {
       open: async (state: 'open' | 'paused', failureCount: number, error: string) => {
         this.report()
@@ -75,7 +79,7 @@ export class Breakers {
         const maxDelayMs = state === 'paused' ? delayMs : maxHalfOpenAfterMs
         return openBreaker(db, { destination, relayId, state, failureCount, error, delayMs, maxDelayMs })
       },
-      acquireProbe: () => acquireProbe(db, destination, relayId),
+      acquireProbe: () => acquireProbe(db, destination, relayId, leaseMs),
       close: (reason: string) => closeBreaker(db, destination, relayId, reason),
       hold: (ms: number, error: string) => holdDestination(db, destination, ms, error),
       recordFailures: (count: number, error: string | undefined) =>

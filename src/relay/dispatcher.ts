@@ -42,6 +42,7 @@ export class Dispatcher {
   #syncDue = true
   #idleSaidAt = Number.NEGATIVE_INFINITY
   #promotedAt = Number.NEGATIVE_INFINITY
+  #syncedAt = Number.NEGATIVE_INFINITY
   #loop: Promise<void> | undefined
 
   constructor(options: DispatcherOptions) {
@@ -85,8 +86,11 @@ export class Dispatcher {
   /** One look: find, offer, take. Returns how long to wait for the next one, in ms. */
   async #look(): Promise<number> {
     const { db, breakers, jobs, capacity, pollIntervalMs } = this.#options
-    if (this.#syncDue) {
+    const began = performance.now()
+    // Also without a word: a notification may have been lost, and a person may have changed a row by hand.
+    if (this.#syncDue || began - this.#syncedAt >= pollIntervalMs) {
       this.#syncDue = false
+      this.#syncedAt = began
       await breakers.sync()
     }
     await this.#promote()
@@ -97,11 +101,12 @@ export class Dispatcher {
       if (room > 0) for (const job of await jobs.take(room)) this.#begin(job)
     }
     const wait = Math.min(breakers.waitMs ?? pollIntervalMs, pollIntervalMs)
-    if (this.#active.size > 0) return Math.min(wait, BUSY_LOOK_MS)
+    // A look that is slow, through dead rows under an old snapshot, is had less often.
+    const lookMs = performance.now() - began
+    if (this.#active.size > 0) return Math.min(wait, Math.max(BUSY_LOOK_MS, 5 * lookMs))
     if (lanes.length > 0) return wait // another relay works them, or a backoff is on
     const slept = this.#idleSaidAt > Number.NEGATIVE_INFINITY
     await this.#sayIdle(true)
-    this.#syncDue = true // a poll also looks at the breakers: their notification may have been lost
     // What committed between the look and the flag was told nobody: look once more before sleeping.
     return slept ? wait : 0
   }

@@ -3,10 +3,8 @@ import type { Lane } from '../store/lane.ts'
 import { type QueuedIntent, readLane } from '../store/read-lane.ts'
 import type { Horizon } from './horizon.ts'
 
-/** Rows of a lane's first read, whose size is not known yet: at 32 KB each still little. */
-const FIRST_READ = 200
-/** What one read may take in memory: one full request and some. */
-const READ_SIZE = 600_000
+/** Bytes of payloads that one read may bring: one full request and some. */
+const READ_BYTES = 600_000
 
 /**
  * Reads a lane in order, the next rows while the last ones are on their way.
@@ -19,8 +17,6 @@ export class LaneReader {
   readonly #db: Database
   readonly #lane: Lane
   readonly #size: number
-  /** Rows of one read: fewer where they are large. */
-  #limit: number
   readonly #horizon: Horizon
   /** Read and not yet settled, in order. */
   #rows: QueuedIntent[] = []
@@ -32,7 +28,6 @@ export class LaneReader {
     this.#db = db
     this.#lane = lane
     this.#size = size
-    this.#limit = Math.min(size, FIRST_READ)
     this.#horizon = horizon
   }
 
@@ -48,7 +43,9 @@ export class LaneReader {
 
   /** Reads on while the first `sending` rows are on their way. */
   async readAhead(sending: number): Promise<void> {
-    if (this.#rows.length - sending < this.#limit) await this.#read(sending)
+    const waiting = this.#rows.slice(sending)
+    const bytes = waiting.reduce((sum, { size }) => sum + size, 0)
+    if (waiting.length < this.#size && bytes < READ_BYTES) await this.#read(sending)
   }
 
   /** The first `count` rows are settled. */
@@ -63,24 +60,18 @@ export class LaneReader {
     await this.#horizon.advance()
     const horizon = this.#horizon.safe
     const known = this.#rows.map((row) => row.seq)
-    const found = await readLane(this.#db, this.#lane, {
+    const { rows: found, complete } = await readLane(this.#db, this.#lane, {
       after: this.#bound.toString(),
       except: known,
-      limit: this.#limit,
+      limit: this.#size,
+      bytes: READ_BYTES,
     })
     const last = found.at(-1)
-    const readTo = found.length === this.#limit && last ? BigInt(last.seq) : horizon
+    const readTo = complete || !last ? horizon : BigInt(last.seq)
     this.#seenTo = readTo < horizon ? readTo : horizon
-    if (found.length > 0) this.#limit = fitting(found, this.#size)
     const sent = this.#rows.slice(0, sending)
     this.#rows = [...sent, ...merge(this.#rows.slice(sending), found)]
   }
-}
-
-/** As many rows as make one request: memory stays flat whatever the backlog and the payloads are. */
-function fitting(rows: readonly QueuedIntent[], most: number): number {
-  const average = rows.reduce((sum, { size }) => sum + size + 200, 0) / rows.length
-  return Math.max(1, Math.min(most, Math.ceil(READ_SIZE / average)))
 }
 
 /** A late row may belong before rows that were read earlier, though never before those that are on their way. */

@@ -102,10 +102,11 @@ async function sendSplitting(
   let leave: Permit | undefined = permit
   const parts = [batch]
   for (let part = parts.pop(); part; part = parts.pop()) {
+    if (leave === undefined && context.stopping.aborted) return { kind: 'handed_back' }
     leave ??= await context.breaker.enter()
     if (leave === undefined) return { kind: 'handed_back' }
     const operations = part.map((entry) => entry.operation)
-    const answer = await context.breaker.run(leave, () => context.send(operations))
+    const answer = await context.breaker.run(leave, () => context.send(operations), context.stopping)
     leave = undefined
     const verdict = judge(answer, part)
     if (verdict.kind === 'wait') return { kind: 'handed_back' }

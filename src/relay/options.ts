@@ -10,7 +10,10 @@ export const relayOptionsSchema = z.strictObject({
     siteId: z.string().min(1),
     trackApiKey: z.string().min(1),
     region: z.enum(['us', 'eu']).optional(),
-    trackUrl: z.url({ protocol: /^https?$/ }).optional(),
+    trackUrl: z
+      .url({ protocol: /^https?$/ })
+      .refine((url) => new URL(url).pathname === '/', 'must be an origin, without a path')
+      .optional(),
   }),
   lanes: z.number().int().min(1).max(64).default(16),
   connections: z.number().int().min(2).max(50).default(6),

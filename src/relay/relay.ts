@@ -192,13 +192,14 @@ export class Relay extends EventEmitter<RelayEvents> {
   }
 
   async #reportAlive(): Promise<void> {
+    // First, and on pg-boss' own connections: a lane that is worked must not be taken for abandoned.
+    await this.#jobs.heartbeat(this.#dispatcher.active)
     await reportRelay(this.#db, {
       relayId: this.relayId,
       host: hostname(),
       pid: process.pid,
       version: VERSION,
     })
-    await this.#jobs.heartbeat(this.#dispatcher.active)
   }
 
   #every(ms: number, task: () => Promise<void>): void {

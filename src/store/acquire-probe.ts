@@ -1,14 +1,17 @@
 import type { Database } from './database.ts'
 
-/** How long a probe belongs to its relay without a word: longer than one request's timeout. */
-export const PROBE_LEASE_MS = 30_000
-
 /**
  * Takes, or renews, the one probe in the fleet: the right to try a destination whose breaker is open and due.
  *
+ * @param leaseMs How long it belongs to the relay without a word: longer than one request may take.
  * @returns whether this relay holds it now.
  */
-export async function acquireProbe(db: Database, destination: string, relayId: string): Promise<boolean> {
+export async function acquireProbe(
+  db: Database,
+  destination: string,
+  relayId: string,
+  leaseMs: number,
+): Promise<boolean> {
   const q = db.names.q
   const rows = await db.query(
     `WITH before AS (
@@ -27,7 +30,7 @@ export async function acquireProbe(db: Database, destination: string, relayId: s
        FROM taken, before WHERE before.state <> 'half_open'
      )
      SELECT 1 FROM taken`,
-    [destination, relayId, PROBE_LEASE_MS],
+    [destination, relayId, leaseMs],
   )
   return rows.length > 0
 }

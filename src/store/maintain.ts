@@ -11,8 +11,10 @@ export interface Retention {
  */
 export async function maintain(db: Database, retention: Retention): Promise<void> {
   const q = db.names.q
-  await db.query(`SELECT ${q}.ensure_partitions()`)
-  await db.query(`SELECT ${q}.prune_delivered(make_interval(days => $1))`, [retention.deliveredDays])
+  await unlessLocked(db.query(`SELECT ${q}.ensure_partitions()`))
+  await unlessLocked(
+    db.query(`SELECT ${q}.prune_delivered(make_interval(days => $1))`, [retention.deliveredDays]),
+  )
   for (let removed = 1; removed > 0; ) {
     const [row] = await db.query<{ removed: number }>(
       `WITH gone AS (
@@ -27,4 +29,15 @@ export async function maintain(db: Database, retention: Retention): Promise<void
   await db.query(`DELETE FROM ${q}.settled_counts WHERE minute < now() - interval '1 day'`)
   await db.query(`DELETE FROM ${q}.relays WHERE last_seen_at < now() - interval '1 hour'`)
   await db.query(`DELETE FROM ${q}.breaker_transitions WHERE at < now() - interval '30 days'`)
+}
+
+const LOCK_NOT_AVAILABLE = '55P03'
+
+/** A reader of `outbox.delivered` is at work: the next maintenance tries again, long before it is needed. */
+async function unlessLocked(statement: Promise<unknown>): Promise<void> {
+  try {
+    await statement
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== LOCK_NOT_AVAILABLE) throw error
+  }
 }

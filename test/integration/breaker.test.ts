@@ -32,6 +32,7 @@ function relay(halfOpenAfterMs = 30, retryAttempts = 0) {
     db,
     relayId,
     settings: {
+      requestTimeoutMs: 1_000,
       retry: { attempts: retryAttempts, initialDelayMs: 1 },
       breaker: { failures: 5, successes: 3, halfOpenAfterMs, maxHalfOpenAfterMs: 120 },
     },

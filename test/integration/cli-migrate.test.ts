@@ -32,7 +32,7 @@ test('--sql changes nothing, and what it prints migrates', async () => {
   await db.pool.query(stdout)
   const { stdout: said } = await runCli(['migrate', '--schema', 'post'], env)
   expect(said).toContain('nothing to do')
-  expect((await runCli(['migrate', '--sql', '--schema', 'post'], env)).stdout).toBe('')
+  expect((await runCli(['migrate', '--sql', '--schema', 'post'], env)).stdout).toBe('-- nothing to do\n')
 })
 
 test.each(['relay', 'status'])(

@@ -164,3 +164,56 @@ test('a redirect off the domain is not followed: neither credential nor payload 
   expect(h.fake.counts.applied).toBe(1)
   await elsewhere.close()
 })
+
+test('a gateway that answers 404 to everything buries nothing: the breaker opens', async () => {
+  await h.relay()
+  const recover = h.fake.misbehave({ kind: 'html', status: 404 })
+  await h.enqueue(...Array.from({ length: 50 }, (_, n) => track(`u${n % 7}`, n)))
+  await eventually('the breaker to open', async () => (await states()).includes('open'))
+  expect(await dead()).toEqual([])
+  recover()
+  await h.drained()
+  expect(h.fake.counts).toMatchObject({ applied: 50, outOfOrder: 0 })
+})
+
+test('a pause by hand while a probe is under way holds, and without a notification, too', async () => {
+  await h.relay({ pollIntervalMs: 100 })
+  const recover = h.fake.misbehave({ kind: 'outage' })
+  await h.enqueue(...Array.from({ length: 200 }, (_, n) => track(`u${n % 7}`, n)))
+  await eventually('the breaker to open', async () => (await states()).includes('open'))
+  recover()
+  const slow = h.fake.misbehave({ kind: 'latency', ms: 400 })
+  await eventually('two successful probes', () => h.fake.counts.applied >= 2)
+  await h.db.rows(
+    `UPDATE outbox.breakers SET state = 'paused', retry_at = NULL, probe_relay = NULL, probe_until = NULL`,
+  )
+  slow()
+  // The third probe, if it is on its way, is let finish; nothing is sent after it.
+  await eventually('the pause to be seen', async () => {
+    const [flag] = await h.db.rows<{ last_value: string }>('SELECT last_value FROM outbox.relay_idle')
+    return flag?.last_value === '2'
+  })
+  expect(h.fake.counts.applied).toBeLessThanOrEqual(3)
+  expect((await h.db.rows('SELECT state FROM outbox.breaker_state'))[0]).toEqual({ state: 'paused' })
+  await h.db.rows('UPDATE outbox.breakers SET retry_at = now()')
+  await h.drained()
+  expect(h.fake.counts).toMatchObject({ applied: 200, outOfOrder: 0 })
+})
+
+test('a reader of outbox.delivered at midnight holds up neither maintenance nor the relay', async () => {
+  await h.relay()
+  await h.db.rows(`DO $$ DECLARE p text; BEGIN
+    SELECT max(relname) INTO p FROM pg_class WHERE relname ~ '^delivered_[0-9]{8}$';
+    EXECUTE format('DROP TABLE outbox.%I', p); END $$`)
+  const reader = await h.db.begin()
+  await reader.query('SELECT count(*) FROM outbox.delivered')
+  await h.db.rows('SELECT outbox.ensure_partitions()')
+  await h.enqueue(track('u1', 1))
+  await h.drained(5_000)
+  const partitions = await h.db.rows(
+    "SELECT 1 FROM pg_inherits WHERE inhparent = 'outbox.delivered'::regclass",
+  )
+  expect(partitions).toHaveLength(3)
+  await reader.query('ROLLBACK')
+  reader.release()
+})

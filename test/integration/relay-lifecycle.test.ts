@@ -1,5 +1,8 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createRelay, InvalidSettingError } from '../../src/index.ts'
+import { openDatabase } from '../../src/store/database.ts'
+import { findLanesWithWork } from '../../src/store/find-lanes-with-work.ts'
+import { readLane } from '../../src/store/read-lane.ts'
 import { createTestDatabase } from '../support/database.ts'
 import { eventually } from '../support/eventually.ts'
 import { type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
@@ -106,4 +109,42 @@ test('the connections to the database are ended again and again: nothing is lost
   await h.drained()
   expect(errors.length).toBeGreaterThan(0)
   expect(h.fake.counts).toMatchObject({ applied: 1_000, outOfOrder: 0 })
+})
+
+test('stop while Customer.io hangs: the request under way ends, no retry begins', async () => {
+  h.fake.misbehave({ kind: 'hang' })
+  const relay = await h.relay({ requestTimeoutMs: 1_000, retry: { attempts: 5, initialDelayMs: 1 } })
+  await h.enqueue(track('u1', 1))
+  await eventually('a request', () => h.fake.requests.total === 1)
+  await relay.stop()
+  expect(h.fake.requests.total).toBe(1)
+})
+
+test('large payloads are read a request at a time, whatever is waiting', async () => {
+  const pad = 'x'.repeat(30_000)
+  for (let n = 0; n < 4; n++) {
+    await h.enqueue(
+      ...Array.from({ length: 100 }, (_, i) => ({
+        operation: 'track' as const,
+        customerId: 'u1',
+        name: 'big',
+        data: { n: n * 100 + i, pad },
+      })),
+    )
+  }
+  const db = openDatabase({ connectionString: h.db.url })
+  const [lane] = await findLanesWithWork(db)
+  const page = await readLane(db, lane ?? { destination: '', lane: 0 }, {
+    after: '0',
+    except: [],
+    limit: 1_000,
+    bytes: 600_000,
+  })
+  expect(page.complete).toBe(false)
+  expect(page.rows.length).toBeGreaterThan(15)
+  expect(page.rows.length).toBeLessThan(25)
+  await db.close()
+  await h.relay()
+  await h.drained()
+  expect(h.fake.counts).toMatchObject({ applied: 400, outOfOrder: 0 })
 })

@@ -32,7 +32,12 @@ test('every status with every body has its kind: the owner of the fault', () => 
   const words = { json: true, v1: true, v2: true } as Record<string, boolean>
   const onlyJson = (yes: AnswerKind, no: AnswerKind) =>
     Object.fromEntries(Object.keys(BODIES).map((name) => [name, words[name] ? yes : no]))
-  const ok = { ...onlyJson('accepted', 'unavailable'), empty: 'accepted' as const }
+  const ok = {
+    ...onlyJson('accepted', 'unavailable'),
+    empty: 'accepted' as const,
+    v1: 'unavailable' as const,
+    v2: 'rejected' as const,
+  }
   expect(table).toEqual({
     200: ok,
     201: ok,
@@ -43,11 +48,11 @@ test('every status with every body has its kind: the owner of the fault', () => 
     400: onlyJson('rejected', 'unavailable'),
     401: all('credential'),
     403: all('credential'),
-    404: onlyJson('rejected', 'unavailable'),
+    404: all('unavailable'),
     408: all('unavailable'),
-    409: onlyJson('rejected', 'unavailable'),
+    409: all('unavailable'),
     413: all('too_large'),
-    418: onlyJson('rejected', 'unavailable'),
+    418: all('unavailable'),
     422: onlyJson('rejected', 'unavailable'),
     429: all('rate_limited'),
     500: all('unavailable'),
@@ -61,22 +66,22 @@ test('every status with every body has its kind: the owner of the fault', () => 
   })
 })
 
-test('a 207, and a 200 that carries errors, name what was refused; what names nothing is passed over', () => {
-  const body = {
-    errors: [
-      { batch_index: 2, reason: 'invalid', field: 'name', message: 'too long' },
-      { reason: 'odd' },
-      null,
-      7,
-      { batch_index: 'x' },
-    ],
-  }
+test('a 207, and a 200 that carries errors, name what was refused', () => {
+  const body = { errors: [{ batch_index: 2, reason: 'invalid', field: 'name', message: 'too long' }] }
   for (const answer of [respond(207, JSON.stringify(body)), classify({ status: 200, json: body }, NOW)]) {
     expect(answer).toEqual({
       kind: 'accepted',
       refused: [{ index: 2, reason: 'invalid', field: 'name', message: 'too long' }],
     })
   }
+})
+
+test('a 2xx whose errors name no operation is a refusal of the whole, never a delivery', () => {
+  for (const errors of [[{ reason: 'odd' }], [null], [7], [{ batch_index: 'x' }], [{ batch_index: 0 }, {}]]) {
+    expect(respond(207, JSON.stringify({ errors })).kind).toBe('rejected')
+  }
+  expect(respond(200, '{"error":"maintenance"}').kind).toBe('unavailable')
+  expect(respond(200, '{"errors":"all of them"}').kind).toBe('unavailable')
 })
 
 test('a refusal says why: v1 error, v1 errors, v2 errors with their field', () => {
@@ -119,4 +124,6 @@ test('what is kept of an answer is short, and fit for a text column and a log li
   const answer = respond(500, `a\u0000b\n\u001b[31m${'x'.repeat(5_000)}`) as { message: string }
   expect(answer.message.length).toBeLessThanOrEqual(500)
   expect(answer.message).not.toMatch(/\p{Cc}/u)
+  const item = respond(207, '{"errors":[{"batch_index":0,"reason":"a\\u0000b","message":"c\\u0007"}]}')
+  expect(JSON.stringify(item)).not.toContain('\\u0000')
 })
