@@ -40,7 +40,8 @@ CREATE TABLE outbox.dead_letters (
   reason text NOT NULL,
   status smallint,
   field text,
-  message text
+  message text,
+  requested_at timestamp with time zone
 );
 
 CREATE TABLE outbox.dedup (
@@ -58,7 +59,9 @@ CREATE TABLE outbox.delivered (
   operation text NOT NULL,
   ordering_key text NOT NULL,
   enqueued_at timestamp with time zone NOT NULL,
-  delivered_at timestamp with time zone NOT NULL
+  delivered_at timestamp with time zone NOT NULL,
+  outcome text NOT NULL DEFAULT 'delivered'::text,
+  delivery_id text
 ) PARTITION BY RANGE (delivered_at);
 
 CREATE TABLE outbox.intents (
@@ -74,7 +77,8 @@ CREATE TABLE outbox.intents (
   on_ambiguous text NOT NULL DEFAULT 'park'::text,
   enqueued_at timestamp with time zone NOT NULL,
   send_after timestamp with time zone,
-  expires_at timestamp with time zone
+  expires_at timestamp with time zone,
+  sending_at timestamp with time zone
 );
 
 CREATE TABLE outbox.lanes (
@@ -89,6 +93,11 @@ CREATE TABLE outbox.migrations (
   version integer NOT NULL,
   hash text NOT NULL,
   applied_at timestamp with time zone NOT NULL DEFAULT now()
+);
+
+CREATE TABLE outbox.rate_limits (
+  name text NOT NULL,
+  arrives_at timestamp with time zone NOT NULL
 );
 
 CREATE TABLE outbox.relays (
@@ -117,6 +126,7 @@ ALTER TABLE outbox.breakers ADD CONSTRAINT breakers_state CHECK ((state = ANY (A
 ALTER TABLE outbox.dead_letters ADD CONSTRAINT dead_letters_pkey PRIMARY KEY (id);
 ALTER TABLE outbox.dead_letters ADD CONSTRAINT dead_letters_reason CHECK ((reason = ANY (ARRAY['rejected'::text, 'too_large'::text, 'expired'::text, 'invalid'::text, 'ambiguous'::text])));
 ALTER TABLE outbox.dedup ADD CONSTRAINT dedup_pkey PRIMARY KEY (workspace, key);
+ALTER TABLE outbox.delivered ADD CONSTRAINT delivered_outcome CHECK ((outcome = ANY (ARRAY['delivered'::text, 'suppressed_by_config'::text])));
 ALTER TABLE outbox.intents ADD CONSTRAINT intents_destination CHECK ((destination ~ '^[^/]+/(track|app|broadcast|pipelines)$'::text));
 ALTER TABLE outbox.intents ADD CONSTRAINT intents_lane CHECK (((lane >= '-1'::integer) AND (lane <= 31)));
 ALTER TABLE outbox.intents ADD CONSTRAINT intents_on_ambiguous CHECK ((on_ambiguous = ANY (ARRAY['park'::text, 'resend'::text])));
@@ -127,6 +137,7 @@ ALTER TABLE outbox.intents ADD CONSTRAINT intents_waiting_has_time CHECK (((lane
 ALTER TABLE outbox.lanes ADD CONSTRAINT lanes_holder CHECK (((relay_id IS NULL) = (taken_at IS NULL)));
 ALTER TABLE outbox.lanes ADD CONSTRAINT lanes_pkey PRIMARY KEY (destination, lane);
 ALTER TABLE outbox.migrations ADD CONSTRAINT migrations_pkey PRIMARY KEY (version);
+ALTER TABLE outbox.rate_limits ADD CONSTRAINT rate_limits_pkey PRIMARY KEY (name);
 ALTER TABLE outbox.relays ADD CONSTRAINT relays_pkey PRIMARY KEY (relay_id);
 ALTER TABLE outbox.settled_counts ADD CONSTRAINT settled_counts_pkey PRIMARY KEY (minute, destination, lane, bin);
 
@@ -147,8 +158,13 @@ CREATE OR REPLACE FUNCTION outbox.api_of(operation text)
  IMMUTABLE PARALLEL SAFE
 AS $function$
   SELECT CASE
-    WHEN operation IN ('identify', 'track', 'trackPageView', 'trackScreen', 'addDevice', 'deleteDevice',
-                       'suppress', 'unsuppress', 'destroy', 'mergeCustomers', 'entity') THEN 'track'
+    WHEN operation IN ('identify', 'track', 'trackAnonymous', 'trackPageView', 'trackScreen', 'trackPush',
+                       'addDevice', 'deleteDevice', 'suppress', 'unsuppress', 'destroy', 'mergeCustomers',
+                       'entity') THEN 'track'
+    WHEN operation IN ('sendEmail', 'sendPush', 'sendSMS', 'sendInboxMessage', 'sendInApp') THEN 'app'
+    WHEN operation = 'triggerBroadcast' THEN 'broadcast'
+    WHEN operation IN ('pipelines.identify', 'pipelines.track', 'pipelines.page', 'pipelines.screen',
+                       'pipelines.group', 'pipelines.alias') THEN 'pipelines'
   END
 $function$;
 -- executable by the owner
@@ -158,25 +174,37 @@ CREATE OR REPLACE FUNCTION outbox.check_intent(operation text, payload jsonb, de
  LANGUAGE plpgsql
  IMMUTABLE PARALLEL SAFE
 AS $function$
+DECLARE
+  v_api text := "outbox".api_of(operation);
+  v_limit integer := CASE WHEN v_api IN ('app', 'broadcast') THEN 3000000 ELSE 32000 END;
 BEGIN
-  IF "outbox".api_of(operation) IS NULL THEN
+  IF v_api IS NULL THEN
     RAISE EXCEPTION 'outbox: unknown operation %', coalesce(quote_literal(operation), 'NULL')
       USING ERRCODE = 'invalid_parameter_value',
-            HINT = 'identify, track, trackPageView, trackScreen, addDevice, deleteDevice, suppress, unsuppress, destroy, mergeCustomers, entity';
+            HINT = 'identify, track, trackAnonymous, trackPageView, trackScreen, trackPush, addDevice, deleteDevice, suppress, unsuppress, destroy, mergeCustomers, entity, sendEmail, sendPush, sendSMS, sendInboxMessage, sendInApp, triggerBroadcast, pipelines.identify, pipelines.track, pipelines.page, pipelines.screen, pipelines.group, pipelines.alias';
   END IF;
   IF payload IS NULL OR jsonb_typeof(payload) <> 'object' THEN
     RAISE EXCEPTION 'outbox: %: payload must be a JSON object, got %', operation, coalesce(jsonb_typeof(payload), 'NULL')
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
-  IF octet_length(payload::text) > 64000 THEN
-    RAISE EXCEPTION 'outbox: %: payload is % bytes, Customer.io takes at most 32000 bytes for one operation',
-      operation, octet_length(payload::text)
+  IF octet_length(payload::text) > 2 * v_limit THEN
+    RAISE EXCEPTION 'outbox: %: payload is % bytes, Customer.io takes at most % bytes for one operation',
+      operation, octet_length(payload::text), v_limit
       USING ERRCODE = 'invalid_parameter_value', HINT = 'Send less data, or a link to it.';
   END IF;
   IF coalesce(ordering_key, "outbox".ordering_key_of(operation, payload), '') = '' THEN
-    RAISE EXCEPTION 'outbox: %: the payload names no person', operation
+    RAISE EXCEPTION 'outbox: %: the payload names no %', operation,
+      CASE operation WHEN 'triggerBroadcast' THEN 'broadcast' WHEN 'trackPush' THEN 'delivery' ELSE 'person' END
       USING ERRCODE = 'invalid_parameter_value',
-            HINT = 'Give customerId, or identifiers with one of id, email, phone, cio_id.';
+            HINT = CASE
+              WHEN operation = 'triggerBroadcast' THEN 'Give broadcastId.'
+              WHEN operation = 'trackPush' THEN 'Give deliveryId.'
+              WHEN operation = 'trackAnonymous' THEN 'Give anonymousId, or data.recipient for an invite.'
+              WHEN operation = 'pipelines.alias' THEN 'Give message.userId.'
+              WHEN v_api = 'pipelines' THEN 'Give message.userId or message.anonymousId.'
+              WHEN v_api = 'app' THEN 'Give message.identifiers with one of id, email, cio_id.'
+              ELSE 'Give customerId, or identifiers with one of id, email, phone, cio_id.'
+            END;
   END IF;
   IF octet_length(ordering_key) > 500 THEN
     RAISE EXCEPTION 'outbox: %: ordering_key is % bytes, at most 500 are taken', operation, octet_length(ordering_key)
@@ -425,6 +453,19 @@ AS $function$
         (payload #>> '{entity,identifiers,object_type_id}') || '/' || (payload #>> '{entity,identifiers,object_id}'),
         payload #>> '{entity,primary,id}', lower(payload #>> '{entity,primary,email}'),
         payload #>> '{entity,primary,cio_id}')
+    -- An anonymous invite has no id: it is about the address that it goes to.
+    WHEN operation = 'trackAnonymous' THEN
+      coalesce(nullif(payload ->> 'anonymousId', ''), lower(payload #>> '{data,recipient}'))
+    WHEN operation = 'trackPush' THEN
+      payload ->> 'deliveryId'
+    WHEN operation IN ('sendEmail', 'sendPush', 'sendSMS', 'sendInboxMessage', 'sendInApp') THEN
+      coalesce(
+        payload #>> '{message,identifiers,id}', lower(payload #>> '{message,identifiers,email}'),
+        payload #>> '{message,identifiers,cio_id}', lower(payload #>> '{message,to}'))
+    WHEN operation = 'triggerBroadcast' THEN
+      'broadcast/' || (payload ->> 'broadcastId')
+    WHEN operation LIKE 'pipelines.%' THEN
+      coalesce(payload #>> '{message,userId}', payload #>> '{message,anonymousId}')
     ELSE
       coalesce(
         payload ->> 'customerId',
@@ -579,6 +620,12 @@ CREATE VIEW outbox.health AS
            FROM outbox.dead_letters
           WHERE (dead_letters.dead_at > (now() - '01:00:00'::interval))
           GROUP BY dead_letters.destination
+        UNION ALL
+         SELECT 2,
+            format('%s has delivered %s intents in the last hour that were over 72 h old: such events trigger no campaign'::text, settled_counts.destination, sum(settled_counts.count)) AS format
+           FROM outbox.settled_counts
+          WHERE ((settled_counts.bin = '-2'::integer) AND (settled_counts.minute > (now() - '01:00:00'::interval)))
+          GROUP BY settled_counts.destination
         )
  SELECT
         CASE min(severity)
@@ -648,6 +695,8 @@ CREATE VIEW outbox.throughput AS
     (COALESCE(max(delivered), (0)::numeric))::bigint AS delivered,
     (COALESCE(sum(count) FILTER (WHERE (bin = '-1'::integer)), (0)::numeric))::bigint AS dead_lettered,
     (round(power(1.2, ((min(bin) FILTER (WHERE ((bin >= 0) AND (up_to >= (delivered * 0.50)))))::numeric + 0.5)), 2))::double precision AS p50_ms,
-    (round(power(1.2, ((min(bin) FILTER (WHERE ((bin >= 0) AND (up_to >= (delivered * 0.99)))))::numeric + 0.5)), 2))::double precision AS p99_ms
+    (round(power(1.2, ((min(bin) FILTER (WHERE ((bin >= 0) AND (up_to >= (delivered * 0.99)))))::numeric + 0.5)), 2))::double precision AS p99_ms,
+    (COALESCE(sum(count) FILTER (WHERE (bin = '-2'::integer)), (0)::numeric))::bigint AS late,
+    (COALESCE(sum(count) FILTER (WHERE (bin = '-3'::integer)), (0)::numeric))::bigint AS suppressed
    FROM per_bin
   GROUP BY destination, minute;

@@ -22,6 +22,9 @@ export type {
   PgliteTransactionLike,
   Transaction,
 } from './enqueue/executor.ts'
+export type { OutboxApiClient } from './enqueue/facade/api-client.ts'
+export type { OutboxPipelinesClient } from './enqueue/facade/pipelines-client.ts'
+export type { OutboxTrackClient } from './enqueue/facade/track-client.ts'
 export {
   createOutbox,
   type EnqueueResult,
@@ -33,8 +36,11 @@ export {
 export * from './intent/builders.ts'
 export { InvalidIntentError, InvalidOptionError } from './intent/errors.ts'
 export type * from './intent/intent.ts'
+export type * from './intent/messages.ts'
 export type { BatchEnqueueOptions, EnqueueOptions } from './intent/options.ts'
+export type * from './intent/pipelines.ts'
 export type { RelayEvents } from './relay/events.ts'
-export { InvalidSettingError, type RelayOptions } from './relay/options.ts'
+export { InvalidSettingError, type RelayOptions, type WorkspaceOptions } from './relay/options.ts'
 export { createRelay, type Relay } from './relay/relay.ts'
+export { WrongRegionError } from './relay/wrong-region-error.ts'
 export { type MigrateOptions, type MigrateResult, migrate, migrationScript } from './store/migrate.ts'

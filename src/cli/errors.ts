@@ -1,17 +1,21 @@
 import { CommanderError } from 'commander'
 import { InvalidSettingError } from '../relay/options.ts'
+import { WrongRegionError } from '../relay/wrong-region-error.ts'
 import { SchemaVersionError } from '../store/schema-version.ts'
 
 /** Exit statuses of every command. */
 export const EXIT = { ok: 0, failed: 1, wrongSetting: 2 } as const
 
-/** A setting is missing or wrong; the message says what to set, and never what a secret was set to. */
+/**
+ * A setting is missing or wrong; the message says what to set, and never what a secret was set to. A line for each,
+ * where there are several.
+ */
 export class SettingError extends Error {
   override readonly name = 'SettingError'
 }
 
 export interface Failure {
-  /** One line for stderr; empty where everything has been said. */
+  /** For stderr: one line, or one for each wrong setting; empty where everything has been said. */
   readonly line: string
   readonly exitStatus: number
 }
@@ -42,8 +46,9 @@ export function describeFailure(error: unknown): Failure {
   const setting =
     error instanceof SettingError ||
     error instanceof SchemaVersionError ||
-    error instanceof InvalidSettingError
-  if (setting) return { line: message, exitStatus: EXIT.wrongSetting }
+    error instanceof InvalidSettingError ||
+    error instanceof WrongRegionError
+  if (setting) return { line: cause.message.trim(), exitStatus: EXIT.wrongSetting }
   const code = cause.code ?? ''
   if (WRONG_DATABASE.has(code)) {
     return {
@@ -65,7 +70,7 @@ export function describeFailure(error: unknown): Failure {
 /** Prints the failure to stderr, with its stack where LOG_LEVEL asks for details; returns the exit status. */
 export function reportFailure(error: unknown): number {
   const { line, exitStatus } = describeFailure(error)
-  if (line !== '') console.error(redact(`customerio-outbox: ${line}`))
+  if (line !== '') console.error(redact(line.replace(/^/gm, 'customerio-outbox: ')))
   if (['debug', 'trace'].includes(process.env.LOG_LEVEL ?? '') && error instanceof Error && line !== '') {
     console.error(redact(error.stack ?? ''))
   }

@@ -34,6 +34,10 @@ export function logRelay(log: Logger, relay: Relay): void {
   relay.on('unserved', (unserved) =>
     log.warn(unserved, 'intents wait that this relay has no credentials for'),
   )
+  relay.on('regionUnchecked', ({ workspace, reason, message }) =>
+    log.warn({ workspace, reason, error: redact(message) }, 'the region of a workspace could not be checked'),
+  )
+  relay.on('workspacesUpdated', ({ destinations }) => log.info({ destinations }, 'settings changed'))
   relay.on('error', (error) => log.error(describe(error, log), 'the relay goes on after an error'))
 }
 

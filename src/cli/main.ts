@@ -11,13 +11,18 @@ import { addStatusCommand } from './status.ts'
 
 const HELP = `
 Environment:
-  DATABASE_URL               Postgres database of the outbox
-  OUTBOX_SCHEMA              its schema (default: outbox)
-  CUSTOMERIO_SITE_ID         credentials of the relay: site id
-  CUSTOMERIO_TRACK_API_KEY   and Track API key
-  CUSTOMERIO_REGION          us (default) or eu
-  CUSTOMERIO_TRACK_URL       origin in place of Customer.io's, for a proxy or a test
-  LOG_LEVEL                  fatal, error, warn, info (default), debug, trace or silent
+  DATABASE_URL                     Postgres database of the outbox
+  OUTBOX_SCHEMA                    its schema (default: outbox)
+  OUTBOX_CONFIG                    config file of the relay's workspaces, as relay --config
+  CUSTOMERIO_SITE_ID               credentials of the relay's workspace "default": site id
+  CUSTOMERIO_TRACK_API_KEY         and Track API key,
+  CUSTOMERIO_APP_API_KEY           App API key (messages, broadcasts),
+  CUSTOMERIO_PIPELINES_WRITE_KEY   write key of the Pipelines API
+  CUSTOMERIO_REGION                us (default) or eu
+  CUSTOMERIO_TRACK_URL             origins in place of Customer.io's, for a proxy or a test
+  CUSTOMERIO_APP_URL
+  CUSTOMERIO_PIPELINES_URL
+  LOG_LEVEL                        fatal, error, warn, info (default), debug, trace or silent
 
 Exit status: 0 done, 1 failed, 2 a setting is missing or wrong.`
 

@@ -5,6 +5,7 @@ import { readSettings, seconds, settings, wholeNumber } from './settings.ts'
 
 const relaySettings = {
   ...settings,
+  checkRegion: z.boolean().default(true),
   port: wholeNumber('--port', 0, 65_535).optional(),
   host: z.string().min(1, { error: '--host must be an address to listen on' }).default('0.0.0.0'),
   shutdownTimeout: seconds('--shutdown-timeout', 1, 3_600),
@@ -26,6 +27,8 @@ export function addRelayCommand(program: Command): void {
     .command('relay')
     .description('deliver what was enqueued; run any number on one database. Logs are JSON lines on stdout')
   addDatabaseOptions(command)
+    .option('--config <path>', 'workspaces, as JSON; followed while it changes (environment: OUTBOX_CONFIG)')
+    .option('--no-check-region', 'start without asking Customer.io in which region the workspaces live')
     .option('--port <port>', 'serve /healthz, /readyz, /health/customerio and /metrics (default: no port)')
     .option('--host <address>', 'address to serve them on (default: 0.0.0.0)')
     .addOption(
@@ -34,7 +37,7 @@ export function addRelayCommand(program: Command): void {
         'to end in after SIGTERM or SIGINT, else exit status 1',
       ).default('25', '25'),
     )
-    .option('--lanes <number>', 'lanes worked at a time, 1-64 (default: 16)')
+    .option('--lanes <number>', 'lanes of each destination worked at a time, 1-64 (default: 16)')
     .option('--batch-size <number>', 'intents of one request at most, 1-2000 (default: 1000)')
     .option('--poll-interval <seconds>', 'between looks that no wake-up asked for (default: 1)')
     .option('--request-timeout <seconds>', 'for one request to Customer.io (default: 10)')
@@ -52,6 +55,7 @@ export function addRelayCommand(program: Command): void {
     })
   addExamples(command, [
     ['with probes and metrics', 'relay --port 8080'],
+    ['several workspaces, whose keys may change meanwhile', 'relay --config workspaces.json'],
     ['look at it', 'relay --port 8080 & curl -s localhost:8080/health/customerio'],
     [
       'against a stand-in for Customer.io',

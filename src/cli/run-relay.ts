@@ -4,13 +4,18 @@ import { type HealthServer, startHealthServer } from '../observe/health-server.t
 import { createMetrics } from '../observe/metrics.ts'
 import { readBreakerState } from '../observe/read-breaker-state.ts'
 import { readStatus } from '../observe/read-status.ts'
-import type { RelayOptions } from '../relay/options.ts'
+import type { RelayOptions, WorkspaceOptions } from '../relay/options.ts'
 import { createRelay, type Relay } from '../relay/relay.ts'
 import { namesOf } from '../store/names.ts'
-import { SettingError } from './errors.ts'
-import { createLogger, logRelay } from './log.ts'
+import { readConfigFile } from './config-file.ts'
+import { redact, SettingError } from './errors.ts'
+import { createLogger, type Logger, logRelay } from './log.ts'
 import type { RelaySettings } from './relay.ts'
 import { untilSignal } from './shutdown.ts'
+import { watchConfig } from './watch-config.ts'
+import { allWorkspaces, workspaceOfEnvironment } from './workspaces.ts'
+
+type Workspaces = Readonly<Record<string, WorkspaceOptions>>
 
 /** Scrapes and probes share what was read within this time. */
 const READ_AT_MOST_EVERY_MS = 2_000
@@ -18,8 +23,10 @@ const READ_TIMEOUT_MS = 5_000
 
 /** Runs a relay, and its endpoints where a port is given, until a signal ends it. */
 export async function runRelay(given: RelaySettings): Promise<void> {
+  const readWorkspaces = workspaceReader(given)
+  const workspaces = await readWorkspaces()
   const log = createLogger(given.logLevel)
-  const relay = createRelay(relayOptions(given))
+  const relay = createRelay(relayOptions(given, workspaces))
   logRelay(log, relay)
   let state: 'starting' | 'started' | 'stopping' = 'starting'
   const signalled = untilSignal({
@@ -31,6 +38,7 @@ export async function runRelay(given: RelaySettings): Promise<void> {
     onTimeout: () =>
       log.error('not stopped within --shutdown-timeout: lanes come back to the fleet by themselves'),
   })
+  let unwatch: (() => Promise<void>) | undefined
   const endpoints = await openEndpoints(given, relay, () => state === 'started')
   if (endpoints) log.info({ host: given.host, port: endpoints.port }, 'listening')
   try {
@@ -38,14 +46,45 @@ export async function runRelay(given: RelaySettings): Promise<void> {
     if (state === 'starting') {
       state = 'started'
       log.info({ relayId: relay.relayId, schema: namesOf(given.schema).schema }, 'started')
+      if (given.config !== undefined) unwatch = follow(readWorkspaces, workspaces, relay, log)
     }
     await signalled
   } finally {
+    await unwatch?.()
     await relay.stop()
     await endpoints?.close()
   }
   log.info({ relayId: relay.relayId }, 'stopped')
   process.exit(0) // a timer or a socket that somebody left must not keep it
+}
+
+/** Reads the environment's workspace, which stays, and the config file's, which may change. */
+function workspaceReader(given: RelaySettings): () => Promise<Workspaces> {
+  const ofEnvironment = workspaceOfEnvironment(given)
+  const { config } = given
+  return async () =>
+    allWorkspaces(
+      ofEnvironment,
+      config === undefined ? undefined : { path: config, workspaces: await readConfigFile(config) },
+    )
+}
+
+function follow(
+  read: () => Promise<Workspaces>,
+  current: Workspaces,
+  relay: Relay,
+  log: Logger,
+): () => Promise<void> {
+  return watchConfig({
+    read,
+    current,
+    apply: (workspaces) => relay.updateWorkspaces(workspaces),
+    onBroken: (error) =>
+      log.error(
+        { error: redact(error.message.replaceAll('\n', '; ')) },
+        'the changed settings are not put in force, those before stay',
+      ),
+  })
 }
 
 /** What else goes wrong while it is taken down again follows from the first error, which is reported. */
@@ -54,16 +93,12 @@ function failStart(relay: Relay, error: unknown): never {
   throw error
 }
 
-function relayOptions(given: RelaySettings): RelayOptions {
+function relayOptions(given: RelaySettings, workspaces: Workspaces): RelayOptions {
   return {
     connectionString: given.databaseUrl,
     schema: given.schema,
-    customerio: {
-      siteId: given.siteId,
-      trackApiKey: given.trackApiKey,
-      region: given.region,
-      trackUrl: given.trackUrl,
-    },
+    workspaces,
+    checkRegion: given.checkRegion,
     lanes: given.lanes,
     batchSize: given.batchSize,
     pollIntervalMs: given.pollInterval,
@@ -102,7 +137,7 @@ async function openEndpoints(
     readBreakers: cached(() => readBreakerState(pool, names), READ_AT_MOST_EVERY_MS / 2),
     metrics: createMetrics({
       relay,
-      destinations: ['default/track'],
+      destinations: relay.destinations,
       readStatus: cached(() => readStatus(pool, names), READ_AT_MOST_EVERY_MS),
     }),
   }).catch((error) => {

@@ -31,6 +31,14 @@ function show(value: unknown): string {
   return JSON.stringify(value) ?? 'nothing'
 }
 
+const origin = (name: string) =>
+  z
+    .url({
+      protocol: /^https?$/,
+      error: `${name} must be an http or https origin, such as http://127.0.0.1:8099`,
+    })
+    .optional()
+
 const text = (missing: string) => z.string({ error: missing }).min(1, { error: missing })
 
 /** Every setting of the environment, each with the one line that says what to set. */
@@ -48,25 +56,17 @@ export const settings = {
       error: ({ input }) =>
         `OUTBOX_SCHEMA (or --schema) must be a lower-case identifier of 1 to 40 characters, got ${show(input)}`,
     }),
-  siteId: text(
-    'CUSTOMERIO_SITE_ID is not set: set it to the site id of your workspace (Settings > Account Settings > API Credentials)',
-  ),
-  trackApiKey: text(
-    'CUSTOMERIO_TRACK_API_KEY is not set: set it to the Track API key that belongs to the site id',
-  ),
+  config: z.string().optional(),
+  siteId: z.string().optional(),
+  trackApiKey: z.string().optional(),
+  appApiKey: z.string().optional(),
+  pipelinesWriteKey: z.string().optional(),
   region: z
     .enum(['us', 'eu'], { error: ({ input }) => `CUSTOMERIO_REGION must be us or eu, got ${show(input)}` })
     .optional(),
-  trackUrl: z
-    .url({
-      protocol: /^https?$/,
-      error: 'CUSTOMERIO_TRACK_URL must be an http or https origin, such as http://127.0.0.1:8099',
-    })
-    .refine((url) => ['', '/'].includes(new URL(url).pathname), {
-      error: 'CUSTOMERIO_TRACK_URL must be an origin without a path, such as http://127.0.0.1:8099',
-      when: ({ issues }) => issues.length === 0,
-    })
-    .optional(),
+  trackUrl: origin('CUSTOMERIO_TRACK_URL'),
+  appUrl: origin('CUSTOMERIO_APP_URL'),
+  pipelinesUrl: origin('CUSTOMERIO_PIPELINES_URL'),
   logLevel: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
       error: ({ input }) =>
@@ -79,10 +79,15 @@ export const settings = {
 const ENVIRONMENT: Readonly<Record<keyof typeof settings, string>> = {
   databaseUrl: 'DATABASE_URL',
   schema: 'OUTBOX_SCHEMA',
+  config: 'OUTBOX_CONFIG',
   siteId: 'CUSTOMERIO_SITE_ID',
   trackApiKey: 'CUSTOMERIO_TRACK_API_KEY',
+  appApiKey: 'CUSTOMERIO_APP_API_KEY',
+  pipelinesWriteKey: 'CUSTOMERIO_PIPELINES_WRITE_KEY',
   region: 'CUSTOMERIO_REGION',
   trackUrl: 'CUSTOMERIO_TRACK_URL',
+  appUrl: 'CUSTOMERIO_APP_URL',
+  pipelinesUrl: 'CUSTOMERIO_PIPELINES_URL',
   logLevel: 'LOG_LEVEL',
 }
 
@@ -99,7 +104,7 @@ export function readSettings<Shape extends z.ZodRawShape>(
   const given: Record<string, unknown> = { ...flags }
   for (const [setting, variable] of Object.entries(ENVIRONMENT))
     given[setting] ??= process.env[variable] || undefined
-  keepSecret(given.trackApiKey)
+  for (const key of [given.trackApiKey, given.appApiKey, given.pipelinesWriteKey]) keepSecret(key)
   for (const password of passwordsOf(given.databaseUrl)) keepSecret(password)
   const result = z.object(shape).safeParse(given)
   if (result.success) return result.data

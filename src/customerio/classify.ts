@@ -1,46 +1,80 @@
-import type { Answer, RefusedOperation } from './answer.ts'
+import { inspect } from 'node:util'
+import type { Answer, Outcome, RefusedOperation } from './answer.ts'
 
-/** What came back: a response as far as it came, or the error instead of one. */
+/** What came back: a response, or the error instead of one. */
 export type Result =
-  | { readonly status: number; readonly json: unknown }
-  | { readonly status: number; readonly body: string; readonly retryAfter: string | undefined }
-  | { readonly error: unknown }
+  | {
+      readonly status: number
+      readonly contentType: string | undefined
+      readonly body: string
+      readonly retryAfter: string | undefined
+    }
+  | {
+      readonly error: unknown
+      /** Whether the request may have arrived where it would be taken. */
+      readonly written: boolean
+    }
 
 /** Longest piece of an answer that is kept in a row or a log: answers are the API's words, not our payloads. */
 const MESSAGE_LENGTH = 500
+
+/** The API's own words for "I failed": with these, and in JSON, nothing was taken. */
+const OWN_FAILURES = new Set([408, 500, 503])
+
+/** 4xx that blame the content of a request whose path is always the same. */
+const CONTENT_STATUSES = new Set([400, 422])
 
 /**
  * Decides whose fault an answer is. Pure and total: every status, body and error has its kind.
  *
  * @param now Unix ms, for a `Retry-After` that is a date.
+ * @param contentStatuses Which 4xx blame the content: where a path names what is sent, a 404 does.
  */
-export function classify(result: Result, now: number): Answer {
-  if ('error' in result)
-    return { kind: 'unavailable', status: undefined, message: describeError(result.error) }
-  if ('json' in result) {
-    return accepted(result.status, isObject(result.json) ? result.json : undefined)
+export function classify(
+  result: Result,
+  now: number,
+  contentStatuses: ReadonlySet<number> = CONTENT_STATUSES,
+): Answer {
+  if ('error' in result) {
+    const outcome = result.written ? 'unknown' : 'not_applied'
+    return { kind: 'unavailable', status: undefined, outcome, message: describeError(result.error) }
   }
   const { status, body } = result
   const json = parseObject(body)
-  if (status >= 200 && status < 300) {
-    if (json === undefined && body.trim() !== '')
-      return { kind: 'unavailable', status, message: `answer is not JSON: ${excerpt(body)}` }
-    return accepted(status, json)
+  const message = explain(json, body)
+  if (status >= 200 && status < 300) return succeeded(result, json)
+  if (status === 401 || status === 403) return { kind: 'credential', status, message }
+  if (status === 413) return { kind: 'too_large', status, message }
+  if (status === 429) {
+    return { kind: 'rate_limited', retryAfterMs: retryAfterMs(result.retryAfter, now), message }
   }
-  if (status === 401 || status === 403) return { kind: 'credential', status, message: explain(json, body) }
-  if (status === 413) return { kind: 'too_large', status, message: explain(json, body) }
-  if (status === 429)
-    return {
-      kind: 'rate_limited',
-      retryAfterMs: retryAfterMs(result.retryAfter, now),
-      message: explain(json, body),
-    }
-  // 400 and 422 in JSON are the API's own word about the content. Another 4xx, or one in HTML, comes from a proxy or a
-  // wrong address and says nothing about the intent: a gateway's 404 must not bury a backlog.
-  if ((status === 400 || status === 422) && json !== undefined) {
-    return { kind: 'rejected', status, field: firstError(json)?.field, message: explain(json, body) }
+  // In JSON these are the API's own word about the content. Another 4xx, or one in HTML, comes from a proxy or a wrong
+  // address and says nothing about the intent: a gateway's 404 must not bury a backlog.
+  if (contentStatuses.has(status) && json !== undefined) {
+    return { kind: 'rejected', status, field: firstError(json)?.field, message }
   }
-  return { kind: 'unavailable', status, message: explain(json, body) }
+  return { kind: 'unavailable', status, outcome: failureOutcome(status, json), message }
+}
+
+/** A 2xx counts where it is JSON, or empty and not declared to be something else. */
+function succeeded(
+  { status, body, contentType }: Extract<Result, { readonly status: number }>,
+  json: Record<string, unknown> | undefined,
+): Answer {
+  if (json === undefined && (body.trim() !== '' || isMarkup(contentType))) {
+    const message = `answer is not JSON: ${excerpt(body) || contentType}`
+    return { kind: 'unavailable', status, outcome: 'unknown', message }
+  }
+  return accepted(status, json)
+}
+
+/** A gateway that failed (502, 504, 522, 524) cannot say what the API behind it did, whatever its answer's form. */
+function failureOutcome(status: number, json: Record<string, unknown> | undefined): Outcome {
+  return json !== undefined && OWN_FAILURES.has(status) ? 'not_applied' : 'unknown'
+}
+
+function isMarkup(contentType: string | undefined): boolean {
+  return contentType !== undefined && /\b(html|xml)\b/i.test(contentType)
 }
 
 /** A 2xx that names errors which belong to no operation has taken nobody knows what: it is halved, like a 400. */
@@ -50,16 +84,14 @@ function accepted(status: number, json: Record<string, unknown> | undefined): An
   const meta = isObject(json?.meta) ? json.meta : undefined
   const unplaced = json?.error ?? meta?.error ?? meta?.errors ?? (named === 0 ? json?.errors : undefined)
   if (unplaced !== undefined && !(Array.isArray(unplaced) && unplaced.length === 0)) {
-    return {
-      kind: 'unavailable',
-      status,
-      message: `a ${status} that speaks of an error: ${excerpt(JSON.stringify(json))}`,
-    }
+    const message = `a ${status} that speaks of an error: ${excerpt(JSON.stringify(json))}`
+    return { kind: 'unavailable', status, outcome: 'unknown', message }
   }
   if (named > refused.length) {
     return { kind: 'rejected', status, field: json && firstError(json)?.field, message: explain(json, '') }
   }
-  return { kind: 'accepted', refused }
+  const deliveryId = text(json?.delivery_id)
+  return { kind: 'accepted', refused, ...(deliveryId === undefined ? {} : { deliveryId }) }
 }
 
 function refusedOperations(json: Record<string, unknown> | undefined): RefusedOperation[] {
@@ -88,13 +120,18 @@ function retryAfterMs(header: string | undefined, now: number): number | undefin
 function explain(json: Record<string, unknown> | undefined, body: string): string {
   const meta = json?.meta
   if (isObject(meta)) {
-    const said =
-      text(meta.error) ?? (Array.isArray(meta.errors) ? meta.errors.map(String).join('; ') : undefined)
-    if (said) return excerpt(said)
+    const words =
+      text(meta.error) ?? (Array.isArray(meta.errors) ? meta.errors.map(said).join('; ') : undefined)
+    if (words) return excerpt(words)
   }
   const error = json && firstError(json)
   if (error) return excerpt([error.reason, error.field, error.message].filter(Boolean).join(': '))
   return excerpt(body)
+}
+
+/** Not String(…): an object from the network may have a `toString` of its own. */
+function said(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value)
 }
 
 function firstError(json: Record<string, unknown>) {
@@ -104,7 +141,7 @@ function firstError(json: Record<string, unknown>) {
 
 /** undici wraps what went wrong in "fetch failed": the cause says more. */
 function describeError(error: unknown): string {
-  if (!(error instanceof Error)) return excerpt(String(error))
+  if (!(error instanceof Error)) return excerpt(typeof error === 'string' ? error : inspect(error))
   const cause = error.cause instanceof Error ? error.cause : undefined
   const code = (cause as NodeJS.ErrnoException | undefined)?.code
   if (cause)

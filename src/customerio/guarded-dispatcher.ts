@@ -23,19 +23,23 @@ export function keepAliveAgent(timeoutMs: number): Agent {
 /** What the last response of a call began with; undefined until one arrived. */
 export interface ResponseHead {
   readonly status: number
+  readonly contentType: string | undefined
   readonly retryAfter: string | undefined
+  /** Bytes of the body that have arrived, as they were on the wire. */
+  readonly bodyBytes: number
 }
 
 /**
  * Passes one call's requests on to the agent. It bounds redirects: customerio-node follows any number of them,
  * anywhere; here only the configured origin, and https on customer.io's own domain, are ever spoken to, so that
- * the credential and the payload go nowhere else. And it remembers the response's status, which customerio-node
- * does not tell where the body is not JSON.
+ * the credential and the payload go nowhere else. And it remembers what customerio-node does not tell: whether the
+ * request got as far as a connection, and the response's status where the body is not JSON.
  */
 export class GuardedDispatcher extends Dispatcher {
   readonly #agent: Dispatcher
   readonly #origin: string
   #requests = 0
+  #written = false
   #head: ResponseHead | undefined
 
   constructor(agent: Dispatcher, origin: string) {
@@ -48,9 +52,15 @@ export class GuardedDispatcher extends Dispatcher {
     return this.#head
   }
 
+  /** Whether the last request of the call was put on a connection, and may therefore have arrived. */
+  get written(): boolean {
+    return this.#written
+  }
+
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
     const target = new URL(String(options.origin))
     this.#head = undefined
+    this.#written = false
     if (++this.#requests > 1 + MAX_REDIRECTS) throw new Error(`more than ${MAX_REDIRECTS} redirects`)
     if (target.origin !== this.#origin && !isCustomerIo(target)) {
       throw new Error(`redirected to ${target.origin}, which is not https on customer.io: not followed`)
@@ -61,23 +71,52 @@ export class GuardedDispatcher extends Dispatcher {
     )
   }
 
-  /** Node 22 and 24 hand in handlers with `onHeaders`, Node 26 ones with `onResponseStart`. */
+  /**
+   * Node 22 and 24 hand in handlers with `onConnect`, `onHeaders` and `onData`, Node 26 ones with
+   * `onRequestStart`, `onResponseStart` and `onResponseData`.
+   */
   #remembering(handler: Dispatcher.DispatchHandler): Dispatcher.DispatchHandler {
     return new Proxy(handler, {
       get: (target, property) => {
         const member: unknown = Reflect.get(target, property)
         if (typeof member !== 'function') return member
         return (...args: unknown[]) => {
-          if (property === 'onHeaders') this.#remember(args[0], rawHeader(args[1], 'retry-after'))
-          if (property === 'onResponseStart') this.#remember(args[1], header(args[2], 'retry-after'))
+          this.#remember(property, args)
           return member.apply(target, args)
         }
       },
     })
   }
 
-  #remember(status: unknown, retryAfter: string | undefined): void {
-    if (typeof status === 'number' && status >= 200) this.#head = { status, retryAfter }
+  #remember(event: string | symbol, args: readonly unknown[]): void {
+    switch (event) {
+      case 'onConnect':
+      case 'onRequestStart':
+        this.#written = true
+        break
+      case 'onHeaders':
+        this.#rememberHead(args[0], (name) => rawHeader(args[1], name))
+        break
+      case 'onResponseStart':
+        this.#rememberHead(args[1], (name) => header(args[2], name))
+        break
+      case 'onData':
+        this.#rememberBody(args[0])
+        break
+      case 'onResponseData':
+        this.#rememberBody(args[1])
+    }
+  }
+
+  #rememberHead(status: unknown, header: (name: string) => string | undefined): void {
+    if (typeof status !== 'number' || status < 200) return
+    const [contentType, retryAfter] = [header('content-type'), header('retry-after')]
+    this.#head = { status, contentType, retryAfter, bodyBytes: 0 }
+  }
+
+  #rememberBody(chunk: unknown): void {
+    if (this.#head === undefined || !(chunk instanceof Uint8Array)) return
+    this.#head = { ...this.#head, bodyBytes: this.#head.bodyBytes + chunk.byteLength }
   }
 }
 

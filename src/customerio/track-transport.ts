@@ -1,59 +1,71 @@
-import { type BatchOperation, CustomerIORequestError, RegionEU, RegionUS, TrackClient } from 'customerio-node'
-import type { Answer } from './answer.ts'
-import { classify, type Result } from './classify.ts'
-import { GuardedDispatcher, keepAliveAgent, type ResponseHead } from './guarded-dispatcher.ts'
-import type { TrackV2Operation } from './operation.ts'
+import { type BatchOperation, TrackClient } from 'customerio-node'
+import { MAX_BATCH_BYTES, MAX_BATCH_COUNT, MAX_OPERATION_BYTES } from '../intent/limits.ts'
+import { jsonBytes } from '../intent/size.ts'
+import type { TrackCredentials } from './credentials.ts'
+import { createExchange, regionOf } from './exchange.ts'
+import type { TrackFormOptions, TrackV2Operation } from './operation.ts'
+import { recordBody } from './record-body.ts'
+import { type TrackCall, toTrackCall } from './track-call.ts'
+import type { Transport, WireItem } from './transport.ts'
 
-export interface TrackCredentials {
-  readonly siteId: string
-  readonly trackApiKey: string
-  /** Default: `us`. */
-  readonly region?: 'us' | 'eu' | undefined
-  /** Replaces the region's origin, for a proxy or a test: `http://127.0.0.1:8099`. */
-  readonly trackUrl?: string | undefined
-}
-
-/** Sends batches of one API; knows nothing of queues, retries and breakers. */
-export interface Transport {
-  /** One request. Resolves with what it came to, and does not reject. */
-  send(operations: readonly TrackV2Operation[]): Promise<Answer>
-  close(): Promise<void>
-}
-
-/** The Track API v2's batch endpoint through customerio-node, without its own retries. */
-export function createTrackTransport(credentials: TrackCredentials, timeoutMs: number): Transport {
-  const region = credentials.region === 'eu' ? RegionEU : RegionUS
-  const url = credentials.trackUrl ? `${new URL(credentials.trackUrl).origin}/api/v1` : region.trackUrl
-  const agent = keepAliveAgent(timeoutMs)
+/**
+ * The Track API: v2's batch endpoint, and v1 for what v2 has no form for.
+ *
+ * @param timeoutMs Of one request, answer included.
+ */
+export function createTrackTransport(
+  credentials: TrackCredentials,
+  timeoutMs: number,
+  options: TrackFormOptions = {},
+): Transport<TrackCall> {
+  const region = regionOf(credentials.region)
+  const exchange = createExchange(region, region.trackUrl, credentials.trackUrl, timeoutMs)
   return {
-    async send(operations) {
-      const dispatcher = new GuardedDispatcher(agent, new URL(url).origin)
-      const client = new TrackClient(credentials.siteId, credentials.trackApiKey, {
-        region,
-        url,
-        timeout: timeoutMs,
-        // It would retry three times by itself, unseen by the breaker.
-        retry: { maxRetries: 0 },
-        // Node's own type of a dispatcher is that of another undici version; the guard speaks to both.
-        dispatcher: dispatcher as unknown as NonNullable<RequestInit['dispatcher']>,
-      })
-      try {
-        const json = await client.batch([...operations] as BatchOperation[])
-        return classify({ status: dispatcher.head?.status ?? 200, json }, Date.now())
-      } catch (error) {
-        return classify(toResult(error, dispatcher.head), Date.now())
-      }
+    limits: {
+      count: MAX_BATCH_COUNT,
+      bytes: MAX_BATCH_BYTES - jsonBytes({ batch: [] }),
+      itemBytes: MAX_OPERATION_BYTES,
     },
-    close: () => agent.destroy(),
+    prepare: (row) => toItem(toTrackCall(row, options)),
+    send: (items) =>
+      exchange.request((defaults) =>
+        perform(
+          new TrackClient(credentials.siteId, credentials.trackApiKey, defaults),
+          items.map((item) => item.call),
+        ),
+      ),
+    close: exchange.close,
   }
 }
 
-/** customerio-node throws a plain Error where the body is not JSON; the status is known all the same. */
-function toResult(error: unknown, head: ResponseHead | undefined): Result {
-  if (error instanceof CustomerIORequestError) {
-    return { status: error.statusCode, body: error.body, retryAfter: error.response.headers['retry-after'] }
+const recorder = new TrackClient('', '')
+
+function toItem(call: TrackCall): WireItem<TrackCall> {
+  if (call.via !== 'batch') {
+    const body = recordBody(recorder, (client) => perform(client, [call]))
+    return { bytes: jsonBytes(body), batchable: false, barrier: false, call }
   }
-  if (head === undefined || !(error instanceof Error)) return { error }
-  const [, body] = error.message.split(/Body:\n ?/, 2)
-  return body === undefined ? { error } : { status: head.status, body, retryAfter: head.retryAfter }
+  const barrier = isBarrier(call.operation)
+  return { bytes: jsonBytes(call.operation), batchable: !barrier, barrier, call }
+}
+
+function perform(client: TrackClient, calls: readonly TrackCall[]): Promise<unknown> {
+  const [only] = calls
+  if (calls.length === 1 && only?.via === 'trackAnonymous') {
+    return client.trackAnonymous(only.anonymousId, only.event)
+  }
+  if (calls.length === 1 && only?.via === 'trackPush') return client.trackPush(only.metric)
+  return client.batch(calls.map(operationOf))
+}
+
+function operationOf(call: TrackCall): BatchOperation {
+  if (call.via === 'batch') return call.operation as BatchOperation
+  throw new TypeError(`${call.via} shares no request with others`)
+}
+
+const BARRIERS = new Set(['merge', 'delete', 'suppress', 'unsuppress'])
+
+/** These race with what surrounds them on Customer.io's side. */
+function isBarrier({ action }: TrackV2Operation): boolean {
+  return BARRIERS.has(action)
 }

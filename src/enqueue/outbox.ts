@@ -6,6 +6,10 @@ import { validateIntent } from '../intent/validate.ts'
 import { validateOptions } from '../intent/validate-options.ts'
 import { type Names, namesOf } from '../store/names.ts'
 import { type Executor, executorFor, type Transaction } from './executor.ts'
+import { createApiClient, type OutboxApiClient } from './facade/api-client.ts'
+import type { MakeIntent, Sink } from './facade/facade.ts'
+import { createPipelinesClient, type OutboxPipelinesClient } from './facade/pipelines-client.ts'
+import { createTrackClient, type OutboxTrackClient } from './facade/track-client.ts'
 import { underSavepoint } from './savepoint.ts'
 import { enqueueMany, enqueueOne, type StoredIntent } from './statement.ts'
 
@@ -63,6 +67,16 @@ export interface Outbox {
   ): Promise<StoredResult>
   // The last overload is the one that the compiler's messages speak of.
   enqueue(tx: Transaction, intent: Intent, options: EnqueueOptions): Promise<EnqueueResult>
+  /**
+   * customerio-node's `TrackClient`, with its methods and their parameters, which enqueues in `tx` in place of
+   * sending: for an app that moves over call by call. Methods that cannot be enqueued are absent. The options
+   * hold for every call; make another client where they differ.
+   */
+  trackClient(tx: Transaction, options?: EnqueueOptions): OutboxTrackClient
+  /** The same for its `APIClient`: transactional messages and broadcasts. */
+  apiClient(tx: Transaction, options?: EnqueueOptions): OutboxApiClient
+  /** The same for its `PipelinesClient`. */
+  pipelinesClient(tx: Transaction, options?: EnqueueOptions): OutboxPipelinesClient
 }
 
 /**
@@ -75,13 +89,19 @@ export function createOutbox(options: OutboxOptions = {}): Outbox {
   const onIgnored = options.onIgnored ?? warn
 
   async function enqueue(tx: Transaction, given: Intent | readonly Intent[], enqueueOptions?: unknown) {
-    if (!Array.isArray(given)) return (await store(tx, [given as Intent], 'one', enqueueOptions))[0]
-    return store(tx, given, 'many', enqueueOptions)
+    if (!Array.isArray(given)) return (await store(tx, [() => given as Intent], 'one', enqueueOptions))[0]
+    const make = given.map((intent: Intent) => () => intent)
+    return store(tx, make, 'many', enqueueOptions)
   }
+
+  const sink = (tx: Transaction, enqueueOptions: EnqueueOptions | undefined): Sink => ({
+    one: async (make) => (await store(tx, [make], 'one', enqueueOptions))[0] as EnqueueResult,
+    many: (make) => store(tx, make, 'many', enqueueOptions),
+  })
 
   async function store(
     tx: Transaction,
-    given: readonly Intent[],
+    given: readonly MakeIntent[],
     of: 'one' | 'many',
     enqueueOptions: unknown,
   ): Promise<EnqueueResult[]> {
@@ -100,13 +120,18 @@ export function createOutbox(options: OutboxOptions = {}): Outbox {
     }
   }
 
-  return { enqueue: enqueue as Outbox['enqueue'] }
+  return {
+    enqueue: enqueue as Outbox['enqueue'],
+    trackClient: (tx, options) => createTrackClient(sink(tx, options)),
+    apiClient: (tx, options) => createApiClient(sink(tx, options)),
+    pipelinesClient: (tx, options) => createPipelinesClient(sink(tx, options)),
+  }
 }
 
 /** Checks everything before any SQL runs. */
-function prepare(given: readonly Intent[], of: 'one' | 'many', options: ResolvedOptions): StoredIntent[] {
-  return given.map((value, index) => {
-    const intent = validateIntent(value, of === 'many' ? index : undefined)
+function prepare(given: readonly MakeIntent[], of: 'one' | 'many', options: ResolvedOptions): StoredIntent[] {
+  return given.map((make, index) => {
+    const intent = validateIntent(make(), of === 'many' ? index : undefined)
     return {
       operation: intent.operation,
       payload: toPayload(intent),

@@ -10,12 +10,26 @@ import type {
   Person,
   PersonIdentifiers,
   SuppressIntent,
+  TrackAnonymousIntent,
   TrackIntent,
   TrackPageViewIntent,
+  TrackPushIntent,
   TrackScreenIntent,
   UnixSeconds,
   UnsuppressIntent,
 } from './intent.ts'
+import {
+  sendEmail,
+  sendInApp,
+  sendInboxMessage,
+  sendPush,
+  sendSMS,
+  triggerBroadcast,
+} from './message-builders.ts'
+import { pipelines } from './pipelines-builders.ts'
+
+export * from './message-builders.ts'
+export * from './pipelines-builders.ts'
 
 /** A person: their id, or one identifier by name, such as `{ email: 'jane@example.com' }`. */
 export type PersonRef = string | number | PersonIdentifiers
@@ -68,6 +82,29 @@ export function trackScreen(
   return { operation: 'trackScreen', ...personOf(person), name, ...given('data', data), ...extra }
 }
 
+/**
+ * Records an event of somebody who is not known yet. `anonymousId`: a cookie's or a device's id; '' for an
+ * anonymous invite, which goes to the email address in `data.recipient`. `name`: 1 to 100 bytes.
+ */
+export function trackAnonymous(
+  anonymousId: string,
+  name: string,
+  data?: JsonObject,
+  extra: TimeOfIntent = {},
+): TrackAnonymousIntent {
+  return { operation: 'trackAnonymous', anonymousId, name, ...given('data', data), ...extra }
+}
+
+/** Reports what became of a push notification on a device. `deliveryId`: its `CIO-Delivery-ID`. */
+export function trackPush(
+  deliveryId: string,
+  event: TrackPushIntent['event'],
+  deviceId?: string,
+  extra: TimeOfIntent = {},
+): TrackPushIntent {
+  return { operation: 'trackPush', deliveryId, event, ...given('deviceId', deviceId), ...extra }
+}
+
 /** Adds or updates a person's device. `data`: `last_used` (Unix seconds) and the device's attributes. */
 export function addDevice(
   person: PersonRef,
@@ -117,8 +154,10 @@ export function entity(operation: EntityIntent['entity']): EntityIntent {
 export const intents = {
   identify,
   track,
+  trackAnonymous,
   trackPageView,
   trackScreen,
+  trackPush,
   addDevice,
   deleteDevice,
   suppress,
@@ -126,6 +165,13 @@ export const intents = {
   destroy,
   mergeCustomers,
   entity,
+  sendEmail,
+  sendPush,
+  sendSMS,
+  sendInboxMessage,
+  sendInApp,
+  triggerBroadcast,
+  pipelines,
 } as const
 
 function personOf(person: PersonRef): Person {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import stringify from 'safe-stable-stringify'
+import { isPlainObject } from './describe.ts'
 import type { Intent } from './intent.ts'
 import { toPayload } from './payload.ts'
 
@@ -15,14 +16,25 @@ export function contentKey(intent: Intent): string {
   return `content:${createHash('sha256').update(canonical).digest('hex')}`
 }
 
+/** Fields that hold a person's identifiers, and fields that are an id themselves. */
+const HOLDERS = new Set(['identifiers', 'primary', 'secondary'])
+const IDS = new Set(['userId', 'previousId', 'broadcastId'])
+
 /** 42 and '42' are one person: both are sent as text. */
 function withTextIds(content: Record<string, unknown>): Record<string, unknown> {
-  const textIds = Object.entries(content)
-    .filter(([field]) => field === 'identifiers' || field === 'primary' || field === 'secondary')
-    .map(([field, value]) => [field, { ...(value as object), ...textId((value as { id?: unknown }).id) }])
-  return { ...content, ...Object.fromEntries(textIds) }
+  return Object.fromEntries(
+    Object.entries(content).map(([field, value]) => {
+      // A message's; a push notification has a text of that name in its own.
+      if (field === 'message' && isPlainObject(value)) return [field, withTextIds(value)]
+      if (IDS.has(field) && value !== undefined) return [field, String(value)]
+      return [
+        field,
+        HOLDERS.has(field) ? { ...(value as object), ...textId(value as { id?: unknown }) } : value,
+      ]
+    }),
+  )
 }
 
-function textId(id: unknown): { id?: string } {
+function textId({ id }: { readonly id?: unknown }): { id?: string } {
   return id === undefined ? {} : { id: String(id) }
 }

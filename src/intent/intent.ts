@@ -4,6 +4,9 @@
  * Pure types, no I/O. Limits and their sources are in `limits.ts`, the checks in `validate.ts`.
  */
 
+import type { MessageIntent, TriggerBroadcastIntent } from './messages.ts'
+import type { PipelinesIntent } from './pipelines.ts'
+
 /** Any JSON value. Dates, NaN, Infinity, bigint, functions and class instances are not JSON and are refused. */
 export type Json =
   | string
@@ -99,12 +102,39 @@ export type EntityIntent = {
   readonly entity: JsonObject & { readonly type: string; readonly action: string }
 }
 
-/** What can be enqueued today. */
-export type Intent =
+/** An event of somebody who is not known yet, or an invitation by email. */
+export type TrackAnonymousIntent = {
+  readonly operation: 'trackAnonymous'
+  /**
+   * A cookie's or a device's id, at most 150 bytes: once a person has it as `anonymous_id`, the event is theirs.
+   * '' for an anonymous invite, which goes to the email address in `data.recipient`.
+   */
+  readonly anonymousId: string
+  /** 1 to 100 bytes. */
+  readonly name: string
+  readonly data?: JsonObject
+  readonly timestamp?: UnixSeconds
+}
+
+/** What became of a push notification on a device. */
+export type TrackPushIntent = {
+  readonly operation: 'trackPush'
+  /** The notification's `CIO-Delivery-ID`. */
+  readonly deliveryId: string
+  /** The notification's `CIO-Delivery-Token`. */
+  readonly deviceId?: string
+  readonly event: 'opened' | 'converted' | 'delivered'
+  readonly timestamp?: UnixSeconds
+}
+
+/** What the Track API takes. */
+export type TrackApiIntent =
   | IdentifyIntent
   | TrackIntent
+  | TrackAnonymousIntent
   | TrackPageViewIntent
   | TrackScreenIntent
+  | TrackPushIntent
   | AddDeviceIntent
   | DeleteDeviceIntent
   | SuppressIntent
@@ -112,5 +142,8 @@ export type Intent =
   | DestroyIntent
   | MergeCustomersIntent
   | EntityIntent
+
+/** Whatever can be enqueued. */
+export type Intent = TrackApiIntent | MessageIntent | TriggerBroadcastIntent | PipelinesIntent
 
 export type Operation = Intent['operation']

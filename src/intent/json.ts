@@ -1,6 +1,6 @@
 import { isPlainObject, kindOf, pathOf } from './describe.ts'
 import { refuse, type Subject } from './errors.ts'
-import { MAX_DEPTH, MAX_OPERATION_BYTES } from './limits.ts'
+import { MAX_DEPTH } from './limits.ts'
 
 /**
  * Keys from the innermost to the outermost: collected on the way out, so that the common path costs nothing.
@@ -15,15 +15,17 @@ type Problem = {
  * Values left to look at. A value takes a byte at least, so an intent that runs out of them is too large in
  * any case.
  */
-type Budget = { left: number }
+type Budget = { left: number; readonly limit: number }
 
 /**
  * Refuses what `JSON.stringify` would change or drop, and what `jsonb` cannot hold: dates, NaN, bigint,
  * functions, class instances, holes, circular references, NUL characters, lone surrogates. What passes comes
  * back from the database equal.
+ *
+ * @param limit Bytes that an intent of this kind may take.
  */
-export function checkJson(subject: Subject, intent: Record<string, unknown>): void {
-  const problem = findInObject(intent, 0, { left: MAX_OPERATION_BYTES })
+export function checkJson(subject: Subject, intent: Record<string, unknown>, limit: number): void {
+  const problem = findInObject(intent, 0, { left: limit, limit })
   if (problem === undefined) return
 
   if (problem.excess !== undefined) {
@@ -33,7 +35,7 @@ export function checkJson(subject: Subject, intent: Record<string, unknown>): vo
     if (problem.excess === 'depth') {
       refuse(subject, field, problem.text, { limit: MAX_DEPTH, actual: MAX_DEPTH + 1 })
     }
-    refuse(subject, field, problem.text, { limit: MAX_OPERATION_BYTES, actual: MAX_OPERATION_BYTES + 1 })
+    refuse(subject, field, problem.text, { limit, actual: limit + 1 })
   }
   refuse(subject, pathOf(problem.keys.toReversed()), problem.text)
 }
@@ -41,7 +43,7 @@ export function checkJson(subject: Subject, intent: Record<string, unknown>): vo
 function find(value: unknown, depth: number, budget: Budget): Problem | undefined {
   if (--budget.left < 0) {
     return {
-      text: `makes the operation more than ${MAX_OPERATION_BYTES} bytes: send less data`,
+      text: `makes the operation more than ${budget.limit} bytes: send less data`,
       keys: [],
       excess: 'size',
     }

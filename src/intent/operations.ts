@@ -1,40 +1,50 @@
 import type { Operation } from './intent.ts'
 
+/** Customer.io's APIs, and the operations that each takes. A destination is a workspace and one of them. */
+const OPERATIONS_OF = {
+  track: [
+    'identify',
+    'track',
+    'trackAnonymous',
+    'trackPageView',
+    'trackScreen',
+    'trackPush',
+    'addDevice',
+    'deleteDevice',
+    'suppress',
+    'unsuppress',
+    'destroy',
+    'mergeCustomers',
+    'entity',
+  ],
+  app: ['sendEmail', 'sendPush', 'sendSMS', 'sendInboxMessage', 'sendInApp'],
+  broadcast: ['triggerBroadcast'],
+  pipelines: [
+    'pipelines.identify',
+    'pipelines.track',
+    'pipelines.page',
+    'pipelines.screen',
+    'pipelines.group',
+    'pipelines.alias',
+  ],
+} as const satisfies Record<string, readonly Operation[]>
+
+export type Api = keyof typeof OPERATIONS_OF
+
+const entries = Object.entries(OPERATIONS_OF) as [Api, readonly Operation[]][]
+
 /** Every operation that can be enqueued. */
-export const OPERATIONS = [
-  'identify',
-  'track',
-  'trackPageView',
-  'trackScreen',
-  'addDevice',
-  'deleteDevice',
-  'suppress',
-  'unsuppress',
-  'destroy',
-  'mergeCustomers',
-  'entity',
-] as const satisfies readonly Operation[]
+export const OPERATIONS: readonly Operation[] = entries.flatMap(([, operations]) => operations)
 
-/** Operations of Customer.io's clients that cannot be enqueued yet: they are refused by name. */
-export const OPERATIONS_TO_COME: readonly string[] = [
-  'trackAnonymous',
-  'trackPush',
-  'sendEmail',
-  'sendPush',
-  'sendSMS',
-  'sendInboxMessage',
-  'sendInApp',
-  'triggerBroadcast',
-  'pipelines.identify',
-  'pipelines.track',
-  'pipelines.page',
-  'pipelines.screen',
-  'pipelines.group',
-  'pipelines.alias',
-]
-
-const known = new Set<unknown>(OPERATIONS)
+const apis = new Map<unknown, Api>(
+  entries.flatMap(([api, operations]) => operations.map((operation) => [operation, api] as const)),
+)
 
 export function isOperation(value: unknown): value is Operation {
-  return known.has(value)
+  return apis.has(value)
+}
+
+/** The API that takes an operation, as the database's `api_of` has it. */
+export function apiOf(operation: Operation): Api {
+  return apis.get(operation) as Api
 }

@@ -52,7 +52,7 @@ export function checkIdentifiers(
 }
 
 /** An `id`: text, or a whole number, which is sent as its decimal text. */
-function checkId(subject: Subject, field: string, value: unknown): void {
+export function checkId(subject: Subject, field: string, value: unknown): void {
   if (typeof value !== 'number') {
     checkTextId(subject, field, value, 'a string or a whole number')
     return

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { hint, isPlainObject, kindOf, pathOf } from './describe.ts'
+import { hint, isPlainObject, join, kindOf, pathOf } from './describe.ts'
 import { refuse, type Subject } from './errors.ts'
 import type { Operation } from './intent.ts'
 
@@ -7,12 +7,14 @@ import type { Operation } from './intent.ts'
  * The fields of each operation and their types. What a type cannot say (one identifier, bytes, seconds) is
  * checked after, field by field; contents of objects are checked by one walk.
  */
-const text = z.string()
-const object = z.custom<Record<string, unknown>>(isPlainObject, 'a plain object')
-const later = z.unknown().optional()
+export const text = z.string()
+export const object = z.custom<Record<string, unknown>>(isPlainObject, 'a plain object')
+/** What is checked on its own. */
+export const later = z.unknown().optional()
 
 const person = { customerId: later, identifiers: later }
 const event = { data: object.optional(), timestamp: later }
+const message = fields({ message: object })
 
 const SHAPES: Readonly<Record<Operation, z.ZodObject>> = {
   identify: fields({ ...person, attributes: object.optional(), timestamp: later }),
@@ -31,6 +33,25 @@ const SHAPES: Readonly<Record<Operation, z.ZodObject>> = {
   destroy: fields(person),
   mergeCustomers: fields({ primary: object, secondary: object }),
   entity: fields({ entity: object }),
+  trackAnonymous: fields({ anonymousId: text, name: text, ...event }),
+  trackPush: fields({
+    deliveryId: text,
+    deviceId: text.optional(),
+    event: z.enum(['opened', 'converted', 'delivered']),
+    timestamp: later,
+  }),
+  sendEmail: message,
+  sendPush: message,
+  sendSMS: message,
+  sendInboxMessage: message,
+  sendInApp: message,
+  triggerBroadcast: fields({ broadcastId: later, data: object.optional(), recipients: object.optional() }),
+  'pipelines.identify': message,
+  'pipelines.track': message,
+  'pipelines.page': message,
+  'pipelines.screen': message,
+  'pipelines.group': message,
+  'pipelines.alias': message,
 }
 
 function fields(shape: z.ZodRawShape): z.ZodObject {
@@ -39,21 +60,31 @@ function fields(shape: z.ZodRawShape): z.ZodObject {
 
 /** Refuses unknown fields by name, missing fields, and fields of another type. */
 export function checkShape(subject: Subject, operation: Operation, intent: Record<string, unknown>): void {
-  const shape = SHAPES[operation]
-  const result = shape.safeParse(intent)
+  checkObject(subject, '', SHAPES[operation], intent)
+}
+
+/** The same for an object within an intent, which is found at `prefix`. */
+export function checkObject(
+  subject: Subject,
+  prefix: string,
+  shape: z.ZodObject,
+  value: Record<string, unknown>,
+): void {
+  const result = shape.safeParse(value)
   if (result.success) return
 
   const { issues } = result.error
   const unknown = issues.find((issue) => issue.code === 'unrecognized_keys')?.keys[0]
   if (unknown !== undefined) {
-    refuse(subject, pathOf([unknown]), `is not a known field: ${hint(unknown, Object.keys(shape.shape))}`)
+    const known = Object.keys(shape.shape)
+    refuse(subject, join(prefix, pathOf([unknown])), `is not a known field: ${hint(unknown, known)}`)
   }
   const [issue] = issues
   const field = String(issue?.path[0] ?? '')
-  const value = intent[field]
-  const missing = value === undefined ? 'is required, and ' : ''
-  const got = value === undefined ? '' : `, got ${kindOf(value)}`
-  refuse(subject, field, `${missing}must be ${expected(issue)}${got}`)
+  const found = value[field]
+  const missing = found === undefined ? 'is required, and ' : ''
+  const got = found === undefined ? '' : `, got ${kindOf(found)}`
+  refuse(subject, join(prefix, field), `${missing}must be ${expected(issue)}${got}`)
 }
 
 function expected(issue: z.core.$ZodIssue | undefined): string {

@@ -1,12 +1,15 @@
 import { checkAttributes, checkIdentifyRelationships } from './attributes.ts'
+import { checkBroadcast } from './broadcast.ts'
 import { closest, isPlainObject, kindOf } from './describe.ts'
 import { checkEntity, checkMerge } from './entity.ts'
 import { refuse, refuseSize, type Subject } from './errors.ts'
-import type { Intent, Operation } from './intent.ts'
+import type { Intent, Operation, Person, TrackAnonymousIntent, TrackPushIntent } from './intent.ts'
 import { checkJson } from './json.ts'
-import { MAX_EVENT_NAME_BYTES, MAX_OPERATION_BYTES } from './limits.ts'
-import { isOperation, OPERATIONS, OPERATIONS_TO_COME } from './operations.ts'
-import { checkPerson } from './person.ts'
+import { MAX_EVENT_NAME_BYTES, MAX_WIRE_BYTES } from './limits.ts'
+import { checkMessage } from './message.ts'
+import { apiOf, isOperation, OPERATIONS } from './operations.ts'
+import { checkPerson, checkTextId } from './person.ts'
+import { checkPipelines } from './pipelines-message.ts'
 import { checkShape } from './shape.ts'
 import { wireBytes } from './size.ts'
 import { checkBytes, checkNotBlank } from './text.ts'
@@ -25,7 +28,7 @@ export function validateIntent(value: unknown, index?: number): Intent {
   checkShape(subject, subject.operation, fields)
   const intent = fields as unknown as Intent
   checkFields(subject, intent)
-  checkJson(subject, fields)
+  checkJson(subject, fields, MAX_WIRE_BYTES[apiOf(intent.operation)])
   checkContents(subject, intent)
   checkWireBytes(subject, intent)
   return intent
@@ -42,25 +45,49 @@ function operationOf(operation: unknown, index: number | undefined): Operation {
   if (typeof operation !== 'string') {
     refuse(subject, 'operation', `must be a string, got ${kindOf(operation)}`)
   }
-  const all = `pass one of ${OPERATIONS.join(', ')}`
-  if (OPERATIONS_TO_COME.includes(operation)) {
-    refuse(subject, 'operation', `${operation} is not supported yet: ${all}`)
-  }
   const meant = closest(operation, OPERATIONS)
-  return refuse(
-    subject,
-    'operation',
-    `is unknown: ${meant === undefined ? '' : `did you mean ${meant}? `}${all}`,
-  )
+  const guess = meant === undefined ? '' : `did you mean ${meant}? `
+  return refuse(subject, 'operation', `is unknown: ${guess}pass one of ${OPERATIONS.join(', ')}`)
 }
 
 function checkFields(subject: Subject, intent: Intent): void {
   switch (intent.operation) {
     case 'mergeCustomers':
       checkMerge(subject, intent)
-      return
+      break
     case 'entity':
-      return
+      break
+    case 'trackAnonymous':
+      checkAnonymous(subject, intent)
+      break
+    case 'trackPush':
+      checkPush(subject, intent)
+      break
+    case 'sendEmail':
+    case 'sendPush':
+    case 'sendSMS':
+    case 'sendInboxMessage':
+    case 'sendInApp':
+      checkMessage(subject, intent)
+      break
+    case 'triggerBroadcast':
+      checkBroadcast(subject, intent)
+      break
+    case 'pipelines.identify':
+    case 'pipelines.track':
+    case 'pipelines.page':
+    case 'pipelines.screen':
+    case 'pipelines.group':
+    case 'pipelines.alias':
+      checkPipelines(subject, intent)
+      break
+    default:
+      checkPersonal(subject, intent)
+  }
+}
+
+function checkPersonal(subject: Subject, intent: Extract<Intent, Person>): void {
+  switch (intent.operation) {
     case 'identify':
       checkTimestamp(subject, 'timestamp', intent.timestamp)
       break
@@ -98,13 +125,37 @@ function checkEventName(subject: Subject, field: string, name: string): void {
   checkBytes(subject, field, name, MAX_EVENT_NAME_BYTES)
 }
 
+/** An invite has no id: it goes to the address that its data names. */
+function checkAnonymous(
+  subject: Subject,
+  { anonymousId, name, data, timestamp }: TrackAnonymousIntent,
+): void {
+  checkTimestamp(subject, 'timestamp', timestamp)
+  checkEventName(subject, 'name', name)
+  if (anonymousId !== '') {
+    checkTextId(subject, 'anonymousId', anonymousId)
+  } else if (typeof data?.recipient !== 'string') {
+    const got = kindOf(data?.recipient)
+    refuse(subject, 'data.recipient', `must be an email address where anonymousId is empty, got ${got}`)
+  } else {
+    checkTextId(subject, 'data.recipient', data.recipient)
+  }
+}
+
+function checkPush(subject: Subject, { deliveryId, deviceId, timestamp }: TrackPushIntent): void {
+  checkTimestamp(subject, 'timestamp', timestamp)
+  checkTextId(subject, 'deliveryId', deliveryId)
+  if (deviceId !== undefined) checkNotBlank(subject, 'deviceId', deviceId)
+}
+
 function checkWireBytes(subject: Subject, intent: Intent): void {
   const actual = wireBytes(intent)
-  if (actual <= MAX_OPERATION_BYTES) return
+  const limit = MAX_WIRE_BYTES[apiOf(intent.operation)]
+  if (actual <= limit) return
   refuseSize(
     subject,
     '',
-    { limit: MAX_OPERATION_BYTES, actual },
+    { limit, actual },
     ' for one operation, envelope included: send less data, or a link to it',
   )
 }

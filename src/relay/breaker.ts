@@ -27,12 +27,19 @@ export type BreakerSettings = Pick<ResolvedRelayOptions, 'breaker' | 'retry' | '
 /** Leave to send one request: an ordinary one, or the fleet's one probe. To be used or given back. */
 export type Permit = 'send' | 'probe'
 
+/** How a request may be retried within one `run`. */
+export interface SendOptions {
+  /** `unless unknown`: no quick retry of a request that may have taken effect. Default: `always`. */
+  readonly retries?: 'always' | 'unless unknown'
+  /** No retry begins once it is aborted. */
+  readonly stopping?: AbortSignal
+}
+
 type Unavailable = Extract<Answer, { kind: 'unavailable' }>
 
 interface Policy {
   readonly breaker: CircuitBreakerPolicy
-  /** No retry begins when `stopping` is aborted. */
-  execute(send: () => Promise<Answer>, stopping?: AbortSignal): Promise<Answer>
+  execute(send: () => Promise<Answer>, how?: SendOptions): Promise<Answer>
 }
 
 /** What the dispatcher may start for a destination: every lane, one that probes, or none. */
@@ -66,7 +73,7 @@ export class DestinationBreaker {
   /** Another relay was seen to hold the probe: not asked for again before. */
   #elsewhereUntil = 0
   #failures = 0
-  #lastFailure: Unavailable = { kind: 'unavailable', status: undefined, message: '' }
+  #lastFailure: Unavailable = { kind: 'unavailable', status: undefined, outcome: 'not_applied', message: '' }
   #limitedInARow = 0
   /** Raised by every change made here: what was read from the row before it is stale. */
   #generation = 0
@@ -159,13 +166,9 @@ export class DestinationBreaker {
    * Runs one request under retry and breaker, and writes down what it came to. Undefined: the breaker opened
    * meanwhile and nothing was sent.
    */
-  async run(
-    permit: Permit,
-    send: () => Promise<Answer>,
-    stopping?: AbortSignal,
-  ): Promise<Answer | undefined> {
+  async run(permit: Permit, send: () => Promise<Answer>, how?: SendOptions): Promise<Answer | undefined> {
     try {
-      const answer = await this.#execute(send, stopping)
+      const answer = await this.#execute(send, how)
       if (permit === 'probe' && answer) await this.#settleProbe(answer)
       else await this.#settleSend(answer)
       return answer
@@ -175,9 +178,9 @@ export class DestinationBreaker {
   }
 
   /** Undefined where the breaker opened before the request, or between it and its retry. */
-  async #execute(send: () => Promise<Answer>, stopping?: AbortSignal): Promise<Answer | undefined> {
+  async #execute(send: () => Promise<Answer>, how?: SendOptions): Promise<Answer | undefined> {
     try {
-      return await this.#policy.execute(send, stopping)
+      return await this.#policy.execute(send, how)
     } catch (error) {
       if (error instanceof BrokenCircuitError) return undefined
       throw error
@@ -225,6 +228,8 @@ export class DestinationBreaker {
   }
 
   async #hold(retryAfterMs: number | undefined, message: string): Promise<void> {
+    // Requests that were under way with the first one that was limited: their answers are the same news.
+    if (retryAfterMs === undefined && this.#heldUntil > this.#clock()) return
     const ms = retryAfterMs ?? Math.min(HOLD_MS.max, HOLD_MS.first * 2 ** this.#limitedInARow)
     this.#limitedInARow++
     this.#generation++
@@ -251,14 +256,18 @@ export class DestinationBreaker {
       this.#failures++
       this.#lastFailure = reason.value as Unavailable
     })
-    const retries = retry(handleWhenResult(isUnavailable), {
-      maxAttempts: this.#settings.retry.attempts,
-      backoff: new ExponentialBackoff({ initialDelay: this.#settings.retry.initialDelayMs }),
-    })
-    const execute = (send: () => Promise<Answer>, stopping?: AbortSignal) =>
-      this.#settings.retry.attempts === 0
-        ? breaker.execute(send)
-        : wrap(retries, breaker).execute(send, stopping)
+    const { attempts, initialDelayMs } = this.#settings.retry
+    const retrying = (when: (result: unknown) => boolean) =>
+      wrap(
+        retry(handleWhenResult(when), {
+          maxAttempts: attempts,
+          backoff: new ExponentialBackoff({ initialDelay: initialDelayMs }),
+        }),
+        breaker,
+      )
+    const policies = { always: retrying(isUnavailable), 'unless unknown': retrying(isNotApplied) }
+    const execute = (send: () => Promise<Answer>, { retries = 'always', stopping }: SendOptions = {}) =>
+      attempts === 0 ? breaker.execute(send) : policies[retries].execute(send, stopping)
     return { breaker, execute }
   }
 
@@ -283,6 +292,11 @@ function describe({ status, message }: { status?: number | undefined; message: s
 
 function isUnavailable(result: unknown): boolean {
   return (result as Answer).kind === 'unavailable'
+}
+
+function isNotApplied(result: unknown): boolean {
+  const answer = result as Answer
+  return answer.kind === 'unavailable' && answer.outcome === 'not_applied'
 }
 
 function isNoSuccess(result: unknown): boolean {

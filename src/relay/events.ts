@@ -13,7 +13,11 @@ export interface RelayEvents {
       readonly destination: string
       readonly lane: number
       readonly delivered: number
+      /** Of those: delivered over 72 h after their write, when an event no longer triggers a campaign. */
+      readonly late: number
       readonly dead: number
+      /** Held back by the workspace's `allowRecipients`. */
+      readonly suppressed: number
     },
   ]
   /** An intent will not be delivered as it stands. */
@@ -33,6 +37,16 @@ export interface RelayEvents {
   laneFailed: [{ readonly destination: string; readonly lane: number; readonly message: string }]
   /** Intents wait for a destination that this relay has no credentials for. Once per destination. */
   unserved: [{ readonly destination: string }]
+  /** A workspace's region could not be checked; the relay goes on. */
+  regionUnchecked: [
+    {
+      readonly workspace: string
+      readonly reason: 'credential_refused' | 'unreachable'
+      readonly message: string
+    },
+  ]
+  /** `updateWorkspaces` has put other settings in force; `destinations` are those that are new or changed. */
+  workspacesUpdated: [{ readonly destinations: readonly string[] }]
   /** Something of the relay's own went wrong (database, wake-up connection). It goes on by itself. */
   error: [Error]
 }

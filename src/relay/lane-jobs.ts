@@ -1,9 +1,11 @@
 import { type JobAttempt, PgBoss } from 'pg-boss'
-import { type Lane, laneKey } from '../store/lane.ts'
+import { isBulk, type Lane, laneKey } from '../store/lane.ts'
 import { namesOf } from '../store/names.ts'
 
-/** One queue for the lanes of every destination; a job carries its lane and no payload. */
-const QUEUE = 'lanes'
+/** Every destination has a queue for its lanes and one for its bulk lanes; a job carries its lane and no payload. */
+export function queueOf(lane: Lane): string {
+  return `${isBulk(lane) ? 'bulk-lanes' : 'lanes'}/${lane.destination}`
+}
 
 /** pg-boss takes no less than 10 s. A relay that died is noticed after it, and after one monitor pass. */
 const HEARTBEAT_SECONDS = 10
@@ -29,6 +31,7 @@ export interface LaneJobsOptions {
  */
 export class LaneJobs {
   readonly #boss: PgBoss
+  readonly #queues = new Map<string, Promise<void>>()
 
   constructor(options: LaneJobsOptions) {
     this.#boss = new PgBoss({
@@ -52,6 +55,17 @@ export class LaneJobs {
 
   async start(): Promise<void> {
     await this.#boss.start()
+  }
+
+  /** Makes a queue, once. */
+  #queue(name: string): Promise<void> {
+    const made = this.#queues.get(name) ?? this.#createQueue(name)
+    this.#queues.set(name, made)
+    made.catch(() => this.#queues.delete(name))
+    return made
+  }
+
+  async #createQueue(name: string): Promise<void> {
     const settings = {
       heartbeatSeconds: HEARTBEAT_SECONDS,
       // A lane may be worked for as long as it has work: the heartbeat tells a dead worker, not the time.
@@ -63,44 +77,49 @@ export class LaneJobs {
       retentionSeconds: 86_400,
       deleteAfterSeconds: 60,
     }
-    await this.#boss.createQueue(QUEUE, { policy: 'exclusive', ...settings })
-    await this.#boss.updateQueue(QUEUE, settings)
+    await this.#boss.createQueue(name, { policy: 'exclusive', ...settings })
+    await this.#boss.updateQueue(name, settings)
   }
 
   /** Makes a job for each lane that has none: `exclusive` refuses a second one, waiting or active. */
-  async offer(lanes: readonly Lane[]): Promise<void> {
-    if (lanes.length === 0) return
+  async offer(queue: string, lanes: readonly Lane[]): Promise<void> {
+    await this.#queue(queue)
     const jobs = lanes.map(({ destination, lane }) => ({
       data: { destination, lane },
       singletonKey: laneKey({ destination, lane }),
     }))
-    await this.#boss.insert(QUEUE, jobs)
+    await this.#boss.insert(queue, jobs)
   }
 
-  /** Takes up to `count` lanes that nobody works. */
-  async take(count: number): Promise<LaneJob[]> {
-    const jobs = await this.#boss.fetch<Lane>(QUEUE, { batchSize: count })
+  /** Takes up to `count` lanes of a queue that nobody works. */
+  async take(queue: string, count: number): Promise<LaneJob[]> {
+    const jobs = await this.#boss.fetch<Lane>(queue, { batchSize: count })
     return jobs.map(({ id, retryCount, data }) => ({ id, retryCount, lane: data }))
   }
 
   /** Says that the lanes are being worked. */
   async heartbeat(jobs: readonly LaneJob[]): Promise<void> {
-    if (jobs.length > 0) await this.#boss.touch(QUEUE, jobs.map(attempt))
+    const queues = Map.groupBy(jobs, ({ lane }) => queueOf(lane))
+    await Promise.all([...queues].map(([queue, some]) => this.#boss.touch(queue, some.map(attempt))))
   }
 
   /** The turn is over; the lane may be offered again. */
   async finish(job: LaneJob): Promise<void> {
-    await this.#boss.deleteJob(QUEUE, attempt(job))
+    await this.#boss.deleteJob(queueOf(job.lane), attempt(job))
   }
 
   /** The lane waits: 1 s, doubled with each failure in a row up to 30 s, with jitter. */
   async fail(job: LaneJob, message: string): Promise<void> {
-    await this.#boss.fail(QUEUE, attempt(job), { message })
+    await this.#boss.fail(queueOf(job.lane), attempt(job), { message })
   }
 
   /** Ends every wait: the destination is back. The dispatcher makes the jobs again at once. */
-  async forgetWaiting(): Promise<void> {
-    await this.#boss.deleteQueuedJobs(QUEUE)
+  async forgetWaiting(destination: string): Promise<void> {
+    for (const lane of [0, 16]) {
+      const queue = queueOf({ destination, lane })
+      await this.#queue(queue)
+      await this.#boss.deleteQueuedJobs(queue)
+    }
   }
 
   async stop(): Promise<void> {

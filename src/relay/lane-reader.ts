@@ -51,6 +51,17 @@ export class LaneReader {
   /** The first `count` rows are settled. */
   used(count: number): void {
     this.#rows.splice(0, count)
+    this.#raiseBound()
+  }
+
+  /** These rows are settled, wherever they stood. */
+  drop(seqs: readonly string[]): void {
+    const gone = new Set(seqs)
+    this.#rows = this.#rows.filter(({ seq }) => !gone.has(seq))
+    this.#raiseBound()
+  }
+
+  #raiseBound(): void {
     const [next] = this.#rows
     const settledTo = next ? BigInt(next.seq) - 1n : this.#seenTo
     if (settledTo > this.#bound) this.#bound = settledTo < this.#seenTo ? settledTo : this.#seenTo

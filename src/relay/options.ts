@@ -3,18 +3,56 @@ import { z } from 'zod'
 /** A number of milliseconds, bounded so that a slip of units (seconds for ms) is found at construction. */
 const ms = (min: number, max: number) => z.number().int().min(min).max(max)
 
+const text = z.string().min(1)
+const origin = z
+  .url({ protocol: /^https?$/ })
+  .refine((url) => new URL(url).pathname === '/', 'must be an origin, without a path')
+  .optional()
+const requestsPerSecond = z.number().positive().max(100_000).optional()
+
+export const workspaceSchema = z
+  .strictObject({
+    siteId: text.optional(),
+    trackApiKey: text.optional(),
+    appApiKey: text.optional(),
+    pipelinesWriteKey: text.optional(),
+    region: z.enum(['us', 'eu']).optional(),
+    trackUrl: origin,
+    appUrl: origin,
+    pipelinesUrl: origin,
+    identifyTimestamp: z.boolean().optional(),
+    anonymousOnV2: z.boolean().optional(),
+    allowRecipients: z.array(text).optional(),
+    maxAgeSeconds: z.number().positive().optional(),
+    requestsPerSecond: z
+      .strictObject({
+        track: requestsPerSecond,
+        app: requestsPerSecond,
+        broadcast: requestsPerSecond,
+        pipelines: requestsPerSecond,
+      })
+      .optional(),
+  })
+  .refine(({ siteId, trackApiKey }) => (siteId === undefined) === (trackApiKey === undefined), {
+    error: 'siteId and trackApiKey belong together',
+  })
+  .refine(
+    ({ siteId, trackApiKey, appApiKey, pipelinesWriteKey }) =>
+      (siteId ?? trackApiKey ?? appApiKey ?? pipelinesWriteKey) !== undefined,
+    { error: 'needs siteId and trackApiKey, appApiKey, or pipelinesWriteKey' },
+  )
+
+const workspacesSchema = z.record(
+  z.string().regex(/^[a-z0-9][a-z0-9_-]{0,62}$/i, 'must be 1 to 63 letters, digits, - or _'),
+  workspaceSchema,
+)
+
 export const relayOptionsSchema = z.strictObject({
   connectionString: z.string().min(1),
   schema: z.string().optional(),
-  customerio: z.strictObject({
-    siteId: z.string().min(1),
-    trackApiKey: z.string().min(1),
-    region: z.enum(['us', 'eu']).optional(),
-    trackUrl: z
-      .url({ protocol: /^https?$/ })
-      .refine((url) => new URL(url).pathname === '/', 'must be an origin, without a path')
-      .optional(),
-  }),
+  customerio: workspaceSchema.optional(),
+  workspaces: workspacesSchema.optional(),
+  checkRegion: z.boolean().default(true),
   lanes: z.number().int().min(1).max(64).default(16),
   connections: z.number().int().min(2).max(50).default(6),
   pollIntervalMs: ms(50, 60_000).default(1_000),
@@ -37,21 +75,62 @@ export const relayOptionsSchema = z.strictObject({
   deliveredRetentionDays: z.number().int().min(1).max(3_650).default(7),
 })
 
+/** One workspace of Customer.io: a brand, a region, a stage. Intents for an API without its key wait. */
+export interface WorkspaceOptions {
+  /** Track API: together with `trackApiKey`. */
+  readonly siteId?: string | undefined
+  readonly trackApiKey?: string | undefined
+  /** App API: transactional messages and broadcasts. */
+  readonly appApiKey?: string | undefined
+  /** Pipelines API. */
+  readonly pipelinesWriteKey?: string | undefined
+  /** Default: `us`. */
+  readonly region?: 'us' | 'eu' | undefined
+  /** Origins in place of Customer.io's, for a proxy or a test. */
+  readonly trackUrl?: string | undefined
+  readonly appUrl?: string | undefined
+  readonly pipelinesUrl?: string | undefined
+  /** Whether `identify` carries the time of the business write, by which Customer.io orders updates. Default: true. */
+  readonly identifyTimestamp?: boolean | undefined
+  /** Whether anonymous events go to the Track API v2, which does not document them. Default: false, to v1. */
+  readonly anonymousOnV2?: boolean | undefined
+  /**
+   * Staging guard: patterns (`*@example.com`) of the only people who may be told of. Everything else is settled as
+   * `suppressed_by_config` and never sent. Default: everybody.
+   */
+  readonly allowRecipients?: readonly string[] | undefined
+  /** Seconds after which an intent is a dead letter of reason `expired` and not sent. Default: never. */
+  readonly maxAgeSeconds?: number | undefined
+  /**
+   * Requests per second and API, for the whole fleet. Default: track 100, app 100, broadcast 0.1, pipelines 1,000:
+   * Customer.io's published and reported limits.
+   */
+  readonly requestsPerSecond?:
+    | {
+        readonly track?: number | undefined
+        readonly app?: number | undefined
+        readonly broadcast?: number | undefined
+        readonly pipelines?: number | undefined
+      }
+    | undefined
+}
+
 /** Settings of a relay. Every number is bounded; a wrong one is refused at construction, by name. */
 export interface RelayOptions {
   /** The database that the apps enqueue in. */
   readonly connectionString: string
   /** Default: `outbox`. */
   readonly schema?: string | undefined
-  readonly customerio: {
-    readonly siteId: string
-    readonly trackApiKey: string
-    /** Default: `us`. */
-    readonly region?: 'us' | 'eu' | undefined
-    /** Origin in place of Customer.io's, for a proxy or a test. */
-    readonly trackUrl?: string | undefined
-  }
-  /** Lanes worked at a time, 1–64. Default: 16. */
+  /** The workspace `default`. The same as `workspaces: { default: … }`. */
+  readonly customerio?: WorkspaceOptions | undefined
+  /** Every workspace that this relay serves, by the name that `enqueue` gives as `workspace`. */
+  readonly workspaces?: Readonly<Record<string, WorkspaceOptions>> | undefined
+  /**
+   * Whether `start()` asks Customer.io in which region each workspace of the Track API lives, and fails where that
+   * is another than `region`. Default: true.
+   */
+  readonly checkRegion?: boolean | undefined
+  /** Lanes of one destination worked at a time, 1–64, and a quarter as many (at least one) of bulk ones. Default: 16. */
   readonly lanes?: number | undefined
   /** Connections of the relay's own pool, 2–50; one for LISTEN and at most two of pg-boss come on top. Default: 6. */
   readonly connections?: number | undefined
@@ -85,7 +164,10 @@ export interface RelayOptions {
   readonly deliveredRetentionDays?: number | undefined
 }
 
-export type ResolvedRelayOptions = z.output<typeof relayOptionsSchema>
+export type ResolvedWorkspace = z.output<typeof workspaceSchema>
+export type ResolvedRelayOptions = Omit<z.output<typeof relayOptionsSchema>, 'customerio' | 'workspaces'> & {
+  readonly workspaces: Readonly<Record<string, ResolvedWorkspace>>
+}
 
 /** A relay's setting is wrong: "Expected lanes to be …, got …". */
 export class InvalidSettingError extends Error {
@@ -95,8 +177,26 @@ export class InvalidSettingError extends Error {
 
 export function resolveRelayOptions(options: RelayOptions): ResolvedRelayOptions {
   const result = relayOptionsSchema.safeParse(options)
-  if (result.success) return result.data
-  const [issue] = result.error.issues
-  const setting = issue?.path.join('.') || 'the relay options'
+  if (result.success) {
+    const { customerio, workspaces, ...settings } = result.data
+    const all = { ...(customerio ? { default: customerio } : {}), ...workspaces }
+    if (Object.keys(all).length > 0) return { ...settings, workspaces: all }
+    throw new InvalidSettingError('customerio: give the credentials of at least one workspace')
+  }
+  return refuseSetting(result.error, [])
+}
+
+/** @throws InvalidSettingError for the first thing that is wrong, or where there is no workspace. */
+export function resolveWorkspaces(
+  workspaces: Readonly<Record<string, WorkspaceOptions>>,
+): ResolvedRelayOptions['workspaces'] {
+  const result = workspacesSchema.safeParse(workspaces)
+  if (!result.success) return refuseSetting(result.error, ['workspaces'])
+  if (Object.keys(result.data).length > 0) return result.data
+  throw new InvalidSettingError('workspaces: give the credentials of at least one workspace')
+}
+
+function refuseSetting({ issues: [issue] }: z.ZodError, within: readonly string[]): never {
+  const setting = [...within, ...(issue?.path ?? [])].join('.') || 'the relay options'
   throw new InvalidSettingError(`${setting}: ${issue?.message ?? 'is not valid'}`)
 }

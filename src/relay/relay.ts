@@ -1,25 +1,31 @@
 import { randomUUID } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import { hostname } from 'node:os'
-import { toTrackOperation } from '../customerio/operation.ts'
-import { createTrackTransport, type Transport } from '../customerio/track-transport.ts'
-import type { Operation } from '../intent/intent.ts'
 import { type Database, openDatabase } from '../store/database.ts'
 import { maintain } from '../store/maintain.ts'
+import { probeNow } from '../store/probe-now.ts'
 import { readHorizon } from '../store/read-horizon.ts'
-import type { QueuedIntent } from '../store/read-lane.ts'
 import { removeRelay, reportRelay } from '../store/relay-registry.ts'
 import { requireSchemaVersion } from '../store/schema-version.ts'
 import type { Settlement } from '../store/settle.ts'
 import { VERSION } from '../version.ts'
 import { Breakers } from './breakers.ts'
+import { checkRegions } from './check-regions.ts'
+import { Destinations } from './destinations.ts'
 import { Dispatcher } from './dispatcher.ts'
 import type { RelayEvents } from './events.ts'
 import { Horizon } from './horizon.ts'
 import { type LaneJob, LaneJobs } from './lane-jobs.ts'
-import { workLane } from './lane-worker.ts'
-import { type RelayOptions, type ResolvedRelayOptions, resolveRelayOptions } from './options.ts'
+import type { LaneOutcome } from './lane-outcome.ts'
+import {
+  type RelayOptions,
+  type ResolvedRelayOptions,
+  resolveRelayOptions,
+  resolveWorkspaces,
+  type WorkspaceOptions,
+} from './options.ts'
 import { WakeUp } from './wake-up.ts'
+import { workLane } from './work-lane.ts'
 
 const HEARTBEAT_MS = 3_000
 const MAINTENANCE_MS = 600_000
@@ -41,17 +47,19 @@ export class Relay extends EventEmitter<RelayEvents> {
   readonly #unserved = new Set<string>()
   readonly #db: Database
   readonly #jobs: LaneJobs
-  readonly #transport: Transport
+  readonly #destinations: Destinations
   readonly #breakers: Breakers
   readonly #dispatcher: Dispatcher
   readonly #wakeUp: WakeUp
   readonly #horizon: Horizon
+  #workspaces: ResolvedRelayOptions['workspaces']
   #starting: Promise<void> | undefined
   #ending: Promise<void> | undefined
 
   constructor(options: ResolvedRelayOptions) {
     super()
     this.#options = options
+    this.#workspaces = options.workspaces
     const { connectionString, schema } = options
     const onError = (error: Error) => this.#report(error)
     this.#db = openDatabase({
@@ -63,7 +71,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     })
     this.#horizon = new Horizon(() => readHorizon(this.#db))
     this.#jobs = new LaneJobs({ connectionString, schema, onError })
-    this.#transport = createTrackTransport(options.customerio, options.requestTimeoutMs)
+    this.#destinations = new Destinations(this.#db, options.requestTimeoutMs, options.workspaces)
     this.#breakers = new Breakers({
       db: this.#db,
       relayId: this.relayId,
@@ -76,7 +84,7 @@ export class Relay extends EventEmitter<RelayEvents> {
       breakers: this.#breakers,
       capacity: options.lanes,
       pollIntervalMs: options.pollIntervalMs,
-      serves: (destination) => destination === 'default/track',
+      serves: (destination) => this.#destinations.get(destination) !== undefined,
       work: (job) => this.#work(job),
       onUnserved: (destination) => this.#tellUnserved(destination),
       onError,
@@ -93,6 +101,7 @@ export class Relay extends EventEmitter<RelayEvents> {
    * Joins the fleet. Resolves when the relay takes part; a second call gives the same promise.
    *
    * @throws Error with one line where the schema is missing, too old or too new. It never migrates.
+   * @throws WrongRegionError where Customer.io says that a workspace lives in another region than its settings.
    */
   start(): Promise<void> {
     this.#starting ??= this.#start()
@@ -108,8 +117,43 @@ export class Relay extends EventEmitter<RelayEvents> {
     return this.#ending
   }
 
+  /** The destinations that this relay has credentials for: `default/track`. */
+  get destinations(): readonly string[] {
+    return this.#destinations.names
+  }
+
+  /**
+   * Puts other settings in force for every request from now on, in place of all that were given before: a new key,
+   * region, workspace. Intents of a workspace that is left out wait. A destination whose settings have changed
+   * is tried at once if its breaker is paused or open, unless a person has paused it.
+   *
+   * @throws InvalidSettingError | WrongRegionError and nothing changes.
+   */
+  async updateWorkspaces(workspaces: Readonly<Record<string, WorkspaceOptions>>): Promise<void> {
+    const resolved = resolveWorkspaces(workspaces)
+    const changed = Object.entries(resolved).filter(
+      ([name, settings]) => JSON.stringify(settings) !== JSON.stringify(this.#workspaces[name]),
+    )
+    await this.#checkRegions(Object.fromEntries(changed))
+    this.#workspaces = resolved
+    const destinations = await this.#destinations.update(resolved)
+    for (const destination of destinations) this.#unserved.delete(destination)
+    // They are in force all the same: without it the next probe comes when it is due.
+    await probeNow(this.#db, destinations).catch((error) => this.#report(error))
+    this.emit('workspacesUpdated', { destinations })
+    this.#dispatcher.wake('breaker')
+  }
+
+  async #checkRegions(workspaces: ResolvedRelayOptions['workspaces']): Promise<void> {
+    if (!this.#options.checkRegion) return
+    await checkRegions(workspaces, this.#options.requestTimeoutMs, (unchecked) =>
+      this.emit('regionUnchecked', unchecked),
+    )
+  }
+
   async #start(): Promise<void> {
     await requireSchemaVersion(this.#db)
+    await this.#checkRegions(this.#workspaces)
     await this.#jobs.start()
     await this.#reportAlive()
     await maintain(this.#db, { deliveredDays: this.#options.deliveredRetentionDays })
@@ -130,7 +174,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     await this.#dispatcher.stop()
     await removeRelay(this.#db, this.relayId).catch((error) => this.#report(error))
     await this.#jobs.stop().catch((error) => this.#report(error))
-    await this.#transport.close()
+    await this.#destinations.close()
     await this.#db.close()
     this.emit('stopped', { relayId: this.relayId })
   }
@@ -139,26 +183,14 @@ export class Relay extends EventEmitter<RelayEvents> {
   async #work(job: LaneJob): Promise<void> {
     const { lane } = job
     try {
-      const outcome = await workLane(
-        {
-          db: this.#db,
-          relayId: this.relayId,
-          batchSize: this.#options.batchSize,
-          breaker: this.#breakers.get(lane.destination),
-          horizon: this.#horizon,
-          stopping: this.#stopping.signal,
-          toOperation,
-          send: (operations) => this.#transport.send(operations),
-          onSettled: (settlement) => this.#tellSettled(job, settlement),
-        },
-        lane,
-      )
+      const outcome = await this.#workLane(job)
       if (outcome.kind === 'failed') {
         this.emit('laneFailed', { ...lane, message: outcome.message })
         await this.#jobs.fail(job, outcome.message)
       } else {
         await this.#jobs.finish(job)
       }
+      if (outcome.kind === 'handed_back') this.#dispatcher.holdBack(lane, outcome.waitMs ?? 0)
     } catch (error) {
       this.#report(error as Error)
       await this.#jobs.fail(job, (error as Error).message).catch((failure) => this.#report(failure))
@@ -167,8 +199,34 @@ export class Relay extends EventEmitter<RelayEvents> {
     }
   }
 
-  #tellSettled({ lane }: LaneJob, { delivered, dead }: Settlement): void {
-    this.emit('settled', { ...lane, delivered: delivered.length, dead: dead.length })
+  async #workLane(job: LaneJob): Promise<LaneOutcome> {
+    const { lane } = job
+    const destination = this.#destinations.get(lane.destination)
+    // Another relay, with other credentials, has offered it.
+    if (!destination) return { kind: 'handed_back', waitMs: this.#options.pollIntervalMs }
+    return workLane(
+      {
+        db: this.#db,
+        relayId: this.relayId,
+        batchSize: this.#options.batchSize,
+        destination,
+        breaker: this.#breakers.get(lane.destination),
+        horizon: this.#horizon,
+        stopping: this.#stopping.signal,
+        onSettled: (settlement, late) => this.#tellSettled(job, settlement, late),
+      },
+      lane,
+    )
+  }
+
+  #tellSettled({ lane }: LaneJob, { delivered, dead, suppressed = [] }: Settlement, late: number): void {
+    this.emit('settled', {
+      ...lane,
+      delivered: delivered.length,
+      late,
+      dead: dead.length,
+      suppressed: suppressed.length,
+    })
     for (const { seq, reason, status, field, message } of dead) {
       this.emit('deadLetter', { destination: lane.destination, seq, reason, status, field, message })
     }
@@ -180,7 +238,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     this.emit('breaker', { destination, from, to })
     if (to !== 'closed') return
     this.#jobs
-      .forgetWaiting()
+      .forgetWaiting(destination)
       .catch((error) => this.#report(error))
       .finally(() => this.#dispatcher.wake('work'))
   }
@@ -211,8 +269,4 @@ export class Relay extends EventEmitter<RelayEvents> {
     if (this.listenerCount('error') > 0) this.emit('error', error)
     else process.emitWarning(error.message, 'CustomerioOutboxWarning')
   }
-}
-
-function toOperation(row: QueuedIntent) {
-  return toTrackOperation({ ...row, operation: row.operation as Operation })
 }

@@ -15,3 +15,8 @@ export interface Fence extends Lane {
 export function laneKey({ destination, lane }: Lane): string {
   return `${destination}#${lane}`
 }
+
+/** Lanes 16 to 31 carry intents of priority `bulk`. */
+export function isBulk({ lane }: Lane): boolean {
+  return lane >= 16
+}

@@ -12,6 +12,12 @@ export interface QueuedIntent {
   readonly size: number
   /** Unix seconds of the business write, by the database's clock. */
   readonly occurredAtSeconds: number
+  readonly orderingKey: string
+  /** Seconds since it was enqueued or, where it was for later, since it fell due; by the database's clock. */
+  readonly ageSeconds: number
+  readonly onAmbiguous: 'park' | 'resend'
+  /** When a request for it began whose end is not known; null for everything that may be sent twice. */
+  readonly sendingAt: Date | null
   /** `expires_at` has passed, by the database's clock. */
   readonly expired: boolean
 }
@@ -39,12 +45,13 @@ export interface LanePage {
 export async function readLane(db: Database, lane: Lane, range: LaneRange): Promise<LanePage> {
   const rows = await db.query<Omit<QueuedIntent, 'payload'> & { payload: string; inReach: number }>(
     `SELECT * FROM (
-       SELECT seq, id, operation, payload, "occurredAtSeconds", expired, octet_length(payload) AS size,
-              count(*) OVER ()::int AS "inReach",
+       SELECT *, octet_length(payload) AS size, count(*) OVER ()::int AS "inReach",
               sum(octet_length(payload)) OVER (ORDER BY seq) - octet_length(payload) AS before
        FROM (
          SELECT seq, id, operation, payload::text AS payload,
                 floor(extract(epoch FROM enqueued_at))::float8 AS "occurredAtSeconds",
+                ordering_key AS "orderingKey", on_ambiguous AS "onAmbiguous", sending_at AS "sendingAt",
+                extract(epoch FROM clock_timestamp() - greatest(enqueued_at, send_after))::float8 AS "ageSeconds",
                 coalesce(expires_at <= clock_timestamp(), false) AS expired
          FROM ${db.names.q}.intents
          WHERE destination = $1 AND lane = $2 AND seq > $3 AND NOT (seq = ANY ($4::bigint[]))

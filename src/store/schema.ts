@@ -48,6 +48,8 @@ export const intents = outbox.table(
     enqueuedAt: instant('enqueued_at').notNull(),
     sendAfter: instant('send_after'),
     expiresAt: instant('expires_at'),
+    /** When the request began of what must not be sent twice; null where none is under way or of unknown end. */
+    sendingAt: instant('sending_at'),
   },
   (t) => [
     primaryKey({ name: 'intents_pkey', columns: [t.destination, t.lane, t.seq] }),
@@ -80,16 +82,24 @@ export const dedup = outbox.table(
  * What Customer.io has taken, without payloads, in day partitions on `delivered_at`.
  * `PARTITION BY` is added by hand to the generated migration: drizzle-kit has no form for it.
  */
-export const delivered = outbox.table('delivered', {
-  id: uuid('id').notNull(),
-  destination: text('destination').notNull(),
-  lane: smallint('lane').notNull(),
-  seq: bigint('seq', { mode: 'bigint' }).notNull(),
-  operation: text('operation').notNull(),
-  orderingKey: text('ordering_key').notNull(),
-  enqueuedAt: instant('enqueued_at').notNull(),
-  deliveredAt: instant('delivered_at').notNull(),
-})
+export const delivered = outbox.table(
+  'delivered',
+  {
+    id: uuid('id').notNull(),
+    destination: text('destination').notNull(),
+    lane: smallint('lane').notNull(),
+    seq: bigint('seq', { mode: 'bigint' }).notNull(),
+    operation: text('operation').notNull(),
+    orderingKey: text('ordering_key').notNull(),
+    enqueuedAt: instant('enqueued_at').notNull(),
+    deliveredAt: instant('delivered_at').notNull(),
+    /** `suppressed_by_config`: the workspace's `allowRecipients` kept it from being sent. */
+    outcome: text('outcome').notNull().default('delivered'),
+    /** Customer.io's own id of a transactional message. */
+    deliveryId: text('delivery_id'),
+  },
+  (t) => [check('delivered_outcome', sql`${t.outcome} IN ('delivered', 'suppressed_by_config')`)],
+)
 
 /** Intents that will not be delivered as they stand, whole, with the reason. */
 export const deadLetters = outbox.table(
@@ -112,6 +122,8 @@ export const deadLetters = outbox.table(
     status: smallint('status'),
     field: text('field'),
     message: text('message'),
+    /** When the request began whose outcome is not known: reason `ambiguous`. */
+    requestedAt: instant('requested_at'),
   },
   (t) => [
     primaryKey({ name: 'dead_letters_pkey', columns: [t.id] }),
@@ -196,7 +208,7 @@ export const relays = outbox.table('relays', {
 /**
  * Settled intents counted per minute and bin of latency (enqueue to delivery), so that the throughput view
  * reads thousands of rows and not millions. Bin b holds latencies from 1.2^b to 1.2^(b+1) ms; bin −1 counts
- * dead letters. Lanes are separate rows: two lanes never wait for each other's count.
+ * dead letters, −2 deliveries later than an event triggers a campaign, −3 what `allowRecipients` held back. Lanes are separate rows: two lanes never wait for each other's count.
  */
 export const settledCounts = outbox.table(
   'settled_counts',
@@ -209,3 +221,12 @@ export const settledCounts = outbox.table(
   },
   (t) => [primaryKey({ name: 'settled_counts_pkey', columns: [t.minute, t.destination, t.lane, t.bin] })],
 )
+
+/**
+ * One row per rate limit: the theoretical arrival time of the generic cell rate algorithm. The whole fleet
+ * draws on it, by the database's clock.
+ */
+export const rateLimits = outbox.table('rate_limits', {
+  name: text('name').primaryKey(),
+  arrivesAt: instant('arrives_at').notNull(),
+})

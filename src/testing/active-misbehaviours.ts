@@ -59,6 +59,7 @@ export class ActiveMisbehaviours {
 
 function affects(misbehaviour: Misbehaviour, request: FakeRequest): boolean {
   if (misbehaviour.match !== undefined && !misbehaviour.match(request)) return false
+  if (misbehaviour.kind === 'refuse' && request.api === 'app') return false
   switch (misbehaviour.kind) {
     case 'refuse':
     case 'badRequest':

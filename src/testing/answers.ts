@@ -22,13 +22,27 @@ const metaError = (status: number, error: string): Answer => ({
 /** The description gives 401 no body; this is JSON, the `unauthorized` misbehaviour's is plain text: both occur. */
 export const unauthorized = metaError(401, 'Unauthorized request')
 export const notFound = metaError(404, 'Not found')
+export const tooManyRequests = metaError(429, 'Too many requests')
 
 /** A whole request refused, in the words of its endpoint. */
 export function refused(form: ErrorForm, status: number, refusal: Refusal): Answer {
   if (form === 'batch' || form === 'v2') return { status, body: JSON.stringify({ errors: [refusal] }) }
-  const text = refusal.field === '' ? refusal.message : `${refusal.field} ${refusal.message}`
-  if (form === 'v1Errors') return { status, body: JSON.stringify({ meta: { errors: [text] } }) }
-  return metaError(status, text)
+  if (form === 'v1Errors') return refusedAll(status, [refusal])
+  if (form === 'trigger') {
+    const source = { pointer: `/data/attributes/${refusal.field.replace(/[.[].*/, '')}` }
+    const error = { detail: textOf(refusal), source, status: String(status) }
+    return { status, body: JSON.stringify({ errors: [error] }) }
+  }
+  return metaError(status, textOf(refusal))
+}
+
+/** The form of Pipelines, and of some of v1. Which message of a batch an error is about is not said: nor is it published. */
+export function refusedAll(status: number, refusals: readonly Refusal[]): Answer {
+  return { status, body: JSON.stringify({ meta: { errors: refusals.map(textOf) } }) }
+}
+
+function textOf({ field, message }: Refusal): string {
+  return field === '' ? message : `${field} ${message}`
 }
 
 /** The answer to a batch of which some operations were refused and every other one taken. */
@@ -50,8 +64,8 @@ export function answerOf(misbehaviour: Deciding, form: ErrorForm): Answer | unde
       return page(misbehaviour.status ?? 502, 'Bad Gateway')
     case 'rateLimit': {
       const { retryAfter } = misbehaviour
-      const answer = metaError(429, 'Too many requests')
-      return retryAfter === undefined ? answer : { ...answer, headers: { 'retry-after': String(retryAfter) } }
+      if (retryAfter === undefined) return tooManyRequests
+      return { ...tooManyRequests, headers: { 'retry-after': String(retryAfter) } }
     }
     case 'serverError':
     case 'failOn':

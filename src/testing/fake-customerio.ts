@@ -1,5 +1,5 @@
 import { ActiveMisbehaviours, checkMilliseconds } from './active-misbehaviours.ts'
-import { unauthorized } from './answers.ts'
+import type { FakeBroadcast, FakeSend } from './app-journal.ts'
 import {
   checkOptions,
   type FakeCredentials,
@@ -7,7 +7,6 @@ import {
   isAuthorized,
 } from './fake-options.ts'
 import { type Exchange, type HttpServer, listen } from './http-server.ts'
-import type { OrderViolation } from './journal.ts'
 import type { Misbehaviour } from './misbehaviour.ts'
 import { type FakeObject, objectKeyOf } from './objects-store.ts'
 import {
@@ -16,7 +15,10 @@ import {
   type IgnoredOperation,
   isRecord,
 } from './operation.ts'
-import { parseRequest } from './parse-request.ts'
+import type { OrderViolation } from './order-check.ts'
+import { apiOf, parseRequest } from './parse-request.ts'
+import type { DroppedMessage, DuplicateMessage, FakeMessage } from './pipelines-journal.ts'
+import { checkLimits, type FakeLimits } from './rate-limits.ts'
 import {
   emptyState,
   type FakePerson,
@@ -31,28 +33,45 @@ import { Waiters } from './waiters.ts'
 /** Totals since start or `reset()`. */
 export interface FakeCounts {
   readonly requests: number
-  /** Operations received, whatever became of them. */
+  /** Operations received by any API, whatever became of them; a send, a trigger and a message are one each. */
   readonly operations: number
-  /** Operations that took effect. */
+  /** Operations of the Track API that took effect. */
   readonly applied: number
-  /** Events dropped because their ULID had been seen. */
+  /** Events dropped because their ULID had been seen, and Pipelines messages because their `messageId` had. */
   readonly duplicates: number
-  /** Operations answered 200 that had no effect. */
+  /** Operations of the Track API answered 200 that had no effect. */
   readonly ignored: number
-  /** Operations refused by a check or by a `refuse` misbehaviour. */
+  /** Operations refused by a check or by a `refuse` misbehaviour, on any API. */
   readonly refused: number
-  /** Operations applied after one of a higher sequence; 0 without `sequenceOf`. */
+  /** Operations and Pipelines messages applied after one of a higher sequence; 0 without `sequenceOf`. */
   readonly outOfOrder: number
+  /** Transactional messages accepted. */
+  readonly sends: number
+  /** Triggers of broadcasts accepted. */
+  readonly broadcasts: number
+  /** Messages of the Pipelines API that took effect. */
+  readonly pipelines: number
+  /** Messages of the Pipelines API answered 200 and lost. */
+  readonly dropped: number
 }
 
 /**
- * A Customer.io Track API (v1 and v2) in the process of a test: it checks what it gets against the published shapes and
- * limits, applies it as documented, remembers it in order, and misbehaves on request.
+ * A Customer.io in the process of a test, its Track API (v1 and v2), the sending part of its App API and its Pipelines API
+ * on one origin: it checks what it gets against the published shapes and limits, applies it as documented, remembers it in
+ * order, and misbehaves on request.
  *
- * Where Customer.io's description is silent, the fake decides as follows. Everything takes effect at once and in the order
- * of arrival. ULIDs are remembered for ever. A body over its limit is answered 413. v2 takes `anonymous_id` as the identifier
- * of an event, and a whole number for an `id`. An attribute of a device may be any JSON value. A merge moves attributes and
- * events, not devices. An operation about a suppressed person does not use up its ULID.
+ * On the Track API, where Customer.io's description is silent, the fake decides as follows. Everything takes effect at once
+ * and in the order of arrival. ULIDs are remembered for ever. A body over its limit is answered 413. v2 takes `anonymous_id`
+ * as the identifier of an event, and a whole number for an `id`. An attribute of a device may be any JSON value. A merge moves
+ * attributes and events, not devices. An operation about a suppressed person does not use up its ULID.
+ *
+ * The App API has no idempotency: every request accepted is one more send, also one whose answer was lost. Every template and
+ * every broadcast exists. It is not asked whether the people do, and a send creates nobody: `person` shows what the Track API
+ * applied. Wrong data of a trigger is answered 422, any other wrong body 400. Attachments are measured as base64.
+ *
+ * The Pipelines API remembers message ids for ever, whoever sent them; a message that was refused or dropped does not use up
+ * its own. In strict mode one wrong message refuses its whole batch. An id may be a whole number; a group needs its
+ * `groupId`. Semantic events (`User Deleted`) are events like any other.
  *
  * Made by {@link startFakeCustomerIo}.
  */
@@ -66,6 +85,7 @@ export class FakeCustomerIo implements AsyncDisposable {
   readonly #misbehaviours = new ActiveMisbehaviours()
   readonly #waiters = new Waiters()
   #latencyMs: number
+  #limits: FakeLimits
   #state: RecordedState
 
   /** @internal */
@@ -74,7 +94,9 @@ export class FakeCustomerIo implements AsyncDisposable {
     this.#server = server
     this.#latencyMs = options.latencyMs ?? 0
     this.#state = emptyState(options)
-    this.credentials = { siteId: options.siteId, apiKey: options.trackApiKey }
+    const { siteId, trackApiKey: apiKey, appApiKey, pipelinesWriteKey } = options
+    this.credentials = { siteId, apiKey, appApiKey, pipelinesWriteKey }
+    this.#limits = options.limits ?? {}
     this.url = `http://${host.includes(':') ? `[${host}]` : host}:${server.port}`
   }
 
@@ -88,12 +110,22 @@ export class FakeCustomerIo implements AsyncDisposable {
     this.#latencyMs = ms
   }
 
+  /** The rates that the App API enforces from now on. */
+  get limits(): FakeLimits {
+    return this.#limits
+  }
+
+  set limits(limits: FakeLimits) {
+    checkLimits(limits)
+    this.#limits = limits
+  }
+
   /** The requests received. */
   get requests(): RequestLog {
     return this.#state.requests
   }
 
-  /** Every operation that took effect, in order. Grows while requests come in; empty with `keepOperations: false`. */
+  /** Every operation of the Track API that took effect, in order. Grows while requests come in; empty with `keepOperations: false`. */
   get applied(): readonly AppliedOperation[] {
     return this.#state.journal.applied
   }
@@ -110,12 +142,46 @@ export class FakeCustomerIo implements AsyncDisposable {
 
   /** With `sequenceOf`: first deliveries that came after a later one of their person; the first 1,000. */
   get outOfOrder(): readonly OrderViolation[] {
-    return this.#state.journal.outOfOrder
+    return this.#state.order.violations
+  }
+
+  /** Every transactional message that was accepted, in order; empty with `keepOperations: false`. */
+  get sends(): readonly FakeSend[] {
+    return this.#state.app.sends
+  }
+
+  /** Every trigger of a broadcast that was accepted, in order; empty with `keepOperations: false`. */
+  get broadcasts(): readonly FakeBroadcast[] {
+    return this.#state.app.broadcasts
+  }
+
+  /** Every message of the Pipelines API that took effect, in order; empty with `keepOperations: false`. */
+  get pipelines(): readonly FakeMessage[] {
+    return this.#state.pipelines.applied
+  }
+
+  /** Pipelines messages dropped because their `messageId` had been seen; empty with `keepOperations: false`. */
+  get pipelinesDuplicates(): readonly DuplicateMessage[] {
+    return this.#state.pipelines.duplicates
+  }
+
+  /** Pipelines messages answered 200 and lost, for want of strict mode; empty with `keepOperations: false`. */
+  get pipelinesDropped(): readonly DroppedMessage[] {
+    return this.#state.pipelines.dropped
   }
 
   get counts(): FakeCounts {
-    const { counts, journal, requests } = this.#state
-    return { requests: requests.total, ...counts, ...journal.counts }
+    const { counts, journal, order, app, pipelines, requests } = this.#state
+    return {
+      requests: requests.total,
+      ...counts,
+      ...journal.counts,
+      duplicates: journal.counts.duplicates + pipelines.counts.duplicates,
+      outOfOrder: order.count,
+      ...app.counts,
+      pipelines: pipelines.counts.applied,
+      dropped: pipelines.counts.dropped,
+    }
   }
 
   /** The person with that identifier as they are now, or as they were deleted; undefined for one never heard of. */
@@ -158,7 +224,7 @@ export class FakeCustomerIo implements AsyncDisposable {
     )
   }
 
-  /** Forgets everything received and applied, and ends every misbehaviour. Credentials and `latencyMs` stay. */
+  /** Forgets everything received and applied, and ends every misbehaviour. Credentials, `limits` and `latencyMs` stay. */
   reset(): void {
     this.#misbehaviours.clear()
     this.#state = emptyState(this.#options)
@@ -190,8 +256,9 @@ export class FakeCustomerIo implements AsyncDisposable {
     const { method, path, bytes } = exchange.request
     const receivedAt = Date.now()
     const parsed = parseRequest(exchange.request)
-    const operations = parsed.kind === 'operations' ? parsed.operations : []
-    const verdict = this.#misbehaviours.judge({ method, path, operations: operations.filter(isRecord) })
+    const api = apiOf(path)
+    const operations = 'operations' in parsed ? parsed.operations : []
+    const verdict = this.#misbehaviours.judge({ method, path, api, operations: operations.filter(isRecord) })
     const { deciding, latencyMs, refuse } = verdict
     state.counts.operations += operations.length
     const record = state.requests.receive({
@@ -202,11 +269,14 @@ export class FakeCustomerIo implements AsyncDisposable {
       receivedAt,
       misbehaviour: deciding?.kind,
     })
-    const arrival = { requestOrdinal: record.ordinal, receivedAt }
     const regular = takesEffect(deciding)
-      ? isAuthorized(exchange.authorization, this.credentials)
-        ? serveRequest(state, parsed, refuse, arrival, this.#options.region ?? 'us')
-        : unauthorized
+      ? serveRequest(state, parsed, {
+          authorized: isAuthorized(api, exchange.authorization, this.credentials),
+          refuse,
+          arrival: { requestOrdinal: record.ordinal, receivedAt },
+          limits: this.#limits,
+          region: this.#options.region ?? 'us',
+        })
       : undefined
     exchange.after(this.#latencyMs + latencyMs, () => {
       const status = endExchange(exchange, deciding, parsed, regular)
@@ -220,7 +290,7 @@ export class FakeCustomerIo implements AsyncDisposable {
  *
  * ```ts
  * await using fake = await startFakeCustomerIo()
- * // … point the relay at it: CUSTOMERIO_TRACK_URL=fake.url
+ * // … point the relay at it: CUSTOMERIO_TRACK_URL, CUSTOMERIO_APP_URL and CUSTOMERIO_PIPELINES_URL = fake.url
  * await fake.until(() => fake.person({ id: 'u1' })?.events.length === 1)
  * fake.misbehave({ kind: 'outage', times: 5 })
  * ```

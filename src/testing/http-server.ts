@@ -55,19 +55,21 @@ function collect(
   timers: Set<NodeJS.Timeout>,
   handle: (exchange: Exchange) => void,
 ): void {
+  const { method = 'GET', url = '/', headers } = message
+  const query = url.indexOf('?')
+  const path = query === -1 ? url : url.slice(0, query)
+  const kept = bodyBytesKept(path)
   const chunks: Buffer[] = []
   let bytes = 0
   message.on('data', (chunk: Buffer) => {
     bytes += chunk.length
-    if (bytes <= bodyBytesKept) chunks.push(chunk)
+    if (bytes <= kept) chunks.push(chunk)
     else chunks.length = 0
   })
   message.on('end', () => {
-    const { method = 'GET', url = '/' } = message
-    const query = url.indexOf('?')
-    const path = query === -1 ? url : url.slice(0, query)
-    const request = { method, path, bytes, body: Buffer.concat(chunks) }
-    handle({ request, authorization: message.headers.authorization, ...waysToEnd(response, timers) })
+    const strict = headers['x-strict-mode'] === '1'
+    const request = { method, path, bytes, body: Buffer.concat(chunks), strict }
+    handle({ request, authorization: headers.authorization, ...waysToEnd(response, timers) })
   })
 }
 

@@ -13,10 +13,10 @@
  *
  * @module
  */
+export type { FakeAudience, FakeBroadcast, FakeSend, FakeSendKind } from './app-journal.ts'
 export type { FakeCounts, FakeCustomerIo } from './fake-customerio.ts'
 export { startFakeCustomerIo } from './fake-customerio.ts'
 export type { FakeCredentials, FakeCustomerIoOptions } from './fake-options.ts'
-export type { OrderViolation } from './journal.ts'
 export type {
   BadRequest,
   Drip,
@@ -39,12 +39,16 @@ export type { FakeObject } from './objects-store.ts'
 export type {
   AppliedOperation,
   DuplicateOperation,
+  FakeApi,
   FakeOperation,
   IgnoredBecause,
   IgnoredOperation,
   Refusal,
 } from './operation.ts'
+export type { OrderViolation } from './order-check.ts'
 export type { FakeDevice } from './people-store.ts'
+export type { DroppedMessage, DuplicateMessage, FakeMessage } from './pipelines-journal.ts'
 export { publishedLimits } from './published-limits.ts'
+export type { FakeLimits } from './rate-limits.ts'
 export type { FakePerson, PersonLookup } from './recorded-state.ts'
 export type { RequestLog, RequestRecord } from './request-log.ts'

@@ -1,11 +1,15 @@
-import type { FakeOperation, Refusal } from './operation.ts'
+import type { FakeApi, FakeOperation, Refusal } from './operation.ts'
 
 /** A request as a `match` predicate sees it. */
 export interface FakeRequest {
   readonly method: string
   /** Without the query: `/api/v2/batch`. */
   readonly path: string
-  /** In v2 form, as they arrived, before any check; empty where the body could not be read. */
+  readonly api: FakeApi
+  /**
+   * As they arrived, before any check: in v2 form for the Track API, as `{ kind, body }` for the others. Empty where the
+   * body could not be read.
+   */
   readonly operations: readonly FakeOperation[]
 }
 
@@ -53,8 +57,9 @@ export interface ServerError extends Scope, Ambiguous {
 }
 
 /**
- * Refuses single operations: 207 with the rest taken in a batch, 400 on the other endpoints. Affects only requests that
- * carry such an operation.
+ * Refuses single operations: 207 with the rest taken in a batch of the Track API, 400 on its other endpoints; on the
+ * Pipelines API 400 for the request in strict mode, else 200 with the rest taken. Affects only requests that carry such an
+ * operation, and none of the App API: there `badRequest` does the same.
  */
 export interface Refuse extends Scope {
   readonly kind: 'refuse'
@@ -62,7 +67,7 @@ export interface Refuse extends Scope {
   readonly operation: (operation: FakeOperation) => Partial<Refusal> | boolean | undefined
 }
 
-/** 401 with a plain-text body, whatever the credentials: a key that was rotated or revoked. */
+/** 401 with a plain-text body, whatever the credentials, and whatever the mode: a key that was rotated or revoked. */
 export interface Unauthorized extends Scope {
   readonly kind: 'unauthorized'
   /** Default: 401. */

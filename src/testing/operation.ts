@@ -1,3 +1,6 @@
+/** Whose path a request went to; `track` for one that is nobody's. */
+export type FakeApi = 'track' | 'app' | 'pipelines'
+
 /**
  * One operation of the Track API, in the form of v2. A v1 request is translated to this form before it is checked,
  * matched and kept, so that a test need not know by which way an operation came:
@@ -8,6 +11,12 @@
  *   attributes?}` (`data` → `attributes`); `POST /events` the same with `identifiers: { anonymous_id }`
  * - `PUT /customers/{id}/devices` → `action:'add_device'` (`device.id` → `device.token`)
  * - `POST /push/events` → `{type:'delivery', action:'event', identifiers:{id}, name, attributes:{device_token}, timestamp?}`
+ *
+ * What the other APIs take has a form of its own, `kind` and `body`:
+ *
+ * - `POST /v1/send/{kind}` → `{kind:'email'|'push'|'sms'|'inbox_message'|'in_app', body}`
+ * - `POST /v1/campaigns/{id}/triggers` → `{kind:'broadcast', broadcastId, body}`
+ * - a message of the Pipelines API → `{kind:'identify'|'track'|'page'|'screen'|'group'|'alias', body}`
  *
  * In a predicate the operation may be malformed: it is as it arrived, before any check.
  */
@@ -24,6 +33,10 @@ export interface FakeOperation {
   readonly device?: Readonly<Record<string, unknown>>
   readonly primary?: Readonly<Record<string, unknown>>
   readonly secondary?: Readonly<Record<string, unknown>>
+  /** Of the App and the Pipelines API only. */
+  readonly kind?: string
+  /** Of the App and the Pipelines API only: the request's body, or the message, as it came. */
+  readonly body?: Readonly<Record<string, unknown>>
   readonly [field: string]: unknown
 }
 

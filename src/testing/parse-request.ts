@@ -1,11 +1,13 @@
-import { type FakeOperation, invalid, isRecord, type Refusal, tooLarge } from './operation.ts'
+import { type AppRequest, isTriggerPath, parseApp } from './app-routes.ts'
+import { type FakeApi, type FakeOperation, invalid, isRecord, type Refusal, tooLarge } from './operation.ts'
+import { isPipelinesPath, type PipelinesRequest, parsePipelines } from './pipelines-routes.ts'
 import { publishedLimits } from './published-limits.ts'
 import { parseV1 } from './v1-routes.ts'
 
 /** How an endpoint words a refusal. */
-export type ErrorForm = 'batch' | 'v2' | 'v1Error' | 'v1Errors'
+export type ErrorForm = 'batch' | 'v2' | 'v1Error' | 'v1Errors' | 'trigger'
 
-/** A request as one of a closed set; `operations` are in v2 form and unchecked. */
+/** A request as one of a closed set; `operations` are unchecked, those of the Track API in v2 form. */
 export type ParsedRequest =
   | { readonly kind: 'operations'; readonly form: ErrorForm; readonly operations: readonly FakeOperation[] }
   /** The whole request is refused. */
@@ -17,9 +19,18 @@ export type ParsedRequest =
     }
   | { readonly kind: 'region' }
   | { readonly kind: 'unknown' }
+  | AppRequest
+  | PipelinesRequest
 
-/** More than this is not kept while it arrives; the answer is 413 on every endpoint. */
-export const bodyBytesKept = 4_000_000
+/** More than this is not kept while it arrives, and no endpoint takes it. */
+export function bodyBytesKept(path: string): number {
+  return isTriggerPath(path) ? publishedLimits.broadcastBytes : 4_000_000
+}
+
+export function apiOf(path: string): FakeApi {
+  if (!path.startsWith('/v1/')) return 'track'
+  return isPipelinesPath(path) ? 'pipelines' : 'app'
+}
 
 export interface RawRequest {
   readonly method: string
@@ -27,15 +38,25 @@ export interface RawRequest {
   /** Of the whole body, also where it was too long to be kept. */
   readonly bytes: number
   readonly body: Buffer
+  /** Whether it came with `X-Strict-Mode: 1`. */
+  readonly strict: boolean
 }
 
 /** Routes and reads a request. */
 export function parseRequest(request: RawRequest): ParsedRequest {
-  const { method, path } = request
+  const { method, path, bytes, strict } = request
+  const read = () => readJson(request)
   if (method === 'POST' && path === '/api/v2/batch') return parseBatch(request)
   if (method === 'POST' && path === '/api/v2/entity') return parseEntity(request)
-  if (!path.startsWith('/api/v1/')) return { kind: 'unknown' }
-  return parseV1(method, path, () => readJson(request))
+  if (path.startsWith('/api/v1/')) return parseV1(method, path, read)
+  switch (apiOf(path)) {
+    case 'track':
+      return { kind: 'unknown' }
+    case 'app':
+      return parseApp(method, path, bytes, bodyBytesKept(path), read)
+    case 'pipelines':
+      return method === 'POST' ? parsePipelines(path, bytes, strict, read) : { kind: 'unknown' }
+  }
 }
 
 /** The description names no status for a body over 500 KB; the usual one for it is 413, apart from "malformed", 400. */
@@ -68,8 +89,8 @@ function bodyTooLarge(form: ErrorForm, limit: number): ParsedRequest {
 }
 
 /** Undefined where the body is no JSON: JSON itself has no undefined. */
-function readJson({ body, bytes }: RawRequest): unknown {
-  if (bytes > bodyBytesKept) return undefined
+function readJson({ path, body, bytes }: RawRequest): unknown {
+  if (bytes > bodyBytesKept(path)) return undefined
   try {
     return JSON.parse(body.toString('utf8'))
   } catch {

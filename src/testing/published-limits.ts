@@ -21,6 +21,22 @@ export const publishedLimits = {
   operationBytes: 32_000,
   /** The whole body of `/batch`; bytes. More is answered 413. */
   batchBytes: 500_000,
+  /** All attachments of an email, as base64; fewer bytes than this. More is answered 413. */
+  attachmentsBytes: 2_000_000,
+  /** Recipients of an email in `to`, `cc` and `bcc`. */
+  emailRecipients: 15,
+  /** How far ahead `send_at` may be; days. */
+  sendAtDays: 90,
+  /** The whole body of a broadcast's trigger; bytes. More is answered 413. */
+  broadcastBytes: 25_000_000,
+  /** `data` of a broadcast's trigger, as JSON; bytes. */
+  broadcastDataBytes: 50_000,
+  /** `ids`, `emails` or `per_user_data` of a broadcast's trigger. */
+  broadcastRecipients: 10_000,
+  /** One call of the Pipelines API, or one message of its batch; bytes. */
+  pipelinesMessageBytes: 32_000,
+  /** The whole body of the Pipelines API's batch; bytes. */
+  pipelinesBatchBytes: 500_000,
 } as const
 
 /** Whether `text` takes more than `limit` bytes. Counts only where the length leaves it open. */

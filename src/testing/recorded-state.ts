@@ -1,9 +1,13 @@
+import { AppJournal } from './app-journal.ts'
 import type { World } from './apply-operation.ts'
 import type { FakeCustomerIoOptions } from './fake-options.ts'
 import { Journal } from './journal.ts'
 import { ObjectsStore } from './objects-store.ts'
 import type { AppliedOperation } from './operation.ts'
+import { OrderCheck } from './order-check.ts'
 import { type FakeDevice, PeopleStore, personKeyOf, type Profile } from './people-store.ts'
+import { PipelinesJournal } from './pipelines-journal.ts'
+import { RateLimiter } from './rate-limits.ts'
 import { Requests } from './request-log.ts'
 
 /** A person as Customer.io would show them after everything that was applied. */
@@ -46,16 +50,25 @@ export type PersonLookup =
 
 /** Everything that `reset()` forgets. */
 export interface RecordedState extends World {
+  readonly app: AppJournal
+  readonly pipelines: PipelinesJournal
+  readonly order: OrderCheck
+  readonly limiter: RateLimiter
   readonly requests: Requests
   readonly counts: { operations: number; refused: number }
 }
 
 export function emptyState(options: FakeCustomerIoOptions): RecordedState {
   const { keepOperations = true, keepRequests = 1_000, sequenceOf } = options
+  const order = new OrderCheck(sequenceOf)
   return {
     people: new PeopleStore(),
     objects: new ObjectsStore(),
-    journal: new Journal({ keepOperations, sequenceOf }),
+    journal: new Journal({ keepOperations, order }),
+    app: new AppJournal(keepOperations),
+    pipelines: new PipelinesJournal(keepOperations, order),
+    order,
+    limiter: new RateLimiter(),
     requests: new Requests(keepRequests),
     counts: { operations: 0, refused: 0 },
   }

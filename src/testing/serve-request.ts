@@ -1,12 +1,24 @@
 import type { Deciding } from './active-misbehaviours.ts'
-import { type Answer, answerOf, notFound, partlyRefused, refused, regionAnswer, taken } from './answers.ts'
+import {
+  type Answer,
+  answerOf,
+  notFound,
+  partlyRefused,
+  refused,
+  regionAnswer,
+  taken,
+  unauthorized,
+} from './answers.ts'
 import { applyOperation } from './apply-operation.ts'
 import { checkOperation } from './check-operation.ts'
 import type { Exchange } from './http-server.ts'
 import { type Arrival, type FakeOperation, isRecord, type Refusal, tooLarge } from './operation.ts'
 import type { ErrorForm, ParsedRequest } from './parse-request.ts'
 import { exceedsJsonBytes, publishedLimits } from './published-limits.ts'
+import type { FakeLimits } from './rate-limits.ts'
 import type { RecordedState } from './recorded-state.ts'
+import { serveSend, serveTrigger } from './serve-app.ts'
+import { serveMessages } from './serve-pipelines.ts'
 
 type Refuse = ((operation: FakeOperation) => Refusal | undefined) | undefined
 
@@ -17,14 +29,23 @@ export function takesEffect(misbehaviour: Deciding | undefined): boolean {
   return 'after' in misbehaviour && misbehaviour.after === 'apply'
 }
 
-/** Gives an authorized request its effect, and returns the regular answer. */
+export interface Circumstances {
+  readonly authorized: boolean
+  readonly refuse: Refuse
+  readonly arrival: Arrival
+  readonly limits: FakeLimits
+  readonly region: 'us' | 'eu'
+}
+
+/** Gives a request its effect, and returns the regular answer. */
 export function serveRequest(
   state: RecordedState,
   parsed: ParsedRequest,
-  refuse: Refuse,
-  arrival: Arrival,
-  region: 'us' | 'eu',
+  { authorized, refuse, arrival, limits, region }: Circumstances,
 ): Answer {
+  // The Pipelines API answers for a wrong key by itself: only strict mode hears of it.
+  if (parsed.kind === 'messages') return serveMessages(state, parsed, authorized, refuse, arrival)
+  if (!authorized) return unauthorized
   switch (parsed.kind) {
     case 'unknown':
       return notFound
@@ -34,6 +55,10 @@ export function serveRequest(
       return refused(parsed.form, parsed.status, parsed.refusal)
     case 'operations':
       return serveOperations(state, parsed.operations, parsed.form, refuse, arrival)
+    case 'send':
+      return serveSend(state, parsed, limits, arrival)
+    case 'trigger':
+      return serveTrigger(state, parsed, limits, arrival)
   }
 }
 

@@ -116,6 +116,10 @@ test('reset forgets what was received, ULIDs and misbehaviours', async () => {
     ignored: 0,
     refused: 0,
     outOfOrder: 0,
+    sends: 0,
+    broadcasts: 0,
+    pipelines: 0,
+    dropped: 0,
   })
   expect(await batch(fake, [event('u1', { id: ulid })])).toBe(200)
   expect(fake.applied.map(({ ordinal, requestOrdinal }) => [ordinal, requestOrdinal])).toEqual([[1, 1]])

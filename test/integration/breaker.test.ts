@@ -7,7 +7,7 @@ import { eventually } from '../support/eventually.ts'
 
 const DESTINATION = 'default/track'
 const OK: Answer = { kind: 'accepted', refused: [] }
-const DOWN: Answer = { kind: 'unavailable', status: 503, message: 'down' }
+const DOWN: Answer = { kind: 'unavailable', status: 503, outcome: 'not_applied', message: 'down' }
 const REFUSED: Answer = { kind: 'credential', status: 401, message: 'who are you' }
 const LIMITED: Answer = { kind: 'rate_limited', retryAfterMs: 50, message: 'slow down' }
 const BAD: Answer = { kind: 'rejected', status: 400, message: 'bad' }

@@ -151,7 +151,7 @@ test('a request that does not end is given up at the deadline, exit status 1', a
   const { relay } = await startRelay('--shutdown-timeout', '1', '--request-timeout', '60')
   fake.misbehave({ kind: 'hang' })
   await enqueue('signed_up')
-  await fake.until(() => fake.counts.requests === 1)
+  await fake.until(() => fake.counts.requests === 2) // the first asked for the region
   relay.child.kill('SIGTERM')
   expect((await relay.ended()).status).toBe(1)
   expect(relay.stdout).toContain('not stopped within --shutdown-timeout')
@@ -161,7 +161,7 @@ test('a second signal ends it at once', async () => {
   const { relay } = await startRelay('--request-timeout', '60')
   fake.misbehave({ kind: 'hang' })
   await enqueue('signed_up')
-  await fake.until(() => fake.counts.requests === 1)
+  await fake.until(() => fake.counts.requests === 2) // the first asked for the region
   relay.child.kill('SIGINT')
   await relay.printed(/"signal":"SIGINT","message":"stopping"/)
   relay.child.kill('SIGINT')

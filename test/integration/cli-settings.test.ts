@@ -27,7 +27,25 @@ test.each<[string, string[], Record<string, string>, RegExp]>([
     'no credentials',
     ['relay'],
     NOBODY,
-    /set CUSTOMERIO_SITE_ID|CUSTOMERIO_SITE_ID is not set.*CUSTOMERIO_TRACK_API_KEY is not set/,
+    /no credentials: set CUSTOMERIO_SITE_ID and CUSTOMERIO_TRACK_API_KEY.*CUSTOMERIO_APP_API_KEY.*CUSTOMERIO_PIPELINES_WRITE_KEY.*--config/,
+  ],
+  [
+    'a site id alone',
+    ['relay'],
+    { ...NOBODY, CUSTOMERIO_SITE_ID: 'site' },
+    /CUSTOMERIO_TRACK_API_KEY is not set: .* belongs to CUSTOMERIO_SITE_ID/,
+  ],
+  [
+    'a Track key alone',
+    ['relay'],
+    { ...NOBODY, CUSTOMERIO_TRACK_API_KEY: SECRET },
+    /CUSTOMERIO_SITE_ID is not set: .* CUSTOMERIO_TRACK_API_KEY belongs to/,
+  ],
+  [
+    'a config file that is not there',
+    ['relay', '--config', '/nowhere/relay.json'],
+    NOBODY,
+    /--config: cannot read \/nowhere\/relay.json: ENOENT/,
   ],
   [
     'a region of elsewhere',
@@ -40,6 +58,12 @@ test.each<[string, string[], Record<string, string>, RegExp]>([
     ['relay'],
     { ...NOBODY, ...CREDENTIALS, CUSTOMERIO_TRACK_URL: 'ftp://x' },
     /CUSTOMERIO_TRACK_URL must be an http/,
+  ],
+  [
+    'no origin of the App API',
+    ['relay'],
+    { ...NOBODY, CUSTOMERIO_APP_API_KEY: SECRET, CUSTOMERIO_APP_URL: 'app.example.com' },
+    /CUSTOMERIO_APP_URL must be an http/,
   ],
   [
     'a loud log',

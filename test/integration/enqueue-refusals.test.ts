@@ -87,7 +87,7 @@ const bad = (fields: object) =>
   ({ operation: 'track', customerId: 'u1', name: 'n', ...fields }) as unknown as Intent
 const BAD_INTENTS: readonly (readonly [string, Intent, field: string])[] = [
   ['an unknown operation', bad({ operation: 'trak' }), 'operation'],
-  ['an operation that is still to come', bad({ operation: 'sendEmail' }), 'operation'],
+  ['an operation that no relay knows', bad({ operation: 'sendWhatsApp' }), 'operation'],
   ['a payload of 33 KB', bad({ data: { text: 'x'.repeat(33 * 1024) } }), ''],
   ['a Date in the payload', bad({ data: { at: [new Date(0)] } }), 'data.at[0]'],
   ['NaN in the payload', bad({ data: { total: Number.NaN } }), 'data.total'],

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createOutbox, type Intent } from '../../src/index.ts'
 import { OPERATIONS } from '../../src/intent/operations.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
+import { GOLDENS } from '../support/goldens.ts'
 
 const outbox = createOutbox()
 let db: TestDatabase
@@ -33,7 +34,7 @@ describe('the signatures are those that are documented', () => {
   })
 })
 
-const INTENTS: readonly Intent[] = [
+const TRACK_INTENTS: readonly Intent[] = [
   { operation: 'identify', customerId: 42, attributes: { plan: 'pro', tags: ['a'], gone: null } },
   { operation: 'track', identifiers: { email: 'jane@example.com' }, name: 'placed', data: { n: 1.5 } },
   { operation: 'trackPageView', customerId: 'u', path: '/a?b=c' },
@@ -50,8 +51,18 @@ const INTENTS: readonly Intent[] = [
   },
 ]
 
-test('the list of intents below has every operation', () => {
-  expect(INTENTS.map(({ operation }) => operation)).toEqual(OPERATIONS)
+const written = new Set<string>(TRACK_INTENTS.map(({ operation }) => operation))
+/** One of each operation: those above, and of the others the first golden. */
+const INTENTS: readonly Intent[] = [
+  ...TRACK_INTENTS,
+  ...OPERATIONS.filter((operation) => !written.has(operation)).map((operation) => {
+    const golden = GOLDENS.find((one) => one.operation === operation)
+    return { operation, ...(golden?.payload as object) } as Intent
+  }),
+]
+
+test('the list of intents has every operation', () => {
+  expect(INTENTS.map(({ operation }) => operation).toSorted()).toEqual(OPERATIONS.toSorted())
 })
 
 const ROW = `SELECT id, destination, lane, format, operation, payload::text, ordering_key, priority, on_ambiguous,

@@ -10,7 +10,11 @@ afterAll(() => db.drop())
 const VALID = { operation: 'identify', payload: { customerId: 1 } }
 const REFUSED: readonly (readonly [string, fields: Record<string, unknown>, message: string])[] = [
   ['an unknown operation', { operation: 'trak' }, "outbox: unknown operation 'trak'"],
-  ['an operation to come', { operation: 'sendEmail' }, "outbox: unknown operation 'sendEmail'"],
+  [
+    'an operation that no relay knows',
+    { operation: 'sendWhatsApp' },
+    "outbox: unknown operation 'sendWhatsApp'",
+  ],
   ['no operation', { operation: null }, 'outbox: unknown operation NULL'],
   ['no payload', { payload: null }, 'outbox: identify: payload must be a JSON object, got NULL'],
   ['an array for a payload', { payload: [1] }, 'outbox: identify: payload must be a JSON object, got array'],

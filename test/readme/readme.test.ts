@@ -1,10 +1,13 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { OPERATIONS, OPERATIONS_TO_COME } from '../../src/intent/operations.ts'
+import { readConfigFile } from '../../src/cli/config-file.ts'
+import { OPERATIONS } from '../../src/intent/operations.ts'
 import { resolveRelayOptions } from '../../src/relay/options.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { at, type Block, blocksOf, REPOSITORY, readDocument } from './blocks.ts'
@@ -178,7 +181,7 @@ describe('facts', () => {
     const settings = Object.entries(options).flatMap(([name, value]) =>
       typeof value === 'number'
         ? [[name, value]]
-        : typeof value === 'object' && name !== 'customerio'
+        : typeof value === 'object' && name !== 'workspaces'
           ? Object.entries(value).map(([part, each]) => [`${name}.${part}`, each])
           : [],
     )
@@ -186,12 +189,21 @@ describe('facts', () => {
   })
 
   test('the operations are those of the table', () => {
-    const [, today = '', toCome = ''] =
-      readme.match(/^\| (`identify`.*) +\| (`trackAnonymous`.*) +\|$/m) ?? []
-    const names = (cell: string) => [...cell.matchAll(/`([\w.*]+)`/g)].map(([, name]) => name)
-    expect(names(today)).toEqual(OPERATIONS)
-    const expected = OPERATIONS_TO_COME.filter((name) => !name.startsWith('pipelines.'))
-    expect(names(toCome)).toEqual([...expected, 'pipelines.*'])
+    const [table = ''] = readme.match(/^\| API .*\n(\|.*\n)+/m) ?? []
+    expect([...table.matchAll(/`([\w.]+)`/g)].map(([, name]) => name)).toEqual(OPERATIONS)
+  })
+
+  test('the config file is one that the relay takes', async () => {
+    const example = of('json').find(({ code }) => code.includes('"workspaces"'))
+    const keys = (example?.code ?? '').replace(/\{ "(env|file)": "[^"]*" \}/g, '{ "env": "PATH" }')
+    const folder = await mkdtemp(path.join(tmpdir(), 'customerio-outbox-config-'))
+    try {
+      await writeFile(path.join(folder, 'workspaces.json'), keys)
+      const workspaces = await readConfigFile(path.join(folder, 'workspaces.json'))
+      expect(Object.keys(workspaces)).toEqual(['brand-a', 'staging'])
+    } finally {
+      await rm(folder, { recursive: true })
+    }
   })
 
   test('every link within the repository leads somewhere', () => {

@@ -1,6 +1,10 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
 import {
   createOutbox,
   createRelay,
+  type EnqueueOptions,
   type Intent,
   type Outbox,
   type Relay,
@@ -21,14 +25,20 @@ export const QUICK: Settings = {
   retry: { attempts: 1, initialDelayMs: 5 },
   breaker: { failures: 5, successes: 3, halfOpenAfterMs: 200, maxHalfOpenAfterMs: 400 },
   requestTimeoutMs: 1_000,
+  checkRegion: false,
 }
+
+const CHILD = fileURLToPath(new URL('./relay-child.ts', import.meta.url))
 
 export interface Harness {
   readonly db: TestDatabase
   readonly fake: FakeCustomerIo
   readonly outbox: Outbox
   relay(settings?: Settings): Promise<Relay>
+  /** The same in a process of its own, to be killed. */
+  relayProcess(settings?: Settings): Promise<ChildProcess>
   enqueue(...intents: Intent[]): Promise<string[]>
+  enqueueWith(options: Omit<EnqueueOptions, 'dedupKey'>, ...intents: Intent[]): Promise<string[]>
   /** Waits until the queue is empty. */
   drained(withinMs?: number): Promise<void>
   close(): Promise<void>
@@ -40,33 +50,96 @@ export async function startHarness(fakeOptions: FakeCustomerIoOptions = {}): Pro
   const fake = await startFakeCustomerIo(fakeOptions)
   const outbox = createOutbox()
   const relays: Relay[] = []
+  const children: ChildProcess[] = []
+  const optionsOf = (settings: Settings = {}): RelayOptions => ({
+    connectionString: db.url,
+    ...('workspaces' in settings ? {} : { customerio: everyApi(fake) }),
+    ...QUICK,
+    ...settings,
+  })
+  const enqueueWith: Harness['enqueueWith'] = async (options, ...intents) => {
+    const results = await db.transaction((tx) => outbox.enqueue(tx, intents, options))
+    return results.map(({ id }) => id ?? '')
+  }
   return {
     db,
     fake,
     outbox,
-    async relay(settings = {}) {
-      const relay = createRelay({
-        connectionString: db.url,
-        customerio: { siteId: 'site', trackApiKey: 'key', trackUrl: fake.url },
-        ...QUICK,
-        ...settings,
-      })
+    async relay(settings) {
+      const relay = createRelay(optionsOf(settings))
       relays.push(relay)
       await relay.start()
       return relay
     },
-    async enqueue(...intents) {
-      const results = await db.transaction((tx) => outbox.enqueue(tx, intents))
-      return results.map(({ id }) => id ?? '')
+    async relayProcess(settings) {
+      const child = spawn(process.execPath, [CHILD], {
+        env: { ...process.env, RELAY_OPTIONS: JSON.stringify(optionsOf(settings)) },
+        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+      })
+      children.push(child)
+      await Promise.race([
+        once(child, 'message'),
+        once(child, 'exit').then(([code]) => Promise.reject(new Error(`the relay ended with ${code}`))),
+      ])
+      return child
     },
+    enqueue: (...intents) => enqueueWith({}, ...intents),
+    enqueueWith,
     async drained(withinMs) {
       const left = () => db.rows('SELECT 1 FROM outbox.intents WHERE lane >= 0 LIMIT 1')
       await eventually('an empty queue', async () => (await left()).length === 0, withinMs)
     },
     async close() {
+      await Promise.all(children.map(endChild))
       await Promise.all(relays.map((relay) => relay.stop()))
       await fake.close()
       await db.drop()
+    },
+  }
+}
+
+async function endChild(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const exited = once(child, 'exit')
+  child.kill('SIGKILL')
+  await exited
+}
+
+/** Keys for every API of one fake. */
+export function everyApi(fake: Pick<FakeCustomerIo, 'url'>) {
+  return {
+    siteId: 'site',
+    trackApiKey: 'key',
+    appApiKey: 'app-key',
+    pipelinesWriteKey: 'write-key',
+    trackUrl: fake.url,
+    appUrl: fake.url,
+    pipelinesUrl: fake.url,
+  }
+}
+
+/** Ids of people who share one lane of a destination. */
+export async function peopleOfOneLane(
+  db: TestDatabase,
+  destination: string,
+  count: number,
+): Promise<string[]> {
+  const rows = await db.rows<{ id: string }>(
+    `SELECT 'p' || n AS id FROM generate_series(1, 100 * $2::int) n
+     WHERE outbox.lane_of($1, 'p' || n, 'normal') = 3 LIMIT $2`,
+    [destination, count],
+  )
+  return rows.map(({ id }) => id)
+}
+
+export function email(customerId: string, n: number): Intent {
+  return {
+    operation: 'sendEmail',
+    message: {
+      to: `${customerId}@example.com`,
+      identifiers: { id: customerId },
+      transactional_message_id: 1,
+      message_data: { n },
     },
   }
 }

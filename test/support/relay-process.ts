@@ -17,7 +17,7 @@ export async function startRelayProcess(
   customerioUrl: string,
   ...flags: string[]
 ): Promise<RelayProcess> {
-  const child = spawn(process.execPath, [MAIN, 'relay', ...flags], {
+  const child = spawn(process.execPath, [MAIN, 'relay', '--no-check-region', ...flags], {
     env: {
       ...process.env,
       DATABASE_URL: databaseUrl,

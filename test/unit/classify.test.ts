@@ -1,13 +1,15 @@
-import { expect, test } from 'vitest'
-import type { AnswerKind } from '../../src/customerio/answer.ts'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { Answer } from '../../src/customerio/answer.ts'
 import { classify } from '../../src/customerio/classify.ts'
 
 const NOW = Date.parse('2026-01-01T00:00:00Z')
-const respond = (status: number, body: string, retryAfter?: string) =>
-  classify({ status, body, retryAfter }, NOW)
+const respond = (status: number, body: string, contentType?: string, retryAfter?: string) =>
+  classify({ status, contentType, body, retryAfter }, NOW)
 
 const BODIES = {
   empty: '',
+  blank: ' \n',
   json: '{}',
   v1: '{"meta":{"error":"bad"}}',
   v2: '{"errors":[{"reason":"invalid","field":"name","message":"too long"}]}',
@@ -16,64 +18,126 @@ const BODIES = {
   truncated: '{"errors":[{"rea',
   array: '[]',
   number: '42',
+  null: 'null',
 }
+const JSON_BODIES = ['json', 'v1', 'v2']
+const CONTENT_TYPES = [
+  undefined,
+  '',
+  'application/json',
+  'application/json; charset=utf-8',
+  'text/plain',
+  'text/html',
+  'TEXT/HTML; charset=utf-8',
+  'application/xhtml+xml',
+  'application/xml',
+  'application/octet-stream',
+]
+const STATUSES = [
+  200, 201, 204, 207, 299, 300, 301, 302, 303, 304, 307, 308, 400, 401, 402, 403, 404, 405, 408, 409, 410,
+  413, 414, 415, 418, 422, 425, 429, 431, 451, 499, 500, 501, 502, 503, 504, 505, 507, 511, 520, 521, 522,
+  523, 524, 529, 530, 599,
+]
+
+/** An answer in short: its kind, and for what is unavailable what is known of it. */
+const inShort = (answer: Answer) =>
+  answer.kind === 'unavailable' ? `unavailable, ${answer.outcome}` : answer.kind
 
 test('every status with every body has its kind: the owner of the fault', () => {
-  const table: Record<string, Record<string, AnswerKind>> = {}
-  for (const status of [
-    200, 201, 204, 207, 301, 304, 400, 401, 403, 404, 408, 409, 413, 418, 422, 429, 500, 501, 502, 503, 504,
-    522, 524, 599,
-  ]) {
-    table[status] = Object.fromEntries(
-      Object.entries(BODIES).map(([name, body]) => [name, respond(status, body).kind]),
-    )
+  const own = (yes: string, no = 'unavailable, unknown') =>
+    Object.fromEntries(Object.keys(BODIES).map((name) => [name, JSON_BODIES.includes(name) ? yes : no]))
+  const all = (kind: string) => own(kind, kind)
+  const accepted = {
+    ...own('accepted'),
+    empty: 'accepted',
+    blank: 'accepted',
+    v1: 'unavailable, unknown',
+    v2: 'rejected',
   }
-  const all = (kind: AnswerKind) => Object.fromEntries(Object.keys(BODIES).map((name) => [name, kind]))
-  const words = { json: true, v1: true, v2: true } as Record<string, boolean>
-  const onlyJson = (yes: AnswerKind, no: AnswerKind) =>
-    Object.fromEntries(Object.keys(BODIES).map((name) => [name, words[name] ? yes : no]))
-  const ok = {
-    ...onlyJson('accepted', 'unavailable'),
-    empty: 'accepted' as const,
-    v1: 'unavailable' as const,
-    v2: 'rejected' as const,
-  }
-  expect(table).toEqual({
-    200: ok,
-    201: ok,
-    204: ok,
-    207: ok,
-    301: all('unavailable'),
-    304: all('unavailable'),
-    400: onlyJson('rejected', 'unavailable'),
+  const ROWS: Record<number, Record<string, string>> = {
     401: all('credential'),
     403: all('credential'),
-    404: all('unavailable'),
-    408: all('unavailable'),
-    409: all('unavailable'),
+    408: own('unavailable, not_applied'),
     413: all('too_large'),
-    418: all('unavailable'),
-    422: onlyJson('rejected', 'unavailable'),
     429: all('rate_limited'),
-    500: all('unavailable'),
-    501: all('unavailable'),
-    502: all('unavailable'),
-    503: all('unavailable'),
-    504: all('unavailable'),
-    522: all('unavailable'),
-    524: all('unavailable'),
-    599: all('unavailable'),
+    500: own('unavailable, not_applied'),
+    503: own('unavailable, not_applied'),
+  }
+  const expected = (status: number) =>
+    ROWS[status] ??
+    (status < 300 ? accepted : [400, 422].includes(status) ? own('rejected') : all('unavailable, unknown'))
+
+  for (const status of STATUSES) {
+    const row = Object.fromEntries(
+      Object.entries(BODIES).map(([name, body]) => [name, inShort(respond(status, body))]),
+    )
+    expect({ [status]: row }).toEqual({ [status]: expected(status) })
+  }
+})
+
+test('a content type counts for one thing: a 2xx that is empty and calls itself HTML or XML is not the API', () => {
+  for (const contentType of CONTENT_TYPES) {
+    for (const status of STATUSES) {
+      for (const [name, body] of Object.entries(BODIES)) {
+        const portal =
+          /html|xml/i.test(contentType ?? '') && status < 300 && ['empty', 'blank'].includes(name)
+        const expected = portal ? 'unavailable, unknown' : inShort(respond(status, body))
+        const found = inShort(respond(status, body, contentType))
+        expect({ contentType, status, name, found }).toEqual({ contentType, status, name, found: expected })
+      }
+    }
+  }
+})
+
+test('whatever comes has a kind, and its words fit a text column', () => {
+  const header = fc.option(fc.string({ unit: 'binary' }), { nil: undefined })
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        fc.record({
+          status: fc.integer({ min: 100, max: 999 }),
+          contentType: header,
+          body: fc.oneof(fc.string({ unit: 'binary' }), fc.json()),
+          retryAfter: header,
+        }),
+        fc.record({ error: fc.anything(), written: fc.boolean() }),
+      ),
+      (result) => {
+        const answer = classify(result, NOW)
+        expect(inShort(answer)).toMatch(
+          /^(accepted|rejected|too_large|credential|rate_limited|unavailable, (unknown|not_applied))$/,
+        )
+        if ('message' in answer) expect(answer.message).not.toMatch(/\p{Cc}/u)
+        if ('status' in result && result.status >= 300) expect(answer.kind).not.toBe('accepted')
+      },
+    ),
+    { numRuns: 2_000 },
+  )
+})
+
+test('a delivery id is kept', () => {
+  expect(respond(200, '{"delivery_id":"RPILAgUB","queued_at":5}')).toEqual({
+    kind: 'accepted',
+    refused: [],
+    deliveryId: 'RPILAgUB',
   })
+  expect(respond(200, '{"delivery_id":7}')).toEqual({ kind: 'accepted', refused: [] })
 })
 
 test('a 207, and a 200 that carries errors, name what was refused', () => {
   const body = { errors: [{ batch_index: 2, reason: 'invalid', field: 'name', message: 'too long' }] }
-  for (const answer of [respond(207, JSON.stringify(body)), classify({ status: 200, json: body }, NOW)]) {
-    expect(answer).toEqual({
+  for (const status of [207, 200]) {
+    expect(respond(status, JSON.stringify(body))).toEqual({
       kind: 'accepted',
       refused: [{ index: 2, reason: 'invalid', field: 'name', message: 'too long' }],
     })
   }
+})
+
+test('a 404 blames the content only where the path names it', () => {
+  const gone = { status: 404, contentType: undefined, body: '{}', retryAfter: undefined }
+  expect(classify(gone, NOW).kind).toBe('unavailable')
+  expect(classify(gone, NOW, new Set([400, 404, 422])).kind).toBe('rejected')
 })
 
 test('a 2xx whose errors name no operation is a refusal of the whole, never a delivery', () => {
@@ -87,6 +151,9 @@ test('a 2xx whose errors name no operation is a refusal of the whole, never a de
 test('a refusal says why: v1 error, v1 errors, v2 errors with their field', () => {
   expect(respond(400, BODIES.v1)).toMatchObject({ kind: 'rejected', status: 400, message: 'bad' })
   expect(respond(400, '{"meta":{"errors":["a","b"]}}')).toMatchObject({ message: 'a; b' })
+  expect(respond(400, '{"meta":{"errors":["a",{"toString":7}]}}')).toMatchObject({
+    message: 'a; {"toString":7}',
+  })
   expect(respond(400, BODIES.v2)).toMatchObject({ field: 'name', message: 'invalid: name: too long' })
 })
 
@@ -99,25 +166,30 @@ test.each([
   ['soon', undefined],
   [undefined, undefined],
 ])('Retry-After %s is a wait of %s ms', (header, ms) => {
-  expect(respond(429, '', header)).toMatchObject({ kind: 'rate_limited', retryAfterMs: ms })
+  expect(respond(429, '', undefined, header)).toMatchObject({ kind: 'rate_limited', retryAfterMs: ms })
 })
 
-test('an error instead of a response is the destination’s, and says what undici hides in its cause', () => {
-  const reset = new TypeError('fetch failed', {
-    cause: Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }),
+describe('an error instead of a response is the destination’s', () => {
+  const caused = (code: string, message: string) =>
+    new TypeError('fetch failed', { cause: Object.assign(new Error(message), { code }) })
+  const FAILURES: [string, unknown, string][] = [
+    ['reset', caused('ECONNRESET', 'read ECONNRESET'), 'read ECONNRESET'],
+    ['refused', caused('ECONNREFUSED', ''), 'ECONNREFUSED'],
+    ['no such name', caused('ENOTFOUND', 'getaddrinfo ENOTFOUND x'), 'getaddrinfo ENOTFOUND x'],
+    ['certificate', caused('CERT_HAS_EXPIRED', 'certificate has expired'), 'CERT_HAS_EXPIRED: certificate'],
+    ['socket closed', caused('UND_ERR_SOCKET', 'other side closed'), 'UND_ERR_SOCKET: other side closed'],
+    ['timeout', new DOMException('The operation was aborted due to timeout', 'TimeoutError'), 'TimeoutError'],
+    ['undefined', undefined, 'undefined'],
+    ['null', null, 'null'],
+    ['text', 'text', 'text'],
+    ['object', {}, '{}'],
+  ]
+  test.each(FAILURES)('%s', (_name, error, said) => {
+    const message = expect.stringContaining(said)
+    const failed = { kind: 'unavailable', status: undefined, message }
+    expect(classify({ error, written: true }, NOW)).toEqual({ ...failed, outcome: 'unknown' })
+    expect(classify({ error, written: false }, NOW)).toEqual({ ...failed, outcome: 'not_applied' })
   })
-  expect(classify({ error: reset }, NOW)).toEqual({
-    kind: 'unavailable',
-    status: undefined,
-    message: 'read ECONNRESET',
-  })
-  const timeout = new DOMException('The operation was aborted due to timeout', 'TimeoutError')
-  expect(classify({ error: timeout }, NOW)).toMatchObject({
-    kind: 'unavailable',
-    message: expect.stringContaining('timeout'),
-  })
-  for (const odd of [undefined, null, 'text', 42, {}])
-    expect(classify({ error: odd }, NOW).kind).toBe('unavailable')
 })
 
 test('what is kept of an answer is short, and fit for a text column and a log line', () => {

@@ -6,7 +6,9 @@ import { validateIntent } from '../../src/intent/validate.ts'
 
 describe('builders', () => {
   test('there is one for every operation', () => {
-    expect(Object.keys(intents)).toEqual([...OPERATIONS])
+    const { pipelines, ...others } = intents
+    const names = [...Object.keys(others), ...Object.keys(pipelines).map((name) => `pipelines.${name}`)]
+    expect(names).toEqual([...OPERATIONS])
   })
 
   test.each<[Intent, object]>([
@@ -55,6 +57,69 @@ describe('builders', () => {
         operation: 'entity',
         entity: { type: 'object', action: 'delete', identifiers: { cio_object_id: 'ob1' } },
       },
+    ],
+    [
+      intents.trackAnonymous('cookie', 'x', { a: 1 }, { timestamp: 5 }),
+      { operation: 'trackAnonymous', anonymousId: 'cookie', name: 'x', data: { a: 1 }, timestamp: 5 },
+    ],
+    [
+      intents.trackPush('RPI', 'opened', 't', { timestamp: 5 }),
+      { operation: 'trackPush', deliveryId: 'RPI', event: 'opened', deviceId: 't', timestamp: 5 },
+    ],
+    [intents.trackPush('RPI', 'opened'), { operation: 'trackPush', deliveryId: 'RPI', event: 'opened' }],
+    [
+      intents.sendEmail({ to: 'a@b', identifiers: { id: 1 }, transactional_message_id: 3 }),
+      {
+        operation: 'sendEmail',
+        message: { to: 'a@b', identifiers: { id: 1 }, transactional_message_id: 3 },
+      },
+    ],
+    [
+      intents.sendEmail(
+        {
+          to: 'a@b',
+          identifiers: { id: 1 },
+          transactional_message_id: 3,
+          attachments: { 'a.txt': 'aGk=' },
+        },
+        { 'b.txt': Buffer.from('hello'), 'c.txt': 'aGVsbG8=', 'd.bin': new Uint8Array([0, 255]) },
+      ),
+      {
+        operation: 'sendEmail',
+        message: {
+          to: 'a@b',
+          identifiers: { id: 1 },
+          transactional_message_id: 3,
+          attachments: { 'a.txt': 'aGk=', 'b.txt': 'aGVsbG8=', 'c.txt': 'aGVsbG8=', 'd.bin': 'AP8=' },
+        },
+      },
+    ],
+    ...(['sendPush', 'sendSMS', 'sendInboxMessage', 'sendInApp'] as const).map(
+      (operation): [Intent, object] => {
+        const message = { identifiers: { id: 1 }, transactional_message_id: 3 }
+        return [intents[operation](message), { operation, message }]
+      },
+    ),
+    [intents.triggerBroadcast(7), { operation: 'triggerBroadcast', broadcastId: 7 }],
+    [
+      intents.triggerBroadcast(7, { a: 1 }, { ids: [1] }),
+      { operation: 'triggerBroadcast', broadcastId: 7, data: { a: 1 }, recipients: { ids: [1] } },
+    ],
+    [
+      intents.pipelines.track({ userId: 1, event: 'x' }),
+      { operation: 'pipelines.track', message: { userId: 1, event: 'x' } },
+    ],
+    ...(['identify', 'page', 'screen'] as const).map((type): [Intent, object] => [
+      intents.pipelines[type]({ anonymousId: 'cookie' }),
+      { operation: `pipelines.${type}`, message: { anonymousId: 'cookie' } },
+    ]),
+    [
+      intents.pipelines.group({ userId: 1, groupId: 'acme' }),
+      { operation: 'pipelines.group', message: { userId: 1, groupId: 'acme' } },
+    ],
+    [
+      intents.pipelines.alias({ userId: 1, previousId: 2 }),
+      { operation: 'pipelines.alias', message: { userId: 1, previousId: 2 } },
     ],
   ])('%j', (built, expected) => {
     expect(built).toEqual(expected)

@@ -93,3 +93,30 @@ describe('dedupKeyOf', () => {
     )
   })
 })
+
+describe('of a message', () => {
+  const push = (fields: object) =>
+    ({
+      operation: 'sendPush',
+      message: { identifiers: { id: 42 }, transactional_message_id: 3, message: 'Hi', ...fields },
+    }) as Intent
+  const alias = (userId: unknown, previousId: unknown) =>
+    ({ operation: 'pipelines.alias', message: { userId, previousId } }) as Intent
+
+  test('42 and "42" are one person', () => {
+    expect(contentKey(push({}))).toBe(contentKey(push({ identifiers: { id: '42' } })))
+    expect(contentKey(alias(1, 2))).toBe(contentKey(alias('1', '2')))
+  })
+
+  test('another person, template or text is another key', () => {
+    const keys = [
+      push({}),
+      push({ identifiers: { id: 43 } }),
+      push({ transactional_message_id: 4 }),
+      push({ message: 'Ho' }),
+      alias(1, 2),
+      alias(2, 1),
+    ].map(contentKey)
+    expect(new Set(keys).size).toBe(keys.length)
+  })
+})

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { type StoredIntent, toTrackOperation } from '../../src/customerio/operation.ts'
+import type { StoredIntent } from '../../src/customerio/stored-intent.ts'
+import { toTrackCall } from '../../src/customerio/track-call.ts'
 import type { Operation } from '../../src/intent/intent.ts'
 
 const ID = '01890a5d-ac96-774b-bcce-b302099a8057'
@@ -7,8 +8,9 @@ const ULID = '01H455VB4PEX5VSKNK084SN02Q'
 const AT = 1_700_000_000
 
 function sent(operation: Operation, payload: StoredIntent['payload']): unknown {
-  const mapped = toTrackOperation({ id: ID, operation, payload, occurredAtSeconds: AT })
-  return JSON.parse(JSON.stringify(mapped))
+  const call = toTrackCall({ id: ID, operation, payload, occurredAtSeconds: AT })
+  if (call.via !== 'batch') throw new Error(`${operation} does not go to v2`)
+  return JSON.parse(JSON.stringify(call.operation))
 }
 
 const person = { type: 'person', identifiers: { id: '42' } }

@@ -1,0 +1,57 @@
+import type { APIClient } from 'customerio-node'
+import { refuse } from '../../intent/errors.ts'
+import type { Intent } from '../../intent/intent.ts'
+import { asSent } from './as-sent.ts'
+import { type Enqueuing, type Sink, unchecked } from './facade.ts'
+
+/** What of customerio-node's `APIClient` can be enqueued. */
+export type OutboxApiClient = Enqueuing<
+  Pick<
+    APIClient,
+    'sendEmail' | 'sendPush' | 'sendSMS' | 'sendInboxMessage' | 'sendInApp' | 'triggerBroadcast'
+  >
+>
+
+export function createApiClient({ one }: Sink): OutboxApiClient {
+  return {
+    sendEmail: (request) => one(() => send('sendEmail', 'SendEmailRequest', request)),
+    sendPush: (request) => one(() => send('sendPush', 'SendPushRequest', request)),
+    sendSMS: (request) => one(() => send('sendSMS', 'SendSMSRequest', request)),
+    sendInboxMessage: (request) => one(() => send('sendInboxMessage', 'SendInboxMessageRequest', request)),
+    sendInApp: (request) => one(() => send('sendInApp', 'SendInAppRequest', request)),
+    triggerBroadcast: (broadcastId, data, recipients) =>
+      one(() => triggerBroadcast(broadcastId, data, recipients)),
+  }
+}
+
+function send(operation: string, className: string, request: unknown): Intent {
+  if (!isRequest(request, className)) {
+    refuse({ operation }, 'request', `must be an instance of customerio-node's ${className}`)
+  }
+  return unchecked({ operation, message: asSent(request.message) })
+}
+
+/**
+ * By customerio-node's own mark, which holds across copies of the package, or by the name: the app's version
+ * may be an older one.
+ */
+function isRequest(request: unknown, className: string): request is { readonly message: unknown } {
+  if (typeof request !== 'object' || request === null) return false
+  const marked = request as Record<symbol, unknown>
+  return marked[Symbol.for(`customerio-node.${className}`)] === true || request.constructor.name === className
+}
+
+function triggerBroadcast(broadcastId: string | number, data: unknown, recipients: unknown): Intent {
+  return unchecked({
+    operation: 'triggerBroadcast',
+    broadcastId,
+    ...given('data', asSent(data)),
+    ...given('recipients', asSent(recipients)),
+  })
+}
+
+/** customerio-node leaves out what is null or empty. */
+function given(field: string, value: unknown): Record<string, unknown> {
+  const isNothing = value == null || (typeof value === 'object' && Object.keys(value).length === 0)
+  return isNothing ? {} : { [field]: value }
+}

@@ -1,0 +1,40 @@
+import type { PipelinesClient } from 'customerio-node'
+import { refuse } from '../../intent/errors.ts'
+import type { Intent } from '../../intent/intent.ts'
+import { asSent, fieldsAsSent } from './as-sent.ts'
+import { type Enqueuing, type Sink, unchecked } from './facade.ts'
+
+/**
+ * What of customerio-node's `PipelinesClient` can be enqueued. A `messageId` is refused: it is the intent's id,
+ * the same on every attempt.
+ */
+export type OutboxPipelinesClient = Enqueuing<
+  Pick<PipelinesClient, 'identify' | 'track' | 'page' | 'screen' | 'group' | 'alias' | 'batch'>
+>
+
+export function createPipelinesClient({ one, many }: Sink): OutboxPipelinesClient {
+  const call = (type: string) => (payload: unknown) => one(() => message(type, asSent(payload)))
+  return {
+    identify: call('identify'),
+    track: call('track'),
+    page: call('page'),
+    screen: call('screen'),
+    group: call('group'),
+    alias: call('alias'),
+    batch: (items) =>
+      many(
+        Array.isArray(items)
+          ? items.map((item) => () => batchItem(item))
+          : [() => refuse({ operation: 'pipelines.batch' }, 'items', 'must be an array')],
+      ),
+  }
+}
+
+function batchItem(item: unknown): Intent {
+  const { type, ...payload } = fieldsAsSent(item) ?? {}
+  return message(String(type), payload)
+}
+
+function message(type: string, payload: unknown): Intent {
+  return unchecked({ operation: `pipelines.${type}`, message: payload })
+}

@@ -1,0 +1,157 @@
+import type { TrackClient } from 'customerio-node'
+import { refuse } from '../../intent/errors.ts'
+import type { Intent } from '../../intent/intent.ts'
+import { asSent, fieldsAsSent, isEmpty } from './as-sent.ts'
+import { type Enqueuing, type Sink, unchecked } from './facade.ts'
+
+/** What of customerio-node's `TrackClient` can be enqueued. */
+export type OutboxTrackClient = Enqueuing<
+  Pick<
+    TrackClient,
+    | 'identify'
+    | 'destroy'
+    | 'suppress'
+    | 'unsuppress'
+    | 'track'
+    | 'trackAnonymous'
+    | 'trackPageView'
+    | 'trackPush'
+    | 'addDevice'
+    | 'deleteDevice'
+    | 'mergeCustomers'
+    | 'batch'
+    | 'entity'
+  >
+>
+
+export function createTrackClient({ one, many }: Sink): OutboxTrackClient {
+  return {
+    identify: (customerId, data) => one(() => identify(customerId, data)),
+    destroy: (customerId) => one(() => unchecked({ operation: 'destroy', ...personOf(customerId) })),
+    suppress: (customerId) => one(() => unchecked({ operation: 'suppress', ...personOf(customerId) })),
+    unsuppress: (customerId) => one(() => unchecked({ operation: 'unsuppress', ...personOf(customerId) })),
+    track: (customerId, data) => one(() => track(customerId, data)),
+    trackAnonymous: (anonymousId, data) => one(() => trackAnonymous(anonymousId, data)),
+    trackPageView: (customerId, path) =>
+      one(() => unchecked({ operation: 'trackPageView', ...personOf(customerId), path })),
+    trackPush: (data) => one(() => trackPush(data)),
+    addDevice: (customerId, deviceId, platform, data) =>
+      one(() =>
+        unchecked({
+          operation: 'addDevice',
+          ...personOf(customerId),
+          deviceId,
+          platform,
+          data: asSent(data),
+        }),
+      ),
+    deleteDevice: (customerId, token) =>
+      one(() => unchecked({ operation: 'deleteDevice', ...personOf(customerId), deviceId: textOf(token) })),
+    mergeCustomers: (primaryType, primaryId, secondaryType, secondaryId) =>
+      one(() =>
+        unchecked({
+          operation: 'mergeCustomers',
+          primary: { [primaryType]: identifier(primaryType, primaryId) },
+          secondary: { [secondaryType]: identifier(secondaryType, secondaryId) },
+        }),
+      ),
+    entity: (operation) => one(() => entity(operation)),
+    batch: (operations) =>
+      many(
+        Array.isArray(operations)
+          ? operations.map((operation) => () => entity(operation))
+          : [() => refuse({ operation: 'batch' }, 'operations', 'must be an array')],
+      ),
+  }
+}
+
+/** v1 tells by the shape of a path's identifier whom it means: `cio_…`, an email address, else an id. */
+function personOf(customerId: string | number): Record<string, unknown> {
+  if (typeof customerId !== 'string') return { customerId }
+  if (customerId.startsWith('cio_')) return { identifiers: { cio_id: customerId.slice('cio_'.length) } }
+  return customerId.includes('@') ? { identifiers: { email: customerId } } : { customerId }
+}
+
+function identify(customerId: string | number, data: unknown): Intent {
+  const person = { operation: 'identify', ...personOf(customerId) }
+  const fields = fieldsAsSent(data)
+  if (fields === undefined) return unchecked({ ...person, attributes: data })
+  const { _timestamp: timestamp, ...attributes } = fields
+  return unchecked({ ...person, attributes, timestamp })
+}
+
+/** v1 has one call for events, pages and screens, told apart by `type`; whatever else it says is an event. */
+const EVENTS = {
+  event: { operation: 'track', name: 'name' },
+  page: { operation: 'trackPageView', name: 'path' },
+  screen: { operation: 'trackScreen', name: 'name' },
+} as const
+
+function track(customerId: string | number, given: unknown): Intent {
+  const { type, name, id, timestamp, data, ...others } = fieldsAsSent(given) ?? {}
+  const action = type === 'page' || type === 'screen' ? type : 'event'
+  const person = personOf(customerId)
+  const event = EVENTS[action]
+  if (id === undefined) {
+    return unchecked({
+      ...others,
+      operation: event.operation,
+      ...person,
+      [event.name]: name,
+      data,
+      timestamp,
+    })
+  }
+  const identifiers = person.identifiers ?? { id: textOf(customerId) }
+  const operation = { type: 'person', action, identifiers, name, id, timestamp, attributes: data }
+  return unchecked({ ...others, operation: 'entity', entity: withoutUndefined(operation) })
+}
+
+function trackAnonymous(anonymousId: string | number, given: unknown): Intent {
+  const { type, name, timestamp, data, anonymous_id, ...others } = fieldsAsSent(given) ?? {}
+  if (type === 'page' || type === 'screen') {
+    refuse({ operation: 'trackAnonymous' }, 'type', `${type} cannot be enqueued: leave it out for an event`)
+  }
+  if (others.id !== undefined) {
+    refuse({ operation: 'trackAnonymous' }, 'id', 'cannot be given: the outbox makes one')
+  }
+  const named = isEmpty(anonymousId) ? (anonymous_id ?? '') : anonymousId
+  return unchecked({
+    ...others,
+    operation: 'trackAnonymous',
+    anonymousId: textOf(named),
+    name,
+    data,
+    timestamp,
+  })
+}
+
+function trackPush(given: unknown): Intent {
+  const { delivery_id, device_id, event, timestamp, ...others } = fieldsAsSent(given) ?? {}
+  return unchecked({
+    ...others,
+    operation: 'trackPush',
+    deliveryId: delivery_id,
+    deviceId: device_id,
+    event,
+    timestamp,
+  })
+}
+
+function entity(operation: unknown): Intent {
+  return unchecked({ operation: 'entity', entity: asSent(operation) })
+}
+
+/** Customer.io takes an email and a cio_id as text only. */
+function identifier(type: string, value: unknown): unknown {
+  return type === 'id' ? value : textOf(value)
+}
+
+/** A path's number is text; what is neither is left to the checks. */
+function textOf(value: unknown): unknown {
+  return typeof value === 'number' ? String(value) : value
+}
+
+function withoutUndefined(fields: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
+}

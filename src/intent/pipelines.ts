@@ -1,0 +1,53 @@
+/**
+ * What the Pipelines API takes. The payloads are customerio-node's own types; `messageId` is left out, because
+ * it is the intent's id: so every retry and replay carries the same one.
+ */
+import type {
+  AliasPayload,
+  GroupPayload,
+  IdentifyPayload,
+  PagePayload,
+  ScreenPayload,
+  TrackPayload,
+} from 'customerio-node'
+
+type Message<Payload> = Payload & { readonly messageId?: never }
+
+export type PipelinesIdentifyIntent = {
+  readonly operation: 'pipelines.identify'
+  readonly message: Message<IdentifyPayload>
+}
+
+export type PipelinesTrackIntent = {
+  readonly operation: 'pipelines.track'
+  readonly message: Message<TrackPayload>
+}
+
+export type PipelinesPageIntent = {
+  readonly operation: 'pipelines.page'
+  readonly message: Message<PagePayload>
+}
+
+export type PipelinesScreenIntent = {
+  readonly operation: 'pipelines.screen'
+  readonly message: Message<ScreenPayload>
+}
+
+export type PipelinesGroupIntent = {
+  readonly operation: 'pipelines.group'
+  readonly message: Message<GroupPayload>
+}
+
+/** Merges two people, as `mergeCustomers` does: it travels alone. */
+export type PipelinesAliasIntent = {
+  readonly operation: 'pipelines.alias'
+  readonly message: Message<AliasPayload>
+}
+
+export type PipelinesIntent =
+  | PipelinesIdentifyIntent
+  | PipelinesTrackIntent
+  | PipelinesPageIntent
+  | PipelinesScreenIntent
+  | PipelinesGroupIntent
+  | PipelinesAliasIntent

@@ -1,0 +1,152 @@
+import { markSending, unmarkSending } from '../store/mark-sending.ts'
+import type { QueuedIntent } from '../store/read-lane.ts'
+import type { DeadLetter, Settlement } from '../store/settle.ts'
+import { type BatchEntry, cutBatch } from './batch.ts'
+import type { Permit } from './breaker.ts'
+import { judge } from './judge.ts'
+import type { LaneOutcome } from './lane-outcome.ts'
+import { askLeave, askMore, settleAndTell, type Turn } from './turn.ts'
+
+/** People of one lane to whom messages are sent at a time. */
+const CONCURRENCY = 8
+
+/**
+ * What must not be sent twice: mark → send → settle, one request an intent. The mark is committed before the
+ * request, so that whoever finds it later knows that a request may have gone out. In order per person, several
+ * people at a time: a wave is the first waiting intent of each of the next people.
+ */
+export async function drainOnce(turn: Turn): Promise<LaneOutcome> {
+  const { reader } = turn
+  for (let wave = 0; !turn.stopping.aborted; wave++) {
+    if ((await reader.peek()).length === 0) return { kind: 'drained' }
+    if (wave > 0) await reader.readAhead(0) // the next people, while some of the last are left
+    const rows = await reader.peek()
+    const parked = rows.filter(isParked)
+    if (parked.length > 0) {
+      await settleAndTell(turn, { delivered: [], dead: parked.map(foundUnderWay) })
+      reader.drop(parked.map(({ seq }) => seq))
+      continue
+    }
+    const outcome = await sendWave(turn, rows)
+    if (outcome) return outcome
+  }
+  return { kind: 'handed_back' }
+}
+
+async function sendWave(turn: Turn, rows: readonly QueuedIntent[]): Promise<LaneOutcome | undefined> {
+  const wave = cutWave(turn, rows)
+  // What is not to be sent takes no one's turn under the limit.
+  if (wave.dead.length + wave.suppressed.length > 0) {
+    await settleAndDrop(turn, setAside(turn, rows))
+    return undefined
+  }
+  const leave = await askLeave(turn)
+  if (typeof leave === 'object') return leave
+  const batch = await mark(turn, leave === 'probe' ? wave.batch.slice(0, 1) : wave.batch).catch(
+    (error: unknown) => {
+      turn.breaker.giveBack(leave)
+      throw error
+    },
+  )
+  // All are waited for, whatever happens to any: the lane is not let go of with a request under way.
+  const ends = await Promise.allSettled(batch.map((entry) => sendOne(turn, entry, leave)))
+  const results = ends.flatMap((end) => (end.status === 'fulfilled' ? [end.value] : []))
+  await settleAndDrop(turn, {
+    delivered: results.flatMap(({ settlement }) => settlement?.delivered ?? []),
+    dead: results.flatMap(({ settlement }) => settlement?.dead ?? []),
+    deliveryIds: new Map(results.flatMap(({ settlement }) => [...(settlement?.deliveryIds ?? [])])),
+  })
+  const unsent = results.flatMap(({ unsent: seq }) => (seq === undefined ? [] : [seq]))
+  if (unsent.length > 0) await unmarkSending(turn.db, turn.fence, unsent)
+  for (const end of ends) if (end.status === 'rejected') throw end.reason
+  return results.find(({ outcome }) => outcome)?.outcome
+}
+
+/**
+ * Marks as many of the batch as may go now. Leave for each is had before: between the mark and the request
+ * nothing is waited for, so that a mark that is found nearly always means a request.
+ */
+async function mark(turn: Turn, batch: readonly BatchEntry[]): Promise<readonly BatchEntry[]> {
+  const now = batch.slice(0, 1 + (await askMore(turn, batch.length - 1)))
+  const seqs = now.map(({ row }) => row.seq)
+  await markSending(turn.db, turn.fence, seqs)
+  return now
+}
+
+async function settleAndDrop(turn: Turn, settlement: Settlement): Promise<void> {
+  const { delivered, dead, suppressed = [] } = settlement
+  await settleAndTell(turn, settlement)
+  turn.reader.drop([...delivered, ...dead.map(({ seq }) => seq), ...suppressed])
+}
+
+/** The first waiting intent of each of the next people. */
+function cutWave(turn: Turn, rows: readonly QueuedIntent[]) {
+  const firsts = new Map<string, QueuedIntent>()
+  for (const row of rows) {
+    if (firsts.size >= CONCURRENCY) break
+    if (!firsts.has(row.orderingKey)) firsts.set(row.orderingKey, row)
+  }
+  return cutEach(turn, [...firsts.values()])
+}
+
+/** All that was read and is not to be sent. */
+function setAside(turn: Turn, rows: readonly QueuedIntent[]): Settlement {
+  const { dead, suppressed } = cutEach(turn, rows)
+  return { delivered: [], dead, suppressed }
+}
+
+function cutEach({ destination }: Turn, rows: readonly QueuedIntent[]) {
+  const limits = { ...destination.transport.limits, count: 1 }
+  const cuts = rows.map((row) => cutBatch([row], limits, destination.prepare))
+  return {
+    batch: cuts.flatMap(({ batch }) => batch),
+    dead: cuts.flatMap(({ dead }) => dead),
+    suppressed: cuts.flatMap(({ suppressed }) => suppressed),
+  }
+}
+
+interface Sent {
+  readonly settlement?: Settlement
+  /** `seq` whose request is known to have had no effect: its mark goes. */
+  readonly unsent?: string
+  readonly outcome?: LaneOutcome
+}
+
+async function sendOne(turn: Turn, entry: BatchEntry, permit: Permit): Promise<Sent> {
+  const { seq, onAmbiguous } = entry.row
+  const answer = await turn.breaker.run(permit, () => turn.destination.transport.send([entry.item]), {
+    retries: 'unless unknown',
+    stopping: turn.stopping,
+  })
+  const verdict = judge(answer, [entry])
+  switch (verdict.kind) {
+    case 'settle':
+      return { settlement: verdict }
+    case 'wait':
+    case 'split':
+      return { unsent: seq, outcome: { kind: 'handed_back' } }
+    case 'fail': {
+      const outcome: LaneOutcome =
+        turn.breaker.state === 'closed'
+          ? { kind: 'failed', message: verdict.message }
+          : { kind: 'handed_back' }
+      if (verdict.applied === 'no') return { unsent: seq, outcome }
+      if (onAmbiguous === 'resend') return { outcome } // the mark stays: it says that one may be out already
+      return { settlement: { delivered: [], dead: [ambiguous(seq, verdict.message)] } }
+    }
+  }
+}
+
+/** A mark that was found: the relay that set it ended before it could say what became of the request. */
+function isParked(row: QueuedIntent): boolean {
+  return row.sendingAt !== null && row.onAmbiguous === 'park'
+}
+
+function foundUnderWay({ seq }: QueuedIntent): DeadLetter {
+  return ambiguous(seq, 'the relay ended before the answer came')
+}
+
+function ambiguous(seq: string, known: string): DeadLetter {
+  const message = `it may have been sent, Customer.io cannot tell a second one: ${known}`
+  return { seq, reason: 'ambiguous', message }
+}

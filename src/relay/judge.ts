@@ -1,0 +1,62 @@
+import type { Answer, RefusedOperation } from '../customerio/answer.ts'
+import type { Settlement } from '../store/settle.ts'
+import type { BatchEntry } from './batch.ts'
+
+export type Verdict =
+  | ({ readonly kind: 'settle' } & Settlement)
+  /** One of several broke the request: halve it. */
+  | { readonly kind: 'split' }
+  /** Not these intents' fault, and the destination is held back. */
+  | { readonly kind: 'wait' }
+  /** The destination's fault. `applied` says whether the request may have taken effect. */
+  | { readonly kind: 'fail'; readonly applied: 'no' | 'unknown'; readonly message: string }
+
+/** What an answer means for the intents that were sent. Pure. */
+export function judge(answer: Answer | undefined, part: readonly BatchEntry[]): Verdict {
+  switch (answer?.kind) {
+    case undefined:
+    case 'credential':
+    case 'rate_limited':
+      return { kind: 'wait' }
+    case 'unavailable':
+      return {
+        kind: 'fail',
+        applied: answer.outcome === 'unknown' ? 'unknown' : 'no',
+        message: answer.message,
+      }
+    case 'accepted':
+      return { kind: 'settle', ...settleItems(part, answer.refused), ...deliveryIds(part, answer.deliveryId) }
+    case 'rejected':
+    case 'too_large': {
+      const [only, ...others] = part
+      if (only === undefined || others.length > 0) return { kind: 'split' }
+      const { kind: reason, status, message } = answer
+      const field = 'field' in answer ? answer.field : undefined
+      return { kind: 'settle', delivered: [], dead: [{ seq: only.row.seq, reason, status, field, message }] }
+    }
+  }
+}
+
+/** Several errors may name one operation: the first is kept. An index that is not in the batch names nothing. */
+function settleItems(part: readonly BatchEntry[], refused: readonly RefusedOperation[]): Settlement {
+  const byIndex = new Map([...refused].reverse().map((error) => [error.index, error]))
+  const delivered: string[] = []
+  const dead: Settlement['dead'][number][] = []
+  for (const [index, { row }] of part.entries()) {
+    const error = byIndex.get(index)
+    if (error) {
+      const message = [error.reason, error.message].filter(Boolean).join(': ')
+      dead.push({ seq: row.seq, reason: 'rejected', status: 207, field: error.field, message })
+    } else {
+      delivered.push(row.seq)
+    }
+  }
+  return { delivered, dead }
+}
+
+function deliveryIds(part: readonly BatchEntry[], deliveryId: string | undefined) {
+  const [only] = part
+  return deliveryId === undefined || only === undefined
+    ? {}
+    : { deliveryIds: new Map([[only.row.seq, deliveryId]]) }
+}

@@ -1,0 +1,78 @@
+/**
+ * The staging guard: which people a workspace may be told of. With a copy of production's data and
+ * `allowRecipients: ['*@example.com']`, nobody else is ever written to.
+ *
+ * A pattern is a whole address or id in which `*` stands for any run of characters; case does not count. An
+ * intent goes out when every recipient that it names is allowed, and it names at least one. A broadcast that
+ * names no recipients goes to a segment, and is held back.
+ */
+export function recipientGuard(
+  patterns: readonly string[] | undefined,
+): (operation: string, payload: unknown) => boolean {
+  if (patterns === undefined) return () => true
+  const allowed = patterns.map(toRegExp)
+  return (operation, payload) => {
+    const named = recipientsOf(operation, payload)
+    return named.length > 0 && named.every((one) => allowed.some((pattern) => pattern.test(one)))
+  }
+}
+
+function toRegExp(pattern: string): RegExp {
+  const source = pattern.split('*').map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
+  return new RegExp(`^${source.join('[^]*')}$`, 'i')
+}
+
+/**
+ * The addresses that would be written to; where there are none, the ids of those it is about. The `to` of a push
+ * is a device, or which of the person's.
+ */
+function recipientsOf(operation: string, payload: unknown): string[] {
+  const fields = asObject(payload)
+  const message = asObject(fields.message)
+  const recipients = asObject(fields.recipients)
+  const addresses = [
+    ...(operation === 'sendPush' ? [] : split(message.to)),
+    ...split(message.bcc),
+    ...split(asObject(fields.attributes).email),
+    ...split(asObject(asObject(fields.entity).attributes).email),
+    ...split(asObject(message.traits).email),
+    ...list(recipients.emails),
+    ...list(recipients.ids),
+    ...(Array.isArray(recipients.per_user_data)
+      ? recipients.per_user_data.flatMap((one) => [...split(asObject(one).email), ...split(asObject(one).id)])
+      : []),
+  ]
+  if (addresses.length > 0) return addresses
+  return [
+    fields.customerId,
+    fields.anonymousId,
+    fields.deliveryId,
+    ...[fields, message, asObject(fields.entity)].flatMap((one) => Object.values(asObject(one.identifiers))),
+    ...[fields, asObject(fields.entity)].flatMap((one) => [
+      ...Object.values(asObject(one.primary)),
+      ...Object.values(asObject(one.secondary)),
+    ]),
+    message.userId,
+    message.anonymousId,
+    message.previousId,
+  ].flatMap((value) => (value === undefined || value === null ? [] : [String(value)]))
+}
+
+/** `Jane <jane@example.com>, joe@example.com` is two addresses. */
+function split(value: unknown): string[] {
+  if (typeof value !== 'string') return []
+  return value
+    .split(',')
+    .map((one) => (/<([^<>]*)>\s*$/.exec(one)?.[1] ?? one).trim())
+    .filter(Boolean)
+}
+
+function list(value: unknown): string[] {
+  return Array.isArray(value) ? value.map(String) : []
+}
+
+function asObject(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : {}
+}

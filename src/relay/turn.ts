@@ -1,0 +1,51 @@
+import type { Fence } from '../store/lane.ts'
+import { type Settlement, settle } from '../store/settle.ts'
+import type { Permit } from './breaker.ts'
+import type { LaneOutcome } from './lane-outcome.ts'
+import type { LaneReader } from './lane-reader.ts'
+import type { LaneContext } from './work-lane.ts'
+
+/** A lane's turn: what it needs, and the right to settle it. */
+export interface Turn extends LaneContext {
+  readonly fence: Fence
+  readonly reader: LaneReader
+  readonly bulk: boolean
+}
+
+/** A limit's wait up to this is slept through; for a longer one the lane is handed back. */
+const SLEEP_THROUGH_MS = 250
+
+/** Leave for one request: of the breaker and of the fleet's rate limit. Otherwise how the turn ends. */
+export async function askLeave(turn: Turn): Promise<Permit | LaneOutcome> {
+  const permit = await turn.breaker.enter()
+  if (permit === undefined) return { kind: 'handed_back' }
+  try {
+    for (;;) {
+      const waitMs = await turn.destination.takeTurn(turn.bulk)
+      if (waitMs === 0) return permit
+      if (waitMs > SLEEP_THROUGH_MS || turn.stopping.aborted) {
+        turn.breaker.giveBack(permit)
+        return { kind: 'handed_back', waitMs }
+      }
+      await new Promise((resolve) => setTimeout(resolve, waitMs))
+    }
+  } catch (error) {
+    turn.breaker.giveBack(permit)
+    throw error
+  }
+}
+
+/** Leave for up to `count` requests more, as many as may go at once: nothing is waited for. */
+export async function askMore(turn: Turn, count: number): Promise<number> {
+  for (let more = 0; more < count; more++) {
+    if (turn.breaker.eligibility() !== 'all' || (await turn.destination.takeTurn(turn.bulk)) > 0) return more
+  }
+  return count
+}
+
+export async function settleAndTell(turn: Turn, settlement: Settlement): Promise<void> {
+  const { delivered, dead, suppressed = [] } = settlement
+  if (delivered.length + dead.length + suppressed.length === 0) return
+  const { late } = await settle(turn.db, turn.fence, settlement)
+  turn.onSettled(settlement, late)
+}

@@ -1,0 +1,38 @@
+import type { Database } from '../store/database.ts'
+import { isBulk, type Lane } from '../store/lane.ts'
+import { FencedError, type Settlement } from '../store/settle.ts'
+import { releaseLane, takeLane } from '../store/take-lane.ts'
+import type { DestinationBreaker } from './breaker.ts'
+import type { Destination } from './destinations.ts'
+import { drainBatches } from './drain-batches.ts'
+import { drainOnce } from './drain-once.ts'
+import type { Horizon } from './horizon.ts'
+import type { LaneOutcome } from './lane-outcome.ts'
+import { LaneReader } from './lane-reader.ts'
+
+export interface LaneContext {
+  readonly db: Database
+  readonly relayId: string
+  readonly batchSize: number
+  readonly destination: Destination
+  readonly breaker: DestinationBreaker
+  readonly horizon: Horizon
+  readonly stopping: AbortSignal
+  /** `late`: how many were delivered after the time in which an event triggers a campaign. */
+  readonly onSettled: (settlement: Settlement, late: number) => void
+}
+
+/** Drains a lane: take it, then send what it holds, in order, until it is empty or must wait. */
+export async function workLane(context: LaneContext, lane: Lane): Promise<LaneOutcome> {
+  const fence = await takeLane(context.db, lane, context.relayId)
+  try {
+    const reader = new LaneReader(context.db, fence, context.batchSize, context.horizon)
+    const turn = { ...context, fence, reader, bulk: isBulk(lane) }
+    return await (context.destination.once ? drainOnce(turn) : drainBatches(turn))
+  } catch (error) {
+    if (error instanceof FencedError) return { kind: 'fenced' }
+    throw error
+  } finally {
+    await releaseLane(context.db, fence)
+  }
+}

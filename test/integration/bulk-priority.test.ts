@@ -1,0 +1,94 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { Intent } from '../../src/index.ts'
+import { eventually } from '../support/eventually.ts'
+import { everyApi, type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
+
+let h: Harness
+beforeEach(async () => {
+  h = await startHarness({ keepOperations: false, keepRequests: 10_000, sequenceOf: stepOf })
+})
+afterEach(() => h.close())
+
+async function enqueueBackfill(total: number): Promise<void> {
+  for (let from = 0; from < total; from += 10_000) {
+    const some = Array.from(
+      { length: Math.min(10_000, total - from) },
+      (_, n): Intent => ({ operation: 'identify', customerId: `b${from + n}`, attributes: { plan: 'pro' } }),
+    )
+    await h.enqueueWith({ priority: 'bulk' }, ...some)
+  }
+}
+const bulkLeft = async () =>
+  (await h.db.rows<{ n: number }>("SELECT count(*)::int AS n FROM outbox.intents WHERE priority = 'bulk'"))[0]
+    ?.n ?? 0
+
+/** Median ms from commit to arrival of `count` live events, one after the other. */
+async function medianLatency(name: string, count: number): Promise<number> {
+  const times: number[] = []
+  for (let n = 0; n < count; n++) {
+    const id = `${name}${n}`
+    await h.enqueue(track(id, n))
+    const committedAt = performance.now()
+    await h.fake.until((fake) => fake.person({ id }) !== undefined)
+    times.push(performance.now() - committedAt)
+  }
+  return times.sort((a, b) => a - b)[Math.floor(count / 2)] ?? 0
+}
+
+test('a backfill of 50,000 that is under way leaves the latency of live events as it was', async () => {
+  h.fake.latencyMs = 20
+  await h.relayProcess({ batchSize: 100 })
+  await medianLatency('warm', 10)
+  const alone = await medianLatency('alone', 50)
+  await enqueueBackfill(50_000)
+  await h.fake.until(({ counts }) => counts.applied > 500)
+  const beside = await medianLatency('beside', 50)
+  const left = await bulkLeft()
+  expect(left).toBeGreaterThan(5_000)
+  expect(beside / alone).toBeLessThanOrEqual(3)
+  await h.drained(60_000)
+  expect(h.fake.counts).toMatchObject({ applied: 50_110, duplicates: 0, outOfOrder: 0 })
+})
+
+test('with one worker live events overtake a backfill that came first', async () => {
+  h.fake.latencyMs = 20
+  await enqueueBackfill(5_000)
+  await h.enqueue(...Array.from({ length: 200 }, (_, n) => track(`u${n}`, n)))
+  await h.relay({ lanes: 1, batchSize: 20 })
+  await eventually('every live event', async () => {
+    const rows = await h.db.rows("SELECT 1 FROM outbox.intents WHERE priority = 'normal' LIMIT 1")
+    return rows.length === 0
+  })
+  expect(await bulkLeft()).toBeGreaterThan(2_500)
+})
+
+test('bulk lanes get a quarter of the workers, and no more than half of the limit', async () => {
+  h.fake.latencyMs = 400
+  await enqueueBackfill(3_000)
+  await h.relay({
+    lanes: 8,
+    batchSize: 10,
+    workspaces: { default: { ...everyApi(h.fake), requestsPerSecond: { track: 1_000 } } },
+  })
+  const arrivals = () => h.fake.requests.recent.map(({ receivedAt }) => receivedAt)
+  await h.fake.until(({ requests }) => requests.total >= 8)
+  const times = arrivals()
+  const together = times.map((at) => times.filter((time) => time >= at && time < at + 395).length)
+  expect(Math.max(...together)).toBe(2)
+  h.fake.latencyMs = 0
+})
+
+test('a backfill under a limit leaves half of it to live events', async () => {
+  await enqueueBackfill(20_000)
+  await h.relay({
+    batchSize: 100,
+    workspaces: { default: { ...everyApi(h.fake), requestsPerSecond: { track: 20 } } },
+  })
+  await h.fake.until(({ requests }) => requests.total >= 25, { timeoutMs: 20_000 })
+  const times = h.fake.requests.recent.map(({ receivedAt }) => receivedAt)
+  const most = Math.max(...times.map((at) => times.filter((time) => time >= at && time < at + 1_000).length))
+  expect(most).toBeLessThanOrEqual(10 + 1)
+  const median = await medianLatency('live', 10)
+  expect(median).toBeLessThan(500)
+  expect(await bulkLeft()).toBeGreaterThan(0)
+})

@@ -1,0 +1,137 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { Intent } from '../../src/index.ts'
+import { openDatabase } from '../../src/store/database.ts'
+import { takeTokens } from '../../src/store/take-tokens.ts'
+import { eventually } from '../support/eventually.ts'
+import {
+  email,
+  everyApi,
+  type Harness,
+  peopleOfOneLane,
+  startHarness,
+  stepOf,
+  track,
+} from '../support/relay-harness.ts'
+
+let h: Harness
+beforeEach(async () => {
+  h = await startHarness({ sequenceOf: stepOf })
+})
+afterEach(() => h.close())
+
+const at = (requestsPerSecond: { track?: number; app?: number }) => ({
+  workspaces: { default: { ...everyApi(h.fake), requestsPerSecond } },
+})
+const steps = (from: number, total: number): Intent[] =>
+  Array.from({ length: total }, (_, n) => track(`u${(from + n) % 100}`, from + n))
+
+/** The most requests that began within any second. */
+function mostInASecond(times: readonly number[]): number {
+  return Math.max(...times.map((at) => times.filter((time) => time >= at && time < at + 1_000).length))
+}
+
+/** Enqueues for `ms` as fast as it can, 20 intents a transaction. */
+async function enqueueFor(ms: number): Promise<number> {
+  let n = 0
+  for (const until = performance.now() + ms; performance.now() < until; n += 20)
+    await h.enqueue(...steps(n, 20))
+  return n
+}
+
+test('two relays together stay under the limit in every second, and send fuller requests for it', async () => {
+  await Promise.all([h.relay(at({ track: 20 })), h.relay(at({ track: 20 }))])
+  const total = await enqueueFor(2_500)
+  await h.drained()
+  expect(h.fake.counts).toMatchObject({ applied: total, outOfOrder: 0, duplicates: 0 })
+  const times = h.fake.requests.recent.map(({ receivedAt }) => receivedAt)
+  expect((times.at(-1) ?? 0) - (times[0] ?? 0)).toBeGreaterThanOrEqual(2_000)
+  expect(mostInASecond(times)).toBeLessThanOrEqual(20 + 2) // two whose way here took longer
+  const limited = total / h.fake.requests.total
+
+  h.fake.reset()
+  await h.relay(at({ track: 100_000 })) // the limit of a relay is its own setting: this one has none
+  const second = await enqueueFor(1_000)
+  await h.drained()
+  const unlimited = second / h.fake.requests.total
+  expect(limited).toBeGreaterThan(unlimited)
+})
+
+test('a limit somewhat below Customer.io’s own is never answered with 429', async () => {
+  h.fake.limits = { transactionalPerSecond: 100 }
+  await Promise.all([h.relay(at({ app: 70 })), h.relay(at({ app: 70 }))])
+  await h.enqueue(...Array.from({ length: 250 }, (_, n) => email(`u${n}`, 1)))
+  await h.drained()
+  expect(h.fake.counts.sends).toBe(250)
+  expect(h.fake.requests.byStatus[429]).toBeUndefined()
+})
+
+test('a limit of one API holds back no other', async () => {
+  await h.relay(at({ track: 1 }))
+  await h.enqueue(...steps(0, 100))
+  await h.fake.until(({ counts }) => counts.applied > 0)
+  await h.enqueue(email('u1', 1))
+  await h.fake.until(({ counts }) => counts.sends === 1, { timeoutMs: 1_000 })
+  expect(h.fake.counts.applied).toBeLessThan(100)
+})
+
+test('the very first token, asked for by many at once, is given to one', async () => {
+  const db = openDatabase({ connectionString: h.db.url, max: 20 })
+  const limit = { requests: 1, perMs: 10_000 }
+  for (let n = 0; n < 30; n++) {
+    const waits = await Promise.all(Array.from({ length: 20 }, () => takeTokens(db, `limit ${n}`, 1, limit)))
+    expect(waits.filter((wait) => wait === 0)).toHaveLength(1)
+  }
+  await db.close()
+})
+
+test('a wait is what is left by the database’s clock, and survives the relay', async () => {
+  const limit = { requests: 1, perMs: 60_000 }
+  const first = openDatabase({ connectionString: h.db.url })
+  expect(await takeTokens(first, 'x', 1, limit)).toBe(0)
+  await first.close()
+  const second = openDatabase({ connectionString: h.db.url })
+  const wait = await takeTokens(second, 'x', 1, limit)
+  expect(wait).toBeGreaterThan(50_000)
+  expect(wait).toBeLessThanOrEqual(60_000)
+  await h.db.rows("UPDATE outbox.rate_limits SET arrives_at = clock_timestamp() - interval '1 s'")
+  expect(await takeTokens(second, 'x', 1, limit)).toBe(0)
+  await second.close()
+})
+
+test('a host whose clock is off neither stops the fleet nor exceeds the limit', async () => {
+  const host = Date.now
+  try {
+    Date.now = () => host() + 3_600_000
+    await h.relay(at({ app: 10 }))
+    await h.enqueue(...Array.from({ length: 15 }, (_, n) => email(`u${n}`, 1)))
+    await h.fake.until(({ counts }) => counts.sends > 5)
+    Date.now = () => host() - 3_600_000
+    await h.relay(at({ app: 10 }))
+    await h.drained()
+  } finally {
+    Date.now = host
+  }
+  expect(h.fake.counts.sends).toBe(15)
+  const [row] = await h.db.rows<{ ahead: number }>(
+    'SELECT extract(epoch FROM arrives_at - clock_timestamp())::float8 AS ahead FROM outbox.rate_limits',
+  )
+  expect(Math.abs(row?.ahead ?? 9_999)).toBeLessThan(60)
+})
+
+test('several requests under way that are answered 429 are one reason to wait, and for one second', async () => {
+  const people = await peopleOfOneLane(h.db, 'default/app', 8)
+  h.fake.latencyMs = 50
+  h.fake.misbehave({ kind: 'rateLimit', times: 8 })
+  await h.enqueue(...people.map((person) => email(person, 1)))
+  await h.relay()
+  await eventually('every answer to be written down', async () => {
+    const marked = await h.db.rows('SELECT 1 FROM outbox.intents WHERE sending_at IS NOT NULL')
+    return h.fake.requests.byStatus[429] === 8 && marked.length === 0
+  })
+  const [row] = await h.db.rows<{ seconds: number }>(
+    'SELECT extract(epoch FROM held_until - clock_timestamp())::float8 AS seconds FROM outbox.breakers',
+  )
+  expect(row?.seconds).toBeLessThanOrEqual(1)
+  await h.drained()
+  expect(h.fake.counts.sends).toBe(8)
+})

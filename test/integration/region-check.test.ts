@@ -1,0 +1,86 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { createRelay, type Relay, type RelayEvents, WrongRegionError } from '../../src/index.ts'
+import { type FakeCustomerIo, startFakeCustomerIo } from '../../src/testing/index.ts'
+import { runCli } from '../support/cli.ts'
+import { createTestDatabase, type TestDatabase } from '../support/database.ts'
+
+let db: TestDatabase
+let us: FakeCustomerIo
+let eu: FakeCustomerIo
+const relays: Relay[] = []
+beforeEach(async () => {
+  db = await createTestDatabase()
+  us = await startFakeCustomerIo()
+  eu = await startFakeCustomerIo({ region: 'eu' })
+})
+afterEach(async () => {
+  await Promise.all(relays.splice(0).map((relay) => relay.stop()))
+  await Promise.all([us.close(), eu.close()])
+  await db.drop()
+})
+
+const at = (fake: FakeCustomerIo, region?: 'us' | 'eu') => ({
+  siteId: 'site',
+  trackApiKey: 'key',
+  trackUrl: fake.url,
+  region,
+})
+
+function relayOf(options: Partial<Parameters<typeof createRelay>[0]>) {
+  const relay = createRelay({ connectionString: db.url, ...options })
+  relays.push(relay)
+  const unchecked: RelayEvents['regionUnchecked'][0][] = []
+  relay.on('regionUnchecked', (each) => unchecked.push(each))
+  return { relay, unchecked }
+}
+
+test('a workspace that lives elsewhere keeps the relay from starting, each with a line', async () => {
+  const { relay } = relayOf({
+    workspaces: { right: at(eu, 'eu'), first: at(eu), second: at(us, 'eu'), app: { appApiKey: 'key' } },
+  })
+  const error = await relay.start().then(
+    () => undefined,
+    (error: Error) => error,
+  )
+  expect(error).toBeInstanceOf(WrongRegionError)
+  expect((error as WrongRegionError).message.split('\n').sort()).toEqual([
+    'workspace first: it lives in region eu, and its region is set to us: set it to eu',
+    'workspace second: it lives in region us, and its region is set to eu: set it to us',
+  ])
+})
+
+test('the command line says it in one line, exit status 2', async () => {
+  const { status, stderr } = await runCli(['relay'], {
+    DATABASE_URL: db.url,
+    CUSTOMERIO_SITE_ID: 'site',
+    CUSTOMERIO_TRACK_API_KEY: 'key-of-eu',
+    CUSTOMERIO_TRACK_URL: eu.url,
+  })
+  expect(stderr).toBe(
+    'customerio-outbox: workspace default: it lives in region eu, and its region is set to us: set it to eu\n',
+  )
+  expect(status).toBe(2)
+})
+
+test('a refused credential or no answer in time does not', async () => {
+  us.credentials = { siteId: 'site', apiKey: 'another' }
+  eu.misbehave({ kind: 'hang' })
+  const { relay, unchecked } = relayOf({
+    workspaces: { refused: at(us), silent: at(eu) },
+    requestTimeoutMs: 300,
+  })
+  const before = performance.now()
+  await relay.start()
+  expect(performance.now() - before).toBeLessThan(10_000)
+  expect(unchecked.sort((a, b) => a.workspace.localeCompare(b.workspace))).toMatchObject([
+    { workspace: 'refused', reason: 'credential_refused' },
+    { workspace: 'silent', reason: 'unreachable' },
+  ])
+})
+
+test('nobody is asked with checkRegion: false', async () => {
+  const { relay, unchecked } = relayOf({ customerio: at(eu), checkRegion: false })
+  await relay.start()
+  expect(unchecked).toEqual([])
+  expect(eu.counts.requests).toBe(0)
+})

@@ -1,0 +1,35 @@
+import { createAppTransport } from '../../src/customerio/app-transport.ts'
+import { createBroadcastTransport } from '../../src/customerio/broadcast-transport.ts'
+import type { TrackFormOptions } from '../../src/customerio/operation.ts'
+import { createPipelinesTransport } from '../../src/customerio/pipelines-transport.ts'
+import { createTrackTransport } from '../../src/customerio/track-transport.ts'
+import type { Transport } from '../../src/customerio/transport.ts'
+import type { Golden } from './goldens.ts'
+
+/** A transport of each API to one server, with credentials that no workspace has. */
+export function createTransport(
+  api: Golden['api'],
+  url: string,
+  options: TrackFormOptions = {},
+  timeoutMs = 5_000,
+): Transport {
+  const credentials = {
+    siteId: 'site',
+    trackApiKey: 'track-key',
+    appApiKey: 'app-key',
+    pipelinesWriteKey: 'write-key',
+    trackUrl: url,
+    appUrl: url,
+    pipelinesUrl: url,
+  }
+  switch (api) {
+    case 'track':
+      return createTrackTransport(credentials, timeoutMs, options)
+    case 'app':
+      return createAppTransport(credentials, timeoutMs)
+    case 'broadcast':
+      return createBroadcastTransport(credentials, timeoutMs)
+    case 'pipelines':
+      return createPipelinesTransport(credentials, timeoutMs)
+  }
+}

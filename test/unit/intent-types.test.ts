@@ -1,0 +1,159 @@
+import {
+  type AliasPayload,
+  APIClient,
+  type GroupPayload,
+  type IdentifyPayload,
+  type PagePayload,
+  PipelinesClient,
+  type PushRequestData,
+  type ScreenPayload,
+  SendEmailRequest,
+  type SendEmailRequestOptions,
+  SendInAppRequest,
+  SendInboxMessageRequest,
+  SendPushRequest,
+  SendSMSRequest,
+  type TrackPayload,
+} from 'customerio-node'
+import { describe, expect, expectTypeOf, test } from 'vitest'
+import type { PushMetric } from '../../src/customerio/track-call.ts'
+import type { Intent, Operation } from '../../src/intent/intent.ts'
+import type { BroadcastRecipients } from '../../src/intent/messages.ts'
+import { validateIntent } from '../../src/intent/validate.ts'
+
+type Of<Name extends Operation> = Extract<Intent, { operation: Name }>
+type MessageOf<Name extends Operation> = Of<Name> extends { message: infer Message } ? Message : never
+type Taken<Request extends abstract new (...args: never[]) => unknown> = ConstructorParameters<Request>[0]
+
+describe("a message is what customerio-node's request takes", () => {
+  test('sends', () => {
+    expectTypeOf<Taken<typeof SendEmailRequest>>().toExtend<MessageOf<'sendEmail'>>()
+    expectTypeOf<MessageOf<'sendEmail'>>().toExtend<Taken<typeof SendEmailRequest>>()
+    expectTypeOf<MessageOf<'sendPush'>>().toEqualTypeOf<Taken<typeof SendPushRequest>>()
+    expectTypeOf<MessageOf<'sendSMS'>>().toEqualTypeOf<Taken<typeof SendSMSRequest>>()
+    expectTypeOf<MessageOf<'sendInboxMessage'>>().toEqualTypeOf<Taken<typeof SendInboxMessageRequest>>()
+    expectTypeOf<MessageOf<'sendInApp'>>().toEqualTypeOf<Taken<typeof SendInAppRequest>>()
+  })
+
+  test('attachments are what attach leaves', () => {
+    const request = new SendEmailRequest({ to: 'a@b', identifiers: { id: 1 }, transactional_message_id: 3 })
+    request.attach('a.txt', Buffer.from('hello'))
+    const attachments: MessageOf<'sendEmail'>['attachments'] = request.message.attachments ?? {}
+    const intent: Intent = {
+      operation: 'sendEmail',
+      message: { to: 'a@b', identifiers: { id: 1 }, transactional_message_id: 3, attachments },
+    }
+    expect(validateIntent(intent)).toBe(intent)
+  })
+
+  test('an email needs a template or its own words', () => {
+    // @ts-expect-error neither
+    const neither: MessageOf<'sendEmail'> = { to: 'a@b', identifiers: { id: 1 } }
+    expect(() => validateIntent({ operation: 'sendEmail', message: neither })).toThrow(
+      /is required, or all of/,
+    )
+  })
+
+  test('a broadcast is what triggerBroadcast takes', () => {
+    type Parameters_ = Parameters<APIClient['triggerBroadcast']>
+    expectTypeOf<Of<'triggerBroadcast'>['broadcastId']>().toEqualTypeOf<Parameters_[0]>()
+    expectTypeOf<BroadcastRecipients>().toExtend<NonNullable<Parameters_[2]>>()
+  })
+
+  test('a push metric is what trackPush takes', () => {
+    expectTypeOf<PushMetric>().toExtend<PushRequestData>()
+    expectTypeOf<Of<'trackPush'>['event']>().toEqualTypeOf<NonNullable<PushRequestData['event']>>()
+  })
+})
+
+test("a Pipelines message is customerio-node's payload without messageId", () => {
+  type Without<T> = T & { readonly messageId?: never }
+  expectTypeOf<MessageOf<'pipelines.identify'>>().toEqualTypeOf<Without<IdentifyPayload>>()
+  expectTypeOf<MessageOf<'pipelines.track'>>().toEqualTypeOf<Without<TrackPayload>>()
+  expectTypeOf<MessageOf<'pipelines.page'>>().toEqualTypeOf<Without<PagePayload>>()
+  expectTypeOf<MessageOf<'pipelines.screen'>>().toEqualTypeOf<Without<ScreenPayload>>()
+  expectTypeOf<MessageOf<'pipelines.group'>>().toEqualTypeOf<Without<GroupPayload>>()
+  expectTypeOf<MessageOf<'pipelines.alias'>>().toEqualTypeOf<Without<AliasPayload>>()
+  // @ts-expect-error the intent's id is the messageId
+  const own: MessageOf<'pipelines.track'> = { userId: 1, event: 'x', messageId: 'mine' }
+  expect(() => validateIntent({ operation: 'pipelines.track', message: own })).toThrow(/leave it out/)
+})
+
+/** Every field that customerio-node's types know, so that none of them is refused as unknown, or left unsent. */
+describe('the fields that are known', () => {
+  const common = {
+    identifiers: { id: '1' },
+    message_data: {},
+    disable_message_retention: true,
+    queue_draft: true,
+    send_at: 5,
+    language: 'da',
+    transactional_message_id: 'x',
+  }
+  const EMAIL: Required<Exclude<SendEmailRequestOptions, { body: string; subject: string; from: string }>> & {
+    from: string
+    subject: string
+  } = {
+    ...common,
+    to: 'a@b',
+    headers: { a: '1' },
+    preheader: 'x',
+    reply_to: 'x',
+    bcc: 'x',
+    body: 'x',
+    body_plain: 'x',
+    body_amp: 'x',
+    fake_bcc: true,
+    send_to_unsubscribed: true,
+    tracked: true,
+    disable_css_preprocessing: true,
+    from: 'x',
+    subject: 'x',
+  }
+  const PUSH: Omit<
+    Required<Extract<Taken<typeof SendPushRequest>, { custom_payload: unknown }>>,
+    'custom_device'
+  > = {
+    ...common,
+    to: 'x',
+    title: 'x',
+    message: 'x',
+    send_to_unsubscribed: true,
+    image_url: 'x',
+    link: 'x',
+    sound: 'x',
+    custom_data: { a: '1' },
+    device: {},
+    custom_payload: { ios: {}, android: {} },
+  }
+  const SMS: Required<Taken<typeof SendSMSRequest>> = { ...common, to: 'x', send_to_unsubscribed: true }
+  const INBOX: Required<Taken<typeof SendInboxMessageRequest>> = common
+  const IN_APP: Required<Taken<typeof SendInAppRequest>> = common
+
+  test.each<[Operation, object, { message: object }]>([
+    ['sendEmail', EMAIL, new SendEmailRequest(EMAIL)],
+    ['sendPush', PUSH, new SendPushRequest(PUSH)],
+    ['sendSMS', SMS, new SendSMSRequest(SMS)],
+    ['sendInboxMessage', INBOX, new SendInboxMessageRequest(INBOX)],
+    ['sendInApp', IN_APP, new SendInAppRequest(IN_APP)],
+  ])('%s takes them, and customerio-node sends them', (operation, message, request) => {
+    expect(() => validateIntent({ operation, message })).not.toThrow()
+    const sent = Object.keys(request.message).map((name) => (name === 'custom_device' ? 'device' : name))
+    expect(sent.sort()).toEqual(Object.keys(message).sort())
+  })
+
+  test('of Pipelines', async () => {
+    const payload: Required<Omit<TrackPayload, 'messageId'>> = {
+      userId: 1,
+      anonymousId: 'x',
+      event: 'x',
+      properties: {},
+      timestamp: '2020-01-01T00:00:00Z',
+      context: {},
+      integrations: {},
+    }
+    expect(() => validateIntent({ operation: 'pipelines.track', message: payload })).not.toThrow()
+    expect(new PipelinesClient('x')).toBeInstanceOf(PipelinesClient)
+    expect(new APIClient('x')).toBeInstanceOf(APIClient)
+  })
+})

@@ -1,0 +1,61 @@
+import { expect, test } from 'vitest'
+import type { Answer } from '../../src/customerio/answer.ts'
+import type { BatchEntry } from '../../src/relay/batch.ts'
+import { judge } from '../../src/relay/judge.ts'
+
+const part = (...seqs: string[]) => seqs.map((seq) => ({ row: { seq } }) as BatchEntry)
+const accepted = (refused: Extract<Answer, { kind: 'accepted' }>['refused'] = []): Answer => ({
+  kind: 'accepted',
+  refused,
+})
+
+test.each<[string, Answer | undefined]>([
+  ['no answer, the breaker opened', undefined],
+  ['a refused credential', { kind: 'credential', status: 401, message: 'no' }],
+  ['a rate limit', { kind: 'rate_limited', retryAfterMs: 1, message: 'slow' }],
+])('%s is nobody’s fault here: wait', (_, answer) => {
+  expect(judge(answer, part('1', '2'))).toEqual({ kind: 'wait' })
+})
+
+test.each([
+  ['not_applied', 'no'],
+  ['unknown', 'unknown'],
+] as const)('a failure that was %s fails the lane, with what is known', (outcome, applied) => {
+  const answer: Answer = { kind: 'unavailable', status: 503, outcome, message: 'down' }
+  expect(judge(answer, part('1'))).toEqual({ kind: 'fail', applied, message: 'down' })
+})
+
+test('what was accepted is delivered but for those refused, each with the first error that names it', () => {
+  const verdict = judge(
+    accepted([
+      { index: 1, reason: 'invalid', field: 'name', message: 'is blank' },
+      { index: 1, reason: 'second' },
+      { index: 7, reason: 'nobody' },
+      { index: -1, reason: 'nobody' },
+    ]),
+    part('10', '11', '12'),
+  )
+  expect(verdict).toEqual({
+    kind: 'settle',
+    delivered: ['10', '12'],
+    dead: [{ seq: '11', reason: 'rejected', status: 207, field: 'name', message: 'invalid: is blank' }],
+  })
+})
+
+test('the id of a transactional message goes with its intent', () => {
+  const verdict = judge({ kind: 'accepted', refused: [], deliveryId: 'dlv_1' }, part('10'))
+  expect(verdict).toMatchObject({ delivered: ['10'], deliveryIds: new Map([['10', 'dlv_1']]) })
+})
+
+test.each<Answer>([
+  { kind: 'rejected', status: 400, field: 'to', message: 'is missing' },
+  { kind: 'too_large', status: 413, message: 'too large' },
+])('$kind: several are halved, one alone is a dead letter', (answer) => {
+  expect(judge(answer, part('1', '2'))).toEqual({ kind: 'split' })
+  const { kind: reason, ...rest } = answer
+  expect(judge(answer, part('1'))).toEqual({
+    kind: 'settle',
+    delivered: [],
+    dead: [{ seq: '1', reason, field: undefined, ...rest }],
+  })
+})

@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest'
+import { Limiter } from '../../src/relay/limiter.ts'
+
+function limiterOver(answers: number[], requests = 100) {
+  const draws: number[] = []
+  const limiter = new Limiter({ requests, perMs: 1_000 }, async (count) => {
+    draws.push(count)
+    return answers.shift() ?? 0
+  })
+  return { limiter, draws }
+}
+
+test('draws a twentieth of a second’s requests at once, and uses them up before it draws again', async () => {
+  const { limiter, draws } = limiterOver([])
+  for (let n = 0; n < 12; n++) expect(await limiter.take()).toBe(0)
+  expect(draws).toEqual([5, 5, 5])
+})
+
+test('a low limit is drawn one by one', async () => {
+  const { limiter, draws } = limiterOver([], 20)
+  for (let n = 0; n < 3; n++) await limiter.take()
+  expect(draws).toEqual([1, 1, 1])
+})
+
+test('many callers at once share a draw, and none gets what was not drawn', async () => {
+  const { limiter, draws } = limiterOver([0, 250])
+  const waits = await Promise.all(Array.from({ length: 8 }, () => limiter.take()))
+  expect(waits.filter((wait) => wait === 0)).toHaveLength(5)
+  expect(waits.filter((wait) => wait === 250)).toHaveLength(3)
+  expect(draws).toEqual([5, 5])
+})
+
+test('a wait is passed on, and asked anew the next time', async () => {
+  const { limiter, draws } = limiterOver([40, 0])
+  expect(await limiter.take()).toBe(40)
+  expect(await limiter.take()).toBe(0)
+  expect(draws).toHaveLength(2)
+})
+
+test('a draw that fails is told to its callers, and the next one tries again', async () => {
+  let fails = true
+  const limiter = new Limiter({ requests: 100, perMs: 1_000 }, async () => {
+    if (fails) throw new Error('no database')
+    return 0
+  })
+  await expect(limiter.take()).rejects.toThrow('no database')
+  fails = false
+  expect(await limiter.take()).toBe(0)
+})

@@ -1,0 +1,115 @@
+import { describe, expect, test } from 'vitest'
+import type { Intent } from '../../src/index.ts'
+import { recipientGuard } from '../../src/relay/recipients.ts'
+
+function allows(patterns: readonly string[] | undefined, { operation, ...payload }: Intent): boolean {
+  return recipientGuard(patterns)(operation, payload)
+}
+
+const email = (to: string, more: object = {}): Intent => ({
+  operation: 'sendEmail',
+  message: { to, identifiers: { id: 'u1' }, transactional_message_id: 1, ...more },
+})
+const broadcast = (recipients?: object): Intent =>
+  ({ operation: 'triggerBroadcast', broadcastId: 1, ...(recipients ? { recipients } : {}) }) as Intent
+
+test('without patterns everybody is allowed, with none nobody', () => {
+  expect(allows(undefined, broadcast())).toBe(true)
+  expect(allows([], email('qa@example.com'))).toBe(false)
+})
+
+describe('a pattern', () => {
+  test.each([
+    ['*@example.com', 'qa@example.com', true],
+    ['*@example.com', 'QA@Example.COM', true],
+    ['*@EXAMPLE.com', 'qa@example.com', true],
+    ['*@example.com', 'qa@example.com.evil.net', false],
+    ['*@example.com', 'qa@examplexcom', false],
+    ['qa+*@example.com', 'qa+7@example.com', true],
+    ['qa+*@example.com', 'qaa@example.com', false],
+    ['qa*', 'not-qa@example.com', false],
+    ['*', 'anybody@anywhere.net', true],
+    ['qa@example.com', 'qa@example.com', true],
+    ['qa@example.com', 'xqa@example.com', false],
+    ['(a|b)*', 'a@example.com', false],
+  ])('%s against %s: %s', (pattern, to, allowed) => {
+    expect(allows([pattern], email(to))).toBe(allowed)
+  })
+})
+
+const EXAMPLE = ['*@example.com']
+
+describe('every recipient must be allowed', () => {
+  test.each<[string, Intent, boolean]>([
+    ['all of several', email('a@example.com, Bo <b@example.com>'), true],
+    ['all but one', email('a@example.com, Real <real@person.net>'), false],
+    ['a name that looks like an address', email('"a@example.com" <real@person.net>'), false],
+    ['all but the bcc', email('a@example.com', { bcc: 'real@person.net' }), false],
+    ['an allowed bcc', email('a@example.com', { bcc: 'b@example.com' }), true],
+  ])('%s', (_, intent, allowed) => {
+    expect(allows(EXAMPLE, intent)).toBe(allowed)
+  })
+})
+
+describe('a broadcast', () => {
+  test.each<[string, Intent, boolean]>([
+    ['to its own segment', broadcast(), false],
+    ['to a filter', broadcast({ segment: { id: 1 } }), false],
+    ['to nobody', broadcast({ emails: [] }), false],
+    ['to a file', broadcast({ data_file_url: 'https://example.com/all.jsonl' }), false],
+    ['to allowed addresses', broadcast({ emails: ['a@example.com', 'b@example.com'] }), true],
+    ['to one other', broadcast({ emails: ['a@example.com', 'real@person.net'] }), false],
+    ['to an id', broadcast({ ids: [7] }), false],
+    [
+      'to people with data',
+      broadcast({ per_user_data: [{ email: 'a@example.com', data: {} }, { email: 'b@example.com' }] }),
+      true,
+    ],
+    [
+      'to people with data and one other',
+      broadcast({ per_user_data: [{ email: 'a@example.com' }, { id: 'u1' }] }),
+      false,
+    ],
+  ])('%s', (_, intent, allowed) => {
+    expect(allows(EXAMPLE, intent)).toBe(allowed)
+  })
+})
+
+describe('who is written to', () => {
+  const push = (to?: string): Intent => ({
+    operation: 'sendPush',
+    message: { identifiers: { id: 'test-7' }, transactional_message_id: 1, ...(to ? { to } : {}) },
+  })
+  test.each<[string, Intent]>([
+    ['an id', { operation: 'track', customerId: 'test-1', name: 'x' }],
+    ['an identifier', { operation: 'identify', identifiers: { email: 'test-@x.net' } }],
+    [
+      'both of a merge',
+      { operation: 'mergeCustomers', primary: { id: 'test-1' }, secondary: { id: 'test-2' } },
+    ],
+    ['the person of a push', push()],
+    ['the person of a push, whichever device', push('last_used')],
+    [
+      'an entity',
+      { operation: 'entity', entity: { type: 'person', action: 'delete', identifiers: { id: 'test-1' } } },
+    ],
+    ['a Pipelines message', { operation: 'pipelines.track', message: { userId: 'test-1', event: 'x' } }],
+    [
+      'both of an alias',
+      { operation: 'pipelines.alias', message: { userId: 'test-1', previousId: 'test-2' } },
+    ],
+  ])('%s', (_, intent) => {
+    expect(allows(['test-*'], intent)).toBe(true)
+    expect(allows(['other-*'], intent)).toBe(false)
+  })
+  test.each<[string, Intent]>([
+    ['one of a merge', { operation: 'mergeCustomers', primary: { id: 'test-1' }, secondary: { id: 'u2' } }],
+    ['one of an alias', { operation: 'pipelines.alias', message: { userId: 'test-1', previousId: 'u2' } }],
+    [
+      'the address that an identify sets',
+      { operation: 'identify', customerId: 'test-1', attributes: { email: 'real@person.net' } },
+    ],
+  ])('not allowed: %s', (_, intent) => {
+    expect(allows(['test-*'], intent)).toBe(false)
+  })
+})

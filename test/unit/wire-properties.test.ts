@@ -1,0 +1,133 @@
+import fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { Transport, WireItem } from '../../src/customerio/transport.ts'
+import type { Intent } from '../../src/intent/intent.ts'
+import { apiOf } from '../../src/intent/operations.ts'
+import { toPayload } from '../../src/intent/payload.ts'
+import { accepted, candidate } from '../support/intent-arbitraries.ts'
+import { createTransport } from '../support/transports.ts'
+
+/** Published: 32 KB an operation or call and 500 KB a batch, whichever of 1,000 and 1,024 a KB is. */
+const PUBLISHED = { item: 32_000, batch: 500_000 }
+
+let bodies: string[] = []
+
+beforeEach(() => {
+  bodies = []
+  vi.stubGlobal('fetch', async (_url: string, { body }: { body: string }) => {
+    bodies.push(body)
+    return new Response('{}')
+  })
+})
+
+afterEach(() => vi.unstubAllGlobals())
+
+const transports: Record<ReturnType<typeof apiOf>, Transport> = {
+  track: createTransport('track', 'http://127.0.0.1:9'),
+  app: createTransport('app', 'http://127.0.0.1:9'),
+  broadcast: createTransport('broadcast', 'http://127.0.0.1:9'),
+  pipelines: createTransport('pipelines', 'http://127.0.0.1:9'),
+}
+
+function prepare(intent: Intent, id: string): WireItem {
+  const payload = JSON.parse(JSON.stringify(toPayload(intent)))
+  const { operation } = intent
+  return transports[apiOf(operation)].prepare({ id, operation, payload, occurredAtSeconds: 1_700_000_000 })
+}
+
+describe('whatever is accepted', () => {
+  test('is sent in as many bytes as its item says, and not in more than its API takes', async () => {
+    let count = 0
+    await fc.assert(
+      fc.asyncProperty(candidate, fc.uuid({ version: 7 }), async (value, id) => {
+        const intent = accepted(value)
+        if (intent === undefined) return
+        count++
+        bodies = []
+        const transport = transports[apiOf(intent.operation)]
+        const item = prepare(intent, id)
+        expect(await transport.send([item])).toMatchObject({ kind: 'accepted' })
+        expect(bodies).toHaveLength(1)
+        const body = bodies[0] ?? ''
+        const envelope = body.startsWith('{"batch":[') ? Buffer.byteLength('{"batch":[]}') : 0
+        expect(item.bytes).toBe(Buffer.byteLength(body) - envelope)
+        expect(item.bytes).toBeLessThanOrEqual(transport.limits.itemBytes)
+        expect(item.batchable && item.barrier).toBe(false)
+      }),
+      { numRuns: 500 },
+    )
+    expect(count).toBeGreaterThan(250)
+  })
+
+  test('is the same on the wire for a second attempt', async () => {
+    await fc.assert(
+      fc.asyncProperty(candidate, fc.uuid({ version: 7 }), async (value, id) => {
+        const intent = accepted(value)
+        if (intent === undefined) return
+        bodies = []
+        const transport = transports[apiOf(intent.operation)]
+        await transport.send([prepare(intent, id)])
+        await transport.send([prepare(intent, id)])
+        expect(bodies[1]).toBe(bodies[0])
+      }),
+      { numRuns: 200 },
+    )
+  })
+})
+
+describe.each(['track', 'pipelines'] as const)('a batch of %s', (api) => {
+  const transport = transports[api]
+
+  test('that is cut by the limits is within what is published, in whatever script', async () => {
+    const words = fc.constantFrom('a', 'ø', '漢', '😀', '"', '\\', '\n', '\u007f')
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(words, fc.integer({ min: 1, max: 4_000 })), { minLength: 1, maxLength: 60 }),
+        async (texts) => {
+          const items = texts.flatMap(([word, times], n) => {
+            const data = { text: word.repeat(times) }
+            const intent = accepted(
+              api === 'track'
+                ? { operation: 'track', customerId: n, name: 'x', data }
+                : { operation: 'pipelines.track', message: { userId: n, event: 'x', properties: data } },
+            )
+            return intent ? [prepare(intent, '01890a5d-ac96-774b-bcce-b302099a8057')] : []
+          })
+          for (const batch of cut(items, transport)) {
+            bodies = []
+            await transport.send(batch)
+            const body = bodies[0] ?? ''
+            expect(Buffer.byteLength(body)).toBeLessThanOrEqual(PUBLISHED.batch)
+            for (const one of JSON.parse(body).batch) {
+              expect(Buffer.byteLength(JSON.stringify(one))).toBeLessThanOrEqual(PUBLISHED.item)
+            }
+          }
+        },
+      ),
+      { numRuns: 40 },
+    )
+  })
+
+  test('as large as the limits let it be is within what is published', async () => {
+    const { limits } = transport
+    expect(limits.itemBytes).toBeLessThanOrEqual(PUBLISHED.item)
+    expect(limits.bytes + Buffer.byteLength('{"batch":[]}')).toBeLessThanOrEqual(PUBLISHED.batch)
+  })
+})
+
+/** As the limits say: items in order, a comma between each two of them. */
+function cut(items: readonly WireItem[], { limits }: Transport): WireItem[][] {
+  const batches: WireItem[][] = []
+  let room = 0
+  for (const item of items) {
+    const batch = batches.at(-1)
+    if (batch && item.bytes + 1 <= room && batch.length < limits.count) {
+      batch.push(item)
+      room -= item.bytes + 1
+    } else {
+      batches.push([item])
+      room = limits.bytes - item.bytes
+    }
+  }
+  return batches
+}
