@@ -94,3 +94,19 @@ test('10,000 intents and a wrong key: none is dead-lettered, and all are deliver
   expect(acme.counts).toMatchObject({ applied: 10_000, outOfOrder: 0, duplicates: 0 })
   expect(await h.db.rows('SELECT 1 FROM outbox.dead_letters')).toEqual([])
 })
+
+test('a wrong key from the environment is right after a restart: nothing is lost, and order holds', async () => {
+  const wrong = { default: { ...everyApi(h.fake), siteId: 'default-site', trackApiKey: 'old-key' } }
+  const before = await h.relay({ workspaces: wrong })
+  await h.enqueue(...steps(500, 20))
+  await eventually('the pause', async () => {
+    const [row] = await breakers()
+    return row?.state === 'paused' || row?.state === 'half_open'
+  })
+  await before.stop()
+  expect(h.fake.counts.applied).toBe(0)
+  await h.relay({ workspaces: workspaces() })
+  await h.drained()
+  expect(h.fake.counts).toMatchObject({ applied: 500, outOfOrder: 0 })
+  expect(await h.db.rows('SELECT 1 FROM outbox.dead_letters')).toEqual([])
+})
