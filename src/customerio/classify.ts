@@ -18,8 +18,8 @@ export type Result =
 /** Longest piece of an answer that is kept in a row or a log: answers are the API's words, not our payloads. */
 const MESSAGE_LENGTH = 500
 
-/** The API's own words for "I failed": with these, and in JSON, nothing was taken. */
-const OWN_FAILURES = new Set([408, 500, 503])
+/** Whoever answers these has not taken the request: it was not had in time, or there is nobody to take it. */
+const NOT_TAKEN = new Set([408, 503])
 
 /** 4xx that blame the content of a request whose path is always the same. */
 const CONTENT_STATUSES = new Set([400, 422])
@@ -50,10 +50,10 @@ export function classify(
   }
   // In JSON these are the API's own word about the content. Another 4xx, or one in HTML, comes from a proxy or a wrong
   // address and says nothing about the intent: a gateway's 404 must not bury a backlog.
-  if (contentStatuses.has(status) && json !== undefined) {
+  if (contentStatuses.has(status) && json !== undefined && (status !== 404 || isOwnRefusal(json))) {
     return { kind: 'rejected', status, field: firstError(json)?.field, message }
   }
-  return { kind: 'unavailable', status, outcome: failureOutcome(status, json), message }
+  return { kind: 'unavailable', status, outcome: failureOutcome(status), message }
 }
 
 /** A 2xx counts where it is JSON, or empty and not declared to be something else. */
@@ -68,9 +68,15 @@ function succeeded(
   return accepted(status, json)
 }
 
-/** A gateway that failed (502, 504, 522, 524) cannot say what the API behind it did, whatever its answer's form. */
-function failureOutcome(status: number, json: Record<string, unknown> | undefined): Outcome {
-  return json !== undefined && OWN_FAILURES.has(status) ? 'not_applied' : 'unknown'
+/** A 500 may come after the deed, and a gateway that failed (502, 504) cannot say what the API behind it did. */
+function failureOutcome(status: number): Outcome {
+  return NOT_TAKEN.has(status) ? 'not_applied' : 'unknown'
+}
+
+/** Customer.io's own form of a refusal, which a gateway that knows no route does not have. */
+function isOwnRefusal(json: Record<string, unknown>): boolean {
+  const meta = isObject(json.meta) ? json.meta : {}
+  return meta.error !== undefined || meta.errors !== undefined || Array.isArray(json.errors)
 }
 
 function isMarkup(contentType: string | undefined): boolean {

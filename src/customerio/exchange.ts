@@ -23,7 +23,7 @@ export interface Exchange {
   close(): Promise<void>
 }
 
-/** The App API's paths name a message or a broadcast: a 404 is about that one. */
+/** A 404 of the App API, in its own words, is about the message or the broadcast that was named. */
 export const APP_CONTENT_STATUSES: ReadonlySet<number> = new Set([400, 404, 422])
 
 export function regionOf(region: 'us' | 'eu' | undefined): Region {

@@ -1,4 +1,5 @@
 import { dedupKeyOf } from '../intent/dedup-key.ts'
+import { InvalidOptionError } from '../intent/errors.ts'
 import type { Intent } from '../intent/intent.ts'
 import type { BatchEnqueueOptions, EnqueueOptions, ResolvedOptions } from '../intent/options.ts'
 import { toPayload } from '../intent/payload.ts'
@@ -94,10 +95,23 @@ export function createOutbox(options: OutboxOptions = {}): Outbox {
     return store(tx, make, 'many', enqueueOptions)
   }
 
-  const sink = (tx: Transaction, enqueueOptions: EnqueueOptions | undefined): Sink => ({
-    one: async (make) => (await store(tx, [make], 'one', enqueueOptions))[0] as EnqueueResult,
-    many: (make) => store(tx, make, 'many', enqueueOptions),
-  })
+  const sink = (tx: Transaction, enqueueOptions: EnqueueOptions | undefined): Sink => {
+    let used = false
+    return {
+      async one(make) {
+        // Its second call would be dropped as a duplicate of the first, whatever it says.
+        if (used && enqueueOptions?.dedupKey !== undefined) {
+          throw new InvalidOptionError(
+            'Expected a client with a dedupKey to be called once, got a second call',
+            'dedupKey',
+          )
+        }
+        used = true
+        return (await store(tx, [make], 'one', enqueueOptions))[0] as EnqueueResult
+      },
+      many: (make) => store(tx, make, 'many', enqueueOptions),
+    }
+  }
 
   async function store(
     tx: Transaction,

@@ -20,6 +20,8 @@ export interface BreakerStore {
   close(reason: string): Promise<boolean>
   hold(ms: number, error: string): Promise<void>
   recordFailures(count: number, error: string | undefined): Promise<void>
+  /** A change could not be written: the next sync puts this relay right. */
+  onError(error: Error): void
 }
 
 export type BreakerSettings = Pick<ResolvedRelayOptions, 'breaker' | 'retry' | 'requestTimeoutMs'>
@@ -169,8 +171,9 @@ export class DestinationBreaker {
   async run(permit: Permit, send: () => Promise<Answer>, how?: SendOptions): Promise<Answer | undefined> {
     try {
       const answer = await this.#execute(send, how)
-      if (permit === 'probe' && answer) await this.#settleProbe(answer)
-      else await this.#settleSend(answer)
+      // What the request came to is known, whether or not it can be written down for the fleet.
+      const written = permit === 'probe' && answer ? this.#settleProbe(answer) : this.#settleSend(answer)
+      await written.catch((error: unknown) => this.#store.onError(error as Error))
       return answer
     } finally {
       this.giveBack(permit)

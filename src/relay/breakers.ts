@@ -18,6 +18,7 @@ export interface BreakersOptions {
   readonly relayId: string
   readonly settings: BreakerSettings
   readonly onChange: (destination: string, from: BreakerState, to: BreakerState) => void
+  readonly onError: (error: Error) => void
 }
 
 /** The breakers of every destination in this relay, kept in step with the fleet's rows. */
@@ -82,6 +83,7 @@ export class Breakers {
       acquireProbe: () => acquireProbe(db, destination, relayId, leaseMs),
       close: (reason: string) => closeBreaker(db, destination, relayId, reason),
       hold: (ms: number, error: string) => holdDestination(db, destination, ms, error),
+      onError: this.#options.onError,
       recordFailures: (count: number, error: string | undefined) =>
         recordFailures(db, destination, count, error),
     }

@@ -36,6 +36,10 @@ function recipientsOf(operation: string, payload: unknown): string[] {
     ...split(asObject(fields.attributes).email),
     ...split(asObject(asObject(fields.entity).attributes).email),
     ...split(asObject(message.traits).email),
+    // Of an anonymous invite: it stands above everybody else whom the event names.
+    ...split(asObject(fields.data).recipient),
+    ...split(asObject(asObject(fields.entity).attributes).recipient),
+    ...split(asObject(message.properties).recipient),
     ...list(recipients.emails),
     ...list(recipients.ids),
     ...(Array.isArray(recipients.per_user_data)

@@ -77,6 +77,7 @@ export class Relay extends EventEmitter<RelayEvents> {
       relayId: this.relayId,
       settings: options,
       onChange: (destination, from, to) => this.#breakerChanged(destination, from, to),
+      onError,
     })
     this.#dispatcher = new Dispatcher({
       db: this.#db,

@@ -6,7 +6,8 @@ import { FencedError } from './settle.ts'
  * Writes down, before the request, that intents are being sent which must not be sent twice. Commits before it
  * resolves: whoever finds the mark later knows that a request may have gone out.
  *
- * @throws {FencedError} where the lane has a newer epoch: nothing may be sent.
+ * @throws {FencedError} where the lane has a newer epoch, or one of the rows has gone: nothing is marked, and
+ * nothing may be sent.
  */
 export async function markSending(db: Database, fence: Fence, seqs: readonly string[]): Promise<void> {
   const marked = await setSendingAt(db, fence, seqs, 'clock_timestamp()')
@@ -31,6 +32,9 @@ async function setSendingAt(
      )
      UPDATE ${db.names.q}.intents SET sending_at = ${value}
      WHERE destination = $1 AND lane = $2 AND seq = ANY ($5::bigint[]) AND EXISTS (SELECT 1 FROM fence)
+       AND cardinality($5::bigint[]) = (
+         SELECT count(*) FROM ${db.names.q}.intents
+         WHERE destination = $1 AND lane = $2 AND seq = ANY ($5::bigint[]))
      RETURNING 1`,
     [fence.destination, fence.lane, fence.epoch, fence.relayId, seqs],
   )

@@ -7,8 +7,9 @@ export interface RateLimit {
 }
 
 /**
- * Share of a limit that may go out at once, after a pause. The steady rate is lower by as much, so that in no window
- * of `perMs` more than `requests` begin: over them Customer.io answers 429, and the destination would be held.
+ * Share of a limit that may be drawn at once, after a pause. The steady rate is lower by as much, so that in no window
+ * of `perMs` more than `requests` are drawn: over them Customer.io answers 429, and the destination would be held. What
+ * a relay holds in hand from an earlier draw comes on top (see `Limiter`).
  */
 const BURST = 0.1
 

@@ -152,11 +152,15 @@ describe('an answer', () => {
     expect(await canned({ status, body, headers: {} })).toMatchObject({ kind })
   })
 
-  test.each([500, 503])("%d in the API's JSON: nothing was taken", async (status) => {
+  test.each([
+    [408, 'not_applied'],
+    [503, 'not_applied'],
+    [500, 'unknown'],
+  ])("%d in the API's JSON: what was taken is %s", async (status, outcome) => {
     expect(await canned({ status, body: '{"meta":{"error":"internal error"}}' })).toEqual({
       kind: 'unavailable',
       status,
-      outcome: 'not_applied',
+      outcome,
       message: 'internal error',
     })
   })

@@ -122,29 +122,35 @@ test('a relay is killed between the request and its answer: the next one parks, 
   )
 })
 
-test('a 503 outage of the API parks nothing: marks go, the breaker opens, all go out once afterwards', async () => {
-  const recover = h.fake.misbehave({ kind: 'serverError', status: 503 })
-  await h.enqueue(...Array.from({ length: 40 }, (_, n) => email(`u${n % 10}`, n)))
-  await h.relay()
-  await eventually('a failed probe', async () => (await states()).filter((s) => s === 'open').length >= 2)
-  await eventually('no mark', async () => {
-    const rows = await h.db.rows('SELECT 1 FROM outbox.intents WHERE sending_at IS NOT NULL')
-    return rows.length === 0
-  })
-  expect(await h.db.rows('SELECT 1 FROM outbox.intents')).toHaveLength(40)
-  recover()
-  await h.drained()
-  expect(h.fake.sends).toHaveLength(40)
-  for (const some of Map.groupBy(h.fake.sends, ({ personKey }) => personKey).values()) {
-    const steps = some.map(({ body }) => (body.message_data as { n: number }).n)
-    expect(steps).toEqual([...steps].sort((a, b) => a - b))
-    expect(new Set(steps).size).toBe(4)
-  }
-  expect(await dead()).toEqual([])
-})
+test.each([
+  ['in JSON', { kind: 'serverError', status: 503 }],
+  ['as a proxy’s page', { kind: 'outage' }],
+] as const)(
+  'a 503 outage %s parks nothing: marks go, the breaker opens, all go out once afterwards',
+  async (_, outage) => {
+    const recover = h.fake.misbehave(outage)
+    await h.enqueue(...Array.from({ length: 40 }, (_, n) => email(`u${n % 10}`, n)))
+    await h.relay()
+    await eventually('a failed probe', async () => (await states()).filter((s) => s === 'open').length >= 2)
+    await eventually('no mark', async () => {
+      const rows = await h.db.rows('SELECT 1 FROM outbox.intents WHERE sending_at IS NOT NULL')
+      return rows.length === 0
+    })
+    expect(await h.db.rows('SELECT 1 FROM outbox.intents')).toHaveLength(40)
+    recover()
+    await h.drained()
+    expect(h.fake.sends).toHaveLength(40)
+    for (const some of Map.groupBy(h.fake.sends, ({ personKey }) => personKey).values()) {
+      const steps = some.map(({ body }) => (body.message_data as { n: number }).n)
+      expect(steps).toEqual([...steps].sort((a, b) => a - b))
+      expect(new Set(steps).size).toBe(4)
+    }
+    expect(await dead()).toEqual([])
+  },
+)
 
-test('an outage whose 503 is a proxy’s page may hide a send: each is requested once, and the breaker bounds how many', async () => {
-  const recover = h.fake.misbehave({ kind: 'outage' })
+test('an outage of 502s may hide a send: each is requested once, and the breaker bounds how many', async () => {
+  const recover = h.fake.misbehave({ kind: 'outage', status: 502 })
   await h.enqueue(...Array.from({ length: 200 }, (_, n) => email(`u${n}`, 1)))
   await h.relay({ lanes: 1 })
   await eventually('the breaker to open', async () => (await states()).includes('open'))
@@ -182,4 +188,13 @@ test('a relay that stops while a request is under way waits for its answer, and 
   await h.drained()
   expect(h.fake.sends).toHaveLength(30)
   expect(await dead()).toEqual([])
+})
+
+test('a 500 that comes after the deed: requested once, and parked', async () => {
+  h.fake.misbehave({ kind: 'serverError', status: 500, after: 'apply', times: 1 })
+  await h.enqueue(email('u1', 1))
+  await h.relay()
+  await h.drained()
+  expect(h.fake.sends).toHaveLength(1)
+  expect(await dead()).toMatchObject([{ reason: 'ambiguous' }])
 })

@@ -37,6 +37,9 @@ function relay(halfOpenAfterMs = 30, retryAttempts = 0) {
       breaker: { failures: 5, successes: 3, halfOpenAfterMs, maxHalfOpenAfterMs: 120 },
     },
     onChange: (_, from, to) => changes.push(`${from}>${to}`),
+    onError: (error) => {
+      throw error
+    },
   })
   const breaker = breakers.get(DESTINATION)
   return {

@@ -57,11 +57,10 @@ test('every status with every body has its kind: the owner of the fault', () => 
   const ROWS: Record<number, Record<string, string>> = {
     401: all('credential'),
     403: all('credential'),
-    408: own('unavailable, not_applied'),
+    408: all('unavailable, not_applied'),
     413: all('too_large'),
     429: all('rate_limited'),
-    500: own('unavailable, not_applied'),
-    503: own('unavailable, not_applied'),
+    503: all('unavailable, not_applied'),
   }
   const expected = (status: number) =>
     ROWS[status] ??
@@ -135,9 +134,11 @@ test('a 207, and a 200 that carries errors, name what was refused', () => {
 })
 
 test('a 404 blames the content only where the path names it', () => {
-  const gone = { status: 404, contentType: undefined, body: '{}', retryAfter: undefined }
-  expect(classify(gone, NOW).kind).toBe('unavailable')
-  expect(classify(gone, NOW, new Set([400, 404, 422])).kind).toBe('rejected')
+  const named = new Set([400, 404, 422])
+  const gone = (body: string) => ({ status: 404, contentType: undefined, body, retryAfter: undefined })
+  expect(classify(gone(BODIES.v1), NOW).kind).toBe('unavailable')
+  expect(classify(gone(BODIES.v1), NOW, named).kind).toBe('rejected')
+  expect(classify(gone('{"message":"no Route matched"}'), NOW, named).kind).toBe('unavailable')
 })
 
 test('a 2xx whose errors name no operation is a refusal of the whole, never a delivery', () => {

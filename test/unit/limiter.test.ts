@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { Limiter } from '../../src/relay/limiter.ts'
 
-function limiterOver(answers: number[], requests = 100) {
+function limiterOver(answers: number[], requests = 250) {
   const draws: number[] = []
   const limiter = new Limiter({ requests, perMs: 1_000 }, async (count) => {
     draws.push(count)
@@ -10,7 +10,7 @@ function limiterOver(answers: number[], requests = 100) {
   return { limiter, draws }
 }
 
-test('draws a twentieth of a second’s requests at once, and uses them up before it draws again', async () => {
+test('draws a fiftieth of a second’s requests at once, and uses them up before it draws again', async () => {
   const { limiter, draws } = limiterOver([])
   for (let n = 0; n < 12; n++) expect(await limiter.take()).toBe(0)
   expect(draws).toEqual([5, 5, 5])
@@ -39,7 +39,7 @@ test('a wait is passed on, and asked anew the next time', async () => {
 
 test('a draw that fails is told to its callers, and the next one tries again', async () => {
   let fails = true
-  const limiter = new Limiter({ requests: 100, perMs: 1_000 }, async () => {
+  const limiter = new Limiter({ requests: 250, perMs: 1_000 }, async () => {
     if (fails) throw new Error('no database')
     return 0
   })

@@ -113,3 +113,14 @@ describe('who is written to', () => {
     expect(allows(['test-*'], intent)).toBe(false)
   })
 })
+
+test('the recipient of an invite stands above whom the event names', () => {
+  const invite = (anonymousId: string, recipient: string): Intent => ({
+    operation: 'trackAnonymous',
+    anonymousId,
+    name: 'invite',
+    data: { recipient },
+  })
+  expect(allows(['qa-*', '*@example.com'], invite('qa-1', 'real@customer.test'))).toBe(false)
+  expect(allows(['*@example.com'], invite('', 'qa@example.com'))).toBe(true)
+})
