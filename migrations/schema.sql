@@ -78,7 +78,8 @@ CREATE TABLE outbox.intents (
   enqueued_at timestamp with time zone NOT NULL,
   send_after timestamp with time zone,
   expires_at timestamp with time zone,
-  sending_at timestamp with time zone
+  sending_at timestamp with time zone,
+  attempts smallint NOT NULL DEFAULT 0
 );
 
 CREATE TABLE outbox.lanes (
@@ -106,7 +107,8 @@ CREATE TABLE outbox.relays (
   pid integer NOT NULL,
   version text NOT NULL,
   started_at timestamp with time zone NOT NULL,
-  last_seen_at timestamp with time zone NOT NULL
+  last_seen_at timestamp with time zone NOT NULL,
+  format smallint NOT NULL DEFAULT 1
 );
 
 CREATE TABLE outbox.settled_counts (
@@ -124,7 +126,7 @@ ALTER TABLE outbox.breakers ADD CONSTRAINT breakers_probe CHECK (((state = 'half
 ALTER TABLE outbox.breakers ADD CONSTRAINT breakers_probe_lease CHECK (((probe_relay IS NULL) = (probe_until IS NULL)));
 ALTER TABLE outbox.breakers ADD CONSTRAINT breakers_state CHECK ((state = ANY (ARRAY['closed'::text, 'open'::text, 'half_open'::text, 'paused'::text])));
 ALTER TABLE outbox.dead_letters ADD CONSTRAINT dead_letters_pkey PRIMARY KEY (id);
-ALTER TABLE outbox.dead_letters ADD CONSTRAINT dead_letters_reason CHECK ((reason = ANY (ARRAY['rejected'::text, 'too_large'::text, 'expired'::text, 'invalid'::text, 'ambiguous'::text])));
+ALTER TABLE outbox.dead_letters ADD CONSTRAINT dead_letters_reason CHECK ((reason = ANY (ARRAY['rejected'::text, 'too_large'::text, 'expired'::text, 'invalid'::text, 'ambiguous'::text, 'exhausted'::text])));
 ALTER TABLE outbox.dedup ADD CONSTRAINT dedup_pkey PRIMARY KEY (workspace, key);
 ALTER TABLE outbox.delivered ADD CONSTRAINT delivered_outcome CHECK ((outcome = ANY (ARRAY['delivered'::text, 'suppressed_by_config'::text])));
 ALTER TABLE outbox.intents ADD CONSTRAINT intents_destination CHECK ((destination ~ '^[^/]+/(track|app|broadcast|pipelines)$'::text));

@@ -50,6 +50,8 @@ export const intents = outbox.table(
     expiresAt: instant('expires_at'),
     /** When the request began of what must not be sent twice; null where none is under way or of unknown end. */
     sendingAt: instant('sending_at'),
+    /** How often it failed alone while others of its destination passed: an outage does not raise it. */
+    attempts: smallint('attempts').notNull().default(0),
   },
   (t) => [
     primaryKey({ name: 'intents_pkey', columns: [t.destination, t.lane, t.seq] }),
@@ -130,7 +132,7 @@ export const deadLetters = outbox.table(
     index('dead_letters_summary').on(t.destination, t.operation, t.reason, t.deadAt),
     check(
       'dead_letters_reason',
-      sql`${t.reason} IN ('rejected', 'too_large', 'expired', 'invalid', 'ambiguous')`,
+      sql`${t.reason} IN ('rejected', 'too_large', 'expired', 'invalid', 'ambiguous', 'exhausted')`,
     ),
   ],
 )
@@ -203,6 +205,8 @@ export const relays = outbox.table('relays', {
   version: text('version').notNull(),
   startedAt: instant('started_at').notNull(),
   lastSeenAt: instant('last_seen_at').notNull(),
+  /** The highest `intents.format` that it knows: rows of a later one it leaves in place. */
+  format: smallint('format').notNull().default(1),
 })
 
 /**

@@ -1,7 +1,7 @@
 import type { Database } from './database.ts'
 import type { Fence } from './lane.ts'
 
-export type DeadLetterReason = 'rejected' | 'too_large' | 'expired' | 'invalid' | 'ambiguous'
+export type DeadLetterReason = 'rejected' | 'too_large' | 'expired' | 'invalid' | 'ambiguous' | 'exhausted'
 
 export interface DeadLetter {
   readonly seq: string

@@ -1,0 +1,1 @@
+-- A role for each of the app, the relay, the viewer and the operator; pause and resume of a destination.

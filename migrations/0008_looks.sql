@@ -1,0 +1,1 @@
+-- What the dispatcher and the views look at, whatever the backlog and however old the oldest snapshot.
