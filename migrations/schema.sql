@@ -79,7 +79,8 @@ CREATE TABLE outbox.intents (
   send_after timestamp with time zone,
   expires_at timestamp with time zone,
   sending_at timestamp with time zone,
-  attempts smallint NOT NULL DEFAULT 0
+  attempts smallint NOT NULL DEFAULT 0,
+  retry_at timestamp with time zone
 );
 
 CREATE TABLE outbox.lanes (

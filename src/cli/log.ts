@@ -34,6 +34,9 @@ export function logRelay(log: Logger, relay: Relay): void {
   relay.on('unserved', (unserved) =>
     log.warn(unserved, 'intents wait that this relay has no credentials for'),
   )
+  relay.on('unknownFormat', (unknown) =>
+    log.warn(unknown, 'intents wait whose row format this relay does not know: upgrade it'),
+  )
   relay.on('regionUnchecked', ({ workspace, reason, message }) =>
     log.warn({ workspace, reason, error: redact(message) }, 'the region of a workspace could not be checked'),
   )

@@ -52,7 +52,8 @@ export function cutBatch(
       if (item.bytes > limits.itemBytes) {
         dead.push(tooLarge(row, item.bytes, limits.itemBytes))
       } else {
-        const alone = item.barrier || !item.batchable
+        // What has failed alone before is not to break a batch again.
+        const alone = item.barrier || !item.batchable || row.attempts > 0
         const size = item.bytes + (batch.length > 0 ? 1 : 0)
         if (batch.length > 0 && (alone || bytes + size > limits.bytes)) break
         batch.push({ row, item })

@@ -1,17 +1,14 @@
-import {
-  BrokenCircuitError,
-  type CircuitBreakerPolicy,
-  CircuitState,
-  ConsecutiveBreaker,
-  circuitBreaker,
-  ExponentialBackoff,
-  handleWhenResult,
-  retry,
-  wrap,
-} from 'cockatiel'
+import { BrokenCircuitError, CircuitState } from 'cockatiel'
 import type { Answer } from '../customerio/answer.ts'
 import type { BreakerRow, BreakerState } from '../store/read-breakers.ts'
-import type { ResolvedRelayOptions } from './options.ts'
+import {
+  closedPolicy,
+  type Policy,
+  type PolicySettings,
+  probePolicy,
+  type SendOptions,
+  type Unavailable,
+} from './breaker-policy.ts'
 
 /** What the breaker tells the fleet through Postgres; resolves when it is written. */
 export interface BreakerStore {
@@ -24,41 +21,24 @@ export interface BreakerStore {
   onError(error: Error): void
 }
 
-export type BreakerSettings = Pick<ResolvedRelayOptions, 'breaker' | 'retry' | 'requestTimeoutMs'>
+export type BreakerSettings = PolicySettings
 
 /** Leave to send one request: an ordinary one, or the fleet's one probe. To be used or given back. */
 export type Permit = 'send' | 'probe'
 
-/** How a request may be retried within one `run`. */
-export interface SendOptions {
-  /** `unless unknown`: no quick retry of a request that may have taken effect. Default: `always`. */
-  readonly retries?: 'always' | 'unless unknown'
-  /** No retry begins once it is aborted. */
-  readonly stopping?: AbortSignal
-}
-
-type Unavailable = Extract<Answer, { kind: 'unavailable' }>
-
-interface Policy {
-  readonly breaker: CircuitBreakerPolicy
-  execute(send: () => Promise<Answer>, how?: SendOptions): Promise<Answer>
-}
-
 /** What the dispatcher may start for a destination: every lane, one that probes, or none. */
 export type Eligibility = 'all' | 'probe' | 'none'
 
-/** Longest delay that a timer takes (2^31 − 1 ms): Postgres decides when a breaker half-opens, not cockatiel. */
-const NEVER = 2_147_483_647
 /** Between two attempts to get a probe that another relay has. */
 const ELSEWHERE_MS = 500
+/** Answers of a destination that works. */
+const PASSES: ReadonlySet<Answer['kind']> = new Set(['accepted', 'rejected', 'too_large'])
 /** Without a `Retry-After`: 1 s, doubled with each 429 in a row, up to a minute. */
 const HOLD_MS = { first: 1_000, max: 60_000 }
 
 /**
  * One destination's breaker in one relay: cockatiel counts and samples, the row in `outbox.breakers` says for
  * the whole fleet what the state is, when a probe is due and who holds it.
- *
- * Retry is outside and breaker inside, so that the breaker sees every attempt: five failures are five requests.
  */
 export class DestinationBreaker {
   readonly #relayId: string
@@ -75,6 +55,7 @@ export class DestinationBreaker {
   /** Another relay was seen to hold the probe: not asked for again before. */
   #elsewhereUntil = 0
   #failures = 0
+  #passed = 0
   #lastFailure: Unavailable = { kind: 'unavailable', status: undefined, outcome: 'not_applied', message: '' }
   #limitedInARow = 0
   /** Raised by every change made here: what was read from the row before it is stale. */
@@ -99,6 +80,11 @@ export class DestinationBreaker {
 
   get generation(): number {
     return this.#generation
+  }
+
+  /** How many requests the destination has answered as asked, or with a refusal of their content. */
+  get passed(): number {
+    return this.#passed
   }
 
   /** Milliseconds until the destination may be tried; undefined while it may be now, or until a person resumes it. */
@@ -151,7 +137,7 @@ export class DestinationBreaker {
       this.#generation++
       this.#state = 'half_open'
       this.#probeIsMine = true
-      if (!renewed) this.#policy = this.#probePolicy()
+      if (!renewed) this.#policy = probePolicy(this.#settings)
       return 'probe'
     } catch (error) {
       this.#probing = false
@@ -171,6 +157,7 @@ export class DestinationBreaker {
   async run(permit: Permit, send: () => Promise<Answer>, how?: SendOptions): Promise<Answer | undefined> {
     try {
       const answer = await this.#execute(send, how)
+      if (answer && PASSES.has(answer.kind)) this.#passed++
       // What the request came to is known, whether or not it can be written down for the fleet.
       const written = permit === 'probe' && answer ? this.#settleProbe(answer) : this.#settleSend(answer)
       await written.catch((error: unknown) => this.#store.onError(error as Error))
@@ -248,61 +235,14 @@ export class DestinationBreaker {
     this.#policy = this.#closedPolicy()
   }
 
-  /** Counts consecutive failures of the destination, and retries them quickly while it is closed. */
   #closedPolicy(): Policy {
-    const breaker = circuitBreaker(handleWhenResult(isUnavailable), {
-      halfOpenAfter: NEVER,
-      breaker: new ConsecutiveBreaker(this.#settings.breaker.failures),
-    })
-    breaker.onFailure(({ reason }) => {
-      if (!('value' in reason)) return
+    return closedPolicy(this.#settings, (failure) => {
       this.#failures++
-      this.#lastFailure = reason.value as Unavailable
+      this.#lastFailure = failure
     })
-    const { attempts, initialDelayMs } = this.#settings.retry
-    const retrying = (when: (result: unknown) => boolean) =>
-      wrap(
-        retry(handleWhenResult(when), {
-          maxAttempts: attempts,
-          backoff: new ExponentialBackoff({ initialDelay: initialDelayMs }),
-        }),
-        breaker,
-      )
-    const policies = { always: retrying(isUnavailable), 'unless unknown': retrying(isNotApplied) }
-    const execute = (send: () => Promise<Answer>, { retries = 'always', stopping }: SendOptions = {}) =>
-      attempts === 0 ? breaker.execute(send) : policies[retries].execute(send, stopping)
-    return { breaker, execute }
-  }
-
-  /**
-   * Samples as many probes as must succeed, without retries. An answer about the credential or the rate is no
-   * success here: cockatiel would close the breaker on a 401.
-   */
-  #probePolicy(): Policy {
-    const breaker = circuitBreaker(handleWhenResult(isNoSuccess), {
-      halfOpenAfter: NEVER,
-      halfOpenSampling: { calls: this.#settings.breaker.successes, threshold: 0 },
-      breaker: new ConsecutiveBreaker(this.#settings.breaker.failures),
-      initialState: { ownState: { value: CircuitState.Open, openedAt: 0, attemptNo: 1 }, breakerState: 0 },
-    })
-    return { breaker, execute: (send) => breaker.execute(send) }
   }
 }
 
 function describe({ status, message }: { status?: number | undefined; message: string }): string {
   return status === undefined ? message : `${status}: ${message}`
-}
-
-function isUnavailable(result: unknown): boolean {
-  return (result as Answer).kind === 'unavailable'
-}
-
-function isNotApplied(result: unknown): boolean {
-  const answer = result as Answer
-  return answer.kind === 'unavailable' && answer.outcome === 'not_applied'
-}
-
-function isNoSuccess(result: unknown): boolean {
-  const { kind } = result as Answer
-  return kind === 'unavailable' || kind === 'credential' || kind === 'rate_limited'
 }

@@ -16,7 +16,7 @@ const MIN_LEASE_MS = 30_000
 export interface BreakersOptions {
   readonly db: Database
   readonly relayId: string
-  readonly settings: BreakerSettings
+  readonly settings: BreakerSettings & { readonly requestTimeoutMs: number }
   readonly onChange: (destination: string, from: BreakerState, to: BreakerState) => void
   readonly onError: (error: Error) => void
 }

@@ -3,10 +3,13 @@ import type { QueuedIntent } from '../store/read-lane.ts'
 import type { DeadLetter, Settlement } from '../store/settle.ts'
 import { type BatchEntry, cutBatch } from './batch.ts'
 import type { Permit } from './breaker.ts'
-import { judge } from './judge.ts'
+import { charge, mayBeTheirs } from './exhaust.ts'
+import { judge, type Verdict } from './judge.ts'
 import type { LaneOutcome } from './lane-outcome.ts'
-import { askLeave, askMore, settleAndTell, type Turn } from './turn.ts'
+import { askLeave, askMore, failed, nextRows, settleAndTell, type Turn } from './turn.ts'
 
+/** With nobody in the lane to probe with: others may come. */
+const NOBODY_MS = 1_000
 /** People of one lane to whom messages are sent at a time. */
 const CONCURRENCY = 8
 
@@ -16,11 +19,12 @@ const CONCURRENCY = 8
  * people at a time: a wave is the first waiting intent of each of the next people.
  */
 export async function drainOnce(turn: Turn): Promise<LaneOutcome> {
-  const { reader } = turn
+  const { reader, waiting } = turn
   for (let wave = 0; !turn.stopping.aborted; wave++) {
     if ((await reader.peek()).length === 0) return { kind: 'drained' }
     if (wave > 0) await reader.readAhead(0) // the next people, while some of the last are left
-    const rows = await reader.peek()
+    const rows = await nextRows(turn)
+    if (rows.length === 0) return { kind: 'handed_back', waitMs: waiting.waitMs }
     const parked = rows.filter(isParked)
     if (parked.length > 0) {
       await settleAndTell(turn, { delivered: [], dead: parked.map(foundUnderWay) })
@@ -40,14 +44,16 @@ async function sendWave(turn: Turn, rows: readonly QueuedIntent[]): Promise<Lane
     await settleAndDrop(turn, setAside(turn, rows))
     return undefined
   }
+  if (turn.breaker.state !== 'closed' && wave.probe.length === 0) {
+    return { kind: 'handed_back', waitMs: NOBODY_MS }
+  }
   const leave = await askLeave(turn)
   if (typeof leave === 'object') return leave
-  const batch = await mark(turn, leave === 'probe' ? wave.batch.slice(0, 1) : wave.batch).catch(
-    (error: unknown) => {
-      turn.breaker.giveBack(leave)
-      throw error
-    },
-  )
+  const passedBefore = turn.breaker.passed
+  const batch = await mark(turn, leave === 'probe' ? wave.probe : wave.batch).catch((error: unknown) => {
+    turn.breaker.giveBack(leave)
+    throw error
+  })
   // All are waited for, whatever happens to any: the lane is not let go of with a request under way.
   const ends = await Promise.allSettled(batch.map((entry) => sendOne(turn, entry, leave)))
   const results = ends.flatMap((end) => (end.status === 'fulfilled' ? [end.value] : []))
@@ -59,7 +65,25 @@ async function sendWave(turn: Turn, rows: readonly QueuedIntent[]): Promise<Lane
   const unsent = results.flatMap(({ unsent: seq }) => (seq === undefined ? [] : [seq]))
   if (unsent.length > 0) await unmarkSending(turn.db, turn.fence, unsent)
   for (const end of ends) if (end.status === 'rejected') throw end.reason
-  return results.find(({ outcome }) => outcome)?.outcome
+  const outcome = results.find(({ outcome }) => outcome)?.outcome
+  if (outcome) return outcome
+  return endFailures(turn, results, turn.breaker.passed > passedBefore)
+}
+
+/** Who failed while others passed is charged an attempt and waits; the rest of the lane goes on. */
+async function endFailures(
+  turn: Turn,
+  results: readonly Sent[],
+  othersPassed: boolean,
+): Promise<LaneOutcome | undefined> {
+  for (const { failure } of results) {
+    if (!failure) continue
+    const isAlone = othersPassed || failure.entry.row.attempts > 0
+    if (!isAlone || !mayBeTheirs(turn, failure.verdict)) return failed(turn, failure.verdict)
+    const dead = await charge(turn, failure.entry.row, failure.verdict)
+    if (dead !== 'waits') await settleAndDrop(turn, { delivered: [], dead: [dead] })
+  }
+  return undefined
 }
 
 /**
@@ -79,14 +103,17 @@ async function settleAndDrop(turn: Turn, settlement: Settlement): Promise<void> 
   turn.reader.drop([...delivered, ...dead.map(({ seq }) => seq), ...suppressed])
 }
 
-/** The first waiting intent of each of the next people. */
+/** The first waiting intent of each of the next people, and of one of them who has not failed alone. */
 function cutWave(turn: Turn, rows: readonly QueuedIntent[]) {
   const firsts = new Map<string, QueuedIntent>()
   for (const row of rows) {
     if (firsts.size >= CONCURRENCY) break
     if (!firsts.has(row.orderingKey)) firsts.set(row.orderingKey, row)
   }
-  return cutEach(turn, [...firsts.values()])
+  const cut = cutEach(turn, [...firsts.values()])
+  const unsuspected = cut.batch.filter(({ row }) => row.attempts === 0)
+  const at = Math.floor(Math.random() * unsuspected.length)
+  return { ...cut, probe: unsuspected.slice(at, at + 1) }
 }
 
 /** All that was read and is not to be sent. */
@@ -109,6 +136,8 @@ interface Sent {
   readonly settlement?: Settlement
   /** `seq` whose request is known to have had no effect: its mark goes. */
   readonly unsent?: string
+  /** The request failed, and the intent is still in the queue. */
+  readonly failure?: { readonly entry: BatchEntry; readonly verdict: Extract<Verdict, { kind: 'fail' }> }
   readonly outcome?: LaneOutcome
 }
 
@@ -117,6 +146,7 @@ async function sendOne(turn: Turn, entry: BatchEntry, permit: Permit): Promise<S
   const answer = await turn.breaker.run(permit, () => turn.destination.transport.send([entry.item]), {
     retries: 'unless unknown',
     stopping: turn.stopping,
+    suspect: entry.row.attempts > 0,
   })
   const verdict = judge(answer, [entry])
   switch (verdict.kind) {
@@ -126,12 +156,9 @@ async function sendOne(turn: Turn, entry: BatchEntry, permit: Permit): Promise<S
     case 'split':
       return { unsent: seq, outcome: { kind: 'handed_back' } }
     case 'fail': {
-      const outcome: LaneOutcome =
-        turn.breaker.state === 'closed'
-          ? { kind: 'failed', message: verdict.message }
-          : { kind: 'handed_back' }
-      if (verdict.applied === 'no') return { unsent: seq, outcome }
-      if (onAmbiguous === 'resend') return { outcome } // the mark stays: it says that one may be out already
+      const failure = { entry, verdict }
+      if (verdict.applied === 'no') return { unsent: seq, failure }
+      if (onAmbiguous === 'resend') return { failure } // the mark stays: it says that one may be out already
       return { settlement: { delivered: [], dead: [ambiguous(seq, verdict.message)] } }
     }
   }

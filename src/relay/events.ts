@@ -37,6 +37,8 @@ export interface RelayEvents {
   laneFailed: [{ readonly destination: string; readonly lane: number; readonly message: string }]
   /** Intents wait for a destination that this relay has no credentials for. Once per destination. */
   unserved: [{ readonly destination: string }]
+  /** Rows wait that a newer version has written: they stay for a newer relay. Once per destination and format. */
+  unknownFormat: [{ readonly destination: string; readonly format: number; readonly known: number }]
   /** A workspace's region could not be checked; the relay goes on. */
   regionUnchecked: [
     {

@@ -8,8 +8,16 @@ export type Verdict =
   | { readonly kind: 'split' }
   /** Not these intents' fault, and the destination is held back. */
   | { readonly kind: 'wait' }
-  /** The destination's fault. `applied` says whether the request may have taken effect. */
-  | { readonly kind: 'fail'; readonly applied: 'no' | 'unknown'; readonly message: string }
+  /**
+   * The destination's fault, as far as one answer tells. `applied` says whether the request may have taken effect,
+   * `status` what it answered, if anything.
+   */
+  | {
+      readonly kind: 'fail'
+      readonly applied: 'no' | 'unknown'
+      readonly status: number | undefined
+      readonly message: string
+    }
 
 /** What an answer means for the intents that were sent. Pure. */
 export function judge(answer: Answer | undefined, part: readonly BatchEntry[]): Verdict {
@@ -22,6 +30,7 @@ export function judge(answer: Answer | undefined, part: readonly BatchEntry[]): 
       return {
         kind: 'fail',
         applied: answer.outcome === 'unknown' ? 'unknown' : 'no',
+        status: answer.status,
         message: answer.message,
       }
     case 'accepted':

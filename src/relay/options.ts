@@ -64,6 +64,13 @@ export const relayOptionsSchema = z.strictObject({
       initialDelayMs: ms(1, 60_000).default(200),
     })
     .prefault({}),
+  intentRetry: z
+    .strictObject({
+      attempts: z.number().int().min(1).max(1_000).default(8),
+      initialDelayMs: ms(1, 3_600_000).default(1_000),
+      maxDelayMs: ms(1, 86_400_000).default(60_000),
+    })
+    .prefault({}),
   breaker: z
     .strictObject({
       failures: z.number().int().min(1).max(1_000).default(5),
@@ -146,6 +153,21 @@ export interface RelayOptions {
         readonly attempts?: number | undefined
         /** Milliseconds before the first of them, growing, with jitter. Default: 200. */
         readonly initialDelayMs?: number | undefined
+      }
+    | undefined
+  /**
+   * An intent at which Customer.io fails (5xx) every time, alone and while others pass. Its key waits from one
+   * attempt to the next, everybody else's intents go on; after the last it is a dead letter of reason `exhausted`.
+   * What fails with everything else, in an outage, is charged no attempt.
+   */
+  readonly intentRetry?:
+    | {
+        /** Attempts, 1–1,000. Default: 8, which takes about two minutes. */
+        readonly attempts?: number | undefined
+        /** Milliseconds from the first attempt to the second, doubled with each. Default: 1,000. */
+        readonly initialDelayMs?: number | undefined
+        /** Milliseconds that the delay grows to. Default: 60,000. */
+        readonly maxDelayMs?: number | undefined
       }
     | undefined
   readonly breaker?:

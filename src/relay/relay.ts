@@ -5,6 +5,7 @@ import { type Database, openDatabase } from '../store/database.ts'
 import { maintain } from '../store/maintain.ts'
 import { probeNow } from '../store/probe-now.ts'
 import { readHorizon } from '../store/read-horizon.ts'
+import { ROW_FORMAT } from '../store/read-lane.ts'
 import { removeRelay, reportRelay } from '../store/relay-registry.ts'
 import { requireSchemaVersion } from '../store/schema-version.ts'
 import type { Settlement } from '../store/settle.ts'
@@ -44,7 +45,7 @@ export class Relay extends EventEmitter<RelayEvents> {
   readonly #options: ResolvedRelayOptions
   readonly #stopping = new AbortController()
   readonly #timers: NodeJS.Timeout[] = []
-  readonly #unserved = new Set<string>()
+  readonly #told = new Set<string>()
   readonly #db: Database
   readonly #jobs: LaneJobs
   readonly #destinations: Destinations
@@ -138,7 +139,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     await this.#checkRegions(Object.fromEntries(changed))
     this.#workspaces = resolved
     const destinations = await this.#destinations.update(resolved)
-    for (const destination of destinations) this.#unserved.delete(destination)
+    for (const destination of destinations) this.#told.delete(destination)
     // They are in force all the same: without it the next probe comes when it is due.
     await probeNow(this.#db, destinations).catch((error) => this.#report(error))
     this.emit('workspacesUpdated', { destinations })
@@ -210,10 +211,12 @@ export class Relay extends EventEmitter<RelayEvents> {
         db: this.#db,
         relayId: this.relayId,
         batchSize: this.#options.batchSize,
+        intentRetry: this.#options.intentRetry,
         destination,
         breaker: this.#breakers.get(lane.destination),
         horizon: this.#horizon,
         stopping: this.#stopping.signal,
+        onUnknownFormat: (name, format) => this.#tellUnknownFormat(name, format),
         onSettled: (settlement, late) => this.#tellSettled(job, settlement, late),
       },
       lane,
@@ -245,9 +248,15 @@ export class Relay extends EventEmitter<RelayEvents> {
   }
 
   #tellUnserved(destination: string): void {
-    if (this.#unserved.has(destination)) return
-    this.#unserved.add(destination)
+    if (this.#told.has(destination)) return
+    this.#told.add(destination)
     this.emit('unserved', { destination })
+  }
+
+  #tellUnknownFormat(destination: string, format: number): void {
+    if (this.#told.has(`${destination} ${format}`)) return
+    this.#told.add(`${destination} ${format}`)
+    this.emit('unknownFormat', { destination, format, known: ROW_FORMAT })
   }
 
   async #reportAlive(): Promise<void> {
@@ -258,6 +267,7 @@ export class Relay extends EventEmitter<RelayEvents> {
       host: hostname(),
       pid: process.pid,
       version: VERSION,
+      format: ROW_FORMAT,
     })
   }
 

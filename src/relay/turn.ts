@@ -1,8 +1,11 @@
 import type { Fence } from '../store/lane.ts'
-import { type Settlement, settle } from '../store/settle.ts'
+import type { QueuedIntent } from '../store/read-lane.ts'
+import type { Settlement } from '../store/settle.ts'
 import type { Permit } from './breaker.ts'
 import type { LaneOutcome } from './lane-outcome.ts'
 import type { LaneReader } from './lane-reader.ts'
+import { settleSurely } from './settle-surely.ts'
+import type { WaitingKeys } from './waiting-keys.ts'
 import type { LaneContext } from './work-lane.ts'
 
 /** A lane's turn: what it needs, and the right to settle it. */
@@ -10,6 +13,8 @@ export interface Turn extends LaneContext {
   readonly fence: Fence
   readonly reader: LaneReader
   readonly bulk: boolean
+  /** Whose first intent waits in this turn. */
+  readonly waiting: WaitingKeys
 }
 
 /** A limit's wait up to this is slept through; for a longer one the lane is handed back. */
@@ -46,6 +51,20 @@ export async function askMore(turn: Turn, count: number): Promise<number> {
 export async function settleAndTell(turn: Turn, settlement: Settlement): Promise<void> {
   const { delivered, dead, suppressed = [] } = settlement
   if (delivered.length + dead.length + suppressed.length === 0) return
-  const { late } = await settle(turn.db, turn.fence, settlement)
+  const { late } = await settleSurely(turn, settlement)
   turn.onSettled(settlement, late)
+}
+
+/** The next rows in order that may go; none where the lane is empty or what it holds waits. */
+export async function nextRows({ reader, waiting }: Turn): Promise<readonly QueuedIntent[]> {
+  const rows = await reader.peek()
+  const ready = waiting.ready(rows)
+  if (ready.length > 0 || rows.length === 0) return ready
+  await reader.readAhead(0) // behind what waits
+  return waiting.ready(await reader.peek())
+}
+
+/** A request has failed: with a closed breaker the lane waits by itself, else until the destination may be tried. */
+export function failed({ breaker }: Turn, { message }: { readonly message: string }): LaneOutcome {
+  return breaker.state === 'closed' ? { kind: 'failed', message } : { kind: 'handed_back' }
 }

@@ -9,15 +9,19 @@ import { drainOnce } from './drain-once.ts'
 import type { Horizon } from './horizon.ts'
 import type { LaneOutcome } from './lane-outcome.ts'
 import { LaneReader } from './lane-reader.ts'
+import type { ResolvedRelayOptions } from './options.ts'
+import { WaitingKeys } from './waiting-keys.ts'
 
 export interface LaneContext {
   readonly db: Database
   readonly relayId: string
   readonly batchSize: number
+  readonly intentRetry: ResolvedRelayOptions['intentRetry']
   readonly destination: Destination
   readonly breaker: DestinationBreaker
   readonly horizon: Horizon
   readonly stopping: AbortSignal
+  readonly onUnknownFormat: (destination: string, format: number) => void
   /** `late`: how many were delivered after the time in which an event triggers a campaign. */
   readonly onSettled: (settlement: Settlement, late: number) => void
 }
@@ -27,7 +31,8 @@ export async function workLane(context: LaneContext, lane: Lane): Promise<LaneOu
   const fence = await takeLane(context.db, lane, context.relayId)
   try {
     const reader = new LaneReader(context.db, fence, context.batchSize, context.horizon)
-    const turn = { ...context, fence, reader, bulk: isBulk(lane) }
+    const waiting = new WaitingKeys((format) => context.onUnknownFormat(lane.destination, format))
+    const turn = { ...context, fence, reader, bulk: isBulk(lane), waiting }
     return await (context.destination.once ? drainOnce(turn) : drainBatches(turn))
   } catch (error) {
     if (error instanceof FencedError) return { kind: 'fenced' }

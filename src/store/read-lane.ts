@@ -1,6 +1,12 @@
 import type { Database } from './database.ts'
 import type { Lane } from './lane.ts'
 
+/**
+ * The highest `intents.format` that this version knows. Rows of a later one, which a newer app has written, stay
+ * in the queue for a newer relay.
+ */
+export const ROW_FORMAT = 1
+
 /** A row of the queue as the relay works on it. */
 export interface QueuedIntent {
   /** int8 as text. */
@@ -18,6 +24,12 @@ export interface QueuedIntent {
   readonly onAmbiguous: 'park' | 'resend'
   /** When a request for it began whose end is not known; null for everything that may be sent twice. */
   readonly sendingAt: Date | null
+  /** Version of the row's format: above `ROW_FORMAT` nothing else of the row is understood. */
+  readonly format: number
+  /** How often it failed alone while others passed. */
+  readonly attempts: number
+  /** Milliseconds until it may be tried again, by the database's clock; 0 or less: now. */
+  readonly retryInMs: number
   /** `expires_at` has passed, by the database's clock. */
   readonly expired: boolean
 }
@@ -50,7 +62,9 @@ export async function readLane(db: Database, lane: Lane, range: LaneRange): Prom
        FROM (
          SELECT seq, id, operation, payload::text AS payload,
                 floor(extract(epoch FROM enqueued_at))::float8 AS "occurredAtSeconds",
-                ordering_key AS "orderingKey", on_ambiguous AS "onAmbiguous", sending_at AS "sendingAt",
+                ordering_key AS "orderingKey", format, attempts,
+                coalesce(extract(epoch FROM retry_at - clock_timestamp()), 0)::float8 * 1000 AS "retryInMs",
+                on_ambiguous AS "onAmbiguous", sending_at AS "sendingAt",
                 extract(epoch FROM clock_timestamp() - greatest(enqueued_at, send_after))::float8 AS "ageSeconds",
                 coalesce(expires_at <= clock_timestamp(), false) AS expired
          FROM ${db.names.q}.intents

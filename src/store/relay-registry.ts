@@ -5,15 +5,17 @@ export interface RelayIdentity {
   readonly host: string
   readonly pid: number
   readonly version: string
+  /** The highest row format that it knows. */
+  readonly format: number
 }
 
 /** Makes the relay visible in `relay_fleet`, and says that it lives. */
 export async function reportRelay(db: Database, relay: RelayIdentity): Promise<void> {
   await db.query(
-    `INSERT INTO ${db.names.q}.relays AS r (relay_id, host, pid, version, started_at, last_seen_at)
-     VALUES ($1, $2, $3, $4, now(), now())
+    `INSERT INTO ${db.names.q}.relays AS r (relay_id, host, pid, version, format, started_at, last_seen_at)
+     VALUES ($1, $2, $3, $4, $5, now(), now())
      ON CONFLICT (relay_id) DO UPDATE SET last_seen_at = now()`,
-    [relay.relayId, relay.host, relay.pid, relay.version],
+    [relay.relayId, relay.host, relay.pid, relay.version, relay.format],
   )
 }
 

@@ -52,6 +52,8 @@ export const intents = outbox.table(
     sendingAt: instant('sending_at'),
     /** How often it failed alone while others of its destination passed: an outage does not raise it. */
     attempts: smallint('attempts').notNull().default(0),
+    /** Not tried again before, nor what follows it of its key: set with `attempts`. */
+    retryAt: instant('retry_at'),
   },
   (t) => [
     primaryKey({ name: 'intents_pkey', columns: [t.destination, t.lane, t.seq] }),

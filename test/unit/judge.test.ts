@@ -22,7 +22,7 @@ test.each([
   ['unknown', 'unknown'],
 ] as const)('a failure that was %s fails the lane, with what is known', (outcome, applied) => {
   const answer: Answer = { kind: 'unavailable', status: 503, outcome, message: 'down' }
-  expect(judge(answer, part('1'))).toEqual({ kind: 'fail', applied, message: 'down' })
+  expect(judge(answer, part('1'))).toEqual({ kind: 'fail', applied, status: 503, message: 'down' })
 })
 
 test('what was accepted is delivered but for those refused, each with the first error that names it', () => {

@@ -1,0 +1,48 @@
+import { type QueuedIntent, ROW_FORMAT } from '../store/read-lane.ts'
+
+/** What waits longer than this is looked at again all the same: others of its lane have come meanwhile. */
+const LOOK_AGAIN_MS = 1_000
+
+/**
+ * The ordering keys of a lane whose first intent has to wait in this turn: it failed alone and has its next
+ * attempt ahead, or its row's format is of a newer version. What follows of such a key waits behind it, and
+ * everybody else's goes on.
+ */
+export class WaitingKeys {
+  readonly #keys = new Set<string>()
+  readonly #onUnknownFormat: (format: number) => void
+  #retryInMs = Number.POSITIVE_INFINITY
+
+  constructor(onUnknownFormat: (format: number) => void) {
+    this.#onUnknownFormat = onUnknownFormat
+  }
+
+  get any(): boolean {
+    return this.#keys.size > 0
+  }
+
+  /** How long the lane may be left alone where nothing but waiting keys is in it. */
+  get waitMs(): number {
+    return Math.min(LOOK_AGAIN_MS, Math.max(1, this.#retryInMs))
+  }
+
+  has(key: string): boolean {
+    return this.#keys.has(key)
+  }
+
+  add({ orderingKey }: QueuedIntent, retryInMs: number): void {
+    this.#keys.add(orderingKey)
+    this.#retryInMs = Math.min(this.#retryInMs, retryInMs)
+  }
+
+  /** Of rows in order, those that may go now. */
+  ready(rows: readonly QueuedIntent[]): readonly QueuedIntent[] {
+    for (const row of rows) {
+      if (row.format > ROW_FORMAT) {
+        if (!this.#keys.has(row.orderingKey)) this.#onUnknownFormat(row.format)
+        this.add(row, LOOK_AGAIN_MS)
+      } else if (row.retryInMs > 0) this.add(row, row.retryInMs)
+    }
+    return this.any ? rows.filter(({ orderingKey }) => !this.#keys.has(orderingKey)) : rows
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * Shown to fail: with every 5xx taken for the destination's (`mayBeTheirs` of src/relay/exhaust.ts always false)
+ * all but the third time out with other people's intents in the queue; with nobody tried for comparison
+ * (`pickAnother` giving undefined) the first, second and fourth; without the comparison counting (`tryAnother`'s
+ * 'fails' ignored) the third waits in vain for a lane that fails: an outage has made dead letters of it; with every probe the lane's first intent the fourth
+ * times out with the breaker open.
+ */
+import { once } from 'node:events'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { Intent } from '../../src/index.ts'
+import { eventually } from '../support/eventually.ts'
+import {
+  email,
+  type Harness,
+  peopleOfOneLane,
+  startHarness,
+  stepOf,
+  track,
+} from '../support/relay-harness.ts'
+
+const ATTEMPTS = { attempts: 3, initialDelayMs: 100, maxDelayMs: 200 }
+
+let h: Harness
+beforeEach(async () => {
+  h = await startHarness({ sequenceOf: stepOf })
+})
+afterEach(() => h.close())
+
+function poison(customerId: string, n: number): Intent {
+  return { operation: 'track', customerId, name: 'poison', data: { n } }
+}
+
+const breaksOn = (name: string) => ({
+  kind: 'serverError' as const,
+  match: ({ operations }: { readonly operations: readonly { readonly name?: unknown }[] }) =>
+    operations.some((operation) => operation.name === name),
+})
+
+const deadLetters = () =>
+  h.db.rows<{ id: string; reason: string; status: number; message: string; payload: object }>(
+    'SELECT id, reason, status, message, payload FROM outbox.dead_letters',
+  )
+
+test('10: one intent of a batch makes the API answer 500 every time: found by halving, a dead letter after its own attempts, the rest delivered', async () => {
+  h.fake.misbehave(breaksOn('poison'))
+  const people = await peopleOfOneLane(h.db, 'default/track', 50)
+  const intents = Array.from({ length: 1_000 }, (_, n) => track(people[n % 50] as string, n))
+  intents[617] = poison(people[617 % 50] as string, 617)
+  const ids = await h.enqueue(...intents)
+  await h.relay({ intentRetry: ATTEMPTS })
+  await h.drained(20_000)
+  expect(await deadLetters()).toEqual([
+    {
+      id: ids[617],
+      reason: 'exhausted',
+      status: 500,
+      message: expect.stringMatching(/^failed alone 3 times while others passed: /),
+      payload: { name: 'poison', data: { n: 617 }, customerId: people[617 % 50] },
+    },
+  ])
+  expect(h.fake.counts).toMatchObject({ applied: 999, duplicates: 0, outOfOrder: 0 })
+  expect(await h.db.rows('SELECT 1 FROM outbox.breaker_transitions')).toEqual([]) // it never opened
+})
+
+test('10: at the head of the only lane with work: its key waits in order from one attempt to the next, others go on', async () => {
+  h.fake.misbehave(breaksOn('poison'))
+  const [victim, ...others] = await peopleOfOneLane(h.db, 'default/track', 20)
+  const relay = await h.relay({ intentRetry: { attempts: 50, initialDelayMs: 100, maxDelayMs: 500 } })
+  await h.enqueue(
+    poison(victim as string, 0),
+    ...others.map((person) => track(person, 0)),
+    track(victim as string, 1),
+  )
+  await h.fake.until(() => h.fake.counts.applied === others.length)
+  const state = () => h.db.rows<{ attempts: number }>('SELECT attempts FROM outbox.intents ORDER BY seq')
+  await eventually('a second attempt', async () => ((await state())[0]?.attempts ?? 0) >= 2)
+  // While it waits, what comes for others is sent.
+  await h.enqueue(...others.map((person) => track(person, 1)))
+  await h.fake.until(() => h.fake.counts.applied === 2 * others.length)
+  await eventually('nothing but the two of its key', async () => (await state()).length === 2)
+  h.fake.behave()
+  await h.drained()
+  expect(h.fake.counts).toMatchObject({ applied: 2 * others.length + 2, duplicates: 0, outOfOrder: 0 })
+  expect(await deadLetters()).toEqual([])
+  await relay.stop()
+})
+
+test('10: an outage of 500s charges no intent: not while the breaker still counts, and not while it is open', async () => {
+  h.fake.misbehave({ kind: 'serverError' })
+  const people = await peopleOfOneLane(h.db, 'default/track', 4)
+  await h.enqueue(...people.map((person) => track(person, 0)))
+  const breaker = { failures: 8, successes: 1, halfOpenAfterMs: 50, maxHalfOpenAfterMs: 100 }
+  const relay = await h.relay({ intentRetry: { ...ATTEMPTS, attempts: 1 }, breaker })
+  const opened = () => h.db.rows("SELECT 1 FROM outbox.breaker_transitions WHERE to_state = 'open'")
+  const charged = () => h.db.rows('SELECT 1 FROM outbox.intents WHERE attempts > 0 OR retry_at IS NOT NULL')
+  await once(relay, 'laneFailed')
+  expect([await opened(), await charged(), await deadLetters()]).toEqual([[], [], []])
+  await eventually('five failed probes', async () => (await opened()).length >= 6)
+  expect([await charged(), await deadLetters()]).toEqual([[], []])
+  h.fake.behave()
+  await h.drained()
+  expect(h.fake.counts).toMatchObject({ applied: 4, duplicates: 0 })
+})
+
+test('10: an open breaker is not kept open by it: a probe is somebody’s at random', async () => {
+  h.fake.misbehave({ kind: 'outage' })
+  const people = await peopleOfOneLane(h.db, 'default/track', 40)
+  await h.enqueue(...people.map((person, n) => (n === 0 ? poison(person, 0) : track(person, 0))))
+  await h.relay({ intentRetry: ATTEMPTS })
+  const opened = () => h.db.rows("SELECT 1 FROM outbox.breakers WHERE state = 'open'")
+  await eventually('an open breaker', async () => (await opened()).length > 0)
+  h.fake.behave()
+  h.fake.misbehave(breaksOn('poison'))
+  await h.drained()
+  expect(h.fake.counts).toMatchObject({ applied: 39, duplicates: 0 })
+  expect((await deadLetters()).map(({ reason }) => reason)).toEqual(['exhausted'])
+})
+
+test('10: a message that may be sent again: the same, and nobody else’s waits', async () => {
+  h.fake.misbehave({
+    kind: 'serverError',
+    match: ({ operations }) => JSON.stringify(operations).includes('poison@example.com'),
+  })
+  const people = await peopleOfOneLane(h.db, 'default/app', 20)
+  const victim: Intent = {
+    operation: 'sendEmail',
+    message: {
+      to: 'poison@example.com',
+      identifiers: { id: people[0] as string },
+      transactional_message_id: 1,
+      message_data: {},
+    },
+  }
+  await h.enqueueWith({ onAmbiguous: 'resend' }, victim, ...people.slice(1).map((person) => email(person, 0)))
+  await h.relay({ intentRetry: ATTEMPTS })
+  await h.drained()
+  expect(h.fake.counts.sends).toBe(19)
+  expect((await deadLetters()).map(({ reason, status }) => ({ reason, status }))).toEqual([
+    { reason: 'exhausted', status: 500 },
+  ])
+})
