@@ -24,6 +24,11 @@ export function createLogger(level: string): Logger {
  */
 export function logRelay(log: Logger, relay: Relay): void {
   relay.on('settled', (settled) => log.debug(settled, 'settled'))
+  relay.on('drained', ({ lanesLeft }) =>
+    lanesLeft === 0
+      ? log.info('the backlog is empty')
+      : log.warn({ lanesLeft }, 'the time to drain is up: what is left stays in the queue'),
+  )
   relay.on('deadLetter', ({ destination, seq, reason, status, field }) =>
     log.warn({ destination, seq, reason, status, field }, 'dead letter'),
   )

@@ -8,6 +8,7 @@ const relaySettings = {
   checkRegion: z.boolean().default(true),
   port: wholeNumber('--port', 0, 65_535).optional(),
   host: z.string().min(1, { error: '--host must be an address to listen on' }).default('0.0.0.0'),
+  drain: z.boolean().default(false),
   shutdownTimeout: seconds('--shutdown-timeout', 1, 3_600),
   lanes: wholeNumber('--lanes', 1, 64).optional(),
   batchSize: wholeNumber('--batch-size', 1, 2_000).optional(),
@@ -37,6 +38,7 @@ export function addRelayCommand(program: Command): void {
         'to end in after SIGTERM or SIGINT, else exit status 1',
       ).default('25', '25'),
     )
+    .option('--drain', 'empty the backlog first then, in what of that time the last requests do not need')
     .option('--lanes <number>', 'lanes of each destination worked at a time, 1-64 (default: 16)')
     .option('--batch-size <number>', 'intents of one request at most, 1-2000 (default: 1000)')
     .option('--poll-interval <seconds>', 'between looks that no wake-up asked for (default: 1)')

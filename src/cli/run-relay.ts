@@ -51,11 +51,16 @@ export async function runRelay(given: RelaySettings): Promise<void> {
     await signalled
   } finally {
     await unwatch?.()
-    await relay.stop()
+    await relay.stop({ drainMs: drainMs(given) })
     await endpoints?.close()
   }
   log.info({ relayId: relay.relayId }, 'stopped')
   process.exit(0) // a timer or a socket that somebody left must not keep it
+}
+
+/** Of the time to end in, the last part is kept for the requests that are then under way. */
+function drainMs({ drain, shutdownTimeout, requestTimeout = 10_000 }: RelaySettings): number {
+  return drain ? shutdownTimeout - Math.min(requestTimeout, shutdownTimeout / 2) : 0
 }
 
 /** Reads the environment's workspace, which stays, and the config file's, which may change. */

@@ -58,6 +58,10 @@ export class Dispatcher {
     return [...this.#active.values()].map(({ job }) => job)
   }
 
+  get isRunning(): boolean {
+    return this.#loop !== undefined
+  }
+
   start(): void {
     this.#loop ??= this.#run()
   }

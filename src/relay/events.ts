@@ -7,6 +7,8 @@ export interface RelayEvents {
   started: [{ readonly relayId: string }]
   /** It has handed back its lanes and closed its connections. */
   stopped: [{ readonly relayId: string }]
+  /** `stop({ drainMs })` goes on to its end: every lane is empty, or the time was up with as many left. */
+  drained: [{ readonly lanesLeft: number }]
   /** Intents left the queue: Customer.io has taken `delivered` of them. */
   settled: [
     {

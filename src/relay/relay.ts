@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import { hostname } from 'node:os'
 import { type Database, openDatabase } from '../store/database.ts'
+import { findLanesWithWork } from '../store/find-lanes-with-work.ts'
 import { maintain } from '../store/maintain.ts'
 import { probeNow } from '../store/probe-now.ts'
 import { readHorizon } from '../store/read-horizon.ts'
@@ -25,8 +26,18 @@ import {
   resolveWorkspaces,
   type WorkspaceOptions,
 } from './options.ts'
+import { untilEmpty } from './until-empty.ts'
 import { WakeUp } from './wake-up.ts'
 import { workLane } from './work-lane.ts'
+
+/** How `stop()` ends. */
+export interface StopOptions {
+  /**
+   * Milliseconds for which it goes on first, until no lane of this relay's destinations holds anything: delayed
+   * intents are not waited for. Default: 0.
+   */
+  readonly drainMs?: number
+}
 
 const HEARTBEAT_MS = 3_000
 const MAINTENANCE_MS = 600_000
@@ -44,6 +55,7 @@ export class Relay extends EventEmitter<RelayEvents> {
   readonly relayId = randomUUID()
   readonly #options: ResolvedRelayOptions
   readonly #stopping = new AbortController()
+  readonly #drained = new AbortController()
   readonly #timers: NodeJS.Timeout[] = []
   readonly #told = new Set<string>()
   readonly #db: Database
@@ -112,10 +124,11 @@ export class Relay extends EventEmitter<RelayEvents> {
 
   /**
    * Finishes the requests that are under way, settles them, hands the lanes back and closes every connection.
-   * Also during `start()`, and more than once.
+   * Also during `start()`, and more than once: without `drainMs` a second call ends the draining of the first.
    */
-  stop(): Promise<void> {
-    this.#ending ??= this.#stop()
+  stop({ drainMs = 0 }: StopOptions = {}): Promise<void> {
+    if (drainMs === 0) this.#drained.abort()
+    this.#ending ??= this.#stop(drainMs)
     return this.#ending
   }
 
@@ -156,10 +169,12 @@ export class Relay extends EventEmitter<RelayEvents> {
   async #start(): Promise<void> {
     await requireSchemaVersion(this.#db)
     await this.#checkRegions(this.#workspaces)
+    if (this.#ending) return
     await this.#jobs.start()
     await this.#reportAlive()
     await maintain(this.#db, { deliveredDays: this.#options.deliveredRetentionDays })
     await this.#wakeUp.start()
+    if (this.#ending) return // it was stopped meanwhile, and takes no part
     this.#every(HEARTBEAT_MS, () => this.#reportAlive())
     this.#every(MAINTENANCE_MS, () =>
       maintain(this.#db, { deliveredDays: this.#options.deliveredRetentionDays }),
@@ -168,8 +183,9 @@ export class Relay extends EventEmitter<RelayEvents> {
     this.emit('started', { relayId: this.relayId })
   }
 
-  async #stop(): Promise<void> {
+  async #stop(drainMs: number): Promise<void> {
     await this.#starting?.catch(() => {}) // start() has told its caller
+    if (drainMs > 0 && this.#dispatcher.isRunning) await this.#drain(drainMs)
     this.#stopping.abort()
     for (const timer of this.#timers) clearInterval(timer)
     await this.#wakeUp.stop()
@@ -179,6 +195,18 @@ export class Relay extends EventEmitter<RelayEvents> {
     await this.#destinations.close()
     await this.#db.close()
     this.emit('stopped', { relayId: this.relayId })
+  }
+
+  async #drain(withinMs: number): Promise<void> {
+    const lanesLeft = await untilEmpty({
+      lanesLeft: async () =>
+        (await findLanesWithWork(this.#db)).filter(({ destination }) => this.#destinations.get(destination))
+          .length,
+      withinMs,
+      given: this.#drained.signal,
+      onError: (error) => this.#report(error),
+    })
+    this.emit('drained', { lanesLeft })
   }
 
   /** One turn of a lane. Whatever happens, the lane's job is settled or left to its heartbeat. */

@@ -2,8 +2,8 @@
  * Shown to fail: with every 5xx taken for the destination's (`mayBeTheirs` of src/relay/exhaust.ts always false)
  * all but the third time out with other people's intents in the queue; with nobody tried for comparison
  * (`pickAnother` giving undefined) the first, second and fourth; without the comparison counting (`tryAnother`'s
- * 'fails' ignored) the third waits in vain for a lane that fails: an outage has made dead letters of it; with every probe the lane's first intent the fourth
- * times out with the breaker open.
+ * 'fails' ignored) the third waits in vain for a lane that fails, its intents are dead letters; with every probe
+ * the lane's first intent the fourth times out with the breaker open.
  */
 import { once } from 'node:events'
 import { afterEach, beforeEach, expect, test } from 'vitest'

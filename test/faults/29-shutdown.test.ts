@@ -1,0 +1,124 @@
+/**
+ * Shown to fail: with `#stop` of src/relay/relay.ts not waiting for the dispatcher the first finds its connections
+ * closed under the request, and nothing settled; without the second signal's `process.exit` (src/cli/shutdown.ts)
+ * the second runs into the test's timeout; with `#start` going on after a stop (its two looks at `#ending` taken
+ * away) the third finds that a lane was taken; without `#drain` the fourth and the fifth say nothing of the
+ * backlog; with `untilEmpty` deaf to its deadline the fifth is ended by the command's, with status 1.
+ */
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { type CliProcess, startCli } from '../support/cli.ts'
+import { eventually } from '../support/eventually.ts'
+import { type Harness, peopleOfOneLane, startHarness, stepOf, track } from '../support/relay-harness.ts'
+
+let h: Harness
+const processes: CliProcess[] = []
+beforeEach(async () => {
+  h = await startHarness({ sequenceOf: stepOf })
+})
+afterEach(async () => {
+  for (const { child } of processes.splice(0)) child.kill('SIGKILL')
+  await h.close()
+})
+
+function launch(trackUrl: string, ...flags: string[]): CliProcess {
+  const relay = startCli(['relay', ...flags], {
+    DATABASE_URL: h.db.url,
+    CUSTOMERIO_SITE_ID: 'site',
+    CUSTOMERIO_TRACK_API_KEY: 'key',
+    CUSTOMERIO_TRACK_URL: trackUrl,
+  })
+  processes.push(relay)
+  return relay
+}
+
+async function started(...flags: string[]): Promise<CliProcess> {
+  const relay = launch(h.fake.url, '--no-check-region', ...flags)
+  await relay.printed(/"message":"started"/)
+  return relay
+}
+
+const held = () => h.db.rows('SELECT 1 FROM outbox.lanes WHERE relay_id IS NOT NULL')
+const pending = () => h.db.rows('SELECT 1 FROM outbox.intents')
+
+test('29: SIGTERM mid-batch: finishes what is in flight, releases its lanes, exits 0 before its deadline', async () => {
+  h.fake.latencyMs = 300
+  const first = await started('--batch-size', '100')
+  await h.enqueue(...Array.from({ length: 5_000 }, (_, n) => track(`u${n % 100}`, n)))
+  await eventually('a request', () => h.fake.counts.applied > 0)
+  first.child.kill('SIGTERM')
+  expect((await first.ended()).status).toBe(0)
+  expect(h.fake.counts.applied).toBeLessThan(5_000)
+  expect((await h.db.rows('SELECT 1 FROM outbox.delivered')).length).toBe(h.fake.counts.applied)
+  expect(await held()).toEqual([])
+  h.fake.latencyMs = 0
+  await started()
+  await h.drained(8_000) // less than a heartbeat: nothing waited for the first relay to be missed
+  expect(h.fake.counts).toMatchObject({ applied: 5_000, duplicates: 0, outOfOrder: 0 })
+})
+
+test('29: SIGTERM twice: the second ends it at once', async () => {
+  h.fake.misbehave({ kind: 'hang' })
+  const relay = await started('--request-timeout', '60', '--shutdown-timeout', '60')
+  await h.enqueue(track('u1', 0))
+  await h.fake.until(() => h.fake.counts.requests === 1)
+  relay.child.kill('SIGTERM')
+  await relay.printed(/"signal":"SIGTERM","message":"stopping"/)
+  relay.child.kill('SIGTERM')
+  expect((await relay.ended()).status).toBe(143)
+})
+
+test('29: SIGTERM during start: exits 0, takes no lane, leaves no connection', async () => {
+  await h.enqueue(track('u1', 0))
+  // Whoever is asked for the region does not answer: start() is under way for as long as a request may take.
+  const silent = createServer().listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  const asked = once(silent, 'connection')
+  const { port } = silent.address() as { port: number }
+  const relay = launch(`http://127.0.0.1:${port}`, '--request-timeout', '2')
+  const [socket] = await asked
+  relay.child.kill('SIGTERM')
+  const { status, stdout } = await relay.ended()
+  socket.destroy()
+  silent.close()
+  expect(status).toBe(0)
+  expect(stdout).not.toContain('"message":"started"')
+  expect(await pending()).toHaveLength(1)
+  expect(await h.db.rows('SELECT 1 FROM outbox.lanes')).toEqual([])
+  expect(await h.db.rows('SELECT 1 FROM outbox.relay_fleet')).toEqual([])
+  const connections = () =>
+    h.db.rows(
+      "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'customerio-outbox relay%'",
+    )
+  await eventually('closed connections', async () => (await connections()).length === 0)
+})
+
+test('29: --drain empties the backlog first, also of what is written meanwhile', async () => {
+  h.fake.latencyMs = 100
+  const people = await peopleOfOneLane(h.db, 'default/track', 10)
+  const relay = await started('--drain', '--batch-size', '50', '--request-timeout', '1')
+  await h.enqueue(...Array.from({ length: 500 }, (_, n) => track(people[n % 10] as string, n)))
+  await h.fake.until(() => h.fake.counts.applied > 0)
+  relay.child.kill('SIGTERM')
+  await relay.printed(/"message":"stopping"/)
+  await h.enqueue(track(people[0] as string, 1_000))
+  const { status, stdout } = await relay.ended()
+  expect(status).toBe(0)
+  expect(stdout).toContain('"message":"the backlog is empty"')
+  expect(await pending()).toEqual([])
+  expect(h.fake.counts).toMatchObject({ applied: 501, duplicates: 0, outOfOrder: 0 })
+})
+
+test('29: --drain in an outage: says so when its time is up, exits 0, and loses nothing', async () => {
+  h.fake.misbehave({ kind: 'outage' })
+  await h.enqueue(track('u1', 0))
+  const relay = await started('--drain', '--shutdown-timeout', '4', '--request-timeout', '1')
+  await h.fake.until(() => h.fake.counts.requests > 0)
+  relay.child.kill('SIGTERM')
+  const { status, stdout } = await relay.ended()
+  expect(status).toBe(0)
+  expect(stdout).toContain('"lanesLeft":1,"message":"the time to drain is up')
+  expect(await pending()).toHaveLength(1)
+  expect(await held()).toEqual([])
+})

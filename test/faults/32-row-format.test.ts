@@ -1,0 +1,63 @@
+/**
+ * Shown to fail: with `WaitingKeys.ready` (src/relay/waiting-keys.ts) blind to `format` the row is sent as if it
+ * were understood, and both tests wait in vain for it to be reported.
+ */
+import { once } from 'node:events'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { ROW_FORMAT } from '../../src/store/read-lane.ts'
+import { eventually } from '../support/eventually.ts'
+import {
+  email,
+  type Harness,
+  peopleOfOneLane,
+  startHarness,
+  stepOf,
+  track,
+} from '../support/relay-harness.ts'
+
+let h: Harness
+beforeEach(async () => {
+  h = await startHarness({ sequenceOf: stepOf })
+})
+afterEach(() => h.close())
+
+const setFormat = (id: string | undefined, format: number) =>
+  h.db.rows('UPDATE outbox.intents SET format = $2 WHERE id = $1', [id, format])
+const left = () => h.db.rows<{ id: string }>('SELECT id FROM outbox.intents ORDER BY seq')
+
+test('32: a newer app writes a row format that this relay does not know: left in place, reported, everybody else’s go on', async () => {
+  const [newer, ...others] = await peopleOfOneLane(h.db, 'default/track', 10)
+  const ids = await h.enqueue(
+    track(newer as string, 0),
+    track(newer as string, 1),
+    ...others.map((person) => track(person, 0)),
+  )
+  await setFormat(ids[0], ROW_FORMAT + 1)
+  const relay = await h.relay()
+  const told = once(relay, 'unknownFormat')
+  expect(await told).toEqual([{ destination: 'default/track', format: ROW_FORMAT + 1, known: ROW_FORMAT }])
+  await eventually('nothing but its key', async () => (await left()).length === 2)
+  // What comes later for others is sent, what comes for its key waits behind it.
+  await h.enqueue(track(newer as string, 2), ...others.map((person) => track(person, 1)))
+  await eventually('nothing but its key', async () => (await left()).length === 3)
+  expect(h.fake.counts.applied).toBe(2 * others.length)
+  const [known] = await h.db.rows<{ format: number }>('SELECT format FROM outbox.relays')
+  expect(known?.format).toBe(ROW_FORMAT)
+  // A relay that knows it would find it as it was written; here the row turns into one that this relay knows.
+  await setFormat(ids[0], ROW_FORMAT)
+  await h.drained()
+  expect(h.fake.counts).toMatchObject({ applied: 2 * others.length + 3, duplicates: 0, outOfOrder: 0 })
+  expect(await h.db.rows('SELECT 1 FROM outbox.dead_letters')).toEqual([])
+})
+
+test('32: a message of a newer format that was under way is not parked by a relay that does not know it', async () => {
+  const [id] = await h.enqueue(email('u1', 0))
+  await h.db.rows('UPDATE outbox.intents SET format = $1, sending_at = now()', [ROW_FORMAT + 1])
+  const relay = await h.relay()
+  await once(relay, 'unknownFormat')
+  await h.enqueue(email('u2', 0))
+  await h.fake.until(() => h.fake.counts.sends === 1)
+  await eventually('only the first left', async () => (await left()).length === 1)
+  expect(await left()).toEqual([{ id }])
+  expect(await h.db.rows('SELECT 1 FROM outbox.dead_letters')).toEqual([])
+})
