@@ -169,12 +169,12 @@ export class Relay extends EventEmitter<RelayEvents> {
   async #start(): Promise<void> {
     await requireSchemaVersion(this.#db)
     await this.#checkRegions(this.#workspaces)
-    if (this.#ending) return
+    if (this.#ending !== undefined) return
     await this.#jobs.start()
     await this.#reportAlive()
     await maintain(this.#db, { deliveredDays: this.#options.deliveredRetentionDays })
     await this.#wakeUp.start()
-    if (this.#ending) return // it was stopped meanwhile, and takes no part
+    if (this.#ending !== undefined) return // it was stopped meanwhile, and takes no part
     this.#every(HEARTBEAT_MS, () => this.#reportAlive())
     this.#every(MAINTENANCE_MS, () =>
       maintain(this.#db, { deliveredDays: this.#options.deliveredRetentionDays }),
