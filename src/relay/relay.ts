@@ -153,7 +153,8 @@ export class Relay extends EventEmitter<RelayEvents> {
   }
 
   async #start(): Promise<void> {
-    await requireSchemaVersion(this.#db)
+    const schema = await requireSchemaVersion(this.#db)
+    if (schema.version > schema.known) this.emit('schemaAhead', schema)
     await this.#checkRegions(this.#workspaces)
     await this.#jobs.start()
     await this.#reportAlive()
