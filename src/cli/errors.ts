@@ -33,7 +33,8 @@ const UNREACHABLE = new Set([
   '57P03', // starting up, or shutting down
 ])
 const WRONG_DATABASE = new Set(['ENOTFOUND', '28000', '28P01', '3D000'])
-const NOT_MIGRATED = new Set(['3F000', '42P01'])
+const NOT_MIGRATED = new Set(['3F000', '42P01', '42883'])
+const NO_RIGHT = '42501'
 
 /** What went wrong, in one line, and the exit status for it. */
 export function describeFailure(error: unknown): Failure {
@@ -62,6 +63,10 @@ export function describeFailure(error: unknown): Failure {
   }
   if (NOT_MIGRATED.has(code)) {
     const line = `${message}: run \`customerio-outbox migrate\`, or set OUTBOX_SCHEMA to the schema that was migrated`
+    return { line, exitStatus: EXIT.wrongSetting }
+  }
+  if (code === NO_RIGHT) {
+    const line = `${message}: grant the database user the role for this command, see "Roles" in docs/operations.md`
     return { line, exitStatus: EXIT.wrongSetting }
   }
   return { line: message, exitStatus: EXIT.failed }

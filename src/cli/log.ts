@@ -45,6 +45,9 @@ export function logRelay(log: Logger, relay: Relay): void {
   relay.on('regionUnchecked', ({ workspace, reason, message }) =>
     log.warn({ workspace, reason, error: redact(message) }, 'the region of a workspace could not be checked'),
   )
+  relay.on('schemaAhead', (schema) =>
+    log.info(schema, 'the schema is newer than this relay, and takes it: upgrade the relay'),
+  )
   relay.on('workspacesUpdated', ({ destinations }) => log.info({ destinations }, 'settings changed'))
   relay.on('error', (error) => log.error(describe(error, log), 'the relay goes on after an error'))
 }

@@ -6,7 +6,9 @@ import { reportFailure } from './errors.ts'
 import { endBy } from './fatal.ts'
 import { addMigrateCommand } from './migrate.ts'
 import { addExamples } from './options.ts'
+import { addPauseCommand } from './pause.ts'
 import { addRelayCommand } from './relay.ts'
+import { addResumeCommand } from './resume.ts'
 import { addStatusCommand } from './status.ts'
 
 const HELP = `
@@ -45,6 +47,8 @@ function createProgram(): Command {
   addMigrateCommand(program)
   addRelayCommand(program)
   addStatusCommand(program)
+  addPauseCommand(program)
+  addResumeCommand(program)
   addDemoCommand(program)
   addExamples(program, [
     ['see it work: a shop, an outage and a killed relay, on a Postgres of its own', 'demo'],

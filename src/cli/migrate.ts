@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
-import { namesOf } from '../store/names.ts'
+import type { NotGranted } from '../store/grant-roles.ts'
+import { type Names, namesOf } from '../store/names.ts'
 import { addDatabaseOptions, addExamples, addJsonOption } from './options.ts'
 import { readSettings, settings } from './settings.ts'
 
@@ -37,14 +38,25 @@ interface Target {
 
 async function run(options: Target, json: boolean): Promise<void> {
   const { migrate } = await import('../store/migrate.ts') // it loads pg-boss: other commands need not
-  const { schema } = namesOf(options.schema)
-  const { applied, version } = await migrate(options)
+  const names = namesOf(options.schema)
+  const { schema } = names
+  const { applied, version, notGranted } = await migrate(options)
+  if (notGranted.length > 0) console.error(`customerio-outbox: ${describeNotGranted(names, notGranted)}`)
   if (json) {
-    console.log(JSON.stringify({ schema, version, applied }))
+    console.log(JSON.stringify({ schema, version, applied, notGranted }))
     return
   }
   const done = applied.length === 0 ? 'nothing to do' : `applied ${applied.join(', ')}`
   console.log(`schema "${schema}" is at version ${version}: ${done}`)
+}
+
+/** One line: what somebody with more rights has to run. The schema is migrated all the same. */
+function describeNotGranted({ q, schema }: Names, notGranted: readonly NotGranted[]): string {
+  const roles = notGranted.map(({ statement }) => statement).filter((s) => s.startsWith('CREATE ROLE'))
+  const [first] = notGranted
+  return roles.length > 0
+    ? `the roles of schema "${schema}" are not there, because this user may not create them: as a user with CREATEROLE run \`${roles.join('; ')}\`, then \`customerio-outbox migrate\` again`
+    : `the roles of schema "${schema}" lack ${notGranted.length} grants that this user may not make (${first?.error}): as the owner of the schema's objects run \`SELECT * FROM ${q}.grant_roles()\``
 }
 
 async function printScript(options: Target, json: boolean): Promise<void> {

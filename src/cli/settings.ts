@@ -41,6 +41,14 @@ const origin = (name: string) =>
 
 const text = (missing: string) => z.string({ error: missing }).min(1, { error: missing })
 
+/** A destination as people and the SQL functions name it. */
+export const destination = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,62}\/(track|app|broadcast|pipelines)$/, {
+    error: ({ input }) =>
+      `<destination> must be <workspace>/<api> with api one of track, app, broadcast, pipelines, such as default/track, got ${show(input)}`,
+  })
+
 /** Every setting of the environment, each with the one line that says what to set. */
 export const settings = {
   databaseUrl: text(`DATABASE_URL is not set: set it, or pass --database-url, as ${POSTGRES_URL}`).refine(

@@ -4,12 +4,12 @@ import { type Queryable, select } from './queryable.ts'
 /** A destination's breaker as the whole fleet has it: a row of the view `breaker_state`. */
 export interface BreakerStatus {
   readonly destination: string
-  /** `paused`: the credential was refused. */
+  /** `paused`: the credential was refused or, where `retryAt` is null, a person paused it. */
   readonly state: 'closed' | 'open' | 'half_open' | 'paused'
   /** Failures in a row. */
   readonly failureCount: number
   readonly lastFailureAt: Date | null
-  /** What Customer.io, or the network, said last. */
+  /** What Customer.io, or the network, said last; who paused it and why, where a person did. */
   readonly lastError: string | null
   readonly openedAt: Date | null
   /** When it is tried next. */

@@ -94,6 +94,10 @@ export class DestinationBreaker {
     return due > now ? due - now : undefined
   }
 
+  get #pausedByPerson(): boolean {
+    return this.#state === 'paused' && this.#retryAt === undefined
+  }
+
   eligibility(): Eligibility {
     const now = this.#clock()
     if (this.#heldUntil > now) return 'none'
@@ -156,7 +160,7 @@ export class DestinationBreaker {
    */
   async run(permit: Permit, send: () => Promise<Answer>, how?: SendOptions): Promise<Answer | undefined> {
     try {
-      const answer = await this.#execute(send, how)
+      const answer = await this.#execute(() => this.#sendIfLet(permit, send), how)
       if (answer && PASSES.has(answer.kind)) this.#passed++
       // What the request came to is known, whether or not it can be written down for the fleet.
       const written = permit === 'probe' && answer ? this.#settleProbe(answer) : this.#settleSend(answer)
@@ -165,6 +169,15 @@ export class DestinationBreaker {
     } finally {
       this.giveBack(permit)
     }
+  }
+
+  /**
+   * A permit was given some time ago, and a retry comes later still: no request begins once the destination was
+   * paused, or opened, by another relay or a person.
+   */
+  #sendIfLet(permit: Permit, send: () => Promise<Answer>): Promise<Answer> {
+    const state = permit === 'probe' ? 'half_open' : 'closed'
+    return this.#state === state ? send() : Promise.reject(new BrokenCircuitError())
   }
 
   /** Undefined where the breaker opened before the request, or between it and its retry. */
@@ -209,7 +222,7 @@ export class DestinationBreaker {
   }
 
   async #open(state: 'open' | 'paused', message: string, status: number | undefined): Promise<void> {
-    if (this.#state === state) return
+    if (this.#state === state || this.#pausedByPerson) return
     this.#generation++
     this.#state = state
     this.#probeIsMine = false

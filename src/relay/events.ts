@@ -49,6 +49,8 @@ export interface RelayEvents {
       readonly message: string
     },
   ]
+  /** The schema is newer than what this relay knows, and takes it all the same: upgrade it in your own time. */
+  schemaAhead: [{ readonly version: number; readonly known: number }]
   /** `updateWorkspaces` has put other settings in force; `destinations` are those that are new or changed. */
   workspacesUpdated: [{ readonly destinations: readonly string[] }]
   /** Something of the relay's own went wrong (database, wake-up connection). It goes on by itself. */

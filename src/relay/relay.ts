@@ -167,7 +167,8 @@ export class Relay extends EventEmitter<RelayEvents> {
   }
 
   async #start(): Promise<void> {
-    await requireSchemaVersion(this.#db)
+    const schema = await requireSchemaVersion(this.#db)
+    if (schema.version > schema.known) this.emit('schemaAhead', schema)
     await this.#checkRegions(this.#workspaces)
     if (this.#ending !== undefined) return
     await this.#jobs.start()

@@ -1,8 +1,9 @@
 import pg from 'pg'
 import { getConstructionPlans, getMigrationPlans, PgBoss } from 'pg-boss'
+import { grantRoles, grantScript, type NotGranted } from './grant-roles.ts'
 import { type Migration, readMigrations } from './migrations.ts'
 import { type Names, namesOf } from './names.ts'
-import { SchemaVersionError } from './schema-version.ts'
+import { readSchemaState, type SchemaState, SchemaVersionError } from './schema-version.ts'
 
 export interface MigrateOptions {
   readonly connectionString: string
@@ -13,13 +14,16 @@ export interface MigrateOptions {
 export interface MigrateResult {
   /** Versions that this call applied; empty where there was nothing to do. */
   readonly applied: readonly number[]
+  /** What the schema is at now: ahead of this package where a newer one, that says so, has migrated it. */
   readonly version: number
+  /** What the roles still want and this user may not do, to be run by somebody who may; mostly empty. */
+  readonly notGranted: readonly NotGranted[]
 }
 
 /**
  * Brings the outbox' schema and pg-boss' own to this package's version. Safe to run twice at once (an
  * advisory lock; the second finds nothing to do) and again after it was killed: each migration commits
- * together with its record.
+ * together with its record. Ends with the roles and their rights.
  */
 export async function migrate(options: MigrateOptions): Promise<MigrateResult> {
   const names = namesOf(options.schema)
@@ -30,15 +34,14 @@ export async function migrate(options: MigrateOptions): Promise<MigrateResult> {
     await requireSupportedServer(client)
     await client.query('SELECT pg_advisory_lock(hashtextextended($1, 0))', [`migrate ${names.schema}`])
     await client.query(`CREATE SCHEMA IF NOT EXISTS ${names.q}`)
-    await client.query(
-      `CREATE TABLE IF NOT EXISTS ${names.q}.migrations (
-         version integer PRIMARY KEY, hash text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`,
-    )
+    for (const statement of recordStatements(names)) await client.query(statement)
     const pending = await pendingMigrations(client, names)
     for (const migration of pending) await apply(client, names, migration)
     await client.query(`SELECT ${names.q}.ensure_partitions()`)
     await installBoss(options.connectionString, names)
-    return { applied: pending.map((m) => m.version), version: readMigrations(names).length }
+    const notGranted = await grantRoles(client, names)
+    const version = (await schemaState(client, names))?.version ?? 0
+    return { applied: pending.map((m) => m.version), version, notGranted }
   } finally {
     await client.end()
   }
@@ -53,19 +56,20 @@ export async function migrationScript(options: MigrateOptions): Promise<string> 
     await requireSupportedServer(client)
     const parts = [
       `CREATE SCHEMA IF NOT EXISTS ${names.q};`,
-      `CREATE TABLE IF NOT EXISTS ${names.q}.migrations (version integer PRIMARY KEY, hash text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now());`,
+      ...recordStatements(names).map((statement) => `${statement};`),
     ]
     const pending = await pendingMigrations(client, names)
-    for (const { version, hash, statements } of pending) {
+    for (const { version, hash, oldestRelay, statements } of pending) {
       parts.push('BEGIN;', ...statements.map((s) => (s.endsWith(';') ? s : `${s};`)))
       parts.push(
-        `INSERT INTO ${names.q}.migrations (version, hash) VALUES (${version}, '${hash}');`,
+        `INSERT INTO ${names.q}.migrations (version, hash, oldest_relay) VALUES (${version}, '${hash}', ${oldestRelay});`,
         'COMMIT;',
       )
     }
     parts.push(`SELECT ${names.q}.ensure_partitions();`)
     const boss = await bossScript(client, names)
-    return pending.length === 0 && boss === '' ? '' : [...parts, boss].join('\n')
+    if (pending.length === 0 && boss === '') return await grantScript(client, names)
+    return [...parts, boss, `SELECT * FROM ${names.q}.grant_roles();`].join('\n')
   } finally {
     await client.end()
   }
@@ -80,38 +84,39 @@ async function requireSupportedServer(client: pg.Client): Promise<void> {
   }
 }
 
-async function pendingMigrations(client: pg.Client, names: Names): Promise<Migration[]> {
-  const known = readMigrations(names)
-  const version = (await appliedVersion(client, names)) ?? 0
-  if (version > known.length) {
-    throw new SchemaVersionError(
-      `The schema "${names.schema}" is at version ${version} and this package knows ${known.length}: use a newer customerio-outbox`,
-    )
-  }
-  return known.slice(version)
+/** The record of what was applied; the column came later than the table. */
+function recordStatements({ q }: Names): string[] {
+  return [
+    `CREATE TABLE IF NOT EXISTS ${q}.migrations (
+  version integer PRIMARY KEY, hash text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`,
+    `ALTER TABLE ${q}.migrations ADD COLUMN IF NOT EXISTS oldest_relay integer`,
+  ]
 }
 
-/** The schema's version, or undefined where it was never migrated. */
-export async function appliedVersion(
-  client: Pick<pg.ClientBase, 'query'>,
-  names: Names,
-): Promise<number | undefined> {
-  const { rows } = await client.query('SELECT to_regclass($1) IS NOT NULL AS present', [
-    `${names.q}.migrations`,
-  ])
-  if (!rows[0].present) return undefined
-  const applied = await client.query(`SELECT max(version) AS version FROM ${names.q}.migrations`)
-  return applied.rows[0].version ?? undefined
+/** None where a newer package has migrated, and says that this version can work on it: a rollback deploys too. */
+async function pendingMigrations(client: pg.Client, names: Names): Promise<Migration[]> {
+  const known = readMigrations(names)
+  const found = await schemaState(client, names)
+  if (found && found.oldestRelay > known.length) {
+    throw new SchemaVersionError(
+      `The schema "${names.schema}" is at version ${found.version} and this package knows ${known.length}: use a newer customerio-outbox`,
+    )
+  }
+  return known.slice(found?.version ?? 0)
+}
+
+function schemaState(client: pg.Client, names: Names): Promise<SchemaState | undefined> {
+  return readSchemaState(async (text, values = []) => (await client.query(text, [...values])).rows, names)
 }
 
 async function apply(client: pg.Client, names: Names, migration: Migration): Promise<void> {
   await client.query('BEGIN')
   try {
     for (const statement of migration.statements) await client.query(statement)
-    await client.query(`INSERT INTO ${names.q}.migrations (version, hash) VALUES ($1, $2)`, [
-      migration.version,
-      migration.hash,
-    ])
+    await client.query(
+      `INSERT INTO ${names.q}.migrations (version, hash, oldest_relay) VALUES ($1, $2, $3)`,
+      [migration.version, migration.hash, migration.oldestRelay],
+    )
     await client.query('COMMIT')
   } catch (error) {
     await client.query('ROLLBACK').catch(() => {}) // a lost connection has rolled back already

@@ -1,0 +1,48 @@
+import type { Command } from 'commander'
+import type { BreakerStatus } from '../observe/read-breaker-state.ts'
+import type { Database } from '../store/database.ts'
+import { type Resumed, resumeDestination } from '../store/resume-destination.ts'
+import { age, shorten } from './format.ts'
+import { addDatabaseOptions, addExamples, addJsonOption } from './options.ts'
+import { breakerOf, withDatabase } from './pause.ts'
+import { destination, readSettings, settings } from './settings.ts'
+
+const resumeSettings = { databaseUrl: settings.databaseUrl, schema: settings.schema, destination }
+
+/** `customerio-outbox resume` */
+export function addResumeCommand(program: Command): void {
+  const command = program
+    .command('resume <destination>')
+    .description(
+      'end a pause of <workspace>/<api>, or try it now where its breaker is open or its key refused',
+    )
+    .action(async (name: string, flags) => {
+      const given = readSettings(resumeSettings, { ...flags, destination: name })
+      await withDatabase(given, 'resume', (db) => run(db, given.destination, Boolean(flags.json)))
+    })
+  addJsonOption(addDatabaseOptions(command))
+  addExamples(command, [
+    ['after a pause', 'resume default/app'],
+    ['Customer.io is back, and the next probe is minutes away', 'resume default/track'],
+  ])
+}
+
+async function run(db: Database, name: string, json: boolean): Promise<void> {
+  const result = await resumeDestination(db, name)
+  const breaker = await breakerOf(db, name)
+  if (json) console.log(JSON.stringify({ destination: name, result, retryAt: breaker?.retryAt ?? null }))
+  else console.log(`${name} ${describe(result, breaker)}`)
+}
+
+function describe(result: Resumed, breaker: BreakerStatus | undefined): string {
+  // A rate limit's wait outlasts the command: Customer.io has asked for it.
+  const wait = breaker?.retrySeconds ? `, in ${age(breaker.retrySeconds)}, when a rate limit's wait ends` : ''
+  switch (result) {
+    case 'resumed':
+      return `is resumed: its backlog goes out${wait}`
+    case 'probing':
+      return `is tried${wait === '' ? ' now' : wait}: it was held back by ${shorten(breaker?.lastError ?? null, 200)}`
+    case 'unchanged':
+      return `has a closed breaker: nothing to resume${wait === '' ? '' : `; it is tried${wait}`}`
+  }
+}
