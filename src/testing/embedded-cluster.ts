@@ -8,7 +8,7 @@ import path from 'node:path'
 import { promisify } from 'node:util'
 
 /** Postgres refuses to run as root; `nobody` is on every Unix and needs no account to be made. */
-const NOBODY = { uid: 65534, gid: 65534 }
+export const NOBODY = { uid: 65534, gid: 65534 }
 const PASSWORD = 'outbox'
 
 /** A data directory with its server's binaries; `run` starts a server on it, again and again on one port. */
@@ -100,7 +100,8 @@ async function reachableByOthers(folder: string): Promise<boolean> {
   }
 }
 
-async function freePort(): Promise<number> {
+/** A TCP port of 127.0.0.1 that nobody listens on. */
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()
