@@ -9,6 +9,8 @@ const relaySettings = {
   port: wholeNumber('--port', 0, 65_535).optional(),
   host: z.string().min(1, { error: '--host must be an address to listen on' }).default('0.0.0.0'),
   shutdownTimeout: seconds('--shutdown-timeout', 1, 3_600),
+  listenUrl: settings.listenUrl,
+  connections: wholeNumber('--connections', 2, 50).optional(),
   lanes: wholeNumber('--lanes', 1, 64).optional(),
   batchSize: wholeNumber('--batch-size', 1, 2_000).optional(),
   pollInterval: seconds('--poll-interval', 0.05, 60).optional(),
@@ -27,6 +29,10 @@ export function addRelayCommand(program: Command): void {
     .command('relay')
     .description('deliver what was enqueued; run any number on one database. Logs are JSON lines on stdout')
   addDatabaseOptions(command)
+    .option(
+      '--listen-url <url>',
+      'direct connection for LISTEN, where DATABASE_URL is a pooler (environment: OUTBOX_LISTEN_URL)',
+    )
     .option('--config <path>', 'workspaces, as JSON; followed while it changes (environment: OUTBOX_CONFIG)')
     .option('--no-check-region', 'start without asking Customer.io in which region the workspaces live')
     .option('--port <port>', 'serve /healthz, /readyz, /health/customerio and /metrics (default: no port)')
@@ -36,6 +42,10 @@ export function addRelayCommand(program: Command): void {
         '--shutdown-timeout <seconds>',
         'to end in after SIGTERM or SIGINT, else exit status 1',
       ).default('25', '25'),
+    )
+    .option(
+      '--connections <number>',
+      'to the database for its work, 2-50 (default: 6); 3 more to listen and hand out lanes, 2 with --port',
     )
     .option('--lanes <number>', 'lanes of each destination worked at a time, 1-64 (default: 16)')
     .option('--batch-size <number>', 'intents of one request at most, 1-2000 (default: 1000)')
