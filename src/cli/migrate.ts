@@ -38,7 +38,8 @@ interface Target {
 async function run(options: Target, json: boolean): Promise<void> {
   const { migrate } = await import('../store/migrate.ts') // it loads pg-boss: other commands need not
   const { schema } = namesOf(options.schema)
-  const { applied, version } = await migrate(options)
+  const onWait = (message: string) => console.error(`customerio-outbox: ${message}`)
+  const { applied, version } = await migrate({ ...options, onWait })
   if (json) {
     console.log(JSON.stringify({ schema, version, applied }))
     return

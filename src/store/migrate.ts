@@ -1,10 +1,11 @@
 import pg from 'pg'
 import { getConstructionPlans, getMigrationPlans, PgBoss } from 'pg-boss'
+import { inTurn, type LockWaiting, SHORT_LOCKS, waitForOtherMigrate, whileLocked } from './migration-locks.ts'
 import { type Migration, readMigrations } from './migrations.ts'
 import { type Names, namesOf } from './names.ts'
 import { SchemaVersionError } from './schema-version.ts'
 
-export interface MigrateOptions {
+export interface MigrateOptions extends LockWaiting {
   readonly connectionString: string
   /** Default: `outbox`. */
   readonly schema?: string | undefined
@@ -19,7 +20,9 @@ export interface MigrateResult {
 /**
  * Brings the outbox' schema and pg-boss' own to this package's version. Safe to run twice at once (an
  * advisory lock; the second finds nothing to do) and again after it was killed: each migration commits
- * together with its record.
+ * together with its record. While apps write: no lock is waited for longer than half a second at a time.
+ *
+ * @throws LockedError where one could not be had within `lockWaitMs`; what was applied before stays.
  */
 export async function migrate(options: MigrateOptions): Promise<MigrateResult> {
   const names = namesOf(options.schema)
@@ -28,17 +31,25 @@ export async function migrate(options: MigrateOptions): Promise<MigrateResult> {
   await client.connect()
   try {
     await requireSupportedServer(client)
-    await client.query('SELECT pg_advisory_lock(hashtextextended($1, 0))', [`migrate ${names.schema}`])
-    await client.query(`CREATE SCHEMA IF NOT EXISTS ${names.q}`)
-    await client.query(
-      `CREATE TABLE IF NOT EXISTS ${names.q}.migrations (
-         version integer PRIMARY KEY, hash text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`,
+    await waitForOtherMigrate(client, names)
+    await inTurn(client, names, 'the table of migrations', options, async () => {
+      await client.query(`CREATE SCHEMA IF NOT EXISTS ${names.q}`)
+      await client.query(
+        `CREATE TABLE IF NOT EXISTS ${names.q}.migrations (
+           version integer PRIMARY KEY, hash text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`,
+      )
+    })
+    const applied: number[] = []
+    for (const migration of await pendingMigrations(client, names)) {
+      const step = () => apply(client, names, migration)
+      const done = await inTurn(client, names, `migration ${migration.version}`, options, step)
+      if (done) applied.push(migration.version)
+    }
+    await whileLocked('a day of outbox.delivered', options, () =>
+      client.query(`SELECT ${names.q}.ensure_partitions()`),
     )
-    const pending = await pendingMigrations(client, names)
-    for (const migration of pending) await apply(client, names, migration)
-    await client.query(`SELECT ${names.q}.ensure_partitions()`)
-    await installBoss(options.connectionString, names)
-    return { applied: pending.map((m) => m.version), version: readMigrations(names).length }
+    await whileLocked("pg-boss' schema", options, () => installBoss(client, names))
+    return { applied, version: readMigrations(names).length }
   } finally {
     await client.end()
   }
@@ -57,7 +68,7 @@ export async function migrationScript(options: MigrateOptions): Promise<string> 
     ]
     const pending = await pendingMigrations(client, names)
     for (const { version, hash, statements } of pending) {
-      parts.push('BEGIN;', ...statements.map((s) => (s.endsWith(';') ? s : `${s};`)))
+      parts.push('BEGIN;', SHORT_LOCKS, ...statements.map((s) => (s.endsWith(';') ? s : `${s};`)))
       parts.push(
         `INSERT INTO ${names.q}.migrations (version, hash) VALUES (${version}, '${hash}');`,
         'COMMIT;',
@@ -104,26 +115,26 @@ export async function appliedVersion(
   return applied.rows[0].version ?? undefined
 }
 
-async function apply(client: pg.Client, names: Names, migration: Migration): Promise<void> {
-  await client.query('BEGIN')
-  try {
-    for (const statement of migration.statements) await client.query(statement)
-    await client.query(`INSERT INTO ${names.q}.migrations (version, hash) VALUES ($1, $2)`, [
-      migration.version,
-      migration.hash,
-    ])
-    await client.query('COMMIT')
-  } catch (error) {
-    await client.query('ROLLBACK').catch(() => {}) // a lost connection has rolled back already
-    throw error
-  }
+/** Within the turn's transaction; false where another `migrate` has applied it meanwhile. */
+async function apply(client: pg.Client, names: Names, migration: Migration): Promise<boolean> {
+  const record = `${names.q}.migrations`
+  const { rows } = await client.query(`SELECT FROM ${record} WHERE version = $1`, [migration.version])
+  if (rows.length > 0) return false
+  for (const statement of migration.statements) await client.query(statement)
+  await client.query(`INSERT INTO ${record} (version, hash) VALUES ($1, $2)`, [
+    migration.version,
+    migration.hash,
+  ])
+  return true
 }
 
-async function installBoss(connectionString: string, names: Names): Promise<void> {
+/** On our connection, with our patience for locks in place of its own 30 s: lanes are handed out meanwhile. */
+async function installBoss(client: pg.Client, names: Names): Promise<void> {
+  const executeSql = (text: string, values?: unknown[]) =>
+    client.query(text.replace('SET LOCAL lock_timeout = 30000;', SHORT_LOCKS), values)
   const boss = new PgBoss({
-    connectionString,
+    db: { executeSql },
     schema: names.boss,
-    max: 2,
     supervise: false,
     schedule: false,
     registerInstance: false,
@@ -131,6 +142,9 @@ async function installBoss(connectionString: string, names: Names): Promise<void
   boss.on('error', () => {})
   try {
     await boss.start()
+  } catch (error) {
+    await client.query('ROLLBACK').catch(() => {}) // a lost connection has rolled back already
+    throw error
   } finally {
     await boss.stop({ graceful: false })
   }
