@@ -115,6 +115,7 @@ export class Relay extends EventEmitter<RelayEvents> {
       notify: (channel, payload) => this.#db.query('SELECT pg_notify($1, $2)', [channel, payload]),
       onNotification: (kind) => this.#dispatcher.wake(kind),
       onListening: () => this.#watch.listening(),
+      onBroken: onError,
       onNotListening: (reason, error) => this.#watch.notListening(reason, error),
     })
   }

@@ -13,6 +13,8 @@ export interface WakeUpOptions {
   readonly onNotification: (kind: 'work' | 'breaker') => void
   /** From now on notifications are heard. */
   readonly onListening: () => void
+  /** A connection that was heard on broke, or fell silent; another is made at once. */
+  readonly onBroken: (error: Error) => void
   /** They are not heard, again and again; it is tried again, and polling goes on meanwhile. */
   readonly onNotListening: (reason: NotListeningReason, error: Error) => void
 }
@@ -91,7 +93,9 @@ export class WakeUp {
     try {
       await client.connect()
       await client.query(`LISTEN "${this.#echo}"`)
-      if ((await this.#prove(client)) === 'not sent') throw new Error('no notification could be sent')
+      const outcome = await this.#prove(client)
+      if (outcome === 'unheard') throw new UnheardError('LISTEN is taken, and what is sent does not come')
+      if (outcome === 'not sent') throw new Error('no notification could be sent')
       await client.query(`LISTEN "${this.#options.names.channel}"`)
     } catch (error) {
       this.#broken(listener, error as Error)
@@ -115,12 +119,13 @@ export class WakeUp {
   }
 
   async #check(client: pg.Client): Promise<void> {
+    const outcome = await this.#prove(client)
+    if (outcome === 'unheard') throw new Error('the connection for wake-ups fell silent, another is made')
     // Where the other connection is at fault, nothing is known of this one but what it says itself.
-    if ((await this.#prove(client)) === 'not sent') await client.query('SELECT 1')
+    if (outcome === 'not sent') await client.query('SELECT 1')
   }
 
-  /** @throws UnheardError where the notification was sent and did not come. */
-  async #prove(client: pg.Client): Promise<'heard' | 'not sent'> {
+  async #prove(client: pg.Client): Promise<'heard' | 'unheard' | 'not sent'> {
     const { promise: heard, resolve } = Promise.withResolvers<'heard'>()
     const payload = randomBytes(8).toString('hex')
     const onNotification = (notification: pg.Notification) => {
@@ -133,8 +138,7 @@ export class WakeUp {
         () => 'not sent',
       )
       if ((await within(ANSWER_MS, sent)) !== 'sent') return 'not sent'
-      if ((await within(ANSWER_MS, heard)) === 'heard') return 'heard'
-      throw new UnheardError('LISTEN was taken, and a notification that was sent did not come')
+      return (await within(ANSWER_MS, heard)) ?? 'unheard'
     } finally {
       client.off('notification', onNotification)
     }
@@ -143,13 +147,13 @@ export class WakeUp {
   #broken(listener: Listener, error: Error): void {
     if (this.#stopped || listener !== this.#listener) return
     this.#listener = undefined
-    this.#hears = false
     clearTimeout(this.#timer)
     const reason = reasonOf(error)
     void this.#leave(listener, reason)
     this.#failures++
-    // The first loss is mended before anybody needs to know.
-    if (this.#failures > 1 || reason !== 'unreachable') this.#options.onNotListening(reason, error)
+    if (this.#hears) this.#options.onBroken(error)
+    else this.#options.onNotListening(reason, error)
+    this.#hears = false
     const { first, max } = reason === 'unreachable' ? RETRY_MS : UNHEARD_RETRY_MS
     this.#timer = setTimeout(() => void this.#try(), backoffMs(this.#failures, first, max))
   }

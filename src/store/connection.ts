@@ -7,7 +7,7 @@ export interface ConnectionOptions {
   readonly applicationName: string
   /** Milliseconds that a connection may take to be made, or to come free in a pool. Default: 10,000. */
   readonly connectTimeoutMs?: number
-  /** Milliseconds that an answer may take. Default: 30,000. */
+  /** Milliseconds that an answer may take. Default: 20,000, which ends before a relay that is told to stop must. */
   readonly queryTimeoutMs?: number
 }
 
@@ -28,7 +28,7 @@ export class Connections {
       connectionString: options.connectionString,
       application_name: options.applicationName,
       connectionTimeoutMillis: options.connectTimeoutMs ?? 10_000,
-      query_timeout: options.queryTimeoutMs ?? 30_000,
+      query_timeout: options.queryTimeoutMs ?? 20_000,
       keepAlive: true,
       keepAliveInitialDelayMillis: 10_000, // the system's own first probe is after two hours
       stream: () => this.#socket(),
@@ -43,10 +43,10 @@ export class Connections {
   }
 
   /** Waits for `end`, which says goodbye on every connection, and no longer than a living server needs for it. */
-  async close(end: Promise<unknown>): Promise<void> {
+  async close(end: Promise<unknown>, withinMs = GOODBYE_MS): Promise<void> {
     let timer: NodeJS.Timeout | undefined
     const late = new Promise((resolve) => {
-      timer = setTimeout(resolve, GOODBYE_MS)
+      timer = setTimeout(resolve, withinMs).unref()
     })
     await Promise.race([end.catch(() => {}), late]) // what is broken already is closed too
     clearTimeout(timer)
