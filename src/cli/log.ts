@@ -1,6 +1,7 @@
 import { type Logger, pino } from 'pino'
 import type { Relay } from '../relay/relay.ts'
 import { redact } from './errors.ts'
+import { Seldom } from './seldom.ts'
 
 export type { Logger }
 
@@ -49,8 +50,49 @@ export function logRelay(log: Logger, relay: Relay): void {
     log.info(schema, 'the schema is newer than this relay, and takes it: upgrade the relay'),
   )
   relay.on('workspacesUpdated', ({ destinations }) => log.info({ destinations }, 'settings changed'))
-  relay.on('error', (error) => log.error(describe(error, log), 'the relay goes on after an error'))
+  logDatabase(log, relay)
+  const seldom = new Seldom(SAME_ERROR_EVERY_MS)
+  relay.on('error', (error) => {
+    const repeated = seldom.count(error.message)
+    if (repeated === undefined) return
+    log.error(
+      { ...describe(error, log), ...(repeated > 0 ? { repeated } : {}) },
+      'the relay goes on after an error',
+    )
+  })
 }
+
+/** An error that comes again within this time is counted, not logged. */
+const SAME_ERROR_EVERY_MS = 30_000
+
+function logDatabase(log: Logger, relay: Relay): void {
+  relay.on('databaseLost', ({ message }) =>
+    log.error(
+      { error: redact(message) },
+      'the database is lost: lanes stop, intents stay, it is tried again until it is back',
+    ),
+  )
+  relay.on('databaseBack', ({ afterMs }) => log.info({ afterMs }, 'the database is back, lanes go on'))
+  let deaf = false
+  relay.on('listening', () => {
+    log[deaf ? 'info' : 'debug']('wake-ups are heard')
+    deaf = false
+  })
+  relay.on('notListening', ({ reason, message, through, pollIntervalMs }) => {
+    deaf = true
+    const setting = through === 'connectionString' ? 'DATABASE_URL' : 'OUTBOX_LISTEN_URL'
+    log.warn(
+      { reason, error: redact(message) },
+      `wake-ups cannot be heard through ${setting}${NOT_LISTENING[reason]}: polling every ${pollIntervalMs / 1_000} s; give OUTBOX_LISTEN_URL a direct connection`,
+    )
+  })
+}
+
+const NOT_LISTENING = {
+  unheard: ' (a pooler in transaction mode?)',
+  refused: ', which does not take LISTEN',
+  unreachable: ', which does not answer',
+} as const
 
 /** Not the whole error: a database's one has rows in `detail` and `where`. */
 function describe(error: Error & { code?: string }, log: Logger) {

@@ -40,7 +40,8 @@ async function run(options: Target, json: boolean): Promise<void> {
   const { migrate } = await import('../store/migrate.ts') // it loads pg-boss: other commands need not
   const names = namesOf(options.schema)
   const { schema } = names
-  const { applied, version, notGranted } = await migrate(options)
+  const onWait = (message: string) => console.error(`customerio-outbox: ${message}`)
+  const { applied, version, notGranted } = await migrate({ ...options, onWait })
   if (notGranted.length > 0) console.error(`customerio-outbox: ${describeNotGranted(names, notGranted)}`)
   if (json) {
     console.log(JSON.stringify({ schema, version, applied, notGranted }))

@@ -10,6 +10,8 @@ const relaySettings = {
   host: z.string().min(1, { error: '--host must be an address to listen on' }).default('0.0.0.0'),
   drain: z.boolean().default(false),
   shutdownTimeout: seconds('--shutdown-timeout', 1, 3_600),
+  listenUrl: settings.listenUrl,
+  connections: wholeNumber('--connections', 2, 50).optional(),
   lanes: wholeNumber('--lanes', 1, 64).optional(),
   batchSize: wholeNumber('--batch-size', 1, 2_000).optional(),
   pollInterval: seconds('--poll-interval', 0.05, 60).optional(),
@@ -28,6 +30,10 @@ export function addRelayCommand(program: Command): void {
     .command('relay')
     .description('deliver what was enqueued; run any number on one database. Logs are JSON lines on stdout')
   addDatabaseOptions(command)
+    .option(
+      '--listen-url <url>',
+      'direct connection for LISTEN, where DATABASE_URL is a pooler (environment: OUTBOX_LISTEN_URL)',
+    )
     .option('--config <path>', 'workspaces, as JSON; followed while it changes (environment: OUTBOX_CONFIG)')
     .option('--no-check-region', 'start without asking Customer.io in which region the workspaces live')
     .option('--port <port>', 'serve /healthz, /readyz, /health/customerio and /metrics (default: no port)')
@@ -39,6 +45,10 @@ export function addRelayCommand(program: Command): void {
       ).default('25', '25'),
     )
     .option('--drain', 'empty the backlog first then, in what of that time the last requests do not need')
+    .option(
+      '--connections <number>',
+      'to the database for its work, 2-50 (default: 6); 3 more to listen and hand out lanes, 2 with --port',
+    )
     .option('--lanes <number>', 'lanes of each destination worked at a time, 1-64 (default: 16)')
     .option('--batch-size <number>', 'intents of one request at most, 1-2000 (default: 1000)')
     .option('--poll-interval <seconds>', 'between looks that no wake-up asked for (default: 1)')

@@ -1,4 +1,3 @@
-import pg from 'pg'
 import { cached } from '../observe/cached.ts'
 import { type HealthServer, startHealthServer } from '../observe/health-server.ts'
 import { createMetrics } from '../observe/metrics.ts'
@@ -9,6 +8,7 @@ import { createRelay, type Relay } from '../relay/relay.ts'
 import { namesOf } from '../store/names.ts'
 import { readConfigFile } from './config-file.ts'
 import { redact, SettingError } from './errors.ts'
+import { openReader } from './health-reader.ts'
 import { createLogger, type Logger, logRelay } from './log.ts'
 import type { RelaySettings } from './relay.ts'
 import { untilSignal } from './shutdown.ts'
@@ -19,7 +19,6 @@ type Workspaces = Readonly<Record<string, WorkspaceOptions>>
 
 /** Scrapes and probes share what was read within this time. */
 const READ_AT_MOST_EVERY_MS = 2_000
-const READ_TIMEOUT_MS = 5_000
 
 /** Runs a relay, and its endpoints where a port is given, until a signal ends it. */
 export async function runRelay(given: RelaySettings): Promise<void> {
@@ -101,7 +100,9 @@ function failStart(relay: Relay, error: unknown): never {
 function relayOptions(given: RelaySettings, workspaces: Workspaces): RelayOptions {
   return {
     connectionString: given.databaseUrl,
+    listenConnectionString: given.listenUrl,
     schema: given.schema,
+    connections: given.connections,
     workspaces,
     checkRegion: given.checkRegion,
     lanes: given.lanes,
@@ -125,25 +126,17 @@ async function openEndpoints(
 ): Promise<HealthServer | undefined> {
   if (given.port === undefined) return undefined
   const names = namesOf(given.schema)
-  const pool = new pg.Pool({
-    connectionString: given.databaseUrl,
-    max: 2,
-    application_name: 'customerio-outbox relay health',
-    connectionTimeoutMillis: READ_TIMEOUT_MS,
-    query_timeout: READ_TIMEOUT_MS,
-    statement_timeout: READ_TIMEOUT_MS,
-  })
-  pool.on('error', () => {}) // the next read says it
+  const reader = openReader(given.databaseUrl)
   const server = await startHealthServer({
     port: given.port,
     host: given.host,
     isStarted,
-    pingDatabase: cached(() => pool.query('SELECT 1'), READ_AT_MOST_EVERY_MS / 2),
-    readBreakers: cached(() => readBreakerState(pool, names), READ_AT_MOST_EVERY_MS / 2),
+    pingDatabase: cached(() => reader.query('SELECT 1'), READ_AT_MOST_EVERY_MS / 2),
+    readBreakers: cached(() => readBreakerState(reader, names), READ_AT_MOST_EVERY_MS / 2),
     metrics: createMetrics({
       relay,
       destinations: relay.destinations,
-      readStatus: cached(() => readStatus(pool, names), READ_AT_MOST_EVERY_MS),
+      readStatus: cached(() => readStatus(reader, names), READ_AT_MOST_EVERY_MS),
     }),
   }).catch((error) => {
     throw new SettingError(`cannot listen on ${given.host}:${given.port} (--host, --port): ${error.message}`)
@@ -152,7 +145,7 @@ async function openEndpoints(
     port: server.port,
     close: async () => {
       await server.close()
-      await pool.end()
+      await reader.close()
     },
   }
 }

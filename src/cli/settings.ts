@@ -57,6 +57,12 @@ export const settings = {
       error: `DATABASE_URL is not the URL of a Postgres database: set it, or pass --database-url, as ${POSTGRES_URL}`,
     },
   ),
+  listenUrl: z
+    .string()
+    .refine(isPostgresUrl, {
+      error: `OUTBOX_LISTEN_URL (or --listen-url) is not the URL of a Postgres database, such as ${POSTGRES_URL}`,
+    })
+    .optional(),
   schema: z
     .string()
     .optional()
@@ -86,6 +92,7 @@ export const settings = {
 /** Environment variable of each setting; a flag of the same name wins over it. */
 const ENVIRONMENT: Readonly<Record<keyof typeof settings, string>> = {
   databaseUrl: 'DATABASE_URL',
+  listenUrl: 'OUTBOX_LISTEN_URL',
   schema: 'OUTBOX_SCHEMA',
   config: 'OUTBOX_CONFIG',
   siteId: 'CUSTOMERIO_SITE_ID',
@@ -113,7 +120,8 @@ export function readSettings<Shape extends z.ZodRawShape>(
   for (const [setting, variable] of Object.entries(ENVIRONMENT))
     given[setting] ??= process.env[variable] || undefined
   for (const key of [given.trackApiKey, given.appApiKey, given.pipelinesWriteKey]) keepSecret(key)
-  for (const password of passwordsOf(given.databaseUrl)) keepSecret(password)
+  for (const url of [given.databaseUrl, given.listenUrl])
+    for (const password of passwordsOf(url)) keepSecret(password)
   const result = z.object(shape).safeParse(given)
   if (result.success) return result.data
   throw new SettingError(result.error.issues.map((issue) => issue.message).join('; '))

@@ -3,6 +3,7 @@ import { findLanesWithWork } from '../store/find-lanes-with-work.ts'
 import { isBulk, type Lane, laneKey } from '../store/lane.ts'
 import { promoteScheduled } from '../store/promote-scheduled.ts'
 import { setRelayIdle } from '../store/relay-idle.ts'
+import { backoffMs } from './backoff.ts'
 import type { Breakers } from './breakers.ts'
 import { type LaneJob, type LaneJobs, queueOf } from './lane-jobs.ts'
 import { Signal } from './signal.ts'
@@ -15,9 +16,9 @@ const BULK_LOOK_MS = 10
 const PROMOTE_MS = 200
 /** Workers of bulk lanes, as a share of those of live ones: on top of them, so that a backfill takes none away. */
 const BULK_SHARE = 1 / 4
-/** After a failure of the database. */
-const PAUSE_AFTER_ERROR_MS = 1_000
-/** The idle flag is said again this often: another relay may have taken it down and died. */
+/** Between looks that fail, doubled with each. */
+const FAILED_LOOK_MS = { first: 100, max: 10_000 }
+/** The idle flag is said again this often: another relay may have changed it and died. */
 const IDLE_AGAIN_MS = 5_000
 
 export interface DispatcherOptions {
@@ -31,7 +32,10 @@ export interface DispatcherOptions {
   /** Works one lane to the end of its turn; never rejects. */
   readonly work: (job: LaneJob) => Promise<void>
   readonly onUnserved: (destination: string) => void
-  readonly onError: (error: Error) => void
+  /** Whether a notification would be heard: only then are the apps asked for one. */
+  readonly hears: () => boolean
+  readonly onLooked: () => void
+  readonly onLookFailed: (error: Error) => void
 }
 
 /**
@@ -45,6 +49,7 @@ export class Dispatcher {
   readonly #heldBack = new Map<string, number>()
   #stopped = false
   #syncDue = true
+  #saidIdle: boolean | undefined
   #idleSaidAt = Number.NEGATIVE_INFINITY
   #promotedAt = Number.NEGATIVE_INFINITY
   #syncedAt = Number.NEGATIVE_INFINITY
@@ -86,14 +91,19 @@ export class Dispatcher {
   }
 
   async #run(): Promise<void> {
-    while (!this.#stopped) {
+    for (let failures = 0; !this.#stopped; ) {
+      let waitMs: number
       try {
-        await this.#signal.wait(await this.#look())
+        waitMs = await this.#look()
+        failures = 0
+        this.#options.onLooked()
       } catch (error) {
-        this.#options.onError(error as Error)
+        failures++
         this.#syncDue = true
-        await this.#signal.wait(PAUSE_AFTER_ERROR_MS)
+        waitMs = backoffMs(failures, FAILED_LOOK_MS.first, FAILED_LOOK_MS.max)
+        this.#options.onLookFailed(error as Error)
       }
+      await this.#signal.wait(waitMs)
     }
   }
 
@@ -121,10 +131,10 @@ export class Dispatcher {
       return Math.min(wait, Math.max(lookMs, 5 * (performance.now() - began)))
     }
     if (lanes.length > 0) return wait // another relay works them, or a backoff is on
-    const slept = this.#idleSaidAt > Number.NEGATIVE_INFINITY
+    const slept = this.#saidIdle === true
     await this.#sayIdle(true)
     // What committed between the look and the flag was told nobody: look once more before sleeping.
-    return slept ? wait : 0
+    return slept || !this.#saidIdle ? wait : 0
   }
 
   /**
@@ -183,10 +193,17 @@ export class Dispatcher {
     this.#active.set(key, { job, done })
   }
 
-  async #sayIdle(idle: boolean): Promise<void> {
+  /**
+   * A notification slows every commit, so nobody is asked for one that would not be heard. The flag outlives the
+   * relay that said it: also what this relay has never said is said once there is work.
+   */
+  async #sayIdle(sleeps: boolean): Promise<void> {
+    const idle = sleeps && this.#options.hears()
+    if (sleeps && !idle && this.#saidIdle !== true) return // another relay may sleep, and hear
     const now = performance.now()
-    if (idle ? now - this.#idleSaidAt < IDLE_AGAIN_MS : this.#idleSaidAt === Number.NEGATIVE_INFINITY) return
+    if (idle === this.#saidIdle && now - this.#idleSaidAt < IDLE_AGAIN_MS) return
     await setRelayIdle(this.#options.db, idle)
-    this.#idleSaidAt = idle ? now : Number.NEGATIVE_INFINITY
+    this.#saidIdle = idle
+    this.#idleSaidAt = now
   }
 }

@@ -1,5 +1,6 @@
 import type { BreakerState } from '../store/read-breakers.ts'
 import type { DeadLetterReason } from '../store/settle.ts'
+import type { NotListeningReason } from './wake-up.ts'
 
 /** Every event of a relay with its payload. No event carries a payload of an intent or a key. */
 export interface RelayEvents {
@@ -53,6 +54,26 @@ export interface RelayEvents {
   schemaAhead: [{ readonly version: number; readonly known: number }]
   /** `updateWorkspaces` has put other settings in force; `destinations` are those that are new or changed. */
   workspacesUpdated: [{ readonly destinations: readonly string[] }]
-  /** Something of the relay's own went wrong (database, wake-up connection). It goes on by itself. */
+  /** The database does not answer. Lanes stop, intents stay; it is tried again, every 10 s at last. Once. */
+  databaseLost: [{ readonly message: string }]
+  /** It answers again. */
+  databaseBack: [{ readonly afterMs: number }]
+  /** Wake-ups are heard: when the relay starts, and after `notListening`. */
+  listening: [{ readonly relayId: string }]
+  /**
+   * Wake-ups are not heard, the relay polls: `unheard` where LISTEN is taken and nothing comes (a pooler in
+   * transaction mode, or another database), `refused` where it is not taken, `unreachable` where there is no
+   * connection. Once, though it is tried again and again; not while the whole database is lost.
+   */
+  notListening: [
+    {
+      readonly reason: NotListeningReason
+      readonly message: string
+      /** Which setting the connection is made by. */
+      readonly through: 'connectionString' | 'listenConnectionString'
+      readonly pollIntervalMs: number
+    },
+  ]
+  /** Something of the relay's own went wrong, a connection broke. It goes on by itself. */
   error: [Error]
 }

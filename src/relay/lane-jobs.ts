@@ -1,6 +1,8 @@
 import { type JobAttempt, PgBoss } from 'pg-boss'
+import { Connections } from '../store/connection.ts'
 import { isBulk, type Lane, laneKey } from '../store/lane.ts'
 import { namesOf } from '../store/names.ts'
+import { acceptsStartupOptions } from '../store/startup-options.ts'
 
 /** Every destination has a queue for its lanes and one for its bulk lanes; a job carries its lane and no payload. */
 export function queueOf(lane: Lane): string {
@@ -10,6 +12,10 @@ export function queueOf(lane: Lane): string {
 /** pg-boss takes no less than 10 s. A relay that died is noticed after it, and after one monitor pass. */
 const HEARTBEAT_SECONDS = 10
 const MONITOR_SECONDS = 3
+/** Shorter than what a heartbeat may be late: a dead connection must not look like a dead relay. */
+const ANSWER_MS = 5_000
+/** A lane job that a crash of the server loses is made again: it needs no flush of its own. */
+const NO_FLUSH = '-c synchronous_commit=off'
 
 export interface LaneJob extends JobAttempt {
   readonly lane: Lane
@@ -30,17 +36,29 @@ export interface LaneJobsOptions {
  * neither a retry that falls due nor a job taken back from a dead worker wakes them.
  */
 export class LaneJobs {
-  readonly #boss: PgBoss
+  readonly #options: LaneJobsOptions
+  readonly #connections: Connections
   readonly #queues = new Map<string, Promise<void>>()
+  #started: PgBoss | undefined
 
   constructor(options: LaneJobsOptions) {
-    this.#boss = new PgBoss({
+    this.#options = options
+    this.#connections = new Connections({
       connectionString: options.connectionString,
-      schema: namesOf(options.schema).boss,
-      application_name: 'customerio-outbox relay jobs',
+      applicationName: 'customerio-outbox relay jobs',
+      queryTimeoutMs: ANSWER_MS,
+    })
+  }
+
+  async start(): Promise<void> {
+    const { connectionString, schema, onError } = this.#options
+    const accepted = await acceptsStartupOptions(connectionString, NO_FLUSH)
+    const boss = new PgBoss({
+      ...this.#connections.config,
+      connectionString,
+      schema: namesOf(schema).boss,
       max: 2,
-      // A lane job that a crash of the server loses is made again: it needs no flush of its own.
-      options: '-c synchronous_commit=off',
+      ...(accepted ? { options: NO_FLUSH } : {}),
       migrate: false,
       createSchema: false,
       schedule: false,
@@ -49,12 +67,17 @@ export class LaneJobs {
       monitorIntervalSeconds: MONITOR_SECONDS,
       registerInstance: false,
       warningQueueSize: 1_000_000,
+      // It would wait for the oldest transaction of the database, on one of two connections.
+      reindex: false,
     })
-    this.#boss.on('error', options.onError)
+    boss.on('error', onError)
+    this.#started = boss
+    await boss.start()
   }
 
-  async start(): Promise<void> {
-    await this.#boss.start()
+  get #boss(): PgBoss {
+    if (!this.#started) throw new Error('lane jobs are asked for before the relay has started')
+    return this.#started
   }
 
   /** Makes a queue, once. */
@@ -123,7 +146,7 @@ export class LaneJobs {
   }
 
   async stop(): Promise<void> {
-    await this.#boss.stop({ graceful: false })
+    if (this.#started) await this.#connections.close(this.#started.stop({ graceful: false }))
   }
 }
 

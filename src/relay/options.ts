@@ -49,6 +49,7 @@ const workspacesSchema = z.record(
 
 export const relayOptionsSchema = z.strictObject({
   connectionString: z.string().min(1),
+  listenConnectionString: z.string().min(1).optional(),
   schema: z.string().optional(),
   customerio: workspaceSchema.optional(),
   workspaces: workspacesSchema.optional(),
@@ -126,6 +127,12 @@ export interface WorkspaceOptions {
 export interface RelayOptions {
   /** The database that the apps enqueue in. */
   readonly connectionString: string
+  /**
+   * A direct connection to the same database, used for nothing but LISTEN: where `connectionString` goes through a
+   * pooler in transaction mode, which lets no notification through. Default: `connectionString`. A relay that hears
+   * nothing polls.
+   */
+  readonly listenConnectionString?: string | undefined
   /** Default: `outbox`. */
   readonly schema?: string | undefined
   /** The workspace `default`. The same as `workspaces: { default: … }`. */

@@ -13,6 +13,7 @@ import type { Settlement } from '../store/settle.ts'
 import { VERSION } from '../version.ts'
 import { Breakers } from './breakers.ts'
 import { checkRegions } from './check-regions.ts'
+import { ConnectionWatch } from './connection-watch.ts'
 import { Destinations } from './destinations.ts'
 import { Dispatcher } from './dispatcher.ts'
 import type { RelayEvents } from './events.ts'
@@ -65,6 +66,7 @@ export class Relay extends EventEmitter<RelayEvents> {
   readonly #dispatcher: Dispatcher
   readonly #wakeUp: WakeUp
   readonly #horizon: Horizon
+  readonly #watch: ConnectionWatch
   #workspaces: ResolvedRelayOptions['workspaces']
   #starting: Promise<void> | undefined
   #ending: Promise<void> | undefined
@@ -74,7 +76,22 @@ export class Relay extends EventEmitter<RelayEvents> {
     this.#options = options
     this.#workspaces = options.workspaces
     const { connectionString, schema } = options
+    const listenConnectionString = options.listenConnectionString ?? connectionString
     const onError = (error: Error) => this.#report(error)
+    this.#watch = new ConnectionWatch({
+      onLost: ({ message }) => this.emit('databaseLost', { message }),
+      onBack: (afterMs) => this.emit('databaseBack', { afterMs }),
+      onListening: () => this.emit('listening', { relayId: this.relayId }),
+      onNotListening: (reason, { message }) =>
+        this.emit('notListening', {
+          reason,
+          message,
+          through: options.listenConnectionString ? 'listenConnectionString' : 'connectionString',
+          pollIntervalMs: options.pollIntervalMs,
+        }),
+      onError: (error) => this.#tell(error),
+      look: () => this.#dispatcher.wake('work'),
+    })
     this.#db = openDatabase({
       connectionString,
       schema,
@@ -101,13 +118,18 @@ export class Relay extends EventEmitter<RelayEvents> {
       serves: (destination) => this.#destinations.get(destination) !== undefined,
       work: (job) => this.#work(job),
       onUnserved: (destination) => this.#tellUnserved(destination),
-      onError,
+      hears: () => this.#wakeUp.hears,
+      onLooked: () => this.#watch.looked(),
+      onLookFailed: (error) => this.#watch.lookFailed(error),
     })
     this.#wakeUp = new WakeUp({
-      connectionString,
+      connectionString: listenConnectionString,
       names: this.#db.names,
+      notify: (channel, payload) => this.#db.query('SELECT pg_notify($1, $2)', [channel, payload]),
       onNotification: (kind) => this.#dispatcher.wake(kind),
-      onError,
+      onListening: () => this.#watch.listening(),
+      onBroken: onError,
+      onNotListening: (reason, error) => this.#watch.notListening(reason, error),
     })
   }
 
@@ -304,8 +326,12 @@ export class Relay extends EventEmitter<RelayEvents> {
     this.#timers.push(setInterval(() => void task().catch((error) => this.#report(error)), ms))
   }
 
-  /** An 'error' event that nobody listens to would end the process: a warning instead. */
   #report(error: Error): void {
+    this.#watch.report(error)
+  }
+
+  /** An 'error' event that nobody listens to would end the process: a warning instead. */
+  #tell(error: Error): void {
     if (this.listenerCount('error') > 0) this.emit('error', error)
     else process.emitWarning(error.message, 'CustomerioOutboxWarning')
   }

@@ -1,82 +1,186 @@
+import { randomBytes } from 'node:crypto'
 import pg from 'pg'
+import { Connections } from '../store/connection.ts'
 import type { Names } from '../store/names.ts'
+import { backoffMs } from './backoff.ts'
 
 export interface WakeUpOptions {
   readonly connectionString: string
   readonly names: Names
+  /** Notifies on another connection than the one that listens. */
+  readonly notify: (channel: string, payload: string) => Promise<unknown>
   /** `breaker` when a breaker changed, `work` for everything else. */
   readonly onNotification: (kind: 'work' | 'breaker') => void
-  /** The connection broke, or could not be made; it is tried again, and polling goes on meanwhile. */
-  readonly onError: (error: Error) => void
+  /** From now on notifications are heard. */
+  readonly onListening: () => void
+  /** A connection that was heard on broke, or fell silent; another is made at once. */
+  readonly onBroken: (error: Error) => void
+  /** They are not heard, again and again; it is tried again, and polling goes on meanwhile. */
+  readonly onNotListening: (reason: NotListeningReason, error: Error) => void
 }
 
-/** Seconds between looks at the connection: a half-open one says nothing by itself. */
-const CHECK_MS = 10_000
-const CHECK_TIMEOUT_MS = 5_000
-const RECONNECT_MS = { first: 200, max: 10_000 }
+/**
+ * `unheard`: LISTEN succeeds and nothing comes, as through a pooler in transaction mode. `refused`: the server does
+ * not take it. `unreachable`: there is no connection.
+ */
+export type NotListeningReason = 'unheard' | 'refused' | 'unreachable'
 
-/** Listens for wake-ups on a connection of its own. Only a hint: a relay that hears nothing polls. */
+/** Between proofs that a notification arrives. A half-open connection says nothing by itself. */
+const CHECK_MS = 10_000
+const ANSWER_MS = 5_000
+const RETRY_MS = { first: 200, max: 10_000 }
+/** What was never heard will hardly be heard soon, and each try leaves a LISTEN in the pooler's connection. */
+const UNHEARD_RETRY_MS = { first: 2_000, max: 300_000 }
+/** `start` does not wait longer for the first proof: a relay that hears nothing polls. */
+const START_MS = 1_000
+
+class UnheardError extends Error {}
+
+interface Listener {
+  readonly client: pg.Client
+  readonly connections: Connections
+}
+
+/**
+ * Listens for wake-ups on a connection of its own. Only a hint: a relay that hears nothing polls. That it hears is
+ * proved by what it is for: a notification that another connection sends to a channel of this relay's own.
+ */
 export class WakeUp {
   readonly #options: WakeUpOptions
-  #client: pg.Client | undefined
+  readonly #echo: string
+  #listener: Listener | undefined
   #timer: NodeJS.Timeout | undefined
-  #delay = RECONNECT_MS.first
+  #failures = 0
+  #hears = false
   #stopped = false
 
   constructor(options: WakeUpOptions) {
     this.#options = options
+    this.#echo = `${options.names.channel}:${randomBytes(4).toString('hex')}`
+  }
+
+  /** Whether the last proof succeeded, and the connection has not broken since. */
+  get hears(): boolean {
+    return this.#hears
   }
 
   async start(): Promise<void> {
-    try {
-      await this.#connect()
-    } catch (error) {
-      this.#broken(error as Error)
-    }
+    await within(START_MS, this.#try())
   }
 
   async stop(): Promise<void> {
     this.#stopped = true
+    this.#hears = false
     clearTimeout(this.#timer)
-    await this.#client?.end().catch(() => {}) // it is going away either way
+    await this.#listener?.connections.close(this.#listener.client.end())
   }
 
-  async #connect(): Promise<void> {
-    const client = new pg.Client({
+  async #try(): Promise<void> {
+    const connections = new Connections({
       connectionString: this.#options.connectionString,
-      application_name: 'customerio-outbox relay wake-up',
-      connectionTimeoutMillis: CHECK_TIMEOUT_MS,
-      query_timeout: CHECK_TIMEOUT_MS,
-      keepAlive: true,
+      applicationName: 'customerio-outbox relay wake-up',
+      connectTimeoutMs: ANSWER_MS,
+      queryTimeoutMs: ANSWER_MS,
     })
-    client.on('error', (error) => this.#broken(error, client))
-    client.on('notification', ({ payload }) =>
-      this.#options.onNotification(payload === 'breaker' ? 'breaker' : 'work'),
-    )
-    this.#client = client
-    await client.connect()
-    await client.query(`LISTEN "${this.#options.names.channel}"`)
-    this.#delay = RECONNECT_MS.first
+    const client = new pg.Client(connections.config)
+    const listener = { client, connections }
+    this.#listener = listener
+    client.on('error', (error) => this.#broken(listener, error))
+    client.on('notification', ({ channel, payload }) => {
+      if (channel === this.#echo) return
+      this.#options.onNotification(payload === 'breaker' ? 'breaker' : 'work')
+    })
+    try {
+      await client.connect()
+      await client.query(`LISTEN "${this.#echo}"`)
+      const outcome = await this.#prove(client)
+      if (outcome === 'unheard') throw new UnheardError('LISTEN is taken, and what is sent does not come')
+      if (outcome === 'not sent') throw new Error('no notification could be sent')
+      await client.query(`LISTEN "${this.#options.names.channel}"`)
+    } catch (error) {
+      this.#broken(listener, error as Error)
+      return
+    }
+    if (listener !== this.#listener || this.#stopped) return
+    this.#hears = true
+    this.#failures = 0
+    this.#options.onListening()
     this.#options.onNotification('breaker') // whatever was missed meanwhile
-    this.#check(client)
+    this.#checkLater(listener)
   }
 
-  #check(client: pg.Client): void {
+  #checkLater(listener: Listener): void {
     this.#timer = setTimeout(() => {
-      client.query('SELECT 1').then(
-        () => !this.#stopped && this.#check(client),
-        (error: Error) => this.#broken(error, client),
+      this.#check(listener.client).then(
+        () => !this.#stopped && listener === this.#listener && this.#checkLater(listener),
+        (error: Error) => this.#broken(listener, error),
       )
     }, CHECK_MS)
   }
 
-  #broken(error: Error, client = this.#client): void {
-    if (this.#stopped || client !== this.#client) return
-    this.#client = undefined
-    clearTimeout(this.#timer)
-    client?.end().catch(() => {}) // it is broken already
-    this.#options.onError(error)
-    this.#timer = setTimeout(() => void this.start(), this.#delay)
-    this.#delay = Math.min(this.#delay * 2, RECONNECT_MS.max)
+  async #check(client: pg.Client): Promise<void> {
+    const outcome = await this.#prove(client)
+    if (outcome === 'unheard') throw new Error('the connection for wake-ups fell silent, another is made')
+    // Where the other connection is at fault, nothing is known of this one but what it says itself.
+    if (outcome === 'not sent') await client.query('SELECT 1')
   }
+
+  async #prove(client: pg.Client): Promise<'heard' | 'unheard' | 'not sent'> {
+    const { promise: heard, resolve } = Promise.withResolvers<'heard'>()
+    const payload = randomBytes(8).toString('hex')
+    const onNotification = (notification: pg.Notification) => {
+      if (notification.channel === this.#echo && notification.payload === payload) resolve('heard')
+    }
+    client.on('notification', onNotification)
+    try {
+      const sent = this.#options.notify(this.#echo, payload).then(
+        () => 'sent',
+        () => 'not sent',
+      )
+      if ((await within(ANSWER_MS, sent)) !== 'sent') return 'not sent'
+      return (await within(ANSWER_MS, heard)) ?? 'unheard'
+    } finally {
+      client.off('notification', onNotification)
+    }
+  }
+
+  #broken(listener: Listener, error: Error): void {
+    if (this.#stopped || listener !== this.#listener) return
+    this.#listener = undefined
+    clearTimeout(this.#timer)
+    const reason = reasonOf(error)
+    void this.#leave(listener, reason)
+    this.#failures++
+    if (this.#hears) this.#options.onBroken(error)
+    else this.#options.onNotListening(reason, error)
+    this.#hears = false
+    const { first, max } = reason === 'unreachable' ? RETRY_MS : UNHEARD_RETRY_MS
+    this.#timer = setTimeout(() => void this.#try(), backoffMs(this.#failures, first, max))
+  }
+
+  /** A pooler may have kept the LISTEN in a connection that others use after us. */
+  async #leave({ client, connections }: Listener, reason: NotListeningReason): Promise<void> {
+    const goodbye = reason === 'unheard' ? client.query(`UNLISTEN "${this.#echo}"`) : Promise.resolve()
+    await connections.close(goodbye.catch(() => {}).then(() => client.end()))
+  }
+}
+
+/** What the promise gives, or undefined where it takes longer. */
+async function within<T>(ms: number, promise: Promise<T>): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), ms)
+  })
+  try {
+    return await Promise.race([promise, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function reasonOf(error: Error & { code?: unknown }): NotListeningReason {
+  if (error instanceof UnheardError) return 'unheard'
+  const { code = '' } = error
+  // 25: not in recovery, not in such a transaction. 42: no right to. 0A: not a feature of this server.
+  return typeof code === 'string' && /^(25|42|0A)/.test(code) ? 'refused' : 'unreachable'
 }

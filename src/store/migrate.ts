@@ -1,11 +1,12 @@
 import pg from 'pg'
 import { getConstructionPlans, getMigrationPlans, PgBoss } from 'pg-boss'
 import { grantRoles, grantScript, type NotGranted } from './grant-roles.ts'
+import { inTurn, type LockWaiting, SHORT_LOCKS, waitForOtherMigrate, whileLocked } from './migration-locks.ts'
 import { type Migration, readMigrations } from './migrations.ts'
 import { type Names, namesOf } from './names.ts'
 import { readSchemaState, type SchemaState, SchemaVersionError } from './schema-version.ts'
 
-export interface MigrateOptions {
+export interface MigrateOptions extends LockWaiting {
   readonly connectionString: string
   /** Default: `outbox`. */
   readonly schema?: string | undefined
@@ -23,7 +24,10 @@ export interface MigrateResult {
 /**
  * Brings the outbox' schema and pg-boss' own to this package's version. Safe to run twice at once (an
  * advisory lock; the second finds nothing to do) and again after it was killed: each migration commits
- * together with its record. Ends with the roles and their rights.
+ * together with its record. Ends with the roles and their rights. While apps write: no lock is waited for longer
+ * than half a second at a time.
+ *
+ * @throws LockedError where one could not be had within `lockWaitMs`; what was applied before stays.
  */
 export async function migrate(options: MigrateOptions): Promise<MigrateResult> {
   const names = namesOf(options.schema)
@@ -32,16 +36,24 @@ export async function migrate(options: MigrateOptions): Promise<MigrateResult> {
   await client.connect()
   try {
     await requireSupportedServer(client)
-    await client.query('SELECT pg_advisory_lock(hashtextextended($1, 0))', [`migrate ${names.schema}`])
-    await client.query(`CREATE SCHEMA IF NOT EXISTS ${names.q}`)
-    for (const statement of recordStatements(names)) await client.query(statement)
-    const pending = await pendingMigrations(client, names)
-    for (const migration of pending) await apply(client, names, migration)
-    await client.query(`SELECT ${names.q}.ensure_partitions()`)
-    await installBoss(options.connectionString, names)
+    await waitForOtherMigrate(client, names)
+    await inTurn(client, names, 'the table of migrations', options, async () => {
+      await client.query(`CREATE SCHEMA IF NOT EXISTS ${names.q}`)
+      for (const statement of recordStatements(names)) await client.query(statement)
+    })
+    const applied: number[] = []
+    for (const migration of await pendingMigrations(client, names)) {
+      const step = () => apply(client, names, migration)
+      const done = await inTurn(client, names, `migration ${migration.version}`, options, step)
+      if (done) applied.push(migration.version)
+    }
+    await whileLocked('a day of outbox.delivered', options, () =>
+      client.query(`SELECT ${names.q}.ensure_partitions()`),
+    )
+    await whileLocked("pg-boss' schema", options, () => installBoss(client, names))
     const notGranted = await grantRoles(client, names)
     const version = (await schemaState(client, names))?.version ?? 0
-    return { applied: pending.map((m) => m.version), version, notGranted }
+    return { applied, version, notGranted }
   } finally {
     await client.end()
   }
@@ -60,7 +72,7 @@ export async function migrationScript(options: MigrateOptions): Promise<string> 
     ]
     const pending = await pendingMigrations(client, names)
     for (const { version, hash, oldestRelay, statements } of pending) {
-      parts.push('BEGIN;', ...statements.map((s) => (s.endsWith(';') ? s : `${s};`)))
+      parts.push('BEGIN;', SHORT_LOCKS, ...statements.map((s) => (s.endsWith(';') ? s : `${s};`)))
       parts.push(
         `INSERT INTO ${names.q}.migrations (version, hash, oldest_relay) VALUES (${version}, '${hash}', ${oldestRelay});`,
         'COMMIT;',
@@ -109,26 +121,27 @@ function schemaState(client: pg.Client, names: Names): Promise<SchemaState | und
   return readSchemaState(async (text, values = []) => (await client.query(text, [...values])).rows, names)
 }
 
-async function apply(client: pg.Client, names: Names, migration: Migration): Promise<void> {
-  await client.query('BEGIN')
-  try {
-    for (const statement of migration.statements) await client.query(statement)
-    await client.query(
-      `INSERT INTO ${names.q}.migrations (version, hash, oldest_relay) VALUES ($1, $2, $3)`,
-      [migration.version, migration.hash, migration.oldestRelay],
-    )
-    await client.query('COMMIT')
-  } catch (error) {
-    await client.query('ROLLBACK').catch(() => {}) // a lost connection has rolled back already
-    throw error
-  }
+/** Within the turn's transaction; false where another `migrate` has applied it meanwhile. */
+async function apply(client: pg.Client, names: Names, migration: Migration): Promise<boolean> {
+  const record = `${names.q}.migrations`
+  const { rows } = await client.query(`SELECT FROM ${record} WHERE version = $1`, [migration.version])
+  if (rows.length > 0) return false
+  for (const statement of migration.statements) await client.query(statement)
+  await client.query(`INSERT INTO ${record} (version, hash, oldest_relay) VALUES ($1, $2, $3)`, [
+    migration.version,
+    migration.hash,
+    migration.oldestRelay,
+  ])
+  return true
 }
 
-async function installBoss(connectionString: string, names: Names): Promise<void> {
+/** On our connection, with our patience for locks in place of its own 30 s: lanes are handed out meanwhile. */
+async function installBoss(client: pg.Client, names: Names): Promise<void> {
+  const executeSql = (text: string, values?: unknown[]) =>
+    client.query(text.replace('SET LOCAL lock_timeout = 30000;', SHORT_LOCKS), values)
   const boss = new PgBoss({
-    connectionString,
+    db: { executeSql },
     schema: names.boss,
-    max: 2,
     supervise: false,
     schedule: false,
     registerInstance: false,
@@ -136,6 +149,9 @@ async function installBoss(connectionString: string, names: Names): Promise<void
   boss.on('error', () => {})
   try {
     await boss.start()
+  } catch (error) {
+    await client.query('ROLLBACK').catch(() => {}) // a lost connection has rolled back already
+    throw error
   } finally {
     await boss.stop({ graceful: false })
   }

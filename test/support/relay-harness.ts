@@ -18,7 +18,7 @@ import {
 import { createTestDatabase, type TestDatabase } from './database.ts'
 import { eventually } from './eventually.ts'
 
-type Settings = Partial<Omit<RelayOptions, 'connectionString'>>
+type Settings = Partial<RelayOptions>
 
 /** Breaker and retries in milliseconds where production has seconds: the same code, a shorter test. */
 export const QUICK: Settings = {
@@ -44,9 +44,12 @@ export interface Harness {
   close(): Promise<void>
 }
 
-/** A database and a fake Customer.io of the test's own; `close` stops every relay that was started. */
-export async function startHarness(fakeOptions: FakeCustomerIoOptions = {}): Promise<Harness> {
-  const db = await createTestDatabase()
+/** A database (or the one given) and a fake Customer.io of the test's own; `close` stops every relay that was started. */
+export async function startHarness(
+  fakeOptions: FakeCustomerIoOptions = {},
+  given?: TestDatabase,
+): Promise<Harness> {
+  const db = given ?? (await createTestDatabase())
   const fake = await startFakeCustomerIo(fakeOptions)
   const outbox = createOutbox()
   const relays: Relay[] = []

@@ -1,0 +1,60 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { Relay } from '../../src/index.ts'
+import { eventually } from '../support/eventually.ts'
+import { type Harness, startHarness, track } from '../support/relay-harness.ts'
+import { HALF_OPEN, type ProxiedConnection, startTcpProxy, type TcpProxy } from './support/tcp-proxy.ts'
+
+let h: Harness
+let proxy: TcpProxy
+beforeEach(async () => {
+  h = await startHarness()
+  proxy = await startTcpProxy(h.db.url)
+})
+afterEach(async () => {
+  await h.close()
+  await proxy.close()
+})
+
+const listens = (connection: ProxiedConnection) => connection.mentions('LISTEN "outbox:wake"')
+const listeners = () => proxy.connections.filter(listens)
+
+function errorsOf(relay: Relay): string[] {
+  const errors: string[] = []
+  relay.on('error', ({ message }) => errors.push(message))
+  return errors
+}
+
+async function delivered(count: number): Promise<void> {
+  await eventually(`${count} delivered`, () => h.fake.counts.applied === count)
+}
+
+test('23: the LISTEN connection is half-open: noticed, polling meanwhile', async () => {
+  const relay = await h.relay({ connectionString: proxy.url(h.db.url), pollIntervalMs: 1_000 })
+  const errors = errorsOf(relay)
+  await eventually('a LISTEN', () => listeners().length === 1)
+  expect(proxy.set(HALF_OPEN, listens)).toBe(1)
+
+  for (let n = 1; n <= 3; n++) {
+    await h.enqueue(track('u1', n))
+    await delivered(n)
+  }
+  expect(listeners()).toHaveLength(1) // not noticed yet: these were found by polling
+  await eventually('another connection that listens', () => listeners().length === 2)
+  expect(errors).toEqual(['the connection for wake-ups fell silent, another is made'])
+})
+
+test('23: every connection of the relay is half-open: it goes on with new ones, and says so once', async () => {
+  const relay = await h.relay({ connectionString: proxy.url(h.db.url), pollIntervalMs: 500 })
+  const errors = errorsOf(relay)
+  const lost: string[] = []
+  relay.on('databaseLost', ({ message }) => lost.push(message))
+  await h.enqueue(...Array.from({ length: 40 }, (_, n) => track(`u${n}`, 0))) // every connection is in use
+  await delivered(40)
+  proxy.set(HALF_OPEN)
+  await h.enqueue(track('u1', 1))
+  await delivered(41)
+  expect(errors.filter((message) => message === 'Query read timeout')).toHaveLength(1)
+  expect(lost).toEqual([]) // a second look, on a new connection, found it
+  await h.enqueue(track('u1', 2))
+  await delivered(42)
+})
