@@ -9,7 +9,6 @@ import { readHorizon } from '../store/read-horizon.ts'
 import { ROW_FORMAT } from '../store/read-lane.ts'
 import { removeRelay, reportRelay } from '../store/relay-registry.ts'
 import { requireSchemaVersion } from '../store/schema-version.ts'
-import type { Settlement } from '../store/settle.ts'
 import { VERSION } from '../version.ts'
 import { Breakers } from './breakers.ts'
 import { checkRegions } from './check-regions.ts'
@@ -18,8 +17,8 @@ import { Destinations } from './destinations.ts'
 import { Dispatcher } from './dispatcher.ts'
 import type { RelayEvents } from './events.ts'
 import { Horizon } from './horizon.ts'
-import { type LaneJob, LaneJobs } from './lane-jobs.ts'
-import type { LaneOutcome } from './lane-outcome.ts'
+import { LaneJobs } from './lane-jobs.ts'
+import { LaneTurns } from './lane-turns.ts'
 import {
   type RelayOptions,
   type ResolvedRelayOptions,
@@ -29,7 +28,6 @@ import {
 } from './options.ts'
 import { untilEmpty } from './until-empty.ts'
 import { WakeUp } from './wake-up.ts'
-import { workLane } from './work-lane.ts'
 
 /** How `stop()` ends. */
 export interface StopOptions {
@@ -65,7 +63,6 @@ export class Relay extends EventEmitter<RelayEvents> {
   readonly #breakers: Breakers
   readonly #dispatcher: Dispatcher
   readonly #wakeUp: WakeUp
-  readonly #horizon: Horizon
   readonly #watch: ConnectionWatch
   #workspaces: ResolvedRelayOptions['workspaces']
   #starting: Promise<void> | undefined
@@ -99,7 +96,6 @@ export class Relay extends EventEmitter<RelayEvents> {
       applicationName: 'customerio-outbox relay',
       onError,
     })
-    this.#horizon = new Horizon(() => readHorizon(this.#db))
     this.#jobs = new LaneJobs({ connectionString, schema, onError })
     this.#destinations = new Destinations(this.#db, options.requestTimeoutMs, options.workspaces)
     this.#breakers = new Breakers({
@@ -109,6 +105,21 @@ export class Relay extends EventEmitter<RelayEvents> {
       onChange: (destination, from, to) => this.#breakerChanged(destination, from, to),
       onError,
     })
+    const turns = new LaneTurns({
+      db: this.#db,
+      relayId: this.relayId,
+      batchSize: options.batchSize,
+      intentRetry: options.intentRetry,
+      pollIntervalMs: options.pollIntervalMs,
+      horizon: new Horizon(() => readHorizon(this.#db)),
+      stopping: this.#stopping.signal,
+      jobs: this.#jobs,
+      destinations: this.#destinations,
+      breakers: this.#breakers,
+      holdBack: (lane, ms) => this.#dispatcher.holdBack(lane, ms),
+      emit: (name, ...payload) => this.emit(name, ...(payload as never)),
+      onError,
+    })
     this.#dispatcher = new Dispatcher({
       db: this.#db,
       jobs: this.#jobs,
@@ -116,7 +127,7 @@ export class Relay extends EventEmitter<RelayEvents> {
       capacity: options.lanes,
       pollIntervalMs: options.pollIntervalMs,
       serves: (destination) => this.#destinations.get(destination) !== undefined,
-      work: (job) => this.#work(job),
+      work: (job) => turns.run(job),
       onUnserved: (destination) => this.#tellUnserved(destination),
       hears: () => this.#wakeUp.hears,
       onLooked: () => this.#watch.looked(),
@@ -232,61 +243,6 @@ export class Relay extends EventEmitter<RelayEvents> {
     this.emit('drained', { lanesLeft })
   }
 
-  /** One turn of a lane. Whatever happens, the lane's job is settled or left to its heartbeat. */
-  async #work(job: LaneJob): Promise<void> {
-    const { lane } = job
-    try {
-      const outcome = await this.#workLane(job)
-      if (outcome.kind === 'failed') {
-        this.emit('laneFailed', { ...lane, message: outcome.message })
-        await this.#jobs.fail(job, outcome.message)
-      } else {
-        await this.#jobs.finish(job)
-      }
-      if (outcome.kind === 'handed_back') this.#dispatcher.holdBack(lane, outcome.waitMs ?? 0)
-    } catch (error) {
-      this.#report(error as Error)
-      await this.#jobs.fail(job, (error as Error).message).catch((failure) => this.#report(failure))
-    } finally {
-      this.#breakers.report()
-    }
-  }
-
-  async #workLane(job: LaneJob): Promise<LaneOutcome> {
-    const { lane } = job
-    const destination = this.#destinations.get(lane.destination)
-    // Another relay, with other credentials, has offered it.
-    if (!destination) return { kind: 'handed_back', waitMs: this.#options.pollIntervalMs }
-    return workLane(
-      {
-        db: this.#db,
-        relayId: this.relayId,
-        batchSize: this.#options.batchSize,
-        intentRetry: this.#options.intentRetry,
-        destination,
-        breaker: this.#breakers.get(lane.destination),
-        horizon: this.#horizon,
-        stopping: this.#stopping.signal,
-        onUnknownFormat: (name, format) => this.#tellUnknownFormat(name, format),
-        onSettled: (settlement, late) => this.#tellSettled(job, settlement, late),
-      },
-      lane,
-    )
-  }
-
-  #tellSettled({ lane }: LaneJob, { delivered, dead, suppressed = [] }: Settlement, late: number): void {
-    this.emit('settled', {
-      ...lane,
-      delivered: delivered.length,
-      late,
-      dead: dead.length,
-      suppressed: suppressed.length,
-    })
-    for (const { seq, reason, status, field, message } of dead) {
-      this.emit('deadLetter', { destination: lane.destination, seq, reason, status, field, message })
-    }
-  }
-
   #breakerChanged(
     ...[destination, from, to]: Parameters<ConstructorParameters<typeof Breakers>[0]['onChange']>
   ): void {
@@ -302,12 +258,6 @@ export class Relay extends EventEmitter<RelayEvents> {
     if (this.#told.has(destination)) return
     this.#told.add(destination)
     this.emit('unserved', { destination })
-  }
-
-  #tellUnknownFormat(destination: string, format: number): void {
-    if (this.#told.has(`${destination} ${format}`)) return
-    this.#told.add(`${destination} ${format}`)
-    this.emit('unknownFormat', { destination, format, known: ROW_FORMAT })
   }
 
   async #reportAlive(): Promise<void> {

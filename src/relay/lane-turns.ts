@@ -1,0 +1,90 @@
+import type { Lane } from '../store/lane.ts'
+import { ROW_FORMAT } from '../store/read-lane.ts'
+import type { Settlement } from '../store/settle.ts'
+import type { Breakers } from './breakers.ts'
+import type { Destinations } from './destinations.ts'
+import type { RelayEvents } from './events.ts'
+import type { LaneJob, LaneJobs } from './lane-jobs.ts'
+import type { LaneOutcome } from './lane-outcome.ts'
+import { type LaneContext, workLane } from './work-lane.ts'
+
+export interface LaneTurnsOptions
+  extends Pick<LaneContext, 'db' | 'relayId' | 'batchSize' | 'intentRetry' | 'horizon' | 'stopping'> {
+  readonly jobs: LaneJobs
+  readonly destinations: Destinations
+  readonly breakers: Breakers
+  readonly pollIntervalMs: number
+  /** Not to be started again here before. */
+  readonly holdBack: (lane: Lane, ms: number) => void
+  readonly emit: <Name extends keyof RelayEvents>(name: Name, ...payload: RelayEvents[Name]) => void
+  readonly onError: (error: Error) => void
+}
+
+/** Runs the turns of lanes that were handed out, settles their jobs, and tells what came of it. */
+export class LaneTurns {
+  readonly #options: LaneTurnsOptions
+  readonly #toldOfFormats = new Set<string>()
+
+  constructor(options: LaneTurnsOptions) {
+    this.#options = options
+  }
+
+  /** One turn of a lane. Whatever happens, the lane's job is settled or left to its heartbeat; never rejects. */
+  async run(job: LaneJob): Promise<void> {
+    const { jobs, breakers, emit, holdBack, onError } = this.#options
+    const { lane } = job
+    try {
+      const outcome = await this.#work(lane)
+      if (outcome.kind === 'failed') {
+        emit('laneFailed', { ...lane, message: outcome.message })
+        await jobs.fail(job, outcome.message)
+      } else {
+        await jobs.finish(job)
+      }
+      if (outcome.kind === 'handed_back') holdBack(lane, outcome.waitMs ?? 0)
+    } catch (error) {
+      onError(error as Error)
+      await jobs.fail(job, (error as Error).message).catch((failure) => onError(failure))
+    } finally {
+      breakers.report()
+    }
+  }
+
+  async #work(lane: Lane): Promise<LaneOutcome> {
+    const { destinations, breakers, pollIntervalMs, ...context } = this.#options
+    const destination = destinations.get(lane.destination)
+    // Another relay, with other credentials, has offered it.
+    if (!destination) return { kind: 'handed_back', waitMs: pollIntervalMs }
+    return workLane(
+      {
+        ...context,
+        destination,
+        breaker: breakers.get(lane.destination),
+        onUnknownFormat: (name, format) => this.#tellUnknownFormat(name, format),
+        onSettled: (settlement, late) => this.#tellSettled(lane, settlement, late),
+      },
+      lane,
+    )
+  }
+
+  #tellSettled(lane: Lane, { delivered, dead, suppressed = [] }: Settlement, late: number): void {
+    const { emit } = this.#options
+    emit('settled', {
+      ...lane,
+      delivered: delivered.length,
+      late,
+      dead: dead.length,
+      suppressed: suppressed.length,
+    })
+    for (const { seq, reason, status, field, message } of dead) {
+      emit('deadLetter', { destination: lane.destination, seq, reason, status, field, message })
+    }
+  }
+
+  #tellUnknownFormat(destination: string, format: number): void {
+    const what = `${destination} ${format}`
+    if (this.#toldOfFormats.has(what)) return
+    this.#toldOfFormats.add(what)
+    this.#options.emit('unknownFormat', { destination, format, known: ROW_FORMAT })
+  }
+}
