@@ -21,7 +21,8 @@ CREATE FUNCTION "outbox".pause(destination text, reason text DEFAULT NULL) RETUR
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   v_now timestamptz := clock_timestamp();
-  v_reason text := left('paused by ' || session_user || coalesce(': ' || nullif(btrim(reason), ''), ''), 500);
+  v_words text := nullif(btrim(regexp_replace(reason, '\s+', ' ', 'g')), '');
+  v_reason text := left('paused by ' || session_user || coalesce(': ' || v_words, ''), 500);
   v_before "outbox".breakers;
 BEGIN
   PERFORM "outbox".check_destination(destination);

@@ -93,7 +93,8 @@ CREATE TABLE outbox.lanes (
 CREATE TABLE outbox.migrations (
   version integer NOT NULL,
   hash text NOT NULL,
-  applied_at timestamp with time zone NOT NULL DEFAULT now()
+  applied_at timestamp with time zone NOT NULL DEFAULT now(),
+  oldest_relay integer
 );
 
 CREATE TABLE outbox.rate_limits (
@@ -168,6 +169,22 @@ AS $function$
     WHEN operation IN ('pipelines.identify', 'pipelines.track', 'pipelines.page', 'pipelines.screen',
                        'pipelines.group', 'pipelines.alias') THEN 'pipelines'
   END
+$function$;
+-- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.check_destination(destination text)
+ RETURNS void
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  IF destination IS NULL OR destination !~ '^[A-Za-z0-9][A-Za-z0-9_-]{0,62}/(track|app|broadcast|pipelines)$' THEN
+    RAISE EXCEPTION 'outbox: destination must be <workspace>/<api> with api one of track, app, broadcast, pipelines, got %',
+      coalesce(quote_literal(destination), 'NULL')
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'Such as default/track.';
+  END IF;
+END
 $function$;
 -- executable by the owner
 
@@ -285,7 +302,7 @@ BEGIN
   RETURN QUERY SELECT v_id, false;
 END
 $function$;
--- executable by the owner
+-- executable by the owner, outbox_enqueue
 
 CREATE OR REPLACE FUNCTION outbox.enqueue_many(intents jsonb)
  RETURNS TABLE(ordinal integer, id uuid, duplicate boolean)
@@ -366,7 +383,7 @@ BEGIN
     FROM generate_series(1, cardinality(v_ids)) AS o(ord);
 END
 $function$;
--- executable by the owner
+-- executable by the owner, outbox_enqueue
 
 CREATE OR REPLACE FUNCTION outbox.ensure_partitions()
  RETURNS void
@@ -394,7 +411,7 @@ BEGIN
   END LOOP;
 END
 $function$;
--- executable by the owner
+-- executable by the owner, outbox_relay
 
 CREATE OR REPLACE FUNCTION outbox.estimate_pending(destination text)
  RETURNS bigint
@@ -410,7 +427,33 @@ BEGIN
   RETURN (v_plan #>> '{0,Plan,Plan Rows}')::bigint;
 END
 $function$;
--- executable by everybody, the owner
+-- executable by the owner, outbox_operator, outbox_relay, outbox_viewer
+
+CREATE OR REPLACE FUNCTION outbox.grant_roles()
+ RETURNS TABLE(statement text, error text)
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_statement text;
+  v_errors jsonb := '{}';
+BEGIN
+  FOR v_statement IN SELECT d.statement FROM "outbox".role_drift() d LOOP
+    BEGIN
+      EXECUTE v_statement;
+    EXCEPTION
+      WHEN duplicate_object OR unique_violation THEN
+        NULL;
+      WHEN insufficient_privilege OR undefined_object THEN
+        v_errors := v_errors || jsonb_build_object(v_statement, SQLERRM);
+    END;
+  END LOOP;
+  RETURN QUERY
+    SELECT d.statement, coalesce(v_errors ->> d.statement, format('%I may not do it', current_user))
+    FROM "outbox".role_drift() d;
+END
+$function$;
+-- executable by the owner
 
 CREATE OR REPLACE FUNCTION outbox.lane_of(destination text, ordering_key text, priority text)
  RETURNS smallint
@@ -420,7 +463,7 @@ AS $function$
   SELECT ((hashtextextended(destination || '/' || ordering_key, 0) & 15)
           + CASE priority WHEN 'bulk' THEN 16 ELSE 0 END)::smallint
 $function$;
--- executable by the owner
+-- executable by the owner, outbox_relay
 
 CREATE OR REPLACE FUNCTION outbox.new_id()
  RETURNS uuid
@@ -477,6 +520,37 @@ AS $function$
 $function$;
 -- executable by the owner
 
+CREATE OR REPLACE FUNCTION outbox.pause(destination text, reason text DEFAULT NULL::text)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_now timestamptz := clock_timestamp();
+  v_words text := nullif(btrim(regexp_replace(reason, '\s+', ' ', 'g')), '');
+  v_reason text := left('paused by ' || session_user || coalesce(': ' || v_words, ''), 500);
+  v_before "outbox".breakers;
+BEGIN
+  PERFORM "outbox".check_destination(destination);
+  INSERT INTO "outbox".breakers (destination) VALUES (pause.destination)
+  ON CONFLICT ON CONSTRAINT breakers_pkey DO NOTHING;
+  SELECT b.* INTO v_before FROM "outbox".breakers b WHERE b.destination = pause.destination FOR UPDATE;
+  IF v_before.state = 'paused' AND v_before.retry_at IS NULL THEN
+    RETURN false;
+  END IF;
+  UPDATE "outbox".breakers b
+  SET state = 'paused', opened_at = v_now, retry_at = NULL, probe_relay = NULL, probe_until = NULL,
+      last_error = v_reason
+  WHERE b.destination = pause.destination;
+  INSERT INTO "outbox".breaker_transitions (destination, at, from_state, to_state, reason)
+  VALUES (pause.destination, v_now, v_before.state, 'paused', v_reason);
+  PERFORM pg_notify('outbox:wake', 'breaker');
+  RETURN true;
+END
+$function$;
+-- executable by the owner, outbox_operator
+
 CREATE OR REPLACE FUNCTION outbox.prune_delivered(keep interval)
  RETURNS integer
  LANGUAGE plpgsql
@@ -499,6 +573,151 @@ BEGIN
   END LOOP;
   RETURN v_dropped;
 END
+$function$;
+-- executable by the owner, outbox_relay
+
+CREATE OR REPLACE FUNCTION outbox.resume(destination text)
+ RETURNS text
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_now timestamptz := clock_timestamp();
+  v_before "outbox".breakers;
+BEGIN
+  PERFORM "outbox".check_destination(destination);
+  SELECT b.* INTO v_before FROM "outbox".breakers b WHERE b.destination = resume.destination FOR UPDATE;
+  IF v_before.destination IS NULL OR v_before.state = 'closed' THEN
+    RETURN 'unchanged';
+  END IF;
+  IF v_before.state = 'paused' AND v_before.retry_at IS NULL THEN
+    UPDATE "outbox".breakers b
+    SET state = 'closed', failure_count = 0, last_error = NULL, opened_at = NULL, opens = 0
+    WHERE b.destination = resume.destination;
+    INSERT INTO "outbox".breaker_transitions (destination, at, from_state, to_state, reason)
+    VALUES (resume.destination, v_now, 'paused', 'closed', 'resumed by ' || session_user);
+    PERFORM pg_notify('outbox:wake', 'breaker');
+    RETURN 'resumed';
+  END IF;
+  UPDATE "outbox".breakers b SET retry_at = v_now
+  WHERE b.destination = resume.destination AND b.state IN ('open', 'paused') AND b.retry_at > v_now;
+  PERFORM pg_notify('outbox:wake', 'breaker');
+  RETURN 'probing';
+END
+$function$;
+-- executable by the owner, outbox_operator
+
+CREATE OR REPLACE FUNCTION outbox.role_drift()
+ RETURNS TABLE(statement text)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  WITH own AS (
+    SELECT nspname FROM pg_namespace WHERE oid = '"outbox"'::regnamespace
+  ), role AS (
+    SELECT r.name, own.nspname || '_' || r.name AS rolname
+    FROM own, unnest('{enqueue,relay,viewer,operator}'::text[]) AS r(name)
+  ), schema AS (
+    SELECT n.oid, n.nspname, n.nspacl, p.place
+    FROM own, (VALUES (''), ('_pgboss')) AS p(place), pg_namespace n WHERE n.nspname = own.nspname || p.place
+  ), relation AS (
+    SELECT s.place, c.*, format('%I.%I', s.nspname, c.relname) AS target,
+           CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind
+    FROM pg_class c JOIN schema s ON s.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+  ), object AS (
+    SELECT place, 'SCHEMA' AS kind, '' AS name, NULL::name AS col, quote_ident(nspname) AS target, nspacl AS acl
+    FROM schema
+    UNION ALL
+    SELECT place, kind, relname, NULL, target, relacl FROM relation
+    UNION ALL
+    SELECT r.place, r.kind, r.relname, a.attname, r.target, a.attacl
+    FROM relation r JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
+    UNION ALL
+    SELECT s.place, 'FUNCTION', p.proname, NULL, p.oid::regprocedure::text,
+           coalesce(p.proacl, acldefault('f', p.proowner))
+    FROM pg_proc p JOIN schema s ON s.oid = p.pronamespace
+  ), held AS (
+    SELECT o.kind, o.target, o.col, a.privilege_type AS privilege,
+           CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(r.rolname) END AS grantee
+    FROM object o, LATERAL aclexplode(o.acl) a LEFT JOIN pg_roles r ON r.oid = a.grantee
+    WHERE a.grantee = 0 OR r.rolname IN (SELECT rolname FROM role)
+  ), wanted AS (
+    SELECT o.kind, o.target, o.col, w.privilege, quote_ident(role.rolname) AS grantee
+    FROM (SELECT unnest(roles) AS role, place, kind, names, privileges, columns FROM "outbox".role_rights()) r
+    JOIN role ON role.name = r.role
+    CROSS JOIN LATERAL unnest(r.names) AS n(name)
+    CROSS JOIN LATERAL unnest(r.privileges) AS w(privilege)
+    CROSS JOIN LATERAL unnest(coalesce(r.columns, '{NULL}')) AS c(name)
+    JOIN object o ON o.place = r.place AND o.kind = r.kind AND o.name = n.name AND o.col IS NOT DISTINCT FROM c.name
+  ), due AS (
+    SELECT 2 AS step, 'REVOKE' AS verb, 'FROM' AS link, d.* FROM (TABLE held EXCEPT TABLE wanted) d
+    UNION ALL
+    SELECT 3, 'GRANT', 'TO', d.* FROM (TABLE wanted EXCEPT TABLE held) d
+  )
+  SELECT statement FROM (
+    SELECT 1 AS step, format('CREATE ROLE %I NOLOGIN', rolname) AS statement
+    FROM role WHERE NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = role.rolname)
+    UNION ALL
+    SELECT step, format('%s %s ON %s %s %s %s', verb,
+                        string_agg(privilege || coalesce(' (' || quote_ident(col) || ')', ''), ', ' ORDER BY privilege, col),
+                        kind, target, link, grantee)
+    FROM due GROUP BY step, verb, link, kind, target, grantee
+  ) AS statements
+  ORDER BY step, statement
+$function$;
+-- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.role_rights()
+ RETURNS TABLE(roles text[], place text, kind text, names text[], privileges text[], columns text[])
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  SELECT r.roles::text[], r.place, r.kind, r.names::text[], r.privileges::text[], r.columns::text[]
+  FROM (VALUES
+    ('{enqueue,relay,viewer,operator}', '', 'SCHEMA', '{""}', '{USAGE}', NULL),
+
+    -- The app enqueues, and sees nothing.
+    ('{enqueue}', '', 'FUNCTION', '{enqueue,enqueue_many}', '{EXECUTE}', NULL),
+
+    -- People and monitoring: no payload. The relay has them for its health endpoints.
+    ('{viewer,operator,relay}', '', 'TABLE',
+     '{backlog,breaker_state,dead_letter_summary,throughput,relay_fleet,health}', '{SELECT}', NULL),
+    ('{viewer,operator,relay}', '', 'FUNCTION', '{estimate_pending}', '{EXECUTE}', NULL),
+    ('{viewer,operator}', '', 'TABLE', '{breaker_transitions}', '{SELECT}', NULL),
+
+    -- The operator stops and resumes, sees which lane stands still, and reads dead letters: what to do with one
+    -- that may have been sent, or was refused, cannot be decided without its payload.
+    ('{operator}', '', 'FUNCTION', '{pause,resume}', '{EXECUTE}', NULL),
+    ('{operator}', '', 'TABLE', '{dead_letters,lane_heads,lanes}', '{SELECT}', NULL),
+
+    -- The relay: its statements in src/store, and nothing else. It reads no dead letter and nothing delivered. Of
+    -- dedup it reads no intent's id; UPDATE of one column is what FOR UPDATE asks for.
+    ('{relay}', '', 'TABLE', '{intents}', '{SELECT,INSERT,DELETE}', NULL),
+    ('{relay}', '', 'TABLE', '{intents}', '{UPDATE}', '{sending_at,attempts}'),
+    ('{relay}', '', 'TABLE', '{delivered,dead_letters,breaker_transitions}', '{INSERT}', NULL),
+    ('{relay}', '', 'TABLE', '{breaker_transitions}', '{SELECT}', '{at}'),
+    ('{relay}', '', 'TABLE', '{breaker_transitions}', '{DELETE}', NULL),
+    ('{relay}', '', 'TABLE', '{dedup}', '{SELECT}', '{workspace,key,expires_at}'),
+    ('{relay}', '', 'TABLE', '{dedup}', '{UPDATE}', '{expires_at}'),
+    ('{relay}', '', 'TABLE', '{dedup}', '{DELETE}', NULL),
+    ('{relay}', '', 'TABLE', '{breakers,lanes,rate_limits}', '{SELECT,INSERT,UPDATE}', NULL),
+    ('{relay}', '', 'TABLE', '{relays,settled_counts}', '{SELECT,INSERT,UPDATE,DELETE}', NULL),
+    ('{relay}', '', 'TABLE', '{migrations}', '{SELECT}', NULL),
+    ('{relay}', '', 'SEQUENCE', '{relay_idle}', '{UPDATE}', NULL),
+    ('{relay}', '', 'FUNCTION', '{lane_of,write_horizon,ensure_partitions,prune_delivered}', '{EXECUTE}', NULL),
+
+    -- pg-boss at work: fetch, insert, touch, fail, delete, queues, supervision. No DDL of it.
+    ('{relay}', '_pgboss', 'SCHEMA', '{""}', '{USAGE}', NULL),
+    ('{relay}', '_pgboss', 'TABLE', '{job,queue}', '{SELECT,INSERT,UPDATE}', NULL),
+    ('{relay}', '_pgboss', 'TABLE', '{job_common}', '{SELECT,INSERT,UPDATE,DELETE}', NULL),
+    ('{relay}', '_pgboss', 'TABLE', '{instance}', '{SELECT,UPDATE,DELETE}', NULL),
+    ('{relay}', '_pgboss', 'TABLE', '{job_dependency}', '{SELECT,DELETE}', NULL),
+    ('{relay}', '_pgboss', 'TABLE', '{version}', '{SELECT,UPDATE}', NULL),
+    ('{relay}', '_pgboss', 'FUNCTION', '{job_now,create_queue}', '{EXECUTE}', NULL)
+  ) AS r(roles, place, kind, names, privileges, columns)
 $function$;
 -- executable by the owner
 
@@ -529,7 +748,7 @@ BEGIN
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database());
 END
 $function$;
--- executable by the owner
+-- executable by the owner, outbox_relay
 
 CREATE VIEW outbox.backlog AS
  WITH destinations AS (
@@ -570,7 +789,10 @@ CREATE VIEW outbox.breaker_state AS
     last_failure_at,
     last_error,
     opened_at,
-    GREATEST(retry_at, held_until) AS retry_at
+        CASE
+            WHEN ((state = 'paused'::text) AND (retry_at IS NULL)) THEN NULL::timestamp with time zone
+            ELSE GREATEST(retry_at, held_until)
+        END AS retry_at
    FROM outbox.breakers;
 
 CREATE VIEW outbox.dead_letter_summary AS
@@ -702,3 +924,64 @@ CREATE VIEW outbox.throughput AS
     (COALESCE(sum(count) FILTER (WHERE (bin = '-3'::integer)), (0)::numeric))::bigint AS suppressed
    FROM per_bin
   GROUP BY destination, minute;
+
+GRANT USAGE ON SCHEMA outbox TO outbox_enqueue;
+GRANT USAGE ON SCHEMA outbox TO outbox_operator;
+GRANT USAGE ON SCHEMA outbox TO outbox_relay;
+GRANT USAGE ON SCHEMA outbox TO outbox_viewer;
+
+GRANT SELECT (at) ON outbox.breaker_transitions TO outbox_relay;
+GRANT SELECT (expires_at, key, workspace) ON outbox.dedup TO outbox_relay;
+GRANT UPDATE (expires_at) ON outbox.dedup TO outbox_relay;
+GRANT UPDATE (attempts, sending_at) ON outbox.intents TO outbox_relay;
+
+GRANT SELECT ON outbox.backlog TO outbox_operator;
+GRANT SELECT ON outbox.backlog TO outbox_relay;
+GRANT SELECT ON outbox.backlog TO outbox_viewer;
+GRANT SELECT ON outbox.breaker_state TO outbox_operator;
+GRANT SELECT ON outbox.breaker_state TO outbox_relay;
+GRANT SELECT ON outbox.breaker_state TO outbox_viewer;
+GRANT SELECT ON outbox.breaker_transitions TO outbox_operator;
+GRANT DELETE ON outbox.breaker_transitions TO outbox_relay;
+GRANT INSERT ON outbox.breaker_transitions TO outbox_relay;
+GRANT SELECT ON outbox.breaker_transitions TO outbox_viewer;
+GRANT INSERT ON outbox.breakers TO outbox_relay;
+GRANT SELECT ON outbox.breakers TO outbox_relay;
+GRANT UPDATE ON outbox.breakers TO outbox_relay;
+GRANT SELECT ON outbox.dead_letter_summary TO outbox_operator;
+GRANT SELECT ON outbox.dead_letter_summary TO outbox_relay;
+GRANT SELECT ON outbox.dead_letter_summary TO outbox_viewer;
+GRANT SELECT ON outbox.dead_letters TO outbox_operator;
+GRANT INSERT ON outbox.dead_letters TO outbox_relay;
+GRANT DELETE ON outbox.dedup TO outbox_relay;
+GRANT INSERT ON outbox.delivered TO outbox_relay;
+GRANT SELECT ON outbox.health TO outbox_operator;
+GRANT SELECT ON outbox.health TO outbox_relay;
+GRANT SELECT ON outbox.health TO outbox_viewer;
+GRANT DELETE ON outbox.intents TO outbox_relay;
+GRANT INSERT ON outbox.intents TO outbox_relay;
+GRANT SELECT ON outbox.intents TO outbox_relay;
+GRANT SELECT ON outbox.lane_heads TO outbox_operator;
+GRANT SELECT ON outbox.lanes TO outbox_operator;
+GRANT INSERT ON outbox.lanes TO outbox_relay;
+GRANT SELECT ON outbox.lanes TO outbox_relay;
+GRANT UPDATE ON outbox.lanes TO outbox_relay;
+GRANT SELECT ON outbox.migrations TO outbox_relay;
+GRANT INSERT ON outbox.rate_limits TO outbox_relay;
+GRANT SELECT ON outbox.rate_limits TO outbox_relay;
+GRANT UPDATE ON outbox.rate_limits TO outbox_relay;
+GRANT SELECT ON outbox.relay_fleet TO outbox_operator;
+GRANT SELECT ON outbox.relay_fleet TO outbox_relay;
+GRANT SELECT ON outbox.relay_fleet TO outbox_viewer;
+GRANT UPDATE ON outbox.relay_idle TO outbox_relay;
+GRANT DELETE ON outbox.relays TO outbox_relay;
+GRANT INSERT ON outbox.relays TO outbox_relay;
+GRANT SELECT ON outbox.relays TO outbox_relay;
+GRANT UPDATE ON outbox.relays TO outbox_relay;
+GRANT DELETE ON outbox.settled_counts TO outbox_relay;
+GRANT INSERT ON outbox.settled_counts TO outbox_relay;
+GRANT SELECT ON outbox.settled_counts TO outbox_relay;
+GRANT UPDATE ON outbox.settled_counts TO outbox_relay;
+GRANT SELECT ON outbox.throughput TO outbox_operator;
+GRANT SELECT ON outbox.throughput TO outbox_relay;
+GRANT SELECT ON outbox.throughput TO outbox_viewer;
