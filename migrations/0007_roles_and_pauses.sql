@@ -21,7 +21,8 @@ CREATE FUNCTION "outbox".pause(destination text, reason text DEFAULT NULL) RETUR
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   v_now timestamptz := clock_timestamp();
-  v_reason text := left('paused by ' || session_user || coalesce(': ' || nullif(btrim(reason), ''), ''), 500);
+  v_words text := nullif(btrim(regexp_replace(reason, '\s+', ' ', 'g')), '');
+  v_reason text := left('paused by ' || session_user || coalesce(': ' || v_words, ''), 500);
   v_before "outbox".breakers;
 BEGIN
   PERFORM "outbox".check_destination(destination);
@@ -107,7 +108,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     -- The relay: its statements in src/store, and nothing else. It reads no dead letter and nothing delivered. Of
     -- dedup it reads no intent's id; UPDATE of one column is what FOR UPDATE asks for.
     ('{relay}', '', 'TABLE', '{intents}', '{SELECT,INSERT,DELETE}', NULL),
-    ('{relay}', '', 'TABLE', '{intents}', '{UPDATE}', '{sending_at,attempts}'),
+    ('{relay}', '', 'TABLE', '{intents}', '{UPDATE}', '{sending_at,attempts,retry_at}'),
     ('{relay}', '', 'TABLE', '{delivered,dead_letters,breaker_transitions}', '{INSERT}', NULL),
     ('{relay}', '', 'TABLE', '{breaker_transitions}', '{SELECT}', '{at}'),
     ('{relay}', '', 'TABLE', '{breaker_transitions}', '{DELETE}', NULL),

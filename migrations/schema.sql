@@ -529,7 +529,8 @@ CREATE OR REPLACE FUNCTION outbox.pause(destination text, reason text DEFAULT NU
 AS $function$
 DECLARE
   v_now timestamptz := clock_timestamp();
-  v_reason text := left('paused by ' || session_user || coalesce(': ' || nullif(btrim(reason), ''), ''), 500);
+  v_words text := nullif(btrim(regexp_replace(reason, '\s+', ' ', 'g')), '');
+  v_reason text := left('paused by ' || session_user || coalesce(': ' || v_words, ''), 500);
   v_before "outbox".breakers;
 BEGIN
   PERFORM "outbox".check_destination(destination);
@@ -696,7 +697,7 @@ AS $function$
     -- The relay: its statements in src/store, and nothing else. It reads no dead letter and nothing delivered. Of
     -- dedup it reads no intent's id; UPDATE of one column is what FOR UPDATE asks for.
     ('{relay}', '', 'TABLE', '{intents}', '{SELECT,INSERT,DELETE}', NULL),
-    ('{relay}', '', 'TABLE', '{intents}', '{UPDATE}', '{sending_at,attempts}'),
+    ('{relay}', '', 'TABLE', '{intents}', '{UPDATE}', '{sending_at,attempts,retry_at}'),
     ('{relay}', '', 'TABLE', '{delivered,dead_letters,breaker_transitions}', '{INSERT}', NULL),
     ('{relay}', '', 'TABLE', '{breaker_transitions}', '{SELECT}', '{at}'),
     ('{relay}', '', 'TABLE', '{breaker_transitions}', '{DELETE}', NULL),
@@ -924,6 +925,16 @@ CREATE VIEW outbox.throughput AS
     (COALESCE(sum(count) FILTER (WHERE (bin = '-3'::integer)), (0)::numeric))::bigint AS suppressed
    FROM per_bin
   GROUP BY destination, minute;
+
+GRANT USAGE ON SCHEMA outbox TO outbox_enqueue;
+GRANT USAGE ON SCHEMA outbox TO outbox_operator;
+GRANT USAGE ON SCHEMA outbox TO outbox_relay;
+GRANT USAGE ON SCHEMA outbox TO outbox_viewer;
+
+GRANT SELECT (at) ON outbox.breaker_transitions TO outbox_relay;
+GRANT SELECT (expires_at, key, workspace) ON outbox.dedup TO outbox_relay;
+GRANT UPDATE (expires_at) ON outbox.dedup TO outbox_relay;
+GRANT UPDATE (attempts, retry_at, sending_at) ON outbox.intents TO outbox_relay;
 
 GRANT SELECT ON outbox.backlog TO outbox_operator;
 GRANT SELECT ON outbox.backlog TO outbox_relay;

@@ -46,7 +46,8 @@ const PARTS: readonly string[] = [
    FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid WHERE c.relnamespace = $1::regnamespace ORDER BY c.relname`,
   `SELECT format(E'%s;\\n-- executable by %s', rtrim(pg_get_functiondef(p.oid), E' \\n'),
      coalesce((SELECT string_agg(CASE WHEN a.grantee = 0 THEN 'everybody' WHEN a.grantee = p.proowner THEN 'the owner'
-                                      ELSE a.grantee::regrole::text END, ', ' ORDER BY a.grantee)
+                                      ELSE a.grantee::regrole::text END, ', '
+                                 ORDER BY a.grantee <> p.proowner, a.grantee::regrole::text)
                FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a), 'nobody')) AS text
    FROM pg_proc p WHERE p.pronamespace = $1::regnamespace
    ORDER BY p.proname, pg_get_function_identity_arguments(p.oid)`,
@@ -55,6 +56,16 @@ const PARTS: readonly string[] = [
    FROM pg_class c WHERE c.relnamespace = $1::regnamespace AND c.relkind = 'v' ORDER BY c.relname`,
   `SELECT pg_get_triggerdef(t.oid) || ';' AS text FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
    WHERE c.relnamespace = $1::regnamespace AND NOT t.tgisinternal ORDER BY c.relname, t.tgname`,
+  `SELECT format('GRANT %s ON SCHEMA %s TO %s;', a.privilege_type, n.oid::regnamespace,
+     CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END) AS text
+   FROM pg_namespace n, LATERAL aclexplode(n.nspacl) a
+   WHERE n.oid = $1::regnamespace AND a.grantee <> n.nspowner ORDER BY a.grantee::regrole::text, a.privilege_type`,
+  `SELECT format('GRANT %s (%s) ON %s TO %s;', a.privilege_type, string_agg(t.attname, ', ' ORDER BY t.attname),
+     c.oid::regclass, CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END) AS text
+   FROM pg_class c JOIN pg_attribute t ON t.attrelid = c.oid, LATERAL aclexplode(t.attacl) a
+   WHERE c.relnamespace = $1::regnamespace AND NOT c.relispartition
+   GROUP BY c.oid, c.relname, a.grantee, a.privilege_type
+   ORDER BY c.relname, a.grantee::regrole::text, a.privilege_type`,
   `SELECT format('GRANT %s ON %s TO %s;', a.privilege_type, c.oid::regclass,
      CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END) AS text
    FROM pg_class c, LATERAL aclexplode(c.relacl) a

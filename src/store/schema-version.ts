@@ -60,7 +60,7 @@ export async function requireSchemaVersion(db: Database): Promise<SchemaFound> {
   }
   if (oldestRelay > known) {
     throw new SchemaVersionError(
-      `${schema} is at version ${version} and takes relays that know ${oldestRelay}, this one knows ${known}: upgrade the relay`,
+      `${schema} is at version ${version}, this relay knows ${known}: upgrade the relay to one that knows ${oldestRelay}`,
     )
   }
   await requireBossVersion(db)

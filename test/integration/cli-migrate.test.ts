@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { runCli } from '../support/cli.ts'
+import { runCli, startCli } from '../support/cli.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 
 let db: TestDatabase
@@ -50,6 +50,16 @@ test.each([
     'DELETE FROM outbox.migrations WHERE version > 1',
     /is at version 1, .* run `customerio-outbox migrate`/,
   ],
+  [
+    'too new for it by its own word',
+    "INSERT INTO outbox.migrations VALUES (98, 'x', now(), 97), (99, 'x', now(), 1)",
+    /is at version 99, this relay knows \d+: upgrade the relay to one that knows 97/,
+  ],
+  [
+    "ahead of its pg-boss'",
+    'UPDATE outbox_pgboss.version SET version = version + 1',
+    /"outbox_pgboss" is at version \d+, the pg-boss of this relay needs \d+: upgrade the relay/,
+  ],
   ['too new', "INSERT INTO outbox.migrations VALUES (99, 'x')", /is at version 99, .* upgrade/],
 ])('a relay refuses a schema that is %s', async (_, change, line) => {
   await runCli(['migrate'], env)
@@ -58,4 +68,17 @@ test.each([
   expect(stderr).toMatch(line)
   expect(stderr.trimEnd().split('\n')).toHaveLength(1)
   expect(status).toBe(2)
+})
+
+test('a relay starts on a newer schema that takes it, and says so', async () => {
+  await runCli(['migrate'], env)
+  await db.pool.query(
+    "INSERT INTO outbox.migrations SELECT 99, 'x', now(), max(version) FROM outbox.migrations",
+  )
+  const relay = startCli(['relay', '--no-check-region'], env)
+  const [line] = await relay.printed(/.*the schema is newer than this relay.*/)
+  expect(JSON.parse(line)).toMatchObject({ level: 'info', version: 99, known: expect.any(Number) })
+  await relay.printed(/"message":"started"/)
+  relay.child.kill('SIGTERM')
+  expect((await relay.ended()).status).toBe(0)
 })

@@ -32,7 +32,7 @@ async function enqueueWorks(schema?: string): Promise<void> {
 }
 
 test('an empty database gets everything: tables, functions, views, partitions and the schema of pg-boss', async () => {
-  expect(await run()).toEqual({ applied: ALL, version: LAST })
+  expect(await run()).toEqual({ applied: ALL, version: LAST, notGranted: [] })
   expect(await recorded()).toEqual(ALL)
   await enqueueWorks()
   const partitions = await db.rows("SELECT FROM pg_inherits WHERE inhparent = 'outbox.delivered'::regclass")
@@ -43,7 +43,7 @@ test('an empty database gets everything: tables, functions, views, partitions an
 test('a second run finds nothing to do', async () => {
   await run()
   const before = await dump()
-  expect(await run()).toEqual({ applied: [], version: LAST })
+  expect(await run()).toEqual({ applied: [], version: LAST, notGranted: [] })
   expect(await dump()).toBe(before)
   expect(await script()).toBe('')
 })
@@ -83,7 +83,7 @@ describe('a run that is killed half-way', () => {
     await killedAt('CREATE TABLE outbox.settled_counts (minute int)')
     expect(await recorded()).toEqual([])
     expect(await db.rows("SELECT to_regclass('outbox.breakers') AS table")).toEqual([{ table: null }])
-    expect(await run()).toEqual({ applied: ALL, version: LAST })
+    expect(await run()).toEqual({ applied: ALL, version: LAST, notGranted: [] })
     await enqueueWorks()
   })
 
@@ -91,13 +91,41 @@ describe('a run that is killed half-way', () => {
     await killedAt('CREATE FUNCTION outbox.ensure_partitions() RETURNS void LANGUAGE sql AS $$ SELECT $$')
     expect(await recorded()).toEqual([1])
     expect(await db.rows("SELECT FROM pg_proc WHERE pronamespace = 'outbox'::regnamespace")).toEqual([])
-    expect(await run()).toEqual({ applied: ALL.slice(1), version: LAST })
+    expect(await run()).toEqual({ applied: ALL.slice(1), version: LAST, notGranted: [] })
     const killedOnce = await dump()
     await enqueueWorks()
     await db.rows('DROP SCHEMA outbox CASCADE')
     await run()
     expect(await dump()).toBe(killedOnce)
   })
+})
+
+test('a newer schema that takes this version is left as it is, and nothing is wrong: a rollback deploys too', async () => {
+  await run()
+  await db.rows("INSERT INTO outbox.migrations (version, hash, oldest_relay) VALUES (99, 'newer', $1)", [
+    LAST,
+  ])
+  const before = await dump()
+  expect(await run()).toEqual({ applied: [], version: 99, notGranted: [] })
+  expect(await script()).toBe('')
+  expect(await dump()).toBe(before)
+})
+
+test('a table of migrations from before the column is given it', async () => {
+  await run()
+  await db.rows('ALTER TABLE outbox.migrations DROP COLUMN oldest_relay')
+  expect(await run()).toEqual({ applied: [], version: LAST, notGranted: [] })
+  await db.rows("INSERT INTO outbox.migrations (version, hash) VALUES (99, 'newer')")
+  await expect(run()).rejects.toThrow('use a newer customerio-outbox')
+})
+
+test('every migration says which relays can work on what it makes, once there is a release', () => {
+  const FIRST_RELEASE = 9 // everything up to 0.1.0 is one step: no relay is older
+  for (const { version, oldestRelay, statements } of readMigrations(namesOf())) {
+    if (version <= FIRST_RELEASE) expect(oldestRelay).toBe(version)
+    else expect(statements.join('\n'), `migration ${version}`).toMatch(/^-- oldest relay: \d+$/m)
+    expect(oldestRelay).toBeLessThanOrEqual(version)
+  }
 })
 
 test('a schema that is newer than the package is refused, and left as it is', async () => {
@@ -123,7 +151,7 @@ describe('migrationScript', () => {
     await apply(await script())
     const made = [await dump(), await dump('outbox_pgboss')]
     expect(await script()).toBe('')
-    expect(await run()).toEqual({ applied: [], version: LAST })
+    expect(await run()).toEqual({ applied: [], version: LAST, notGranted: [] })
     await enqueueWorks()
     await db.rows('DROP SCHEMA outbox, outbox_pgboss CASCADE')
     await run()
@@ -131,13 +159,15 @@ describe('migrationScript', () => {
   })
 
   test('has only what is still to do', async () => {
-    await apply(await script())
-    const whole = await dump()
-    await db.rows(`DELETE FROM outbox.migrations WHERE version = ${LAST}`)
-    await db.rows('DROP VIEW outbox.health, outbox.throughput') // what the last migration makes
+    const all = await script()
+    await apply(all.split('\nBEGIN;\n').slice(0, LAST).join('\nBEGIN;\n'))
+    expect(await recorded()).toEqual(ALL.slice(0, -1))
     const rest = await script()
     expect(rest).not.toContain('CREATE TABLE "outbox"."intents"')
     await apply(rest)
-    expect(await dump()).toBe(whole)
+    const inTwo = await dump()
+    await db.rows('DROP SCHEMA outbox, outbox_pgboss CASCADE')
+    await run()
+    expect(inTwo).toBe(await dump())
   })
 })

@@ -42,7 +42,7 @@ const ALLOWED: Record<string, Record<string, string>> = {
     'outbox.dedup': 'DELETE SELECT(expires_at,key,workspace) UPDATE(expires_at)',
     'outbox.delivered': 'INSERT',
     'outbox.ensure_partitions()': 'EXECUTE',
-    'outbox.intents': 'DELETE INSERT SELECT UPDATE(attempts,sending_at)',
+    'outbox.intents': 'DELETE INSERT SELECT UPDATE(attempts,retry_at,sending_at)',
     'outbox.lane_of()': 'EXECUTE',
     'outbox.lanes': 'INSERT SELECT UPDATE',
     'outbox.migrations': 'SELECT',

@@ -154,7 +154,9 @@ describe('commands', () => {
 
   test('every flag that the README names is one of a command', async () => {
     const help = (
-      await Promise.all(['migrate', 'relay', 'status', 'demo'].map((c) => cli(c, '--help')))
+      await Promise.all(
+        ['migrate', 'relay', 'status', 'pause', 'resume', 'demo'].map((c) => cli(c, '--help')),
+      )
     ).join('')
     const flags = new Set([...readme.matchAll(/--[a-z][\w-]*/g)].map(String))
     expect([...flags].filter((flag) => !help.includes(flag) && flag !== '--help')).toEqual([])

@@ -1,0 +1,91 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { runCli } from '../support/cli.ts'
+import { createTestDatabase, type TestDatabase } from '../support/database.ts'
+
+let db: TestDatabase
+beforeAll(async () => {
+  db = await createTestDatabase()
+})
+afterAll(() => db.drop())
+beforeEach(() => db.rows('TRUNCATE outbox.breakers, outbox.breaker_transitions'))
+
+const run = (...args: string[]) => runCli(args, { DATABASE_URL: db.url })
+const json = async (...args: string[]) => JSON.parse((await run(...args, '--json')).stdout)
+
+test('pause, again, status, resume, again: each says what it found and did', async () => {
+  expect(await run('pause', 'default/track', '--reason', 'ticket 1234')).toEqual({
+    status: 0,
+    stderr: '',
+    stdout:
+      'default/track is paused: no relay begins another request, until customerio-outbox resume default/track\n',
+  })
+  expect((await run('pause', 'default/track', '--reason', 'another')).stdout).toMatch(
+    /^default\/track was paused already, since \d{4}-\d\d-\d\dT[\d:]{8}Z: paused by postgres: ticket 1234\n$/,
+  )
+  const { stdout } = await run('status')
+  expect(stdout).toMatch(/default\/track is paused since .*: paused by postgres: ticket 1234/)
+  expect(stdout).toMatch(/default\/track\s+paused\s+0\s+\S+ s\s+–\s+paused by postgres: ticket 1234/)
+  expect(await run('resume', 'default/track')).toEqual({
+    status: 0,
+    stderr: '',
+    stdout: 'default/track is resumed: its backlog goes out\n',
+  })
+  const again = await run('resume', 'default/track')
+  expect(again).toMatchObject({
+    status: 0,
+    stdout: 'default/track has a closed breaker: nothing to resume\n',
+  })
+})
+
+test('resume of an open breaker says what held it back; a rate limit keeps its wait', async () => {
+  await db.rows(
+    `INSERT INTO outbox.breakers (destination, state, opened_at, retry_at, last_error)
+     VALUES ('default/track', 'open', now(), now() + interval '5 min', '503: no service')`,
+  )
+  expect((await run('resume', 'default/track')).stdout).toBe(
+    'default/track is tried now: it was held back by 503: no service\n',
+  )
+  await run('pause', 'default/track')
+  await db.rows("UPDATE outbox.breakers SET held_until = now() + interval '90 s'")
+  expect((await run('resume', 'default/track')).stdout).toMatch(
+    /^default\/track is resumed: its backlog goes out, in 1 min \d+ s, when a rate limit's wait ends\n$/,
+  )
+})
+
+test('--json prints one object', async () => {
+  expect(await json('resume', 'default/app')).toEqual({
+    destination: 'default/app',
+    result: 'unchanged',
+    retryAt: null,
+  })
+  const paused = { destination: 'default/app', state: 'paused', reason: 'paused by postgres: a' }
+  expect(await json('pause', 'default/app', '--reason', 'a')).toEqual({ ...paused, paused: true })
+  expect(await json('pause', 'default/app')).toEqual({ ...paused, paused: false })
+  expect(await json('resume', 'default/app')).toMatchObject({ result: 'resumed' })
+})
+
+test.each(['pause', 'resume'])(
+  '%s refuses what is no destination in one line, and connects to nothing',
+  async (command) => {
+    const { status, stdout, stderr } = await runCli([command, 'default'], {
+      DATABASE_URL: 'postgres://127.0.0.1:1/x',
+    })
+    expect(stderr).toBe(
+      'customerio-outbox: <destination> must be <workspace>/<api> with api one of track, app, broadcast, pipelines, such as default/track, got "default"\n',
+    )
+    expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
+    const nothing = await run(command)
+    expect(nothing).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(/missing required argument.*\n$/),
+    })
+  },
+)
+
+test('on a database without the schema it says to migrate', async () => {
+  const empty = await createTestDatabase('empty')
+  const { status, stderr } = await runCli(['pause', 'default/track'], { DATABASE_URL: empty.url })
+  expect(stderr).toMatch(/^customerio-outbox: .*run `customerio-outbox migrate`.*\n$/)
+  expect(status).toBe(2)
+  await empty.drop()
+})

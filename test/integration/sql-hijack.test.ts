@@ -1,0 +1,114 @@
+import pg from 'pg'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createTestDatabase, type TestDatabase } from '../support/database.ts'
+import { createLoginRole, type LoginRole } from '../support/login-role.ts'
+
+/** What a database user may put in the way of a function that runs with its owner's rights. */
+const HOSTILE_FUNCTIONS = [
+  'new_id() RETURNS uuid',
+  'api_of(text) RETURNS text',
+  'ordering_key_of(text, jsonb) RETURNS text',
+  'lane_of(text, text, text) RETURNS smallint',
+  'wake_idle_relay() RETURNS void',
+  'check_intent(text, jsonb, text, interval, text, timestamptz, timestamptz, text, text, text) RETURNS void',
+  'check_destination(text) RETURNS void',
+  'gen_random_uuid() RETURNS uuid',
+  'clock_timestamp() RETURNS timestamptz',
+  'now() RETURNS timestamptz',
+  'uuid_send(uuid) RETURNS bytea',
+  'octet_length(text) RETURNS integer',
+  'jsonb_typeof(jsonb) RETURNS text',
+  'hashtextextended(text, bigint) RETURNS bigint',
+  'pg_notify(text, text) RETURNS void',
+  'jsonb_to_recordset(jsonb) RETURNS SETOF record',
+  'jsonb_path_exists(jsonb, jsonpath) RETURNS boolean',
+  'quote_literal(text) RETURNS text',
+  'to_char(timestamp, text) RETURNS text',
+  'btrim(text) RETURNS text',
+  '"left"(text, integer) RETURNS text',
+]
+const HOSTILE_TABLES = ['intents', 'dedup', 'breakers', 'breaker_transitions', 'lanes', 'delivered']
+
+let db: TestDatabase
+let attacker: LoginRole
+let client: pg.Client
+beforeAll(async () => {
+  db = await createTestDatabase()
+  attacker = await createLoginRole(db, 'outbox_enqueue, outbox_operator, outbox_relay')
+  const [row] = await db.rows<{ name: string }>('SELECT current_database() AS name')
+  await db.rows(`GRANT CREATE ON DATABASE ${row?.name} TO ${attacker.name}`)
+  client = new pg.Client({ connectionString: attacker.url })
+  await client.connect()
+  await client.query('CREATE SCHEMA hostile')
+  const trap = "LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'hijacked as %', current_user; END $$"
+  for (const signature of HOSTILE_FUNCTIONS)
+    await client.query(`CREATE FUNCTION hostile.${signature} ${trap}`)
+  for (const operand of ['text', 'jsonb', 'timestamptz']) {
+    await client.query(`CREATE FUNCTION hostile.op(${operand}, ${operand}) RETURNS boolean ${trap}`)
+    for (const name of ['=', '<>', '<=', '>', '<']) {
+      await client.query(
+        `CREATE OPERATOR hostile.${name} (LEFTARG = ${operand}, RIGHTARG = ${operand}, FUNCTION = hostile.op)`,
+      )
+    }
+  }
+  await client.query(`CREATE FUNCTION hostile.concat(text, text) RETURNS text ${trap}`)
+  await client.query(
+    'CREATE OPERATOR hostile.|| (LEFTARG = text, RIGHTARG = text, FUNCTION = hostile.concat)',
+  )
+  for (const name of HOSTILE_TABLES) {
+    await client.query(`CREATE TABLE hostile.${name} (destination text, state text, lane smallint)`)
+    await client.query(`CREATE TEMP TABLE ${name} (destination text, state text, lane smallint)`)
+  }
+  await client.query('SET search_path = pg_temp, hostile, pg_catalog')
+})
+afterAll(async () => {
+  await client.end()
+  await attacker.drop()
+  await db.drop()
+})
+
+test('the traps are live: unqualified names lead to them', async () => {
+  await expect(client.query('SELECT new_id()')).rejects.toThrow(`hijacked as ${attacker.name}`)
+  await expect(client.query("SELECT 'a'::text = 'b'::text")).rejects.toThrow('hijacked')
+})
+
+test.each([
+  `SELECT * FROM outbox.enqueue('identify', '{"customerId": "attacked"}', dedup_key => 'k1')`,
+  `SELECT * FROM outbox.enqueue('identify', '{"customerId": "attacked"}', dedup_key => 'k1')`,
+  `SELECT * FROM outbox.enqueue('track', '{"customerId": "attacked"}', send_after => '2100-01-01')`,
+  `SELECT * FROM outbox.enqueue_many('[{"operation": "identify", "payload": {"customerId": "attacked"}, "dedup_key": "k2"}]')`,
+  `SELECT outbox.pause('default/track', 'because')`,
+  `SELECT outbox.resume('default/track')`,
+  'SELECT outbox.ensure_partitions()',
+  `SELECT outbox.prune_delivered('1 day')`,
+  'SELECT * FROM outbox.write_horizon()',
+  `SELECT outbox.estimate_pending('x'' OR true; DROP TABLE outbox.intents; --')`,
+  'SELECT * FROM outbox.backlog',
+  'SELECT * FROM outbox.health',
+])('%s does its own work', async (statement) => {
+  await expect(client.query(statement)).resolves.toBeDefined()
+})
+
+test("what was stored is in the outbox, and nothing in the attacker's tables", async () => {
+  const found = await db.rows(
+    "SELECT destination, lane = -1 AS waits FROM outbox.intents WHERE ordering_key = 'attacked' ORDER BY seq",
+  )
+  expect(found).toEqual([
+    { destination: 'default/track', waits: false },
+    { destination: 'default/track', waits: true },
+    { destination: 'default/track', waits: false },
+  ])
+  expect(await db.rows('SELECT state FROM outbox.breakers')).toEqual([{ state: 'closed' }])
+  for (const name of HOSTILE_TABLES) {
+    expect((await client.query(`SELECT FROM hostile.${name}`)).rows, name).toEqual([])
+    expect((await client.query(`SELECT FROM pg_temp.${name}`)).rows, name).toEqual([])
+  }
+})
+
+test('who it was is the user that connected, whatever role it has put on', async () => {
+  await client.query('SET ROLE outbox_operator')
+  await client.query(`SELECT outbox.pause('default/app')`)
+  await client.query('RESET ROLE')
+  const [row] = await db.rows(`SELECT last_error FROM outbox.breakers WHERE destination = 'default/app'`)
+  expect(row).toEqual({ last_error: `paused by ${attacker.name}` })
+})
