@@ -36,7 +36,8 @@ const beside = (one: Passage) =>
   )
 
 test('16: four relays: the breaker opens for all, one request at a time is under way while it is half-open, it closes for all', async () => {
-  await start(4, '--breaker-half-open-after', '0.8', '--breaker-max-half-open-after', '0.8')
+  // Few lanes each, so that all four have one at hand when the probe is due.
+  await start(4, '--lanes', '3', '--breaker-half-open-after', '0.8', '--breaker-max-half-open-after', '0.8')
   const recover = h.fake.misbehave({ kind: 'outage' })
   const ids = await h.enqueue(...people(600))
   await eventually(
