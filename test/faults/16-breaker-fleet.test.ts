@@ -28,6 +28,12 @@ const killAll = async () => {
 }
 const all = (to: string) =>
   relays.every(({ log }) => log.some((line) => line.message === 'breaker changed' && line.to === to))
+/** Every relay has said that it is open, and no lane is worked any more: what was under way has ended. */
+const seenOpenByAll = () =>
+  eventually('all to see it open', async () => {
+    const worked = await h.db.rows("SELECT 1 FROM outbox_pgboss.job WHERE state = 'active'")
+    return all('open') && worked.length === 0 && gateway.inFlight === 0
+  })
 const people = (count: number) => Array.from({ length: count }, (_, n) => track(`u${n % 60}`, n))
 const beside = (one: Passage) =>
   gateway.passages.filter(
@@ -78,12 +84,7 @@ test('16: it stays open when every relay is killed and others start: none sends 
   await start(2, ...flags)
   h.fake.misbehave({ kind: 'outage' })
   const ids = await h.enqueue(...people(200))
-  await eventually('both to see it open, and the last answer', () => all('open') && gateway.inFlight === 0)
-  // A lane whose relay died in the middle of its turn would wait for the heartbeat: that is another scenario.
-  await eventually('every lane to be handed back', async () => {
-    const worked = await h.db.rows("SELECT 1 FROM outbox_pgboss.job WHERE state = 'active'")
-    return worked.length === 0
-  })
+  await seenOpenByAll() // a lane whose relay died within its turn would wait for the heartbeat: another scenario
   const before = await breakerState(h)
   await killAll()
   h.fake.behave()
