@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
-import { accountFor } from './support/account.ts'
+import { accountFor, findings } from './support/account.ts'
 
 /*
  * Guards `judge`, which takes the refused operations out of an accepted batch. With the errors of the answer passed over
@@ -37,6 +37,7 @@ test('11: a 207 with k errors buries those k with reason and field, delivers the
   expect(h.fake.requests.byStatus).toEqual({ 207: 1 })
   expect(await accountFor(h, ids)).toMatchObject({ delivered: 90, dead: 10, pending: 0 })
   expect(h.fake.counts).toMatchObject({ applied: 90, duplicates: 0, refused: 10, outOfOrder: 0 })
+  expect(await findings(h, ids)).toEqual([])
   const dead = await h.db.rows(
     `SELECT (payload #>> '{data,n}')::int AS n, reason, status, field, message FROM outbox.dead_letters ORDER BY seq`,
   )

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Misbehaviour } from '../../src/testing/index.ts'
 import { type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
-import { accountFor } from './support/account.ts'
+import { accountFor, findings } from './support/account.ts'
 
 /*
  * Guards the halving in `sendSplitting`. With `judge` answering a refused batch by burying all of its members, 256 are dead
@@ -47,6 +47,7 @@ test.each(REFUSALS)(
     expect(await accountFor(h, ids)).toMatchObject({ delivered: 255, dead: 1, pending: 0 })
     // None was applied twice, and none before an earlier one of its person.
     expect(h.fake.counts).toMatchObject({ applied: 255, duplicates: 0, outOfOrder: 0 })
+    expect(await findings(h, ids)).toEqual([])
     // 256 is halved eight times: at each level one half that is refused, and one that is taken.
     expect(h.fake.requests.total).toBe(1 + 2 * 8)
     expect(await h.db.rows('SELECT 1 FROM outbox.breaker_transitions')).toEqual([])
@@ -64,4 +65,5 @@ test('12: several culprits are each found, and everybody else is delivered', asy
   const dead = await h.db.rows<{ id: string }>('SELECT id FROM outbox.dead_letters ORDER BY seq')
   expect(dead.map(({ id }) => ids.indexOf(id))).toEqual([7, 27, 47, 67, 87])
   expect(h.fake.counts).toMatchObject({ applied: 95, duplicates: 0, outOfOrder: 0 })
+  expect(await findings(h, ids)).toEqual([])
 })

@@ -48,13 +48,12 @@ async function longest(): Promise<number> {
 
 test('13: an operation over 32 KB is refused at enqueue, by bytes, before any SQL; one character less goes out', async () => {
   const most = await longest()
-  const client = await h.db.begin()
-  const tx = recording(client)
-  await expect(h.outbox.enqueue(tx, written('p1', most + 1))).rejects.toThrow(InvalidIntentError)
-  expect(tx.statements).toEqual([]) // the app's transaction is not spoilt
-  const { id } = await h.outbox.enqueue(tx, written('p1', most))
-  await client.query('COMMIT')
-  client.release()
+  const id = await h.db.transaction(async (client) => {
+    const tx = recording(client)
+    await expect(h.outbox.enqueue(tx, written('p1', most + 1))).rejects.toThrow(InvalidIntentError)
+    expect(tx.statements).toEqual([]) // the app's transaction is not spoilt
+    return (await h.outbox.enqueue(tx, written('p1', most))).id
+  })
   await h.relay()
   await h.drained()
   expect(await accountFor(h, [id ?? ''])).toMatchObject({ delivered: 1 })

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
-import { accountFor, breakerState } from './support/account.ts'
+import { accountFor, breakerState, findings } from './support/account.ts'
 
 let h: Harness
 beforeEach(async () => {
@@ -44,6 +44,7 @@ test.each([
     expect(Math.min(...others.map(({ receivedAt }) => receivedAt))).toBeGreaterThanOrEqual(held.getTime())
     expect(await accountFor(h, ids)).toEqual({ delivered: 52, dead: 0, pending: 0, attempts: 0 })
     expect(h.fake.counts).toMatchObject({ applied: 52, duplicates: 0, outOfOrder: 0 })
+    expect(await findings(h, ids)).toEqual([])
     expect(await h.db.rows('SELECT 1 FROM outbox.breaker_transitions')).toEqual([])
   },
 )
@@ -60,5 +61,6 @@ test('14: more 429s than open a breaker leave it closed, charge nothing, and mak
   expect(charged).toEqual([0, 0])
   expect(h.fake.requests.byStatus[429]).toBe(12)
   expect(h.fake.counts).toMatchObject({ applied: 20, duplicates: 0, outOfOrder: 0 })
+  expect(await findings(h, ids)).toEqual([])
   expect(await h.db.rows('SELECT 1 FROM outbox.breaker_transitions')).toEqual([])
 })

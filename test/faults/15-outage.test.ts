@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Relay } from '../../src/index.ts'
 import { eventually } from '../support/eventually.ts'
 import { type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
-import { accountFor, breakerState, transitions } from './support/account.ts'
+import { accountFor, breakerState, findings, transitions } from './support/account.ts'
 
 let h: Harness
 beforeEach(async () => {
@@ -58,6 +58,7 @@ test('15: an outage of hours: backlog kept, breaker open, nothing charged, a req
   await h.drained(20_000)
   expect(await accountFor(h, ids)).toEqual({ delivered: 2_000, dead: 0, pending: 0, attempts: 0 })
   expect(h.fake.counts).toMatchObject({ applied: 2_000, duplicates: 0, outOfOrder: 0 })
+  expect(await findings(h, ids)).toEqual([])
   // The recovery was told to both at once: neither waited for its poll.
   for (const { states, settled } of relays) {
     expect(states.at(-1)).toBe('closed')

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
 import { type RelayProcess, startRelayProcess } from '../support/relay-process.ts'
-import { accountFor, breakerState, transitions } from './support/account.ts'
+import { accountFor, breakerState, findings, transitions } from './support/account.ts'
 import { type Gateway, type Passage, startGateway } from './support/gateway.ts'
 
 let h: Harness
@@ -77,6 +77,7 @@ test('16: four relays: the breaker opens for all, one request at a time is under
   expect(opened).toEqual({ reason: expect.stringContaining('503'), relay_id: expect.any(String) })
   expect(await accountFor(h, ids)).toMatchObject({ delivered: 600, dead: 0 })
   expect(h.fake.counts).toMatchObject({ applied: 600, duplicates: 0, outOfOrder: 0 })
+  expect(await findings(h, ids)).toEqual([])
 })
 
 test('16: it stays open when every relay is killed and others start: none sends before the probe is due', async () => {
@@ -102,4 +103,5 @@ test('16: it stays open when every relay is killed and others start: none sends 
   expect(await transitions(h)).toEqual(['closed>open', 'open>half_open', 'half_open>closed'])
   expect(await accountFor(h, ids)).toMatchObject({ delivered: 250, dead: 0 })
   expect(h.fake.counts).toMatchObject({ duplicates: 0 })
+  expect(await findings(h, ids)).toEqual([])
 })

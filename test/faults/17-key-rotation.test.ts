@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { startCli } from '../support/cli.ts'
 import { eventually } from '../support/eventually.ts'
 import { type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
-import { accountFor, breakerState, transitions } from './support/account.ts'
+import { accountFor, breakerState, findings, transitions } from './support/account.ts'
 import { type Gateway, type Intercepted, startGateway } from './support/gateway.ts'
 
 let h: Harness
@@ -84,6 +84,7 @@ test('17: a key that was rotated pauses the destination, is reported, buries not
   h.fake.credentials = { siteId: 'site', apiKey: 'the-old-key' } // put right on their side
   await h.drained()
   expect(h.fake.counts).toMatchObject({ applied: 300, duplicates: 0, outOfOrder: 0 })
+  expect(await findings(h, ids)).toEqual([])
   await eventually('health', async () => (await relay.health()).status === 200)
   await relay.relay.printed(/"to":"closed","message":"breaker changed"/)
 })
@@ -99,9 +100,10 @@ test('17: a new key in the settings is tried at once, not when the next probe is
   const sent = h.fake.requests.recent
     .filter(({ status }) => status === 200)
     .map(({ receivedAt }) => receivedAt)
-  expect(Math.max(...sent)).toBeLessThan(Number(due))
+  expect(Math.min(...sent)).toBeLessThan(Number(due))
   expect(await accountFor(h, ids)).toMatchObject({ delivered: 300, dead: 0 })
   expect(h.fake.counts).toMatchObject({ applied: 300, duplicates: 0, outOfOrder: 0 })
+  expect(await findings(h, ids)).toEqual([])
 })
 
 const workspace = (trackApiKey: string) => ({ siteId: 'site', trackApiKey, trackUrl: gateway.url })
@@ -148,6 +150,7 @@ test.each([
     expect(await transitions(h)).toEqual([])
     expect(await accountFor(h, ids)).toMatchObject({ delivered: 300, dead: 0 })
     expect(h.fake.counts).toMatchObject({ applied: 300, duplicates: 0, outOfOrder: 0 })
+    expect(await findings(h, ids)).toEqual([])
   },
 )
 

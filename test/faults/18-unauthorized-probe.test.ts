@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
-import { accountFor, breakerState, transitions } from './support/account.ts'
+import { accountFor, breakerState, findings, transitions } from './support/account.ts'
 
 let h: Harness
 beforeEach(async () => {
@@ -34,13 +34,14 @@ test.each([401, 403] as const)(
     await h.drained()
     expect((await transitions(h)).at(-1)).toBe('half_open>closed')
     expect(h.fake.counts).toMatchObject({ applied: 200, duplicates: 0, outOfOrder: 0 })
+    expect(await findings(h, ids)).toEqual([])
   },
 )
 
 test('18: 401 after two successful probes does not close it, and the count begins again', async () => {
   await h.relay()
   const recover = h.fake.misbehave({ kind: 'outage' })
-  await h.enqueue(...Array.from({ length: 200 }, (_, n) => track(`u${n % 20}`, n)))
+  const ids = await h.enqueue(...Array.from({ length: 200 }, (_, n) => track(`u${n % 20}`, n)))
   await eventually('it to open', async () => (await transitions(h)).includes('closed>open'))
   // Two probes pass, the third one is refused, and again.
   let probes = 0
@@ -51,4 +52,5 @@ test('18: 401 after two successful probes does not close it, and the count begin
   expect(refused).toHaveLength(3)
   expect((await transitions(h)).filter((t) => t === 'half_open>closed')).toHaveLength(1)
   expect(h.fake.counts).toMatchObject({ applied: 200, duplicates: 0, outOfOrder: 0 })
+  expect(await findings(h, ids)).toEqual([])
 })

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { everyApi, startHarness, stepOf, track } from '../support/relay-harness.ts'
-import { accountFor, breakerState } from './support/account.ts'
+import { accountFor, breakerState, findings } from './support/account.ts'
 import { type Intercepted, startGateway } from './support/gateway.ts'
 
 const JSON_TYPE = { 'content-type': 'application/json' }
@@ -74,6 +74,7 @@ test.concurrent.each(BROKEN)(
         broken.every(({ passage }) => passage.endedAt !== undefined),
       )
       expect(await accountFor(h, ids)).toEqual({ delivered: 3, dead: 0, pending: 0, attempts: 0 })
+      expect(await findings(h, ids)).toEqual([])
       expect(h.fake.applied.map(({ body }) => stepOf(body as never))).toEqual([1, 2, 3])
       // Sent a third time with the ids and the bodies of the second, which had been applied.
       expect(h.fake.duplicates.map(({ sameBody }) => sameBody)).toEqual([true, true, true])

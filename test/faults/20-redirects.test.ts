@@ -3,7 +3,7 @@ import { type AddressInfo, createServer, type Server } from 'node:net'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { everyApi, type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
-import { accountFor, breakerState, transitions } from './support/account.ts'
+import { accountFor, breakerState, findings, transitions } from './support/account.ts'
 import { type Gateway, startGateway } from './support/gateway.ts'
 
 let h: Harness
@@ -58,6 +58,7 @@ test.each([301, 307])(
     gateway.intercept(() => 'pass on')
     await h.drained()
     expect(h.fake.counts).toMatchObject({ applied: 40, duplicates: 0, outOfOrder: 0 })
+    expect(await findings(h, ids)).toEqual([])
   },
 )
 
@@ -83,5 +84,6 @@ test.each([
     await h.drained()
     expect(elsewhere.heard).toEqual([])
     expect(h.fake.counts).toMatchObject({ applied: 40, duplicates: 0, outOfOrder: 0 })
+    expect(await findings(h, ids)).toEqual([])
   },
 )

@@ -1,4 +1,5 @@
 import type { Harness } from '../../support/relay-harness.ts'
+import { describeFindings, judge, uuidOf } from './oracle.ts'
 
 /** Where every intent of a database is, as a second connection sees it. */
 export interface Account {
@@ -38,6 +39,42 @@ export async function accountFor(h: Pick<Harness, 'db'>, ids: readonly string[])
     pending: sum('pending'),
     attempts: sum('attempts'),
   }
+}
+
+/**
+ * What the oracle finds wrong with the events of these ids, in the order of their commits: lost, out of order, applied
+ * twice, sent again changed. An event is known by the id that it carries. Empty where every promise held.
+ */
+export async function findings(
+  { db, fake }: Pick<Harness, 'db' | 'fake'>,
+  ids: readonly string[],
+): Promise<string[]> {
+  const idsOf = async (table: string) =>
+    (await db.rows<{ id: string }>(`SELECT id FROM outbox.${table}`)).map(({ id }) => id)
+  const [pending, deadLettered] = [await idsOf('intents'), await idsOf('dead_letters')]
+  const received = <Operation extends { ulid: string | undefined }>(operation: Operation) => {
+    const ref = operation.ulid === undefined ? undefined : uuidOf(operation.ulid)
+    return { ...operation, body: { attributes: { ref } } }
+  }
+  const people = new Map(fake.applied.map(({ ulid, personKey }) => [ulid && uuidOf(ulid), personKey]))
+  const written = ids.map((id, position) => ({
+    ref: id,
+    person: people.get(id) ?? '',
+    position,
+    id,
+    isEvent: true,
+  }))
+  return describeFindings(
+    judge({
+      written,
+      acknowledged: new Set(ids),
+      rolledBack: new Set(),
+      pending,
+      deadLettered,
+      applied: fake.applied.map(received),
+      duplicates: fake.duplicates.map(received),
+    }),
+  )
 }
 
 /** `closed>open`, in the order in which they were written down. */
