@@ -171,7 +171,7 @@ export class DestinationBreaker {
    */
   async run(permit: Permit, send: () => Promise<Answer>, how?: SendOptions): Promise<Answer | undefined> {
     try {
-      const answer = await this.#execute(permit === 'probe' ? send : () => this.#sendIfClosed(send), how)
+      const answer = await this.#execute(() => this.#sendIfLet(permit, send), how)
       // What the request came to is known, whether or not it can be written down for the fleet.
       const written = permit === 'probe' && answer ? this.#settleProbe(answer) : this.#settleSend(answer)
       await written.catch((error: unknown) => this.#store.onError(error as Error))
@@ -179,6 +179,15 @@ export class DestinationBreaker {
     } finally {
       this.giveBack(permit)
     }
+  }
+
+  /**
+   * A permit was given some time ago, and a retry comes later still: no request begins once the destination was
+   * paused, or opened, by another relay or a person.
+   */
+  #sendIfLet(permit: Permit, send: () => Promise<Answer>): Promise<Answer> {
+    const state = permit === 'probe' ? 'half_open' : 'closed'
+    return this.#state === state ? send() : Promise.reject(new BrokenCircuitError())
   }
 
   /**
@@ -195,12 +204,6 @@ export class DestinationBreaker {
       if (this.#state === 'half_open') this.#policy = this.#probePolicy()
       return undefined
     }
-  }
-
-  /** Another relay may have opened it, or been told to wait, since leave was had, or while a retry was waited for. */
-  async #sendIfClosed(send: () => Promise<Answer>): Promise<Answer> {
-    if (this.eligibility() !== 'all') throw new BrokenCircuitError()
-    return send()
   }
 
   async #settleSend(answer: Answer | undefined): Promise<void> {

@@ -3,9 +3,9 @@ import { type Harness, startHarness, stepOf, track } from '../support/relay-harn
 import { accountFor, findings } from './support/account.ts'
 
 /*
- * Guards `judge`, which takes the refused operations out of an accepted batch. With the errors of the answer passed over
- * (`settleItems(part, [])`) the first test finds no dead letter; with the answer taken as a refusal of the whole
- * (`{ kind: 'split' }`) it finds 85 requests in place of 1, and the operations that were taken are sent again.
+ * Guards `judge`, which takes the refused operations out of a batch that was accepted. Switched off, and seen to fail:
+ * - the errors of the answer passed over (`settleItems(part, [])`): 100 delivered and none dead, in place of 90 and 10;
+ * - a 207 taken for a refusal of the whole batch, and halved: 87 requests in place of 1.
  */
 
 let h: Harness

@@ -4,8 +4,9 @@ import { type Harness, startHarness, stepOf, track } from '../support/relay-harn
 import { accountFor, findings } from './support/account.ts'
 
 /*
- * Guards the halving in `sendSplitting`. With `judge` answering a refused batch by burying all of its members, 256 are dead
- * in place of 1; with the whole batch given back (`{ kind: 'wait' }`) the queue is never empty.
+ * Guards the halving in `sendSplitting`. Switched off, and seen to fail:
+ * - a refused batch settled as it is: 256 dead letters in place of 1;
+ * - the second half sent before the first: 127 operations out of order.
  */
 
 let h: Harness

@@ -4,6 +4,12 @@ import { recording } from '../support/recording-client.ts'
 import { type Harness, startHarness } from '../support/relay-harness.ts'
 import { accountFor } from './support/account.ts'
 
+/*
+ * Guards that sizes are bytes of UTF-8, at enqueue (`utf8Bytes`) and at the cut (`cutBatch`). Switched off, and seen to fail:
+ * - `utf8Bytes` counting UTF-16 units: what is over 32 KB is not refused, and the fake refuses all of it;
+ * - no cut by bytes: two requests are answered 413.
+ */
+
 let h: Harness
 beforeEach(async () => {
   h = await startHarness()

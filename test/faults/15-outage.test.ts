@@ -4,6 +4,13 @@ import { eventually } from '../support/eventually.ts'
 import { type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
 import { accountFor, breakerState, findings, transitions } from './support/account.ts'
 
+/*
+ * Guards that an open breaker stops the dispatcher, and that events and timers start it again. Switched off, and seen to fail:
+ * - lanes let in while it is open, or no timer for the next probe (`Breakers.waitMs` not asked): never 12 failed probes;
+ * - no notification in `closeBreaker`: the second relay still has it open when the first has drained everything;
+ * - a delay that does not grow: 15 probes that came too early.
+ */
+
 let h: Harness
 beforeEach(async () => {
   h = await startHarness({ sequenceOf: stepOf })

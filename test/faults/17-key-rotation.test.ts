@@ -8,6 +8,14 @@ import { type Harness, startHarness, stepOf, track } from '../support/relay-harn
 import { accountFor, breakerState, findings, transitions } from './support/account.ts'
 import { type Gateway, type Intercepted, startGateway } from './support/gateway.ts'
 
+/*
+ * Guards the pause, `probeNow` and `SupersededError`. Switched off, and seen to fail:
+ * - 401 classified as `unavailable`: it opens, and never says paused;
+ * - no `probeNow` after a change: nothing is sent before the probe is due;
+ * - late answers to old settings not told apart (`concernsSettings`): paused for 30 s, or open for the hour of the test;
+ * - a refused probe with an old key left to count: closed after two successes in place of three.
+ */
+
 let h: Harness
 let gateway: Gateway
 let folder: string

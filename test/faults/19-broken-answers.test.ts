@@ -4,6 +4,12 @@ import { everyApi, startHarness, stepOf, track } from '../support/relay-harness.
 import { accountFor, breakerState, findings } from './support/account.ts'
 import { type Intercepted, startGateway } from './support/gateway.ts'
 
+/*
+ * Guards `classify`, and the timeout of the whole exchange. Switched off, and seen to fail:
+ * - a timeout of ten minutes for the whole, those for the head and for each pause left: the dripping answer never ends;
+ * - a 2xx that is not JSON accepted: the events of the first request are lost.
+ */
+
 const JSON_TYPE = { 'content-type': 'application/json' }
 type Break = (intercepted: Intercepted) => void
 

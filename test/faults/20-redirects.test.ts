@@ -6,6 +6,12 @@ import { everyApi, type Harness, startHarness, stepOf, track } from '../support/
 import { accountFor, breakerState, findings, transitions } from './support/account.ts'
 import { type Gateway, startGateway } from './support/gateway.ts'
 
+/*
+ * Guards `GuardedDispatcher`. Switched off, and seen to fail:
+ * - the target's origin not looked at: the stranger hears the batch, or a TLS greeting;
+ * - no bound: one request of a loop is a thousand.
+ */
+
 let h: Harness
 let gateway: Gateway
 let elsewhere: { readonly port: number; readonly heard: string[]; readonly server: Server }

@@ -2,6 +2,12 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { email, type Harness, startHarness } from '../support/relay-harness.ts'
 import { accountFor } from './support/account.ts'
 
+/*
+ * Guards what is known of a request that failed on its way. Switched off, and seen to fail:
+ * - every failure without an answer counted as `not_applied`: a message that was taken is sent again, and none is parked;
+ * - `onAmbiguous` not asked: what was to be sent again is parked.
+ */
+
 let h: Harness
 beforeEach(async () => {
   h = await startHarness()

@@ -4,6 +4,14 @@ import { everyApi, type Harness, startHarness } from '../support/relay-harness.t
 import { accountFor } from './support/account.ts'
 import { type Gateway, type Intercepted, startGateway } from './support/gateway.ts'
 
+/*
+ * Guards that a suppress goes alone, after the answer to all that went before it. Switched off, and seen to fail:
+ * - `BARRIERS` empty: the suppress shares the identifies' request;
+ * - a failed batch passed over and tried again later: the suppress goes out before the identifies' end.
+ *
+ * What cannot be promised is told by the second test: a request that has left is out of the relay's hands.
+ */
+
 let h: Harness
 let gateway: Gateway
 beforeEach(async () => {

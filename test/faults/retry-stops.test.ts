@@ -5,6 +5,11 @@ import { email, type Harness, startHarness, track } from '../support/relay-harne
 import { accountFor } from './support/account.ts'
 import { type Gateway, type Intercepted, startGateway } from './support/gateway.ts'
 
+/*
+ * Guards that the retry is told to stop. Without `stopping` in `sendSplitting`, or in `sendOne`, there are three requests in
+ * place of one.
+ */
+
 let h: Harness
 let gateway: Gateway
 let relay: CliProcess
