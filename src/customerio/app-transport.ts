@@ -12,6 +12,7 @@ import type { MessageIntent, SendEmailIntent, SendPushIntent } from '../intent/m
 import { apiOf } from '../intent/operations.ts'
 import { jsonBytes } from '../intent/size.ts'
 import type { AppCredentials } from './credentials.ts'
+import { formsOf } from './discreet.ts'
 import { APP_CONTENT_STATUSES, createExchange, regionOf } from './exchange.ts'
 import { intentOf, refuseOperation, type StoredIntent } from './stored-intent.ts'
 import type { Transport } from './transport.ts'
@@ -31,7 +32,14 @@ export type AppCall =
  */
 export function createAppTransport(credentials: AppCredentials, timeoutMs: number): Transport<AppCall> {
   const region = regionOf(credentials.region)
-  const exchange = createExchange(region, region.apiUrl, credentials.appUrl, timeoutMs, APP_CONTENT_STATUSES)
+  const exchange = createExchange(
+    formsOf(credentials.appApiKey),
+    region,
+    region.apiUrl,
+    credentials.appUrl,
+    timeoutMs,
+    APP_CONTENT_STATUSES,
+  )
   return {
     limits: { count: 1, bytes: MAX_MESSAGE_BYTES, itemBytes: MAX_MESSAGE_BYTES },
     prepare(row) {
@@ -39,11 +47,14 @@ export function createAppTransport(credentials: AppCredentials, timeoutMs: numbe
       return { bytes: jsonBytes(call.request.message), batchable: false, barrier: false, call }
     },
     send: (items) =>
-      exchange.request((defaults) => {
-        const [only, ...others] = items
-        if (only === undefined || others.length > 0) throw new TypeError('a message goes alone')
-        return perform(new APIClient(credentials.appApiKey, defaults), only.call)
-      }),
+      exchange.request(
+        (defaults) => {
+          const [only, ...others] = items
+          if (only === undefined || others.length > 0) throw new TypeError('a message goes alone')
+          return perform(new APIClient(credentials.appApiKey, defaults), only.call)
+        },
+        items.map(({ call }) => call),
+      ),
     close: exchange.close,
   }
 }

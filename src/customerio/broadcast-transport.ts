@@ -3,6 +3,7 @@ import { MAX_MESSAGE_BYTES } from '../intent/limits.ts'
 import type { TriggerBroadcastIntent } from '../intent/messages.ts'
 import { jsonBytes } from '../intent/size.ts'
 import type { AppCredentials } from './credentials.ts'
+import { formsOf } from './discreet.ts'
 import { APP_CONTENT_STATUSES, createExchange, regionOf } from './exchange.ts'
 import { recordBody } from './record-body.ts'
 import { intentOf, refuseOperation, type StoredIntent } from './stored-intent.ts'
@@ -22,7 +23,14 @@ export function createBroadcastTransport(
   timeoutMs: number,
 ): Transport<BroadcastCall> {
   const region = regionOf(credentials.region)
-  const exchange = createExchange(region, region.apiUrl, credentials.appUrl, timeoutMs, APP_CONTENT_STATUSES)
+  const exchange = createExchange(
+    formsOf(credentials.appApiKey),
+    region,
+    region.apiUrl,
+    credentials.appUrl,
+    timeoutMs,
+    APP_CONTENT_STATUSES,
+  )
   return {
     limits: { count: 1, bytes: MAX_MESSAGE_BYTES, itemBytes: MAX_MESSAGE_BYTES },
     prepare(row) {
@@ -31,11 +39,14 @@ export function createBroadcastTransport(
       return { bytes: jsonBytes(body), batchable: false, barrier: false, call }
     },
     send: (items) =>
-      exchange.request((defaults) => {
-        const [only, ...others] = items
-        if (only === undefined || others.length > 0) throw new TypeError('a broadcast goes alone')
-        return perform(new APIClient(credentials.appApiKey, defaults), only.call)
-      }),
+      exchange.request(
+        (defaults) => {
+          const [only, ...others] = items
+          if (only === undefined || others.length > 0) throw new TypeError('a broadcast goes alone')
+          return perform(new APIClient(credentials.appApiKey, defaults), only.call)
+        },
+        items.map(({ call }) => call),
+      ),
     close: exchange.close,
   }
 }

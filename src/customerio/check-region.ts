@@ -1,5 +1,6 @@
 import { TrackClient } from 'customerio-node'
 import type { TrackCredentials } from './credentials.ts'
+import { formsOf } from './discreet.ts'
 import { createExchange, regionOf } from './exchange.ts'
 
 /** What Customer.io says about a workspace's region, once, at start. */
@@ -19,7 +20,13 @@ export type RegionCheck =
 export async function checkRegion(credentials: TrackCredentials, timeoutMs = 10_000): Promise<RegionCheck> {
   const configured = credentials.region ?? 'us'
   const region = regionOf(configured)
-  const exchange = createExchange(region, region.trackUrl, credentials.trackUrl, timeoutMs)
+  const exchange = createExchange(
+    formsOf(credentials.trackApiKey, credentials.siteId),
+    region,
+    region.trackUrl,
+    credentials.trackUrl,
+    timeoutMs,
+  )
   try {
     const { answer, json } = await exchange.requestJson((defaults) =>
       new TrackClient(credentials.siteId, credentials.trackApiKey, defaults).getAccountRegion(),

@@ -145,16 +145,19 @@ function firstError(json: Record<string, unknown>) {
   return error && { reason: text(error.reason), field: text(error.field), message: text(error.message) }
 }
 
-/** undici wraps what went wrong in "fetch failed": the cause says more. */
+/** Of an address only the host is said: a redirect may have put anything behind it, or before it. */
 function describeError(error: unknown): string {
-  if (!(error instanceof Error)) return excerpt(typeof error === 'string' ? error : inspect(error))
+  return excerpt(nameError(error).replace(/\b(https?:\/\/)(?:[^\s/?#]*@)?([^\s/?#]*)\S*/gi, '$1$2'))
+}
+
+/** undici wraps what went wrong in "fetch failed": the cause says more. */
+function nameError(error: unknown): string {
+  if (!(error instanceof Error)) return typeof error === 'string' ? error : inspect(error)
   const cause = error.cause instanceof Error ? error.cause : undefined
   const code = (cause as NodeJS.ErrnoException | undefined)?.code
   if (cause)
-    return excerpt(
-      code && !cause.message.includes(code) ? `${code}: ${cause.message}` : cause.message || String(code),
-    )
-  return excerpt(`${error.name}: ${error.message}`)
+    return code && !cause.message.includes(code) ? `${code}: ${cause.message}` : cause.message || String(code)
+  return `${error.name}: ${error.message}`
 }
 
 function parseObject(body: string): Record<string, unknown> | undefined {

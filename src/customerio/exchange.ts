@@ -1,6 +1,7 @@
 import { CustomerIORequestError, type Region, RegionEU, RegionUS } from 'customerio-node'
 import type { Answer } from './answer.ts'
 import { classify, type Result } from './classify.ts'
+import { withoutQuotes, withoutSecrets } from './discreet.ts'
 import { GuardedDispatcher, keepAliveAgent } from './guarded-dispatcher.ts'
 
 /** What every client of customerio-node is made with. */
@@ -14,11 +15,16 @@ export interface ClientDefaults {
 
 /** One API's connection, through customerio-node. */
 export interface Exchange {
-  /** One call of a client of customerio-node. Resolves with what it came to, and does not reject. */
-  request(call: (defaults: ClientDefaults) => Promise<unknown>): Promise<Answer>
+  /**
+   * One call of a client of customerio-node. Resolves with what it came to, and does not reject.
+   *
+   * @param sent What each item of the call says: words that quote it are not kept.
+   */
+  request(call: (defaults: ClientDefaults) => Promise<unknown>, sent: readonly unknown[]): Promise<Answer>
   /** The same, with the answer's JSON where it was accepted. */
   requestJson(
     call: (defaults: ClientDefaults) => Promise<unknown>,
+    sent?: readonly unknown[],
   ): Promise<{ readonly answer: Answer; readonly json: unknown }>
   close(): Promise<void>
 }
@@ -31,11 +37,13 @@ export function regionOf(region: 'us' | 'eu' | undefined): Region {
 }
 
 /**
+ * @param secrets What goes out to prove who we are, in every form: struck out of what comes back.
  * @param url Of the region, path included: `https://track.customer.io/api/v1`.
  * @param origin Replaces the origin of `url`.
  * @param contentStatuses Which 4xx blame the content. Default: 400 and 422.
  */
 export function createExchange(
+  secrets: readonly string[],
   region: Region,
   url: string,
   origin: string | undefined,
@@ -45,7 +53,11 @@ export function createExchange(
   const root = origin === undefined ? url : `${new URL(origin).origin}${new URL(url).pathname}`
   const agent = keepAliveAgent(timeoutMs)
 
-  const requestJson: Exchange['requestJson'] = async (call) => {
+  const toAnswer = (received: Result, sent: readonly unknown[] = []): Answer => {
+    const result = withoutSecrets(received, secrets)
+    return withoutQuotes(classify(result, Date.now(), contentStatuses), result, sent)
+  }
+  const requestJson: Exchange['requestJson'] = async (call, sent) => {
     const dispatcher = new GuardedDispatcher(agent, new URL(root).origin)
     try {
       const json = await call({
@@ -57,14 +69,14 @@ export function createExchange(
         // Node's own type of a dispatcher is that of another undici version; the guard speaks to both.
         dispatcher: dispatcher as unknown as NonNullable<RequestInit['dispatcher']>,
       })
-      return { answer: classify(toResponse(json, dispatcher), Date.now(), contentStatuses), json }
+      return { answer: toAnswer(toResponse(json, dispatcher), sent), json }
     } catch (error) {
-      return { answer: classify(toResult(error, dispatcher), Date.now(), contentStatuses), json: undefined }
+      return { answer: toAnswer(toResult(error, dispatcher), sent), json: undefined }
     }
   }
   return {
     requestJson,
-    request: async (call) => (await requestJson(call)).answer,
+    request: async (call, sent) => (await requestJson(call, sent)).answer,
     close: () => agent.destroy(),
   }
 }

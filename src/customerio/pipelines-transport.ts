@@ -4,6 +4,7 @@ import { apiOf } from '../intent/operations.ts'
 import type { PipelinesIntent } from '../intent/pipelines.ts'
 import { jsonBytes } from '../intent/size.ts'
 import type { PipelinesCredentials } from './credentials.ts'
+import { formsOf } from './discreet.ts'
 import { createExchange, regionOf } from './exchange.ts'
 import { recordBody } from './record-body.ts'
 import { intentOf, refuseOperation, type StoredIntent } from './stored-intent.ts'
@@ -24,7 +25,13 @@ export function createPipelinesTransport(
   timeoutMs: number,
 ): Transport<PipelinesCall> {
   const region = regionOf(credentials.region)
-  const exchange = createExchange(region, region.pipelinesUrl, credentials.pipelinesUrl, timeoutMs)
+  const exchange = createExchange(
+    formsOf(credentials.pipelinesWriteKey),
+    region,
+    region.pipelinesUrl,
+    credentials.pipelinesUrl,
+    timeoutMs,
+  )
   const { pipelinesWriteKey } = credentials
   return {
     limits: {
@@ -34,12 +41,14 @@ export function createPipelinesTransport(
     },
     prepare: (row) => toItem(toPipelinesIntent(row), row),
     send: (items) =>
-      exchange.request((defaults) =>
-        perform(
-          // Otherwise it answers 200 to what is malformed or over a limit, and drops it.
-          new PipelinesClient(pipelinesWriteKey, { ...defaults, strictMode: true }),
-          items.map((item) => item.call),
-        ),
+      exchange.request(
+        (defaults) =>
+          perform(
+            // Otherwise it answers 200 to what is malformed or over a limit, and drops it.
+            new PipelinesClient(pipelinesWriteKey, { ...defaults, strictMode: true }),
+            items.map((item) => item.call),
+          ),
+        items.map(({ call }) => call),
       ),
     close: exchange.close,
   }

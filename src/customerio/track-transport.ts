@@ -2,6 +2,7 @@ import { type BatchOperation, TrackClient } from 'customerio-node'
 import { MAX_BATCH_BYTES, MAX_BATCH_COUNT, MAX_OPERATION_BYTES } from '../intent/limits.ts'
 import { jsonBytes } from '../intent/size.ts'
 import type { TrackCredentials } from './credentials.ts'
+import { formsOf } from './discreet.ts'
 import { createExchange, regionOf } from './exchange.ts'
 import type { TrackFormOptions, TrackV2Operation } from './operation.ts'
 import { recordBody } from './record-body.ts'
@@ -19,7 +20,13 @@ export function createTrackTransport(
   options: TrackFormOptions = {},
 ): Transport<TrackCall> {
   const region = regionOf(credentials.region)
-  const exchange = createExchange(region, region.trackUrl, credentials.trackUrl, timeoutMs)
+  const exchange = createExchange(
+    formsOf(credentials.trackApiKey, credentials.siteId),
+    region,
+    region.trackUrl,
+    credentials.trackUrl,
+    timeoutMs,
+  )
   return {
     limits: {
       count: MAX_BATCH_COUNT,
@@ -28,11 +35,13 @@ export function createTrackTransport(
     },
     prepare: (row) => toItem(toTrackCall(row, options)),
     send: (items) =>
-      exchange.request((defaults) =>
-        perform(
-          new TrackClient(credentials.siteId, credentials.trackApiKey, defaults),
-          items.map((item) => item.call),
-        ),
+      exchange.request(
+        (defaults) =>
+          perform(
+            new TrackClient(credentials.siteId, credentials.trackApiKey, defaults),
+            items.map((item) => item.call),
+          ),
+        items.map(({ call }) => call),
       ),
     close: exchange.close,
   }

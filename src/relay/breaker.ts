@@ -9,6 +9,7 @@ import {
   type SendOptions,
   type Unavailable,
 } from './breaker-policy.ts'
+import { SupersededError } from './superseded-error.ts'
 
 /** What the breaker tells the fleet through Postgres; resolves when it is written. */
 export interface BreakerStore {
@@ -180,13 +181,19 @@ export class DestinationBreaker {
     return this.#state === state ? send() : Promise.reject(new BrokenCircuitError())
   }
 
-  /** Undefined where the breaker opened before the request, or between it and its retry. */
+  /**
+   * Undefined where the breaker opened before the request, or between it and its retry, and where the answer is about
+   * settings that are no longer in force.
+   */
   async #execute(send: () => Promise<Answer>, how?: SendOptions): Promise<Answer | undefined> {
     try {
       return await this.#policy.execute(send, how)
     } catch (error) {
       if (error instanceof BrokenCircuitError) return undefined
-      throw error
+      if (!(error instanceof SupersededError)) throw error
+      // To cockatiel an error that it does not handle is a success of the probe: it counts anew.
+      if (this.#state === 'half_open') this.#policy = probePolicy(this.#settings)
+      return undefined
     }
   }
 

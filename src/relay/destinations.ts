@@ -1,3 +1,4 @@
+import type { Answer } from '../customerio/answer.ts'
 import { createAppTransport } from '../customerio/app-transport.ts'
 import { createBroadcastTransport } from '../customerio/broadcast-transport.ts'
 import { createPipelinesTransport } from '../customerio/pipelines-transport.ts'
@@ -11,6 +12,7 @@ import { Limiter } from './limiter.ts'
 import type { ResolvedWorkspace } from './options.ts'
 import { prepareRow } from './prepare.ts'
 import { recipientGuard } from './recipients.ts'
+import { SupersededError } from './superseded-error.ts'
 
 export type Api = 'track' | 'app' | 'broadcast' | 'pipelines'
 
@@ -112,11 +114,19 @@ export class Destinations {
     const requests = options.requestsPerSecond?.[api] ?? DEFAULT_LIMITS[api]
     const limiter = this.#limiter(name, requests)
     const bulkLimiter = this.#limiter(`${name}#bulk`, requests * BULK_SHARE)
+    const once = api === 'app' || api === 'broadcast'
     let retired = false
     return {
       name,
-      transport,
-      once: api === 'app' || api === 'broadcast',
+      transport: {
+        ...transport,
+        send: async (items) => {
+          const answer = await transport.send(items)
+          if (retired && concernsSettings(answer, once)) throw new SupersededError(name)
+          return answer
+        },
+      },
+      once,
       prepare: (row) => prepareRow(transport, { maxAgeSeconds: options.maxAgeSeconds, allows }, row),
       takeTurn: async (bulk) =>
         retired ? RETIRED_WAIT_MS : (bulk && (await bulkLimiter.take())) || limiter.take(),
@@ -133,6 +143,15 @@ export class Destinations {
         : { requests: 1, perMs: 1_000 / requestsPerSecond }
     return new Limiter(limit, (count) => takeTokens(this.#db, name, count, limit))
   }
+}
+
+/**
+ * A refused key and a host that fails say nothing of the settings that have come since: they must neither pause nor
+ * open the breaker for them. What must not be sent twice keeps its answer unless nothing was taken.
+ */
+function concernsSettings(answer: Answer, once: boolean): boolean {
+  if (answer.kind === 'credential') return true
+  return answer.kind === 'unavailable' && (!once || answer.outcome === 'not_applied')
 }
 
 function transportsOf(options: ResolvedWorkspace, timeoutMs: number): Partial<Record<Api, () => Transport>> {

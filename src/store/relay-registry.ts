@@ -19,13 +19,21 @@ export async function reportRelay(db: Database, relay: RelayIdentity): Promise<v
   )
 }
 
-/** Takes the relay out of the fleet and gives back whatever it still held. */
+/**
+ * Takes the relay out of the fleet and gives back whatever it still held. A probe, too: nobody else could try a
+ * destination that half-opened before its lease had run out.
+ */
 export async function removeRelay(db: Database, relayId: string): Promise<void> {
+  const q = db.names.q
   await db.query(
     `WITH lanes AS (
-       UPDATE ${db.names.q}.lanes SET relay_id = NULL, taken_at = NULL WHERE relay_id = $1
+       UPDATE ${q}.lanes SET relay_id = NULL, taken_at = NULL WHERE relay_id = $1
+     ), relay AS (
+       DELETE FROM ${q}.relays WHERE relay_id = $1
+     ), probe AS (
+       UPDATE ${q}.breakers SET probe_until = clock_timestamp() WHERE probe_relay = $1 RETURNING 1
      )
-     DELETE FROM ${db.names.q}.relays WHERE relay_id = $1`,
-    [relayId],
+     SELECT pg_notify($2, 'breaker') FROM probe LIMIT 1`,
+    [relayId, db.names.channel],
   )
 }

@@ -1,0 +1,164 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
+import { everyApi, type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
+import { type RelayProcess, startRelayProcess } from '../support/relay-process.ts'
+import { accountFor, breakerState, findings, transitions } from './support/account.ts'
+import { type Gateway, type Intercepted, type Passage, startGateway } from './support/gateway.ts'
+
+/*
+ * Guards the row in `outbox.breakers`, which makes the breaker one for the fleet. Switched off, and seen to fail:
+ * - `acquireProbe` letting in whoever asks while it is half-open: two requests under way;
+ * - the rows not read: whole batches of other relays beside the probe, and requests of restarted ones before it is due;
+ * - a probe with the whole batch: 30 intents in place of 1;
+ * - the probe not given back in `removeRelay`: the next relay waits for its lease;
+ * - no look at the state before each attempt (`#sendIfLet`): a batch of another relay is tried again, and its lane stays at work.
+ */
+
+let h: Harness
+let gateway: Gateway
+const relays: RelayProcess[] = []
+beforeEach(async () => {
+  h = await startHarness({ sequenceOf: stepOf })
+  gateway = await startGateway(h.fake)
+})
+afterEach(async () => {
+  await killAll()
+  await gateway.close()
+  await h.close()
+})
+
+const start = async (count: number, ...flags: string[]) => {
+  const started = Array.from({ length: count }, () => startRelayProcess(h.db.url, gateway.url, ...flags))
+  for (const relay of await Promise.all(started)) relays.push(relay)
+}
+const killAll = async () => {
+  const running = relays.splice(0).filter(({ child }) => child.exitCode === null && child.signalCode === null)
+  await Promise.all(running.map((relay) => relay.kill('SIGKILL')))
+}
+const all = (to: string) =>
+  relays.every(({ log }) => log.some((line) => line.message === 'breaker changed' && line.to === to))
+const lanesWorked = async () =>
+  (await h.db.rows("SELECT 1 FROM outbox_pgboss.job WHERE state = 'active'")).length
+const untilNoLaneIsWorked = () =>
+  eventually('every lane to be handed back', async () => (await lanesWorked()) === 0)
+
+/** Every relay has said that it is open, and no lane is worked any more: what was under way has ended. */
+const seenOpenByAll = () =>
+  eventually('all to see it open', async () => {
+    return all('open') && (await lanesWorked()) === 0 && gateway.inFlight === 0
+  })
+const people = (count: number) => Array.from({ length: count }, (_, n) => track(`u${n % 60}`, n))
+const beside = (one: Passage) =>
+  gateway.passages.filter(
+    (other) =>
+      other !== one && other.startedAt < Number(one.endedAt) && Number(other.endedAt) > one.startedAt,
+  )
+
+test('16: four relays: the breaker opens for all, one request at a time is under way while it is half-open, it closes for all', async () => {
+  // Few lanes each, so that all four have one at hand when the probe is due.
+  await start(4, '--lanes', '3', '--breaker-half-open-after', '0.8', '--breaker-max-half-open-after', '0.8')
+  const recover = h.fake.misbehave({ kind: 'outage' })
+  const ids = await h.enqueue(...people(600))
+  await eventually(
+    'all four to see it open, and the last answer',
+    () => all('open') && gateway.inFlight === 0,
+  )
+  const mark = gateway.passages.length
+  h.fake.latencyMs = 60 // long enough for a second prober to be seen beside the first
+  await eventually(
+    'failed probes',
+    () => gateway.passages.slice(mark).filter(({ status }) => status === 503).length >= 2,
+  )
+  recover()
+  await eventually('all four to see it closed', () => all('closed'))
+  await h.drained()
+
+  const probes = gateway.passages.slice(mark)
+  const third = probes.findIndex(
+    (_, n) => probes.slice(0, n + 1).filter(({ status }) => status === 200).length === 3,
+  )
+  for (const probe of probes.slice(0, third + 1)) {
+    expect(beside(probe)).toEqual([])
+    // An outage is no time for a batch: one intent, too.
+    expect(JSON.parse(probe.body.toString()).batch).toHaveLength(1)
+  }
+  expect((await transitions(h)).filter((t) => t === 'half_open>closed')).toHaveLength(1)
+  expect((await transitions(h)).filter((t) => t === 'closed>open')).toHaveLength(1)
+  const [opened] = await h.db.rows(
+    'SELECT reason, relay_id FROM outbox.breaker_transitions ORDER BY ordinal LIMIT 1',
+  )
+  expect(opened).toEqual({ reason: expect.stringContaining('503'), relay_id: expect.any(String) })
+  expect(await accountFor(h, ids)).toMatchObject({ delivered: 600, dead: 0 })
+  expect(h.fake.counts).toMatchObject({ applied: 600, duplicates: 0, outOfOrder: 0 })
+  expect(await findings(h, ids)).toEqual([])
+})
+
+test('16: it stays open when every relay is killed and others start: none sends before the probe is due', async () => {
+  const flags = ['--breaker-half-open-after', '7', '--breaker-max-half-open-after', '7']
+  await start(2, ...flags)
+  h.fake.misbehave({ kind: 'outage' })
+  const ids = await h.enqueue(...people(200))
+  await seenOpenByAll() // a lane whose relay died within its turn would wait for the heartbeat: another scenario
+  const before = await breakerState(h)
+  await killAll()
+  h.fake.behave()
+  const mark = gateway.passages.length
+  await start(2, ...flags)
+  ids.push(...(await h.enqueue(...people(50))))
+  await eventually('the new ones to see it open', () => all('open'))
+  expect(gateway.passages).toHaveLength(mark)
+  expect((await breakerState(h))?.retry_at).toEqual(before?.retry_at)
+  await h.drained()
+  const sent = h.fake.requests.recent
+    .filter(({ status }) => status === 200)
+    .map(({ receivedAt }) => receivedAt)
+  expect(Math.min(...sent)).toBeGreaterThanOrEqual(Number(before?.retry_at))
+  expect(await transitions(h)).toEqual(['closed>open', 'open>half_open', 'half_open>closed'])
+  expect(await accountFor(h, ids)).toMatchObject({ delivered: 250, dead: 0 })
+  expect(h.fake.counts).toMatchObject({ duplicates: 0 })
+  expect(await findings(h, ids)).toEqual([])
+})
+
+test('16: a relay that stops while it probes hands the probe on: the next one need not wait for its lease', async () => {
+  const first = await h.relay({
+    breaker: { failures: 1, successes: 3, halfOpenAfterMs: 200, maxHalfOpenAfterMs: 200 },
+  })
+  h.fake.misbehave({ kind: 'outage', times: 1 })
+  const ids = await h.enqueue(track('u1', 1))
+  await h.drained() // one success of three
+  expect(await breakerState(h)).toMatchObject({ state: 'half_open' })
+  await first.stop()
+  await h.relay()
+  ids.push(...(await h.enqueue(...people(200))))
+  await h.drained(15_000) // a lease is 30 s
+  expect(await breakerState(h)).toMatchObject({ state: 'closed' })
+  expect(await findings(h, ids)).toEqual([])
+})
+
+test('16: a relay whose request fails after another one has opened it does not retry', async () => {
+  const [here, there] = await h.db.rows<{ id: string }>(
+    `SELECT DISTINCT ON (outbox.lane_of('default/track', 'p' || n, 'normal')) 'p' || n AS id FROM generate_series(1, 99) n`,
+  )
+  const never = { successes: 3, halfOpenAfterMs: 3_600_000, maxHalfOpenAfterMs: 3_600_000 }
+  const settings = {
+    customerio: everyApi(gateway),
+    requestTimeoutMs: 20_000,
+    retry: { attempts: 2, initialDelayMs: 5 },
+  }
+  const held: Intercepted[] = []
+  gateway.intercept((intercepted) => held.push(intercepted))
+  const busy = await h.relay({ ...settings, lanes: 1, breaker: { failures: 5, ...never } })
+  const states: string[] = []
+  busy.on('breaker', ({ to }) => states.push(to))
+  const ids = await h.enqueue(track(here?.id ?? '', 1))
+  await eventually('its request', () => held.length === 1)
+  await h.relay({ ...settings, breaker: { failures: 1, ...never } })
+  ids.push(...(await h.enqueue(track(there?.id ?? '', 1))))
+  await eventually('a request of the other', () => held.length === 2)
+  held[1]?.response.writeHead(503).end()
+  await eventually('the word of it', () => states.includes('open'))
+  held[0]?.response.writeHead(503).end()
+  await untilNoLaneIsWorked()
+  expect(gateway.passages).toHaveLength(2)
+  expect(await accountFor(h, ids)).toEqual({ delivered: 0, dead: 0, pending: 2, attempts: 0 })
+})

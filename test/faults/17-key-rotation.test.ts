@@ -1,0 +1,207 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { startCli } from '../support/cli.ts'
+import { eventually } from '../support/eventually.ts'
+import { type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
+import { accountFor, breakerState, findings, transitions } from './support/account.ts'
+import { type Gateway, type Intercepted, startGateway } from './support/gateway.ts'
+
+/*
+ * Guards the pause, `probeNow` and `SupersededError`. Switched off, and seen to fail:
+ * - 401 classified as `unavailable`: it opens, and never says paused;
+ * - no `probeNow` after a change: nothing is sent before the probe is due;
+ * - late answers to old settings not told apart (`concernsSettings`): paused for 30 s, or open for the hour of the test;
+ * - a refused probe with an old key left to count: closed after two successes in place of three.
+ */
+
+let h: Harness
+let gateway: Gateway
+let folder: string
+const ended: (() => unknown)[] = []
+beforeEach(async () => {
+  h = await startHarness({ sequenceOf: stepOf })
+  gateway = await startGateway(h.fake)
+  folder = await mkdtemp(path.join(tmpdir(), 'outbox-key-'))
+})
+afterEach(async () => {
+  for (const end of ended.splice(0)) end()
+  await gateway.close()
+  await h.close()
+  await rm(folder, { recursive: true })
+})
+
+const people = (count: number) => Array.from({ length: count }, (_, n) => track(`u${n % 20}`, n))
+
+/** The command line's relay, its key in a file. */
+async function startRelay(halfOpenAfter: string) {
+  const config = path.join(folder, 'relay.json')
+  const key = (text: string) => writeFile(path.join(folder, 'key'), text)
+  await key('the-old-key')
+  await writeFile(path.join(folder, 'site'), 'site')
+  const site = { siteId: { file: 'site' }, trackApiKey: { file: 'key' }, trackUrl: gateway.url }
+  await writeFile(config, JSON.stringify({ workspaces: { default: site } }))
+  const relay = startCli(
+    [
+      'relay',
+      '--no-check-region',
+      '--config',
+      config,
+      '--host',
+      '127.0.0.1',
+      '--port',
+      '0',
+      '--breaker-half-open-after',
+      halfOpenAfter,
+    ],
+    { DATABASE_URL: h.db.url },
+  )
+  ended.push(() => relay.child.kill('SIGKILL'))
+  const [, port] = await relay.printed(/"port":(\d+),"message":"listening"/)
+  await relay.printed(/"message":"started"/)
+  const health = async () => {
+    const answer = await fetch(`http://127.0.0.1:${port}/health/customerio`)
+    return { status: answer.status, body: (await answer.json()) as Record<string, unknown> }
+  }
+  return { relay, key, health }
+}
+
+async function untilReported({ relay, health }: Awaited<ReturnType<typeof startRelay>>) {
+  await relay.printed(/"to":"paused","message":"breaker changed"/)
+  const row = await eventually('the row', () => breakerState(h)) // the log line comes before it is written
+  expect(row.last_error).toContain('401')
+  const [view] = await h.db.rows<{ status: string; reasons: string[] }>('SELECT * FROM outbox.health')
+  expect(view).toMatchObject({ status: 'degraded' })
+  expect(view?.reasons.join()).toMatch(/default\/track is (paused|half_open) .*401/)
+  await eventually('the endpoint to say it', async () => (await health()).status === 503)
+}
+
+test('17: a key that was rotated pauses the destination, is reported, buries nothing, and resumes by itself when it is right', async () => {
+  h.fake.credentials = { siteId: 'site', apiKey: 'the-old-key' }
+  const relay = await startRelay('0.3')
+  h.fake.credentials = { siteId: 'site', apiKey: 'the-new-key' }
+  const ids = await h.enqueue(...people(300))
+  await untilReported(relay)
+  await eventually(
+    'refused probes',
+    async () => (await transitions(h)).filter((t) => t === 'half_open>paused').length >= 3,
+  )
+  expect(await transitions(h)).not.toContain('half_open>closed')
+  expect(await accountFor(h, ids)).toEqual({ delivered: 0, dead: 0, pending: 300, attempts: 0 })
+  h.fake.credentials = { siteId: 'site', apiKey: 'the-old-key' } // put right on their side
+  await h.drained()
+  expect(h.fake.counts).toMatchObject({ applied: 300, duplicates: 0, outOfOrder: 0 })
+  expect(await findings(h, ids)).toEqual([])
+  await eventually('health', async () => (await relay.health()).status === 200)
+  await relay.relay.printed(/"to":"closed","message":"breaker changed"/)
+})
+
+test('17: a new key in the settings is tried at once, not when the next probe is due', async () => {
+  h.fake.credentials = { siteId: 'site', apiKey: 'the-new-key' }
+  const relay = await startRelay('3600')
+  const ids = await h.enqueue(...people(300))
+  await untilReported(relay)
+  const due = (await breakerState(h))?.retry_at
+  await relay.key('the-new-key')
+  await h.drained()
+  const sent = h.fake.requests.recent
+    .filter(({ status }) => status === 200)
+    .map(({ receivedAt }) => receivedAt)
+  expect(Math.min(...sent)).toBeLessThan(Number(due))
+  expect(await accountFor(h, ids)).toMatchObject({ delivered: 300, dead: 0 })
+  expect(h.fake.counts).toMatchObject({ applied: 300, duplicates: 0, outOfOrder: 0 })
+  expect(await findings(h, ids)).toEqual([])
+})
+
+const workspace = (trackApiKey: string) => ({ siteId: 'site', trackApiKey, trackUrl: gateway.url })
+/** A breaker that stays as it is for an hour. */
+const PATIENT = {
+  breaker: { failures: 5, successes: 3, halfOpenAfterMs: 3_600_000, maxHalfOpenAfterMs: 3_600_000 },
+}
+
+/** Keeps the requests that carry the old key until `answer` is called. */
+function holdBackOldKey() {
+  const old = `Basic ${Buffer.from('site:the-old-key').toString('base64')}`
+  const held: Intercepted[] = []
+  gateway.intercept((intercepted) => {
+    if (intercepted.passage.authorization !== old) return 'pass on'
+    held.push(intercepted)
+  })
+  const answer = (status: number, body: string) => {
+    for (const { response } of held.splice(0))
+      response.writeHead(status, { 'content-type': 'application/json' }).end(body)
+  }
+  return { held, answer }
+}
+
+test.each([
+  ['401', 401, '{"meta":{"error":"Unauthorized request"}}'],
+  ['503', 503, '{"meta":{"error":"gone"}}'],
+])(
+  '17: a late %s to the old key neither pauses nor opens the breaker once the new key is in force',
+  async (_, status, body) => {
+    const { held, answer } = holdBackOldKey()
+    const relay = await h.relay({
+      workspaces: { default: workspace('the-old-key') },
+      ...PATIENT,
+      requestTimeoutMs: 20_000,
+    })
+    const ids = await h.enqueue(...people(300))
+    await eventually('a request of every lane that has work', async () => {
+      const lanes = await h.db.rows('SELECT DISTINCT lane FROM outbox.intents')
+      return held.length === lanes.length
+    })
+    await relay.updateWorkspaces({ default: workspace('the-new-key') })
+    answer(status, body)
+    await h.drained()
+    expect(await transitions(h)).toEqual([])
+    expect(await accountFor(h, ids)).toMatchObject({ delivered: 300, dead: 0 })
+    expect(h.fake.counts).toMatchObject({ applied: 300, duplicates: 0, outOfOrder: 0 })
+    expect(await findings(h, ids)).toEqual([])
+  },
+)
+
+test('17: a probe with the old key that is refused after the change is followed by one with the new key, at once', async () => {
+  const { held, answer } = holdBackOldKey()
+  await h.db.rows(
+    `INSERT INTO outbox.breakers (destination, state, opened_at, retry_at, last_error)
+     VALUES ('default/track', 'paused', now(), now(), '401: x')`,
+  )
+  const relay = await h.relay({
+    workspaces: { default: workspace('the-old-key') },
+    ...PATIENT,
+    requestTimeoutMs: 20_000,
+  })
+  const ids = await h.enqueue(...people(300))
+  await eventually('the probe', () => held.length === 1)
+  await relay.updateWorkspaces({ default: workspace('the-new-key') })
+  answer(401, '{}')
+  await h.drained()
+  expect(await transitions(h)).toEqual(['paused>half_open', 'half_open>closed'])
+  // Three successes close it: the refused one was none.
+  expect(gateway.passages.filter(({ body }) => JSON.parse(body.toString()).batch.length === 1)).toHaveLength(
+    4,
+  )
+  expect(await accountFor(h, ids)).toMatchObject({ delivered: 300, dead: 0 })
+})
+
+test('17: a message under way with the old key when it is changed is sent once', async () => {
+  h.fake.credentials = { appApiKey: 'the-new-key' }
+  const held: Intercepted[] = []
+  gateway.intercept((intercepted) => {
+    if (intercepted.passage.authorization === 'Bearer the-new-key') return 'pass on'
+    held.push(intercepted)
+  })
+  const app = (appApiKey: string) => ({ default: { appApiKey, appUrl: gateway.url } })
+  const relay = await h.relay({ workspaces: app('the-old-key'), ...PATIENT, requestTimeoutMs: 20_000 })
+  const message = { to: 'u1@example.com', identifiers: { id: 'u1' }, transactional_message_id: 1 }
+  const ids = await h.enqueue({ operation: 'sendEmail', message })
+  await eventually('the request', () => held.length === 1)
+  await relay.updateWorkspaces(app('the-new-key'))
+  await held[0]?.forward() // refused
+  await h.drained()
+  expect(h.fake.sends).toHaveLength(1)
+  expect(await transitions(h, 'default/app')).toEqual([])
+  expect(await accountFor(h, ids)).toMatchObject({ delivered: 1, dead: 0 })
+})

@@ -1,0 +1,62 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
+import { type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
+import { accountFor, breakerState, findings, transitions } from './support/account.ts'
+
+/*
+ * Guards two things of which one would do: the filter of the probe's policy (`isNoSuccess`), and the first line of
+ * `#settleProbe`. With the filter alone reduced to `unavailable` the tests still pass; with that line taken out as well, 401 and
+ * 403 close the breaker: 20 intents in a refused request in place of 1, and no pause.
+ */
+
+let h: Harness
+beforeEach(async () => {
+  h = await startHarness({ sequenceOf: stepOf })
+})
+afterEach(() => h.close())
+
+test.each([401, 403] as const)(
+  '18: %d as the answer to a half-open probe does not close the breaker',
+  async (status) => {
+    await h.relay()
+    const recover = h.fake.misbehave({ kind: 'outage' })
+    const ids = await h.enqueue(...Array.from({ length: 200 }, (_, n) => track(`u${n % 20}`, n)))
+    await eventually(
+      'a failed probe',
+      async () => (await transitions(h)).filter((t) => t === 'half_open>open').length >= 1,
+    )
+    // It is back, and refuses the key: as many times as successes would close the breaker, and more.
+    h.fake.misbehave({ kind: 'unauthorized', status })
+    recover()
+    await eventually('refused probes', async () => (h.fake.requests.byStatus[status] ?? 0) >= 5)
+    const requests = h.fake.requests.recent.filter((request) => request.status === status)
+    for (const { operations } of requests) expect(operations).toBe(1) // probes only: no lane was let go
+    expect(await transitions(h)).not.toContain('half_open>closed')
+    expect(await transitions(h)).toContain('half_open>paused')
+    expect(await breakerState(h)).toMatchObject({ last_error: expect.stringContaining(String(status)) })
+    expect(await accountFor(h, ids)).toEqual({ delivered: 0, dead: 0, pending: 200, attempts: 0 })
+
+    h.fake.behave()
+    await h.drained()
+    expect((await transitions(h)).at(-1)).toBe('half_open>closed')
+    expect(h.fake.counts).toMatchObject({ applied: 200, duplicates: 0, outOfOrder: 0 })
+    expect(await findings(h, ids)).toEqual([])
+  },
+)
+
+test('18: 401 after two successful probes does not close it, and the count begins again', async () => {
+  await h.relay()
+  const recover = h.fake.misbehave({ kind: 'outage' })
+  const ids = await h.enqueue(...Array.from({ length: 200 }, (_, n) => track(`u${n % 20}`, n)))
+  await eventually('it to open', async () => (await transitions(h)).includes('closed>open'))
+  // Two probes pass, the third one is refused, and again.
+  let probes = 0
+  h.fake.misbehave({ kind: 'unauthorized', match: () => ++probes % 3 === 0 && probes <= 9 })
+  recover()
+  await h.drained()
+  const refused = (await transitions(h)).filter((t) => t === 'half_open>paused')
+  expect(refused).toHaveLength(3)
+  expect((await transitions(h)).filter((t) => t === 'half_open>closed')).toHaveLength(1)
+  expect(h.fake.counts).toMatchObject({ applied: 200, duplicates: 0, outOfOrder: 0 })
+  expect(await findings(h, ids)).toEqual([])
+})

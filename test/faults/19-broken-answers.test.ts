@@ -1,0 +1,110 @@
+import { expect, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
+import { everyApi, startHarness, stepOf, track } from '../support/relay-harness.ts'
+import { accountFor, breakerState, findings } from './support/account.ts'
+import { type Intercepted, startGateway } from './support/gateway.ts'
+
+/*
+ * Guards `classify`, and the timeout of the whole exchange. Switched off, and seen to fail:
+ * - a timeout of ten minutes for the whole, those for the head and for each pause left: the dripping answer never ends;
+ * - a 2xx that is not JSON accepted: the events of the first request are lost.
+ */
+
+const JSON_TYPE = { 'content-type': 'application/json' }
+type Break = (intercepted: Intercepted) => void
+
+const BROKEN: readonly (readonly [string, RegExp, Break])[] = [
+  [
+    'HTML 502',
+    /^502: .*Bad Gateway/,
+    ({ response }) =>
+      response.writeHead(502, { 'content-type': 'text/html' }).end('<html>Bad Gateway</html>'),
+  ],
+  [
+    'JSON that is cut off, in full length',
+    /answer is not JSON/,
+    ({ response }) => response.writeHead(207, JSON_TYPE).end('{"errors":[{"batch_index":0,"rea'),
+  ],
+  [
+    'JSON that is cut off with its connection',
+    /other side closed|terminated|aborted/,
+    ({ response }) => {
+      response.writeHead(200, { ...JSON_TYPE, 'content-length': '100' }).write('{"errors":[')
+      response.socket?.end()
+    },
+  ],
+  ['200 with garbage', /answer is not JSON/, ({ response }) => response.writeHead(200).end('OK\0\u{1f4a5}')],
+  [
+    '200 with an error that belongs to nothing',
+    /speaks of an error/,
+    ({ response }) => response.writeHead(200, JSON_TYPE).end('{"meta":{"error":"sorry"}}'),
+  ],
+  [
+    'an answer that drips for ever',
+    /TimeoutError/,
+    ({ response }) => {
+      response.writeHead(200, JSON_TYPE).write('{')
+      // Never a pause that would be long for one: only the whole takes too long.
+      const drip = setInterval(() => response.write(' '), 50)
+      response.on('close', () => clearInterval(drip))
+    },
+  ],
+  ['a black hole', /TimeoutError/, () => {}],
+  ['a connection that is closed without a word', /other side closed/, ({ request }) => request.socket.end()],
+  [
+    'a protocol that is not HTTP',
+    /HTTP|Parse/,
+    ({ request }) => request.socket.end('220 smtp.example.com ESMTP\r\n'),
+  ],
+]
+
+// Each waits for its lane's backoff: side by side, with a database each.
+test.concurrent.each(BROKEN)(
+  '19: %s: within the timeout, classified, nothing lost, nothing applied twice',
+  async (_, words, breakIt) => {
+    const h = await startHarness({ sequenceOf: stepOf })
+    const gateway = await startGateway(h.fake)
+    // Twice: once before Customer.io has it, once after it was applied.
+    const broken: Intercepted[] = []
+    gateway.intercept(async (intercepted) => {
+      if (broken.push(intercepted) > 2) return intercepted.forward()
+      if (broken.length === 2) await apply(h.fake.url, intercepted)
+      breakIt(intercepted)
+    })
+    try {
+      const ids = await h.enqueue(...[1, 2, 3].map((n) => track('u1', n)))
+      await h.relay({ customerio: everyApi(gateway), requestTimeoutMs: 400 })
+      await h.drained()
+      // The relay has hung up: without a timeout the dripping and the silent ones would be under way for ever.
+      await eventually('both to be given up', () =>
+        broken.every(({ passage }) => passage.endedAt !== undefined),
+      )
+      expect(await accountFor(h, ids)).toEqual({ delivered: 3, dead: 0, pending: 0, attempts: 0 })
+      expect(await findings(h, ids)).toEqual([])
+      expect(h.fake.applied.map(({ body }) => stepOf(body as never))).toEqual([1, 2, 3])
+      // Sent a third time with the ids and the bodies of the second, which had been applied.
+      expect(h.fake.duplicates.map(({ sameBody }) => sameBody)).toEqual([true, true, true])
+      expect(gateway.passages.map(({ body }) => body.toString())).toEqual(
+        Array(3).fill(broken[0]?.passage.body.toString()),
+      )
+      // The destination's fault: counted, in its own words, and forgotten after the success.
+      expect(await breakerState(h)).toMatchObject({
+        state: 'closed',
+        failure_count: 0,
+        last_error: expect.stringMatching(words),
+      })
+    } finally {
+      await gateway.close()
+      await h.close()
+    }
+  },
+)
+
+/** Customer.io takes it, whatever the relay gets to see. */
+async function apply(url: string, { passage }: Intercepted): Promise<void> {
+  await fetch(url + passage.path, {
+    method: 'POST',
+    headers: { authorization: passage.authorization ?? '', 'content-type': 'application/json' },
+    body: passage.body.toString(),
+  })
+}

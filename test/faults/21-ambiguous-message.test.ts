@@ -1,0 +1,59 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { email, type Harness, startHarness } from '../support/relay-harness.ts'
+import { accountFor } from './support/account.ts'
+
+/*
+ * Guards what is known of a request that failed on its way. Switched off, and seen to fail:
+ * - every failure without an answer counted as `not_applied`: a message that was taken is sent again, and none is parked;
+ * - `onAmbiguous` not asked: what was to be sent again is parked.
+ */
+
+let h: Harness
+beforeEach(async () => {
+  h = await startHarness()
+})
+afterEach(() => h.close())
+
+const relay = () => h.relay({ requestTimeoutMs: 300 })
+
+// Whether Customer.io had taken it when the time was over cannot be told apart from outside.
+const ENDS = [
+  ['after it was taken', 'apply'],
+  ['before it was taken', 'before'],
+] as const
+
+test.each(ENDS)(
+  '21: a message times out %s: by default it is requested once and parked as ambiguous',
+  async (_, after) => {
+    h.fake.misbehave({ kind: 'hang', after, times: 1 })
+    const ids = await h.enqueue(email('u1', 1), email('u1', 2), email('u2', 1))
+    await relay()
+    await h.drained()
+    expect(h.fake.requests.total).toBe(3)
+    expect(h.fake.sends).toHaveLength(after === 'apply' ? 3 : 2)
+    expect(await accountFor(h, ids)).toMatchObject({ delivered: 2, dead: 1, pending: 0 })
+    const dead = await h.db.rows(
+      'SELECT reason, requested_at IS NOT NULL AS requested, message FROM outbox.dead_letters',
+    )
+    expect(dead).toEqual([
+      {
+        reason: 'ambiguous',
+        requested: true,
+        message: expect.stringMatching(/^it may have been sent, .*TimeoutError/),
+      },
+    ])
+  },
+)
+
+test.each(ENDS)(
+  '21: a message times out %s: with onAmbiguous resend it is sent again, in its turn',
+  async (_, after) => {
+    h.fake.misbehave({ kind: 'hang', after, times: 1 })
+    const ids = await h.enqueueWith({ onAmbiguous: 'resend' }, email('u1', 1), email('u1', 2))
+    await relay()
+    await h.drained()
+    const sent = h.fake.sends.map(({ body }) => (body.message_data as { n: number }).n)
+    expect(sent).toEqual(after === 'apply' ? [1, 1, 2] : [1, 2])
+    expect(await accountFor(h, ids)).toMatchObject({ delivered: 2, dead: 0, pending: 0 })
+  },
+)

@@ -1,0 +1,99 @@
+import type { Harness } from '../../support/relay-harness.ts'
+import { describeFindings, judge, uuidOf } from './oracle.ts'
+
+/** Where every intent of a database is, as a second connection sees it. */
+export interface Account {
+  readonly delivered: number
+  readonly dead: number
+  readonly pending: number
+  /** The sum of what was charged to those that wait. */
+  readonly attempts: number
+}
+
+/**
+ * Counts each of the committed ids once. Throws where one is nowhere, or in two places: committed must be within
+ * delivered ∪ dead-lettered ∪ pending.
+ */
+export async function accountFor(h: Pick<Harness, 'db'>, ids: readonly string[]): Promise<Account> {
+  const rows = await h.db.rows<{
+    id: string
+    delivered: number
+    dead: number
+    pending: number
+    attempts: number
+  }>(
+    `SELECT id,
+            (SELECT count(*) FROM outbox.delivered d WHERE d.id = c.id)::int AS delivered,
+            (SELECT count(*) FROM outbox.dead_letters l WHERE l.id = c.id)::int AS dead,
+            (SELECT count(*) FROM outbox.intents i WHERE i.id = c.id)::int AS pending,
+            (SELECT coalesce(sum(i.attempts), 0) FROM outbox.intents i WHERE i.id = c.id)::int AS attempts
+     FROM unnest($1::uuid[]) AS c(id)`,
+    [ids],
+  )
+  const wrong = rows.filter(({ delivered, dead, pending }) => delivered + dead + pending !== 1)
+  if (wrong.length > 0) throw new Error(`not in exactly one place: ${JSON.stringify(wrong.slice(0, 5))}`)
+  const sum = (of: keyof Account) => rows.reduce((total, row) => total + row[of], 0)
+  return {
+    delivered: sum('delivered'),
+    dead: sum('dead'),
+    pending: sum('pending'),
+    attempts: sum('attempts'),
+  }
+}
+
+/**
+ * What the oracle finds wrong with the events of these ids, in the order of their commits: lost, out of order, applied
+ * twice, sent again changed. An event is known by the id that it carries. Empty where every promise held.
+ */
+export async function findings(
+  { db, fake }: Pick<Harness, 'db' | 'fake'>,
+  ids: readonly string[],
+): Promise<string[]> {
+  const idsOf = async (table: string) =>
+    (await db.rows<{ id: string }>(`SELECT id FROM outbox.${table}`)).map(({ id }) => id)
+  const [pending, deadLettered] = [await idsOf('intents'), await idsOf('dead_letters')]
+  const received = <Operation extends { ulid: string | undefined }>(operation: Operation) => {
+    const ref = operation.ulid === undefined ? undefined : uuidOf(operation.ulid)
+    return { ...operation, body: { attributes: { ref } } }
+  }
+  const people = new Map(fake.applied.map(({ ulid, personKey }) => [ulid && uuidOf(ulid), personKey]))
+  const written = ids.map((id, position) => ({
+    ref: id,
+    person: people.get(id) ?? '',
+    position,
+    id,
+    isEvent: true,
+  }))
+  return describeFindings(
+    judge({
+      written,
+      acknowledged: new Set(ids),
+      rolledBack: new Set(),
+      pending,
+      deadLettered,
+      applied: fake.applied.map(received),
+      duplicates: fake.duplicates.map(received),
+    }),
+  )
+}
+
+/** `closed>open`, in the order in which they were written down. */
+export async function transitions(h: Pick<Harness, 'db'>, destination = 'default/track'): Promise<string[]> {
+  const rows = await h.db.rows<{ t: string }>(
+    `SELECT from_state || '>' || to_state AS t FROM outbox.breaker_transitions WHERE destination = $1 ORDER BY ordinal`,
+    [destination],
+  )
+  return rows.map(({ t }) => t)
+}
+
+/** The row of the view, as a person on call sees it. */
+export async function breakerState(h: Pick<Harness, 'db'>, destination = 'default/track') {
+  const [row] = await h.db.rows<{
+    state: string
+    failure_count: number
+    last_error: string | null
+    opened_at: Date | null
+    retry_at: Date | null
+  }>('SELECT * FROM outbox.breaker_state WHERE destination = $1', [destination])
+  return row
+}
