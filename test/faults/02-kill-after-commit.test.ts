@@ -16,6 +16,7 @@ test('2: kill -9 after COMMIT, before any wake-up: sent by the next relay\u2019s
   await eventually('the relay to sleep', async () => (await idleFlag()) === '2')
   const heard: string[] = []
   const listener = new pg.Client({ connectionString: s.db.url })
+  listener.on('error', () => {}) // the statement says it
   await listener.connect()
   listener.on('notification', ({ payload }) => heard.push(payload ?? ''))
   await listener.query('LISTEN "outbox:wake"')

@@ -18,8 +18,17 @@ export interface TestDatabase {
 export async function createTestDatabase(kind: 'migrated' | 'empty' = 'migrated'): Promise<TestDatabase> {
   const name = `outbox_test_${randomBytes(6).toString('hex')}`
   const template = kind === 'migrated' ? inject('templateDatabase') : 'template0'
-  await onServer(`CREATE DATABASE "${name}" TEMPLATE "${template}"`)
-  const url = new URL(inject('serverUrl'))
+  return openTestDatabase(inject('serverUrl'), name, template)
+}
+
+/** The same on any server. */
+export async function openTestDatabase(
+  serverUrl: string,
+  name: string,
+  template: string,
+): Promise<TestDatabase> {
+  await onServer(serverUrl, `CREATE DATABASE "${name}" TEMPLATE "${template}"`)
+  const url = new URL(serverUrl)
   url.pathname = `/${name}`
   const pool = new pg.Pool({ connectionString: url.toString(), max: 20 })
   pool.on('error', () => {}) // a test may end the server's connections
@@ -48,14 +57,14 @@ export async function createTestDatabase(kind: 'migrated' | 'empty' = 'migrated'
     rows: async (text, values) => (await pool.query(text, values)).rows,
     async drop() {
       await pool.end()
-      await onServer(`DROP DATABASE "${name}" WITH (FORCE)`)
+      await onServer(serverUrl, `DROP DATABASE "${name}" WITH (FORCE)`)
     },
   }
 }
 
 /** One statement at a time: two clones of one template at once would each find it in use. */
-async function onServer(sql: string): Promise<void> {
-  const client = new pg.Client({ connectionString: inject('serverUrl') })
+async function onServer(serverUrl: string, sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: serverUrl })
   await client.connect()
   try {
     await client.query('SELECT pg_advisory_lock(7366)')

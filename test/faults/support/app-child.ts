@@ -12,7 +12,10 @@ const client = new pg.Client({ connectionString: process.env.DATABASE_URL })
 await client.connect()
 const outbox = createOutbox()
 const results: EnqueueResult[] = []
-for (const enqueued of JSON.parse(process.env.APP_WORK ?? '[]') as AppWork) {
+const work = JSON.parse(process.env.APP_WORK ?? '[]', (name, value) =>
+  name === 'sendAfter' || name === 'expiresAt' ? new Date(value) : value,
+) as AppWork
+for (const enqueued of work) {
   await client.query('BEGIN')
   for (const { intent, options } of enqueued)
     results.push(await outbox.enqueue(client, intent, options ?? {}))

@@ -17,10 +17,10 @@ export async function runApp(
   databaseUrl: string,
   work: AppWork,
   end: 'killed' | 'exit',
-  { nodeFlags = [], env = {} }: { nodeFlags?: readonly string[]; env?: Record<string, string> } = {},
+  nodeFlags: readonly string[] = [],
 ): Promise<AppRun> {
   const child = spawn(process.execPath, [...nodeFlags, CHILD], {
-    env: { ...process.env, ...env, DATABASE_URL: databaseUrl, APP_WORK: JSON.stringify(work), APP_END: end },
+    env: { ...process.env, DATABASE_URL: databaseUrl, APP_WORK: JSON.stringify(work), APP_END: end },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   let output = ''

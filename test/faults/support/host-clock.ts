@@ -1,14 +1,13 @@
-/**
- * Loaded before everything else (`node --import`): the clock of the host is off by `HOST_CLOCK_OFF_MS`, for all that asks
- * the time of day. Timers and `performance` count from the start and are not touched, as on a real host.
- */
-const off = Number(process.env.HOST_CLOCK_OFF_MS)
-const RealDate = Date
+const HOUR_MS = 3_600_000
 
-globalThis.Date = new Proxy(RealDate, {
-  construct(target, args, self) {
-    return Reflect.construct(target, args.length === 0 ? [target.now() + off] : args, self)
-  },
-  apply: (target) => new target(target.now() + off).toString(),
-  get: (target, name) => (name === 'now' ? () => target.now() + off : Reflect.get(target, name)),
-})
+/** Flags for a Node.js process whose host's clock is off by so many hours. */
+export function hostClock(hours: number): string[] {
+  const module = new URL('./shifted-date.ts', import.meta.url)
+  module.searchParams.set('off', String(hours * HOUR_MS))
+  return ['--import', module.href]
+}
+
+/** How many hours a time is from now, rounded. */
+export function hoursFromNow(unixMs: number): number {
+  return Math.round((unixMs - Date.now()) / HOUR_MS) + 0 // not -0
+}

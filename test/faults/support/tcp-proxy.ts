@@ -1,0 +1,169 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import { pipe, type PipeFaults } from './tcp-pipe.ts'
+
+/** What may be wrong with a connection, each direction for itself. Nothing given: it works. */
+export interface Faults {
+  /** From the client to the server. */
+  readonly up?: PipeFaults
+  readonly down?: PipeFaults
+}
+
+/** Bytes vanish in both directions and nobody is told: what a lost NAT entry or a pulled cable looks like. */
+export const HALF_OPEN: Faults = { up: { swallow: true }, down: { swallow: true } }
+
+/** One connection through the proxy. */
+export interface ProxiedConnection {
+  readonly id: number
+  /**
+   * Whether the client has sent these characters: `LISTEN`, or what its startup message says, such as the
+   * `application_name`. Looks at the first 64 KB.
+   */
+  mentions(text: string): boolean
+  /** From now on; `{}` makes it work again, though what was swallowed is lost. */
+  set(faults: Faults): void
+  /** Ends both sides: at once with a RST, or with a FIN. */
+  cut(how?: 'rst' | 'fin'): void
+}
+
+export interface TcpProxy {
+  readonly port: number
+  /** The same URL, by way of the proxy: a database's, or an HTTP origin. */
+  url(original: string): string
+  /** Those that are open. */
+  readonly connections: readonly ProxiedConnection[]
+  /** How many were accepted so far. */
+  readonly accepted: number
+  /** Sets the faults of open connections (those that `which` picks) and returns how many. */
+  set(faults: Faults, which?: (connection: ProxiedConnection) => boolean): number
+  /** Cuts open connections (those that `which` picks) and returns how many. */
+  cut(how?: 'rst' | 'fin', which?: (connection: ProxiedConnection) => boolean): number
+  /**
+   * Faults of every connection to come. With a function: asked again whenever the client has sent something, until
+   * it gives faults, so that it may go by what `mentions` finds; they hold for these bytes already.
+   */
+  setNew(faults: Faults | ((connection: ProxiedConnection) => Faults | undefined)): void
+  /** Nothing listens on the port any more: connections are refused. Open ones go on. */
+  refuse(): Promise<void>
+  /** Takes connections again, and takes back `setNew` and every fault of open ones. */
+  restore(): Promise<void>
+  /** Closes the port and every socket on both sides. */
+  close(): Promise<void>
+}
+
+const REMEMBERED_BYTES = 65_536
+
+/** A TCP proxy in front of any `host:port` or URL: a database, a pooler, the fake Customer.io. */
+export async function startTcpProxy(target: string | { host: string; port: number }): Promise<TcpProxy> {
+  const { host, port } = typeof target === 'string' ? addressOf(target) : target
+  const open = new Map<ProxiedConnection, Socket[]>()
+  let faultsOfNew: Parameters<TcpProxy['setNew']>[0] = {}
+  let accepted = 0
+  let listening: Server | undefined
+
+  const accept = (client: Socket) => {
+    const server = connect({ host, port, allowHalfOpen: true, noDelay: true })
+    client.setNoDelay(true)
+    let sent = ''
+    let decided = false
+    const up = pipe(client, server, (chunk) => {
+      if (sent.length < REMEMBERED_BYTES) sent += chunk.toString('latin1')
+      if (!decided) decide()
+    })
+    const down = pipe(server, client)
+    const connection: ProxiedConnection = {
+      id: ++accepted,
+      mentions: (text) => sent.includes(text),
+      set: (faults) => {
+        decided = true
+        up.set(faults.up ?? {})
+        down.set(faults.down ?? {})
+        // An end that was not heard before is heard now.
+        if (client.destroyed && !up.swallows) server.destroySoon()
+        if (server.destroyed && !down.swallows) client.destroySoon()
+      },
+      cut: (how = 'rst') => {
+        for (const socket of [client, server]) {
+          if (how === 'rst') socket.resetAndDestroy()
+          else socket.destroySoon()
+        }
+      },
+    }
+    const decide = () => {
+      const faults = typeof faultsOfNew === 'function' ? faultsOfNew(connection) : faultsOfNew
+      if (faults) connection.set(faults)
+    }
+    open.set(connection, [client, server])
+    const closed = (socket: Socket, other: Socket) => (hadError: boolean) => {
+      const { swallows } = socket === client ? up : down
+      if (swallows && !other.destroyed) return // the end of a half-open connection is not heard either
+      if (hadError) other.resetAndDestroy()
+      else other.destroySoon()
+      if (other.destroyed) open.delete(connection)
+    }
+    for (const [socket, other] of [
+      [client, server],
+      [server, client],
+    ] as const) {
+      socket.on('error', () => {}) // 'close' follows
+      socket.once('close', closed(socket, other))
+    }
+    if (typeof faultsOfNew !== 'function') decide()
+  }
+
+  const listen = async (on: number) => {
+    const server = createServer({ allowHalfOpen: true }, accept).listen(on, '127.0.0.1')
+    await once(server, 'listening')
+    listening = server
+    return (server.address() as AddressInfo).port
+  }
+  const refuse = async () => {
+    listening?.close() // stops listening at once; open connections do not matter to that
+    listening = undefined
+  }
+  const all = () => [...open.keys()]
+  const ownPort = await listen(0)
+
+  return {
+    port: ownPort,
+    url: (original) => {
+      const url = new URL(original)
+      url.hostname = '127.0.0.1'
+      url.port = String(ownPort)
+      return original.endsWith('/') ? url.toString() : url.toString().replace(/\/$/, '')
+    },
+    get connections() {
+      return all()
+    },
+    get accepted() {
+      return accepted
+    },
+    set: (faults, which = () => true) => each(all().filter(which), (connection) => connection.set(faults)),
+    cut: (how, which = () => true) => each(all().filter(which), (connection) => connection.cut(how)),
+    setNew: (faults) => {
+      faultsOfNew = faults
+    },
+    refuse,
+    restore: async () => {
+      faultsOfNew = {}
+      for (const connection of all()) connection.set({})
+      if (!listening) await listen(ownPort)
+    },
+    close: async () => {
+      await refuse()
+      for (const sockets of open.values()) for (const socket of sockets) socket.destroy()
+      open.clear()
+    },
+  }
+}
+
+function each<T>(items: readonly T[], act: (item: T) => void): number {
+  items.forEach(act)
+  return items.length
+}
+
+function addressOf(target: string): { host: string; port: number } {
+  const { protocol, hostname, port } = new URL(target)
+  const usual = protocol.startsWith('postgres') ? 5432 : 80
+  return { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? usual : Number(port) }
+}
