@@ -1,3 +1,7 @@
+/**
+ * Shown to fail: with `enqueue` on a connection of its own in place of the caller's transaction, the oracle
+ * finds 692 intents `sent though rolled back`.
+ */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Chance } from './support/chance.ts'
 import { writeOn } from './support/random-writing.ts'

@@ -1,3 +1,7 @@
+/**
+ * Shown to fail: with a dispatcher that sleeps until it is woken (an hour in place of the poll interval),
+ * nothing arrives within the 4 s and the fake has had no request.
+ */
 import pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'

@@ -1,3 +1,7 @@
+/**
+ * Shown to fail: with a heartbeat of 600 s in place of 10 s on the lane jobs, the queue is not empty after
+ * the 20 s.
+ */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { type Stage, startStage } from './support/stage.ts'

@@ -1,3 +1,7 @@
+/**
+ * Shown to fail: with an event id that is made anew for each attempt, the oracle finds all that was sent
+ * twice `applied twice`, and everything `under another id`.
+ */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { type Stage, startStage } from './support/stage.ts'

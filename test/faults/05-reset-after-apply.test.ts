@@ -1,3 +1,7 @@
+/**
+ * Shown to fail: with an event id that is made anew for each attempt, the oracle finds what was sent again
+ * `applied twice`, and everything `under another id`.
+ */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type Stage, startStage } from './support/stage.ts'
 

@@ -1,3 +1,8 @@
+/**
+ * Shown to fail: with a lower bound per lane that is kept from turn to turn and never looked behind, A
+ * stays in the queue for ever, in all three tests. With a bound that may pass the write horizon, the oracle
+ * finds A `out of order` in the second test, and 3 to 104 intents in three runs of the third.
+ */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { peopleOfOneLane } from '../support/relay-harness.ts'
@@ -12,12 +17,13 @@ beforeEach(async () => {
 afterEach(() => s.close())
 
 test('8: transaction A takes its sequence number, B commits and is delivered, then A commits: A is delivered', async () => {
+  const [late = '', early = ''] = await peopleOfOneLane(s.db, 'default/track', 2)
   await s.relay()
   const b = s.writer('b')
   await s.writer('a').transact({
-    steps: [{ person: 'late' }],
+    steps: [{ person: late }],
     hold: async () => {
-      for (let n = 0; n < 10; n++) await b.transact({ steps: [{ person: 'early' }, { person: `other${n}` }] })
+      for (let n = 0; n < 10; n++) await b.transact({ steps: [{ person: early }, { person: `other${n}` }] })
       await s.fake.until(({ counts }) => counts.applied === 20)
     },
   })
@@ -54,17 +60,17 @@ test('8: many writers whose transactions overlap, in a lane that is never empty:
   const queued = () => s.ledger.acknowledged.size - s.fake.counts.applied
   const keepBusy = [0, 1, 2].map(async (n) => {
     const writer = s.writer(`busy${n}`)
-    const steps = people.slice(30 + 3 * n, 33 + 3 * n).map((person) => ({ person }))
+    const steps = people.slice(32 + 2 * n, 34 + 2 * n).map((person) => ({ person }))
     while (busy) {
       await eventually('room in the lane', () => !busy || queued() < 60)
-      await writer.transact({ steps: [...steps, ...steps, ...steps] })
+      await writer.transact({ steps: [...steps, ...steps, ...steps, ...steps] })
     }
   })
   // The others draw their numbers and commit later: what they wrote belongs before much that has been read meanwhile.
   await Promise.all(
-    Array.from({ length: 6 }, async (_, n) => {
-      let left = 20
-      const habits = { people: people.slice(5 * n, 5 * n + 5), held: 0.7, holdMs: 300, rolledBack: 0.1 }
+    Array.from({ length: 8 }, async (_, n) => {
+      let left = 25
+      const habits = { people: people.slice(4 * n, 4 * n + 4), held: 0.9, holdMs: 250, rolledBack: 0.1 }
       await writeOn(s.writer(`w${n}`), chance.fork(), habits, () => left-- > 0)
     }),
   )

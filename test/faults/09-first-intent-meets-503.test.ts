@@ -1,3 +1,7 @@
+/**
+ * Shown to fail: with a lane worker that goes on to the next batch after one that failed, both people of
+ * the lane have five operations while the first intent meets its 503s.
+ */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { peopleOfOneLane } from '../support/relay-harness.ts'
 import { lanesOf } from './support/lane-watch.ts'

@@ -1,3 +1,10 @@
+/**
+ * Shown to fail, first test: with a Retry-After date that counts from the host's clock, the relay that is
+ * behind waits an hour and nothing arrives in 8 s; with the host's time in place of the database's, delayed
+ * intents go out at once from the relay that is ahead, and those that have expired are sent by the one that
+ * is behind. Second test: without heartbeats of the lane jobs, lanes are taken again and again from relays
+ * that live, and none is held for the length of a lease.
+ */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { EnqueueOptions, Intent } from '../../src/index.ts'
 import { eventually } from '../support/eventually.ts'

@@ -66,21 +66,18 @@ export async function happen(world: World, incident: Incident, stopping: AbortSi
       return during(incident.forMs, { kind: 'refuse', operation: oneIn(incident.oneIn) })
     case '400':
       return during(incident.forMs, { kind: 'badRequest', operation: oneIn(incident.oneIn) })
-    case 'rate limit':
-      world.fake.misbehave({
-        kind: 'rateLimit',
-        times: incident.times,
-        ...(incident.retryAfter === undefined ? {} : { retryAfter: incident.retryAfter }),
-      })
-      return
+    case 'rate limit': {
+      const { retryAfter, times } = incident
+      const header = retryAfter === 0 ? {} : { retryAfter }
+      return during(incident.forMs, { kind: 'rateLimit', times, ...header })
+    }
     case 'garbage':
-      world.fake.misbehave({ kind: 'garbage', times: incident.times })
-      return
+      return during(incident.forMs, { kind: 'garbage', times: incident.times })
     case '500':
-      world.fake.misbehave({ kind: 'serverError', after: incident.after, times: incident.times })
-      return
-    default:
-      world.fake.misbehave(incident)
+      return during(incident.forMs, { kind: 'serverError', after: incident.after, times: incident.times })
+    case 'reset':
+    case 'hang':
+      return during(incident.forMs, { kind: incident.kind, after: incident.after, times: incident.times })
   }
 }
 

@@ -12,13 +12,23 @@ export type Incident =
   | { readonly kind: 'postgres'; readonly how: 'fast' | 'immediate' | 'crash'; readonly downMs: number }
   | { readonly kind: 'latency'; readonly ms: number; readonly forMs: number }
   | { readonly kind: 'outage'; readonly status: number; readonly forMs: number }
-  | { readonly kind: 'rate limit'; readonly times: number; readonly retryAfter: number | undefined }
-  | { readonly kind: 'reset'; readonly after: 'apply' | 'before'; readonly times: number }
-  | { readonly kind: 'hang'; readonly after: 'apply' | 'before'; readonly times: number }
-  | { readonly kind: '500'; readonly after: 'apply' | 'before'; readonly times: number }
-  | { readonly kind: 'garbage'; readonly times: number }
-  | { readonly kind: '207'; readonly oneIn: number; readonly forMs: number }
-  | { readonly kind: '400'; readonly oneIn: number; readonly forMs: number }
+  /** `retryAfter`: seconds; 0 for no such header. */
+  | {
+      readonly kind: 'rate limit'
+      readonly retryAfter: number
+      readonly times: number
+      readonly forMs: number
+    }
+  | (Ambiguous & { readonly kind: 'reset' | 'hang' | '500' })
+  | { readonly kind: 'garbage'; readonly times: number; readonly forMs: number }
+  | { readonly kind: '207' | '400'; readonly oneIn: number; readonly forMs: number }
+
+interface Ambiguous {
+  readonly after: 'apply' | 'before'
+  /** So many requests, within the time. */
+  readonly times: number
+  readonly forMs: number
+}
 
 export interface Entry {
   /** Ms from the beginning. */
@@ -65,6 +75,8 @@ function nextIncident(chance: Chance, relays: number): Incident {
   const kind = chance.weighted(WEIGHTS)
   const relay = chance.between(0, relays - 1)
   const forMs = chance.between(1_000, 6_000)
+  // Shorter than the wait for a breaker's probe, mostly: else each probe meets the next fault, and nothing flows for minutes.
+  const brieflyMs = chance.between(300, 2_500)
   const times = chance.between(1, 6)
   const after = chance.pick(['apply', 'before'] as const)
   switch (kind) {
@@ -89,15 +101,15 @@ function nextIncident(chance: Chance, relays: number): Incident {
     case 'latency':
       return { kind, ms: chance.between(20, 1_500), forMs }
     case 'outage':
-      return { kind, status: chance.pick([502, 503, 504]), forMs }
+      return { kind, status: chance.pick([502, 503, 504]), forMs: brieflyMs }
     case 'rate limit':
-      return { kind, times, retryAfter: chance.pick([undefined, 1, 2]) }
+      return { kind, retryAfter: chance.between(0, 2), times, forMs: brieflyMs }
     case 'reset':
     case 'hang':
     case '500':
-      return { kind, after, times }
+      return { kind, after, times, forMs: brieflyMs }
     case 'garbage':
-      return { kind, times }
+      return { kind, times, forMs: brieflyMs }
     case '207':
     case '400':
       return { kind, oneIn: chance.between(50, 500), forMs }

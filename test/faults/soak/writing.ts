@@ -4,9 +4,9 @@ import { nextTransaction } from '../support/random-writing.ts'
 import type { Ledger } from '../support/shop.ts'
 import { Writer } from '../support/writers.ts'
 
-const WRITERS = 6
-const PEOPLE_EACH = 40
-const STEPS_AT_MOST = 16
+const WRITERS = 12
+const PEOPLE_EACH = 25
+const STEPS_AT_MOST = 24
 /** Now and then a transaction stays open for longer than everything around it takes. */
 const HOLD_MS = 3_000
 
