@@ -1,14 +1,19 @@
 import { inspect } from 'node:util'
 import type { Answer, Outcome, RefusedOperation } from './answer.ts'
 
+/** A response, whatever it says. */
+interface Answered {
+  readonly status: number
+  readonly contentType: string | undefined
+  readonly body: string
+  readonly retryAfter: string | undefined
+  /** When it was given, by the clock of whoever gave it. */
+  readonly date?: string | undefined
+}
+
 /** What came back: a response, or the error instead of one. */
 export type Result =
-  | {
-      readonly status: number
-      readonly contentType: string | undefined
-      readonly body: string
-      readonly retryAfter: string | undefined
-    }
+  | Answered
   | {
       readonly error: unknown
       /** Whether the request may have arrived where it would be taken. */
@@ -27,7 +32,7 @@ const CONTENT_STATUSES = new Set([400, 422])
 /**
  * Decides whose fault an answer is. Pure and total: every status, body and error has its kind.
  *
- * @param now Unix ms, for a `Retry-After` that is a date.
+ * @param now Unix ms, for a `Retry-After` that is a date in an answer that does not say when it was given.
  * @param contentStatuses Which 4xx blame the content: where a path names what is sent, a 404 does.
  */
 export function classify(
@@ -46,7 +51,7 @@ export function classify(
   if (status === 401 || status === 403) return { kind: 'credential', status, message }
   if (status === 413) return { kind: 'too_large', status, message }
   if (status === 429) {
-    return { kind: 'rate_limited', retryAfterMs: retryAfterMs(result.retryAfter, now), message }
+    return { kind: 'rate_limited', retryAfterMs: retryAfterMs(result, now), message }
   }
   // In JSON these are the API's own word about the content. Another 4xx, or one in HTML, comes from a proxy or a wrong
   // address and says nothing about the intent: a gateway's 404 must not bury a backlog.
@@ -58,7 +63,7 @@ export function classify(
 
 /** A 2xx counts where it is JSON, or empty and not declared to be something else. */
 function succeeded(
-  { status, body, contentType }: Extract<Result, { readonly status: number }>,
+  { status, body, contentType }: Answered,
   json: Record<string, unknown> | undefined,
 ): Answer {
   if (json === undefined && (body.trim() !== '' || isMarkup(contentType))) {
@@ -115,11 +120,17 @@ function refusedOperations(json: Record<string, unknown> | undefined): RefusedOp
   })
 }
 
-/** `Retry-After` in seconds or as an HTTP date; at most an hour, so that a broken clock cannot stop a queue. */
-function retryAfterMs(header: string | undefined, now: number): number | undefined {
-  if (header === undefined) return undefined
-  const seconds = Number(header)
-  const ms = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(header) - now
+/**
+ * `Retry-After` in seconds, or as an HTTP date, which counts from the answer's own `Date`: this host's clock may be off.
+ * At most an hour, so that a broken clock cannot stop a queue.
+ */
+function retryAfterMs({ retryAfter, date }: Answered, now: number): number | undefined {
+  if (retryAfter === undefined) return undefined
+  const seconds = Number(retryAfter)
+  const answeredAt = Date.parse(date ?? '')
+  const ms = Number.isFinite(seconds)
+    ? seconds * 1000
+    : Date.parse(retryAfter) - (Number.isNaN(answeredAt) ? now : answeredAt)
   return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), 3_600_000)
 }
 

@@ -96,6 +96,7 @@ function toResult(error: unknown, { head, written }: GuardedDispatcher): Result 
       contentType: headers['content-type'],
       body: error.body,
       retryAfter: headers['retry-after'],
+      date: headers.date,
     }
   }
   if (head === undefined || !(error instanceof Error)) return { error, written }

@@ -25,6 +25,7 @@ export interface ResponseHead {
   readonly status: number
   readonly contentType: string | undefined
   readonly retryAfter: string | undefined
+  readonly date: string | undefined
   /** Bytes of the body that have arrived, as they were on the wire. */
   readonly bodyBytes: number
 }
@@ -111,7 +112,7 @@ export class GuardedDispatcher extends Dispatcher {
   #rememberHead(status: unknown, header: (name: string) => string | undefined): void {
     if (typeof status !== 'number' || status < 200) return
     const [contentType, retryAfter] = [header('content-type'), header('retry-after')]
-    this.#head = { status, contentType, retryAfter, bodyBytes: 0 }
+    this.#head = { status, contentType, retryAfter, date: header('date'), bodyBytes: 0 }
   }
 
   #rememberBody(chunk: unknown): void {

@@ -12,64 +12,6 @@ beforeEach(async () => {
 })
 afterEach(() => h.close())
 
-/** `total` intents, numbered in order, over `people` people. */
-const steps = (total: number, people: number): Intent[] =>
-  Array.from({ length: total }, (_, n) => track(`u${n % people}`, n))
-
-test('four relays: every intent once, in order per person, no lane worked by two at a time', async () => {
-  h.fake.latencyMs = 2
-  const turns = new Map<string, number>()
-  await Promise.all(
-    [1, 2, 3, 4].map(async () => {
-      const relay = await h.relay({ batchSize: 50, lanes: 4 })
-      relay.on('settled', () => turns.set(relay.relayId, (turns.get(relay.relayId) ?? 0) + 1))
-    }),
-  )
-  // Writers commit while the relays send: a person's transactions one after the other, as an app's row lock does.
-  await Promise.all(
-    Array.from({ length: 8 }, async (_, writer) => {
-      for (let n = 0; n < 250; n++) {
-        await h.enqueue(...Array.from({ length: 10 }, (_, p) => track(`w${writer}p${p}`, n)))
-      }
-    }),
-  )
-  await h.drained()
-  expect(h.fake.counts).toMatchObject({ applied: 20_000, duplicates: 0, outOfOrder: 0, refused: 0 })
-  expect((await h.db.rows('SELECT count(*)::int AS n FROM outbox.delivered'))[0]).toEqual({ n: 20_000 })
-  expect(turns.size).toBe(4)
-})
-
-test('a transaction that takes its place in the sequence first and commits last is delivered', async () => {
-  await h.relay()
-  const late = await h.db.begin()
-  await h.outbox.enqueue(late, track('late', 1))
-  await h.enqueue(...steps(100, 10))
-  await eventually('the early ones', () => h.fake.counts.applied === 100)
-  await late.query('COMMIT')
-  late.release()
-  await eventually('the late one', () => h.fake.person({ id: 'late' }) !== undefined)
-})
-
-test('a row that commits late, into a lane that is being drained, goes out before what its person did next', async () => {
-  h.fake.latencyMs = 5
-  const [{ neighbour } = { neighbour: '' }] = await h.db.rows<{ neighbour: string }>(
-    `SELECT 'n' || n AS neighbour FROM generate_series(1, 1000) n
-     WHERE outbox.lane_of('default/track', 'n' || n, 'normal') = outbox.lane_of('default/track', 'late', 'normal') LIMIT 1`,
-  )
-  const late = await h.db.begin()
-  await h.outbox.enqueue(late, track('late', 1))
-  await h.enqueue(...Array.from({ length: 600 }, (_, n) => track(neighbour, n)))
-  const relay = await h.relay({ batchSize: 2 })
-  await eventually('the drain to be under way', () => h.fake.counts.applied > 20)
-  await late.query('COMMIT')
-  late.release()
-  await h.enqueue(track('late', 2))
-  expect(h.fake.counts.applied).toBeLessThan(600)
-  await h.drained()
-  await relay.stop()
-  expect(h.fake.counts).toMatchObject({ applied: 602, outOfOrder: 0 })
-})
-
 test('a settle after the lane was taken by another is refused, and changes nothing', async () => {
   await h.enqueue(track('u1', 1))
   const [row] = await h.db.rows<{ destination: string; lane: number; seq: string }>(

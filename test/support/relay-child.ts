@@ -4,4 +4,4 @@ import { createRelay, type RelayOptions } from '../../src/index.ts'
 const relay = createRelay(JSON.parse(process.env.RELAY_OPTIONS ?? '{}') as RelayOptions)
 process.once('disconnect', () => process.exit(1)) // it ends when the test's process is gone
 await relay.start()
-process.send?.('started')
+process.send?.({ started: relay.relayId, at: Date.now() })

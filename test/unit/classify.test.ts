@@ -170,6 +170,20 @@ test.each([
   expect(respond(429, '', undefined, header)).toMatchObject({ kind: 'rate_limited', retryAfterMs: ms })
 })
 
+test('a Retry-After date counts from the date of the answer, where it has one: this host may be an hour off', () => {
+  const answer = {
+    status: 429,
+    contentType: undefined,
+    body: '',
+    retryAfter: new Date(NOW + 3_000).toUTCString(),
+  }
+  for (const off of [-3_600_000, 3_600_000]) {
+    const date = new Date(NOW).toUTCString()
+    expect(classify({ ...answer, date }, NOW + off)).toMatchObject({ retryAfterMs: 3_000 })
+  }
+  expect(classify({ ...answer, date: 'some day' }, NOW)).toMatchObject({ retryAfterMs: 3_000 })
+})
+
 describe('an error instead of a response is the destination’s', () => {
   const caused = (code: string, message: string) =>
     new TypeError('fetch failed', { cause: Object.assign(new Error(message), { code }) })

@@ -1,0 +1,45 @@
+/**
+ * Shown to fail: with `enqueue` on a connection of its own in place of the caller's transaction, the oracle
+ * finds 692 intents `sent though rolled back`.
+ */
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { Chance } from './support/chance.ts'
+import { writeOn } from './support/random-writing.ts'
+import { type Stage, startStage } from './support/stage.ts'
+
+let s: Stage
+beforeEach(async () => {
+  s = await startStage()
+})
+afterEach(() => s.close())
+
+test('1: business transaction rolls back, also to a savepoint: nothing is sent', async () => {
+  const relay = await s.relay()
+  const writer = s.writer('w')
+  await writer.transact({ steps: [{ person: 'ada' }, { person: 'bob' }], end: 'rollback' })
+  await writer.transact({ steps: [{ person: 'ada', undone: true }, { person: 'ada' }] })
+  await writer.transact({
+    steps: [{ person: 'bob' }, { person: 'bob', undone: true }, { person: 'bob' }],
+    end: 'rollback',
+  })
+  await writer.transact({ steps: [{ person: 'bob' }, { person: 'ada', undone: true }, { person: 'bob' }] })
+  // And many at once, some of them open for a while: what is read early must not be sent early.
+  const chance = new Chance(1)
+  await Promise.all(
+    ['x', 'y', 'z'].map(async (name) => {
+      let left = 80
+      const people = [1, 2, 3].map((n) => `${name}${n}`)
+      const habits = { people, rolledBack: 0.4, undone: 0.4, holdMs: 20 }
+      await writeOn(s.writer(name), chance.fork(), habits, () => left-- > 0)
+    }),
+  )
+  await s.drained()
+  await relay.stop()
+  const { findings, ...counts } = await s.verdict()
+  expect(findings).toEqual([])
+  expect(counts).toMatchObject({ delivered: s.ledger.acknowledged.size, deadLettered: 0, pending: 0 })
+  expect(s.ledger.rolledBack.size).toBeGreaterThan(200)
+  expect(s.ledger.acknowledged.size).toBeGreaterThan(200)
+  const refs = s.fake.applied.map(({ body }) => body.attributes?.ref)
+  expect(refs.filter((ref) => String(ref).startsWith('w-'))).toEqual(['w-4', 'w-8', 'w-10'])
+})

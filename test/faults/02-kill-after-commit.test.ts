@@ -1,0 +1,42 @@
+/**
+ * Shown to fail: with a dispatcher that sleeps until it is woken (an hour in place of the poll interval),
+ * nothing arrives within the 4 s and the fake has had no request.
+ */
+import pg from 'pg'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
+import { track } from '../support/relay-harness.ts'
+import { runApp } from './support/app-process.ts'
+import { type Stage, startStage } from './support/stage.ts'
+
+let s: Stage
+beforeEach(async () => {
+  s = await startStage()
+})
+afterEach(() => s.close())
+
+test('2: kill -9 after COMMIT, before any wake-up: sent by the next relay\u2019s poll', async () => {
+  await s.child({ pollIntervalMs: 300 })
+  await eventually('the relay to sleep', async () => (await idleFlag()) === '2')
+  const heard: string[] = []
+  const listener = new pg.Client({ connectionString: s.db.url })
+  listener.on('error', () => {}) // the statement says it
+  await listener.connect()
+  listener.on('notification', ({ payload }) => heard.push(payload ?? ''))
+  await listener.query('LISTEN "outbox:wake"')
+
+  // A relay that had taken the flag down, to work, was killed: until it is said again nobody is notified.
+  await s.db.rows("SELECT setval('outbox.relay_idle', 1)")
+  const app = await runApp(s.db.url, [[{ intent: track('ada', 1) }, { intent: track('ada', 2) }]], 'killed')
+  expect(app.signal).toBe('SIGKILL')
+  await s.fake.until(({ counts }) => counts.applied === 2, { timeoutMs: 4_000 })
+  await listener.query('SELECT 1') // whatever was on its way is here now
+  expect(heard).toEqual([])
+  await listener.end()
+  expect(s.fake.counts).toMatchObject({ applied: 2, duplicates: 0, outOfOrder: 0 })
+})
+
+async function idleFlag(): Promise<string | undefined> {
+  const [flag] = await s.db.rows<{ last_value: string }>('SELECT last_value FROM outbox.relay_idle')
+  return flag?.last_value
+}

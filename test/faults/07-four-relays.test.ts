@@ -1,0 +1,70 @@
+/**
+ * Shown to fail: with lane jobs that are not exclusive (pg-boss' policy `standard` and no singleton key),
+ * requests of one lane overlap 37 times.
+ */
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
+import { lanesOf, watchLanes } from './support/lane-watch.ts'
+import type { RelayChild } from './support/relay-child.ts'
+import { type Stage, startStage } from './support/stage.ts'
+
+const WRITERS = 5
+const PEOPLE = 40
+const STEPS = 100
+const INTENTS = 100_000
+
+let s: Stage
+beforeEach(async () => {
+  s = await startStage({ keepRequests: 100_000 })
+})
+afterEach(() => s.close())
+
+test('7: 4 relays, 100,000 intents: every intent once, order kept, no lane worked by two at a time', async () => {
+  const peopleOf = (writer: number) => Array.from({ length: PEOPLE }, (_, n) => `w${writer}p${n}`)
+  const everybody = Array.from({ length: WRITERS }, (_, writer) => peopleOf(writer)).flat()
+  const watch = watchLanes(s.fake, await lanesOf(s.db, everybody))
+  s.fake.latencyMs = 20 // an answer takes time: two requests of one lane would be under way together
+  const relays = await Promise.all([1, 2, 3, 4].map(() => s.child({ batchSize: 200, lanes: 4 })))
+  const seen = watchHolders(relays)
+  // They write while the relays send.
+  await Promise.all(
+    Array.from({ length: WRITERS }, async (_, n) => {
+      const writer = s.writer(`w${n}`)
+      const people = peopleOf(n)
+      for (let sent = 0; sent < INTENTS / WRITERS; sent += STEPS) {
+        await writer.transact({
+          steps: Array.from({ length: STEPS }, (_, step) => ({ person: people[step % PEOPLE] ?? '' })),
+        })
+      }
+    }),
+  )
+  await s.drained(60_000)
+  expect(await seen()).toBe(4)
+  expect(watch).toEqual({ overlaps: [], mixed: [] })
+  const { findings, ...counts } = await s.verdict()
+  expect(findings).toEqual([])
+  expect(counts).toEqual({ committed: INTENTS, delivered: INTENTS, deadLettered: 0, pending: 0, resent: 0 })
+  expect(s.fake.counts).toMatchObject({ applied: INTENTS, outOfOrder: 0, refused: 0 })
+}, 120_000)
+
+/** How many of the relays are seen with a lane, until the function returned is called. */
+function watchHolders(relays: readonly RelayChild[]): () => Promise<number> {
+  const holders = new Set<string>()
+  let watching = true
+  const done = eventually(
+    'the end of the test',
+    async () => {
+      const rows = await s.db.rows<{ relay_id: string }>(
+        'SELECT relay_id FROM outbox.lanes WHERE relay_id IS NOT NULL',
+      )
+      for (const { relay_id } of rows) holders.add(relay_id)
+      return !watching
+    },
+    120_000,
+  )
+  return async () => {
+    watching = false
+    await done
+    return relays.filter(({ relayId }) => holders.has(relayId)).length
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * Shown to fail: with a lane worker that goes on to the next batch after one that failed, both people of
+ * the lane have five operations while the first intent meets its 503s.
+ */
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { peopleOfOneLane } from '../support/relay-harness.ts'
+import { lanesOf } from './support/lane-watch.ts'
+import { type Stage, startStage } from './support/stage.ts'
+
+let s: Stage
+beforeEach(async () => {
+  s = await startStage()
+})
+afterEach(() => s.close())
+
+test('9: the first intent of a key meets 503s: later intents of that key wait, other lanes flow', async () => {
+  const [first = '', neighbour = ''] = await peopleOfOneLane(s.db, 'default/track', 2)
+  const candidates = Array.from({ length: 20 }, (_, n) => `other${n}`)
+  const laneOf = await lanesOf(s.db, [first, ...candidates])
+  const others = candidates.filter((person) => laneOf(person) !== laneOf(first))
+  s.fake.misbehave({
+    kind: 'serverError',
+    status: 503,
+    match: ({ operations }) => operations.some(({ attributes }) => attributes?.ref === 'w-1'),
+  })
+  // Far from opening: what is shown is the lane, and not the breaker, which has its own tests.
+  const breaker = { failures: 1_000, successes: 1, halfOpenAfterMs: 1_000, maxHalfOpenAfterMs: 1_000 }
+  await s.relay({ batchSize: 2, breaker, retry: { attempts: 1, initialDelayMs: 5 } })
+  const writer = s.writer('w')
+  for (let n = 0; n < 6; n++) await writer.transact({ steps: [{ person: first }, { person: neighbour }] })
+  for (let n = 0; n < 5; n++) await writer.transact({ steps: others.map((person) => ({ person })) })
+
+  const deliveredTo = (id: string) => s.fake.person({ id })?.operationCount ?? 0
+  await s.fake.until(() => others.every((person) => deliveredTo(person) === 5))
+  await s.fake.until(({ requests }) => (requests.byStatus[503] ?? 0) >= 2)
+  expect([deliveredTo(first), deliveredTo(neighbour)]).toEqual([0, 0])
+
+  s.fake.behave()
+  await s.drained()
+  const { findings, ...counts } = await s.verdict()
+  expect(findings).toEqual([])
+  expect(counts).toMatchObject({ delivered: 12 + 5 * others.length, deadLettered: 0, resent: 0 })
+})

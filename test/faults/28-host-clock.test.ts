@@ -1,0 +1,127 @@
+/**
+ * Shown to fail, first test: with a Retry-After date that counts from the host's clock, the relay that is
+ * behind waits an hour and nothing arrives in 8 s; with the host's time in place of the database's, delayed
+ * intents go out at once from the relay that is ahead, and those that have expired are sent by the one that
+ * is behind. Second test: without heartbeats of the lane jobs, lanes are taken again and again from relays
+ * that live, and none is held for the length of a lease.
+ */
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { EnqueueOptions, Intent } from '../../src/index.ts'
+import { eventually } from '../support/eventually.ts'
+import { track } from '../support/relay-harness.ts'
+import { runApp } from './support/app-process.ts'
+import { hostClock, hoursFromNow } from './support/host-clock.ts'
+import { lanesOf, watchLanes } from './support/lane-watch.ts'
+import { type Stage, startStage } from './support/stage.ts'
+import { TAKEOVER_MS } from './support/takeover.ts'
+
+const AHEAD = hostClock(1)
+const BEHIND = hostClock(-1)
+const MINUTE_MS = 60_000
+
+let s: Stage
+beforeEach(async () => {
+  s = await startStage({ keepRequests: 10_000 })
+})
+afterEach(() => s.close())
+
+/** Each intent in a transaction of its own, by an app on such a host. */
+async function enqueueOn(clock: string[], ...work: { intent: Intent; options?: EnqueueOptions }[]) {
+  const { said } = await runApp(
+    s.db.url,
+    work.map((each) => [each]),
+    'exit',
+    clock,
+  )
+  return said ?? { results: [], now: 0 }
+}
+
+test('28: hosts an hour ahead and behind: times, windows and order of what apps enqueue are the database\u2019s', async () => {
+  const behind = await s.child({}, BEHIND)
+  expect(hoursFromNow(behind.startedAt)).toBe(-1)
+  // A date to come back at is told by the clock of whoever tells it.
+  s.fake.misbehave({ kind: 'rateLimit', retryAfter: new Date(Date.now() + 2_000).toUTCString(), times: 1 })
+  await s.enqueue(track('ada', 1))
+  await s.fake.until(({ counts }) => counts.applied === 1, { timeoutMs: 8_000 })
+  const ahead = await s.child({}, AHEAD)
+  expect(hoursFromNow(ahead.startedAt)).toBe(1)
+
+  const due = new Date(Date.now() + 6_000)
+  const dedup = { dedupKey: 'once', dedupWindowSeconds: 6 }
+  const seen = async (clock: string[], n: number) =>
+    enqueueOn(
+      clock,
+      { intent: track('ada', n) },
+      { intent: track(`later${n}`, 1), options: { sendAfter: due } },
+      { intent: track(`good${n}`, 1), options: { expiresAt: new Date(Date.now() + 30 * MINUTE_MS) } },
+      { intent: track(`stale${n}`, 1), options: { expiresAt: new Date(Date.now() - 30 * MINUTE_MS) } },
+      { intent: { operation: 'identify', customerId: `eve${n}` } },
+      { intent: track('once', n), options: dedup },
+    )
+  const [first, second] = [await seen(AHEAD, 2), await seen(BEHIND, 3)]
+  expect([hoursFromNow(first.now), hoursFromNow(second.now)]).toEqual([1, -1])
+  expect([first.results.at(-1)?.duplicate, second.results.at(-1)?.duplicate]).toEqual([false, true])
+  await enqueueOn(AHEAD, { intent: track('ada', 4) })
+  await s.drained()
+  expect(s.fake.person({ id: 'later2' }) ?? s.fake.person({ id: 'later3' })).toBeUndefined()
+  expect(s.fake.applied.filter(({ personKey }) => personKey === 'id:ada')).toHaveLength(4)
+  expect(s.fake.counts).toMatchObject({ applied: 9, outOfOrder: 0, duplicates: 0 })
+  expect(await s.db.rows('SELECT ordering_key, reason FROM outbox.dead_letters ORDER BY 1')).toEqual([
+    { ordering_key: 'stale2', reason: 'expired' },
+    { ordering_key: 'stale3', reason: 'expired' },
+  ])
+  const written = await s.db.rows<{ at: number }>(
+    `SELECT floor(extract(epoch FROM enqueued_at))::int AS at FROM outbox.delivered
+     WHERE operation = 'identify' ORDER BY seq`,
+  )
+  const identified = s.fake.applied.filter(({ action }) => action === 'identify')
+  expect(identified.map(({ timestamp }) => timestamp)).toEqual(written.map(({ at }) => at))
+  for (const { at } of written) expect(hoursFromNow(at * 1_000)).toBe(0)
+
+  await s.fake.until(({ counts }) => counts.applied === 11, { timeoutMs: 15_000 })
+  for (const n of [2, 3]) {
+    expect(s.fake.person({ id: `later${n}` })?.events[0]?.receivedAt).toBeGreaterThanOrEqual(due.getTime())
+  }
+  await eventually('the end of the dedup window', async () => {
+    const { results } = await enqueueOn(BEHIND, { intent: track('once', 9), options: dedup })
+    return results[0]?.duplicate === false
+  })
+})
+
+test('28: relays an hour ahead and behind: no lane is worked by two, and a dead one\u2019s are taken over in time', async () => {
+  const people = Array.from({ length: 40 }, (_, n) => `p${n}`)
+  const watch = watchLanes(s.fake, await lanesOf(s.db, people))
+  const settings = { requestTimeoutMs: 60_000, lanes: 8 }
+  const [ahead, behind] = await Promise.all([s.child(settings, AHEAD), s.child(settings, BEHIND)])
+  const writer = s.writer('w')
+  s.fake.latencyMs = 22_000
+  for (let n = 0; n < 3; n++) await writer.transact({ steps: people.map((person) => ({ person })) })
+  await eventually(
+    'both to have lanes',
+    async () => (await held(ahead.relayId)) * (await held(behind.relayId)) > 0,
+  )
+  const lanes = await s.db.rows('SELECT DISTINCT lane FROM outbox.intents')
+  await s.fake.until(({ requests }) => requests.total === lanes.length)
+
+  // Longer than the lease: both are alive, so nobody takes anything from anybody.
+  await eventually('the lease to have passed', async () => {
+    const rows = await s.db.rows(
+      "SELECT 1 FROM outbox.lanes WHERE relay_id IS NOT NULL AND taken_at > clock_timestamp() - interval '15 s'",
+    )
+    return rows.length === 0
+  })
+  expect(s.fake.requests.total).toBe(lanes.length)
+  expect(watch).toEqual({ overlaps: [], mixed: [] })
+
+  s.fake.latencyMs = 0
+  await ahead.kill()
+  const killedAt = performance.now()
+  await eventually('the takeover', async () => (await held(ahead.relayId)) === 0)
+  await s.drained()
+  expect(performance.now() - killedAt).toBeLessThan(TAKEOVER_MS)
+  expect(await s.verdict()).toMatchObject({ delivered: 120, findings: [] })
+})
+
+async function held(relayId: string): Promise<number> {
+  return (await s.db.rows('SELECT 1 FROM outbox.lanes WHERE relay_id = $1', [relayId])).length
+}

@@ -1,0 +1,137 @@
+import { expect, test } from 'vitest'
+import { toUlid } from '../../src/customerio/event-id.ts'
+import {
+  describeFindings,
+  type Evidence,
+  judge,
+  type Received,
+  uuidOf,
+  type Written,
+} from './support/oracle.ts'
+
+const uuid = (n: number) => `01890a5d-ac96-774b-bcce-${String(n).padStart(12, '0')}`
+
+/** Three events of ada and an identify of bob, all committed and delivered in order. */
+const written: Written[] = [
+  { ref: 'a1', person: 'ada', position: 1, id: uuid(1), isEvent: true },
+  { ref: 'a2', person: 'ada', position: 2, id: uuid(2), isEvent: true },
+  { ref: 'b1', person: 'bob', position: 1, id: uuid(3), isEvent: false },
+  { ref: 'a3', person: 'ada', position: 3, id: uuid(4), isEvent: true },
+]
+const received = (ref: string, n?: number): Received => ({
+  ulid: n === undefined ? undefined : toUlid(uuid(n)),
+  body: { attributes: { ref } },
+})
+const [a1, a2, b1, a3] = [received('a1', 1), received('a2', 2), received('b1'), received('a3', 4)]
+const asPromised: Evidence = {
+  written,
+  acknowledged: new Set(['a1', 'a2', 'a3']),
+  rolledBack: new Set(['r1']),
+  pending: [],
+  deadLettered: [],
+  applied: [a1, a2, b1, a3],
+  duplicates: [],
+}
+const found = (change: Partial<Evidence>) => judge({ ...asPromised, ...change }).findings
+
+test('what went as promised has no findings, and is counted', () => {
+  const duplicates = [{ ...a2, sameBody: true }]
+  expect(judge({ ...asPromised, duplicates })).toEqual({
+    committed: 4,
+    delivered: 4,
+    deadLettered: 0,
+    pending: 0,
+    resent: 1,
+    findings: [],
+  })
+})
+
+test('what is allowed: pending, a dead letter that holds nobody up, an identify that comes again later', () => {
+  expect(found({ applied: [a1, b1], pending: ['a2', 'a3'] })).toEqual([])
+  expect(found({ applied: [a1, b1, a3], deadLettered: ['a2'] })).toEqual([])
+  expect(found({ applied: [a1, a2, b1, a3, b1] })).toEqual([])
+})
+
+test.each<[string, Partial<Evidence>, { violation: string; refs: string[] }]>([
+  ['a commit that is nowhere', { applied: [a1, b1, a3] }, { violation: 'lost', refs: ['a2'] }],
+  [
+    'a rollback that was sent',
+    { applied: [a1, a2, b1, a3, received('r1', 9)] },
+    { violation: 'sent though rolled back', refs: ['r1'] },
+  ],
+  [
+    'a rollback that waits to be sent',
+    { pending: ['r1'] },
+    { violation: 'sent though rolled back', refs: ['r1'] },
+  ],
+  [
+    'an operation that nobody asked for',
+    { applied: [a1, a2, b1, a3, received('x1', 9)] },
+    { violation: 'of no transaction', refs: ['x1'] },
+  ],
+  [
+    'a dead letter that nobody asked for',
+    { deadLettered: ['x1'] },
+    { violation: 'of no transaction', refs: ['x1'] },
+  ],
+  ['the third before the second', { applied: [a1, a3, b1, a2] }, { violation: 'out of order', refs: ['a2'] }],
+  ['an event applied again', { applied: [a1, a2, b1, a3, a1] }, { violation: 'applied twice', refs: ['a1'] }],
+  [
+    'an event under an id that is not its own',
+    { applied: [a1, received('a2', 7), b1, a3] },
+    { violation: 'under another id', refs: ['a2'] },
+  ],
+  [
+    'an event without an id',
+    { applied: [a1, received('a2'), b1, a3] },
+    { violation: 'under another id', refs: ['a2'] },
+  ],
+  [
+    'an event sent again with another body',
+    { duplicates: [{ ...a2, sameBody: false }] },
+    { violation: 'sent again changed', refs: ['a2'] },
+  ],
+  [
+    'an answered COMMIT without its row',
+    { acknowledged: new Set(['a1', 'gone']) },
+    { violation: 'not durable', refs: ['gone'] },
+  ],
+  [
+    'a rollback with its row',
+    { rolledBack: new Set(['a3']) },
+    { violation: 'not rolled back', refs: ['a3'] },
+  ],
+])('finds %s', (_, change, finding) => {
+  expect(found(change)).toEqual([{ ...finding, count: 1 }])
+})
+
+test('names the first five and counts them all', () => {
+  const many = Array.from(
+    { length: 8 },
+    (_, n) => ({ ...written[0], ref: `m${n}`, person: `p${n}` }) as Written,
+  )
+  const verdict = judge({ ...asPromised, written: [...written, ...many] })
+  expect(verdict.findings).toEqual([{ violation: 'lost', count: 8, refs: ['m0', 'm1', 'm2', 'm3', 'm4'] }])
+  expect(describeFindings(verdict)).toEqual(['8 lost: m0, m1, m2, m3, m4, …'])
+})
+
+test('a ULID is read back to the UUID it was made of', () => {
+  expect(uuidOf(toUlid(uuid(7)))).toBe(uuid(7))
+  expect(uuidOf('01H45EKX41ED1CYVGC6ZV0DTVP')).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7/)
+})
+
+test('judges a quarter of a million intents in one pass', () => {
+  const rows = Array.from(
+    { length: 250_000 },
+    (_, n): Written => ({
+      ref: `m${n}`,
+      person: `p${n % 500}`,
+      position: Math.floor(n / 500),
+      id: uuid(n),
+      isEvent: true,
+    }),
+  )
+  const applied = rows.map(({ ref }, n) => received(ref, n))
+  const verdict = judge({ ...asPromised, acknowledged: new Set(), written: rows, applied })
+  expect(verdict).toMatchObject({ delivered: 250_000, findings: [] })
+})

@@ -1,0 +1,89 @@
+import { Command, InvalidArgumentError } from 'commander'
+import { describeFindings } from '../support/oracle.ts'
+import { describeSchedule } from './run-schedule.ts'
+import { type Progress, runSoak, type SoakResult } from './run-soak.ts'
+import { planSchedule } from './schedule.ts'
+
+/** `npm run soak -- --minutes 10 --seed 7` */
+interface Flags {
+  readonly minutes: number
+  readonly seed: number
+  readonly relays: number
+  readonly rate: number
+  readonly plan?: boolean
+}
+
+const program = new Command('soak')
+  .description(
+    'Everything goes wrong at random: relays are killed and frozen, connections cut and swallowed, Postgres restarts,\n' +
+      'Customer.io is slow, down, limited and lies. Then the faults stop, the backlog drains, and the oracle looks\n' +
+      'for what was lost, sent though rolled back, out of order or applied twice. Exit status 1 where it finds something.',
+  )
+  .option('--minutes <number>', 'how long things go wrong', positive, 10)
+  .option('--seed <number>', 'the same seed gives the same schedule', positive, 1 + (Date.now() % 1_000_000))
+  .option('--relays <number>', 'relay processes', positive, 3)
+  .option('--rate <number>', 'committed intents a minute to aim at', positive, 24_000)
+  .option('--plan', 'print the schedule and do nothing')
+const { minutes, seed, relays, rate, plan } = program.parse().opts<Flags>()
+const entries = planSchedule(seed, minutes, relays)
+
+if (plan) {
+  console.log(describeSchedule(entries))
+} else {
+  console.log(`seed ${seed}, ${minutes} minutes, ${relays} relays, ${entries.length} incidents`)
+  const result = await runSoak({ minutes, seed, relays, rate, entries, onProgress: show, onIncident: say })
+  clearLine()
+  report(result)
+  const problems = problemsOf(result)
+  if (problems.length > 0) {
+    const again = `--minutes ${minutes} --seed ${seed} --relays ${relays} --rate ${rate}`
+    console.log(`\nFAILED\n  ${problems.join('\n  ')}`)
+    console.log(`\nagain: npm run soak -- ${again}\nlogs of the relays: ${result.logs}\n\nthe schedule:`)
+    console.log(describeSchedule(entries))
+  }
+  process.exit(problems.length > 0 ? 1 : 0)
+}
+
+function problemsOf({ verdict, misconduct }: SoakResult): string[] {
+  const least = Math.floor((5 / 6) * rate * minutes)
+  return [
+    ...describeFindings(verdict),
+    ...misconduct,
+    ...(verdict.pending > 0 ? [`${verdict.pending} are still pending`] : []),
+    ...(verdict.committed < least ? [`only ${verdict.committed} were committed, of at least ${least}`] : []),
+  ]
+}
+
+function report({ verdict, unknownCommits, rolledBack, requests, restarts, drainMs }: SoakResult): void {
+  const { committed, delivered, deadLettered, resent } = verdict
+  console.log(
+    [
+      `committed ${committed} (${unknownCommits} of unknown outcome, resolved by their rows), rolled back ${rolledBack}`,
+      `delivered ${delivered}, dead-lettered ${deadLettered}, sent again and dropped ${resent}`,
+      `answers ${JSON.stringify(requests)}, relay processes started again ${restarts} times`,
+      `drained ${(drainMs / 1_000).toFixed(1)} s after the last fault`,
+    ].join('\n'),
+  )
+}
+
+function show({ elapsedMs, committed, delivered, incidents, relaysRunning }: Progress): void {
+  const seconds = Math.round(elapsedMs / 1_000)
+  const line = `${String(seconds).padStart(5)} s  committed ${committed}  delivered ${delivered}  incidents ${incidents}/${entries.length}  relays ${relaysRunning}`
+  if (process.stdout.isTTY) process.stdout.write(`\r\x1b[K${line}`)
+  else if (seconds % 10 === 0) console.log(line)
+}
+
+function say(text: string): void {
+  clearLine()
+  console.log(text)
+}
+
+function clearLine(): void {
+  if (process.stdout.isTTY) process.stdout.write('\r\x1b[K')
+}
+
+function positive(text: string): number {
+  const value = Number(text)
+  if (!(value > 0)) throw new InvalidArgumentError('Expected a number above 0.')
+  return value
+}

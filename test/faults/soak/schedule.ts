@@ -1,0 +1,124 @@
+import { Chance } from '../support/chance.ts'
+
+/** What goes wrong, and for how long where it lasts (ms). `relay` is its number, from 0. */
+export type Incident =
+  | { readonly kind: 'kill' | 'deploy'; readonly relay: number; readonly downMs: number }
+  | { readonly kind: 'freeze'; readonly relay: number; readonly forMs: number }
+  | { readonly kind: 'cut'; readonly relay: number; readonly how: 'rst' | 'fin' }
+  | { readonly kind: 'swallow'; readonly relay: number; readonly direction: 'up' | 'down' | 'both' }
+  | { readonly kind: 'slow'; readonly relay: number; readonly delayMs: number; readonly forMs: number }
+  | { readonly kind: 'refuse'; readonly relay: number; readonly forMs: number }
+  | { readonly kind: 'terminate'; readonly sessions: 'relays' | 'writers' | 'all' }
+  | { readonly kind: 'postgres'; readonly how: 'fast' | 'immediate' | 'crash'; readonly downMs: number }
+  | { readonly kind: 'latency'; readonly ms: number; readonly forMs: number }
+  | { readonly kind: 'outage'; readonly status: number; readonly forMs: number }
+  /** `retryAfter`: seconds; 0 for no such header. */
+  | {
+      readonly kind: 'rate limit'
+      readonly retryAfter: number
+      readonly times: number
+      readonly forMs: number
+    }
+  | (Ambiguous & { readonly kind: 'reset' | 'hang' | '500' })
+  | { readonly kind: 'garbage'; readonly times: number; readonly forMs: number }
+  | { readonly kind: '207' | '400'; readonly oneIn: number; readonly forMs: number }
+
+interface Ambiguous {
+  readonly after: 'apply' | 'before'
+  /** So many requests, within the time. */
+  readonly times: number
+  readonly forMs: number
+}
+
+export interface Entry {
+  /** Ms from the beginning. */
+  readonly at: number
+  readonly incident: Incident
+}
+
+/** How often each is, among the others. */
+const WEIGHTS: Readonly<Record<Incident['kind'], number>> = {
+  kill: 8,
+  deploy: 4,
+  freeze: 6,
+  cut: 10,
+  swallow: 6,
+  slow: 4,
+  refuse: 3,
+  terminate: 8,
+  postgres: 3,
+  latency: 8,
+  outage: 5,
+  'rate limit': 5,
+  reset: 8,
+  hang: 5,
+  '500': 6,
+  garbage: 3,
+  '207': 5,
+  '400': 3,
+}
+
+const GAP_MS = { least: 500, most: 3_500 }
+
+/** All that will go wrong, decided beforehand: the same seed, minutes and relays give the same schedule. */
+export function planSchedule(seed: number, minutes: number, relays: number): Entry[] {
+  const chance = new Chance(seed)
+  const entries: Entry[] = []
+  for (let at = chance.between(1_000, 3_000); at < minutes * 60_000; ) {
+    entries.push({ at, incident: nextIncident(chance, relays) })
+    at += chance.between(GAP_MS.least, GAP_MS.most)
+  }
+  return entries
+}
+
+function nextIncident(chance: Chance, relays: number): Incident {
+  const kind = chance.weighted(WEIGHTS)
+  const relay = chance.between(0, relays - 1)
+  const forMs = chance.between(1_000, 6_000)
+  // Shorter than the wait for a breaker's probe, mostly: else each probe meets the next fault, and nothing flows for minutes.
+  const brieflyMs = chance.between(300, 2_500)
+  const times = chance.between(1, 6)
+  const after = chance.pick(['apply', 'before'] as const)
+  switch (kind) {
+    case 'kill':
+    case 'deploy':
+      return { kind, relay, downMs: chance.between(0, 8_000) }
+    case 'freeze':
+      // Half of them past the lease.
+      return { kind, relay, forMs: chance.pick([chance.between(500, 5_000), chance.between(14_000, 25_000)]) }
+    case 'cut':
+      return { kind, relay, how: chance.pick(['rst', 'fin']) }
+    case 'swallow':
+      return { kind, relay, direction: chance.pick(['up', 'down', 'both']) }
+    case 'slow':
+      return { kind, relay, delayMs: chance.between(20, 300), forMs }
+    case 'refuse':
+      return { kind, relay, forMs }
+    case 'terminate':
+      return { kind, sessions: chance.pick(['relays', 'relays', 'writers', 'all']) }
+    case 'postgres':
+      return { kind, how: chance.pick(['fast', 'immediate', 'crash']), downMs: chance.between(0, 3_000) }
+    case 'latency':
+      return { kind, ms: chance.between(20, 1_500), forMs }
+    case 'outage':
+      return { kind, status: chance.pick([502, 503, 504]), forMs: brieflyMs }
+    case 'rate limit':
+      return { kind, retryAfter: chance.between(0, 2), times, forMs: brieflyMs }
+    case 'reset':
+    case 'hang':
+    case '500':
+      return { kind, after, times, forMs: brieflyMs }
+    case 'garbage':
+      return { kind, times, forMs: brieflyMs }
+    case '207':
+    case '400':
+      return { kind, oneIn: chance.between(50, 500), forMs }
+  }
+}
+
+/** `12.4 s  freeze relay=1 forMs=20311` */
+export function describeEntry({ at, incident }: Entry): string {
+  const { kind, ...rest } = incident
+  const details = Object.entries(rest).map(([name, value]) => `${name}=${value}`)
+  return `${(at / 1_000).toFixed(1).padStart(6)} s  ${[kind, ...details].join(' ')}`
+}

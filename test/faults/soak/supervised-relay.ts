@@ -1,0 +1,116 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createWriteStream, type WriteStream } from 'node:fs'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+
+const MAIN = fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url))
+const FLAGS = [
+  '--no-check-region',
+  '--breaker-half-open-after=1',
+  '--breaker-max-half-open-after=2',
+  '--request-timeout=3',
+  '--shutdown-timeout=25',
+]
+const RESTART_MS = 1_000
+
+export interface SupervisedRelayOptions {
+  readonly number: number
+  readonly databaseUrl: string
+  readonly customerioUrl: string
+  readonly logFile: string
+  /** Something that a relay must not do: end by itself, or with another status than 0 after SIGTERM. */
+  readonly onMisconduct: (what: string) => void
+}
+
+/** A relay as a service manager runs it: `customerio-outbox relay`, started again whenever it is gone. */
+export class SupervisedRelay {
+  readonly #options: SupervisedRelayOptions
+  readonly #log: WriteStream
+  #child: ChildProcess | undefined
+  #wanted = false
+  #running: Promise<void> = Promise.resolve()
+  #restarts = 0
+
+  constructor(options: SupervisedRelayOptions) {
+    this.#options = options
+    this.#log = createWriteStream(options.logFile)
+  }
+
+  get isRunning(): boolean {
+    return this.#child !== undefined
+  }
+
+  get restarts(): number {
+    return this.#restarts
+  }
+
+  /** Keeps one running from now on. Without effect on one that is. */
+  start(): void {
+    if (this.#wanted) return
+    this.#wanted = true
+    this.#running = this.#supervise(this.#running)
+  }
+
+  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
+    this.#child?.kill(signal)
+  }
+
+  /** SIGKILL, and nobody starts it again. */
+  async kill(): Promise<void> {
+    this.#wanted = false
+    this.#child?.kill('SIGKILL')
+    await this.#running
+  }
+
+  /** SIGTERM, and nobody starts it again. A relay that stands still is woken first: the signal would wait. */
+  async stop(): Promise<void> {
+    this.#wanted = false
+    this.#child?.kill('SIGTERM')
+    this.#child?.kill('SIGCONT')
+    await this.#running
+  }
+
+  /** For the end of the soak's own process. */
+  killNow(): void {
+    this.#wanted = false
+    this.#child?.kill('SIGKILL')
+  }
+
+  async #supervise(before: Promise<void>): Promise<void> {
+    await before
+    while (this.#wanted) {
+      await this.#runOnce()
+      this.#restarts++
+      if (this.#wanted) await delay(RESTART_MS)
+    }
+  }
+
+  async #runOnce(): Promise<void> {
+    const { number, databaseUrl, customerioUrl, onMisconduct } = this.#options
+    const child = spawn(process.execPath, [MAIN, 'relay', ...FLAGS], {
+      env: {
+        PATH: process.env.PATH,
+        DATABASE_URL: databaseUrl,
+        CUSTOMERIO_SITE_ID: 'site',
+        CUSTOMERIO_TRACK_API_KEY: 'key',
+        CUSTOMERIO_TRACK_URL: customerioUrl,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    this.#child = child
+    let hasStarted = false
+    child.stdout.on('data', (chunk: Buffer) => {
+      hasStarted ||= chunk.includes('"message":"started"')
+      this.#log.write(chunk)
+    })
+    child.stderr.on('data', (chunk: Buffer) => this.#log.write(chunk))
+    const [code, signal] = await once(child, 'close')
+    this.#child = undefined
+    this.#log.write(`--- ended: ${signal ?? `status ${code}`}\n`)
+    if (this.#wanted && hasStarted)
+      onMisconduct(`relay ${number} ended by itself: ${signal ?? `status ${code}`}`)
+    if (!this.#wanted && hasStarted && signal === null && code !== 0)
+      onMisconduct(`relay ${number} ended with status ${code} after SIGTERM`)
+  }
+}

@@ -1,0 +1,44 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { Chance } from '../support/chance.ts'
+import { nextTransaction } from '../support/random-writing.ts'
+import type { Ledger } from '../support/shop.ts'
+import { Writer } from '../support/writers.ts'
+
+const WRITERS = 12
+const PEOPLE_EACH = 25
+const STEPS_AT_MOST = 24
+/** Now and then a transaction stays open for longer than everything around it takes. */
+const HOLD_MS = 3_000
+
+export interface WritingOptions {
+  readonly connectionString: string
+  readonly ledger: Ledger
+  readonly seed: number
+  /** Committed intents to aim at, spread evenly over the time. */
+  readonly intents: number
+  readonly durationMs: number
+}
+
+/** Writers that commit, roll back and hold open, until the time is over. Each sees to people of its own. */
+export async function write(options: WritingOptions): Promise<void> {
+  const chance = new Chance(options.seed)
+  const began = performance.now()
+  const elapsed = () => performance.now() - began
+  const due = () => (options.intents * Math.min(1, elapsed() / options.durationMs)) | 0
+  const work = async (number: number, own: Chance) => {
+    const { connectionString, ledger } = options
+    const writer = new Writer({ connectionString, ledger, name: `w${number}` })
+    const habits = {
+      people: Array.from({ length: PEOPLE_EACH }, (_, n) => `w${number}p${n}`),
+      held: 0.02,
+      holdMs: HOLD_MS,
+      steps: STEPS_AT_MOST,
+    }
+    while (elapsed() < options.durationMs) {
+      if (ledger.acknowledged.size < due()) await writer.transact(nextTransaction(own, habits))
+      else await delay(5)
+    }
+    await writer.close()
+  }
+  await Promise.all(Array.from({ length: WRITERS }, (_, number) => work(number, chance.fork())))
+}

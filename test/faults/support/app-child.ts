@@ -1,0 +1,26 @@
+import pg from 'pg'
+import { createOutbox, type EnqueueOptions, type EnqueueResult, type Intent } from '../../../src/index.ts'
+
+/** What the app does: each entry is a transaction, with its intents. */
+export type AppWork = readonly (readonly { readonly intent: Intent; readonly options?: EnqueueOptions }[])[]
+
+/**
+ * An app in a process of its own: does `APP_WORK` on `DATABASE_URL`, and says what it got. With `APP_END=killed` it ends as a
+ * machine without power does as soon as the first COMMIT is answered, with nothing closed and nothing said.
+ */
+const client = new pg.Client({ connectionString: process.env.DATABASE_URL })
+await client.connect()
+const outbox = createOutbox()
+const results: EnqueueResult[] = []
+const work = JSON.parse(process.env.APP_WORK ?? '[]', (name, value) =>
+  name === 'sendAfter' || name === 'expiresAt' ? new Date(value) : value,
+) as AppWork
+for (const enqueued of work) {
+  await client.query('BEGIN')
+  for (const { intent, options } of enqueued)
+    results.push(await outbox.enqueue(client, intent, options ?? {}))
+  await client.query('COMMIT')
+  if (process.env.APP_END === 'killed') process.kill(process.pid, 'SIGKILL')
+}
+process.stdout.write(JSON.stringify({ results, now: Date.now() }))
+await client.end()

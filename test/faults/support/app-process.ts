@@ -1,0 +1,34 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import type { EnqueueResult } from '../../../src/index.ts'
+import type { AppWork } from './app-child.ts'
+
+const CHILD = fileURLToPath(new URL('./app-child.ts', import.meta.url))
+
+export interface AppRun {
+  readonly signal: NodeJS.Signals | null
+  /** Of an app that ended in order. */
+  readonly said?: { readonly results: EnqueueResult[]; readonly now: number }
+}
+
+/** @param end `killed`: SIGKILL as soon as COMMIT is answered. */
+export async function runApp(
+  databaseUrl: string,
+  work: AppWork,
+  end: 'killed' | 'exit',
+  nodeFlags: readonly string[] = [],
+): Promise<AppRun> {
+  const child = spawn(process.execPath, [...nodeFlags, CHILD], {
+    env: { ...process.env, DATABASE_URL: databaseUrl, APP_WORK: JSON.stringify(work), APP_END: end },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let output = ''
+  child.stdout.on('data', (chunk: Buffer) => {
+    output += chunk.toString()
+  })
+  const [code, signal] = await once(child, 'close')
+  if (end === 'killed') return { signal }
+  if (code !== 0) throw new Error(`the app ended with ${code ?? signal}`)
+  return { signal, said: JSON.parse(output) }
+}

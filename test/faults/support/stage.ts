@@ -1,0 +1,84 @@
+import pg from 'pg'
+import type { FakeCustomerIoOptions } from '../../../src/testing/index.ts'
+import { eventually } from '../../support/eventually.ts'
+import { everyApi, type Harness, QUICK, startHarness, stepOf } from '../../support/relay-harness.ts'
+import { judge, type Verdict } from './oracle.ts'
+import { type RelayChild, startRelayChild } from './relay-child.ts'
+import { createShop, Ledger, readTables } from './shop.ts'
+import { Writer } from './writers.ts'
+
+type Settings = Parameters<Harness['relay']>[0]
+
+/** A harness with a shop that writes, relays that can be killed, and an oracle that judges. */
+export interface Stage extends Harness {
+  readonly ledger: Ledger
+  writer(name: string): Writer
+  /** A relay in a process of its own, with `QUICK` settings and these. */
+  child(settings?: Settings, nodeFlags?: readonly string[]): Promise<RelayChild>
+  /** Locks a table against everybody, until the function returned is called or the stage closes. */
+  lock(table: string): Promise<() => Promise<void>>
+  /** Ends sessions of relays at the server: a statement that waits there outlives its client, as it would not its machine. */
+  endSessions(where: string): Promise<void>
+  /** To be asked when no writer is at work. */
+  verdict(): Promise<Verdict>
+}
+
+export async function startStage(fakeOptions: FakeCustomerIoOptions = {}): Promise<Stage> {
+  const h = await startHarness({ sequenceOf: stepOf, ...fakeOptions })
+  await createShop(h.db.pool)
+  const ledger = new Ledger()
+  const writers: Writer[] = []
+  const children: RelayChild[] = []
+  const gates: pg.Client[] = []
+  return {
+    ...h,
+    ledger,
+    writer(name) {
+      const writer = new Writer({ connectionString: h.db.url, name, ledger })
+      writers.push(writer)
+      return writer
+    },
+    async child(settings, nodeFlags) {
+      const options = { connectionString: h.db.url, customerio: everyApi(h.fake), ...QUICK, ...settings }
+      const child = await startRelayChild(options, nodeFlags)
+      children.push(child)
+      return child
+    },
+    async lock(table) {
+      const client = await connect(h.db.url)
+      gates.push(client)
+      await client.query(`BEGIN; LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`)
+      return () => client.end()
+    },
+    async endSessions(where) {
+      const those = `FROM pg_stat_activity WHERE datname = current_database()
+        AND application_name LIKE 'customerio-outbox%' AND ${where}`
+      const ended = await h.db.rows<{ pid: number }>(`SELECT pid, pg_terminate_backend(pid) ${those}`)
+      const left = () =>
+        h.db.rows('SELECT 1 FROM pg_stat_activity WHERE pid = ANY ($1)', [ended.map(({ pid }) => pid)])
+      await eventually('the sessions to end', async () => (await left()).length === 0)
+    },
+    async verdict() {
+      const client = await connect(h.db.url)
+      try {
+        const tables = await readTables(client)
+        return judge({ ...tables, ...ledger, applied: h.fake.applied, duplicates: h.fake.duplicates })
+      } finally {
+        await client.end()
+      }
+    },
+    async close() {
+      await Promise.all(children.map((child) => child.kill()))
+      await Promise.all(gates.map((gate) => gate.end()))
+      await Promise.all(writers.map((writer) => writer.close()))
+      await h.close()
+    },
+  }
+}
+
+async function connect(connectionString: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString })
+  client.on('error', () => {}) // the next statement says it
+  await client.connect()
+  return client
+}
