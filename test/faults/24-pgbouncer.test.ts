@@ -1,7 +1,8 @@
 /**
  * Shown to fail: with the startup option sent all the same (`accepted = true` in lane-jobs.ts) the relay does not start,
  * with `statement_timeout` in health-reader.ts' pool /readyz answers 503; with the proof left out (`outcome = 'heard'` in
- * wake-up.ts) there is no warning, and the relay asks for notifications that it does not hear; with the session's lock
+ * wake-up.ts) there is no warning; with `idle = sleeps` in dispatcher.ts apps are asked for notifications that nobody
+ * hears; with the session's lock
  * (waitForOtherMigrate without the comparison of process ids) it stays in a pooled connection.
  */
 import { drizzle } from 'drizzle-orm/node-postgres'
@@ -12,6 +13,7 @@ import { createTestDatabase } from '../support/database.ts'
 import { eventually } from '../support/eventually.ts'
 import { type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
 import { startRelayProcess } from '../support/relay-process.ts'
+import { nextHeartbeat } from './support/heartbeat.ts'
 import { findPgBouncer, type PgBouncer, startPgBouncer } from './support/pgbouncer.ts'
 
 const binary = findPgBouncer('scenario 24')
@@ -55,6 +57,7 @@ describe.skipIf(!binary)('24: PgBouncer in transaction mode', () => {
     ])
     for (let n = 1; n <= 5; n++) await h.enqueue(track(`u${n}`, n))
     await eventually('five delivered', () => h.fake.counts.applied === 5)
+    await nextHeartbeat(h.db) // it sleeps by now
     // Nobody hears it, so no commit is asked to pay for a notification.
     expect(await h.db.rows('SELECT last_value = 2 AS idle FROM outbox.relay_idle')).toEqual([{ idle: false }])
     const ready = relay.log.find(({ message }) => message === 'listening')
@@ -95,7 +98,12 @@ describe.skipIf(!binary)('24: PgBouncer in transaction mode', () => {
       expect(applied.toSorted((a, b) => a - b)).toEqual(
         Array.from({ length: results[0]?.version ?? 0 }, (_, n) => n + 1),
       )
-      expect(await db.rows("SELECT FROM pg_locks WHERE locktype = 'advisory'")).toEqual([])
+      expect(
+        await db.rows(
+          `SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = database
+           WHERE locktype = 'advisory' AND datname = current_database()`,
+        ),
+      ).toEqual([])
     } finally {
       await db.drop()
     }
