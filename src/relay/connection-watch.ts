@@ -67,7 +67,7 @@ export class ConnectionWatch {
   }
 
   notListening(reason: NotListeningReason, error: Error): void {
-    if (this.#listening === 'no' || this.#lostAt !== undefined) return
+    if (this.#listening === 'no' || this.#doubt || this.#lostAt !== undefined) return // it will be tried again
     this.#listening = 'no'
     this.#options.onNotListening(reason, error)
   }

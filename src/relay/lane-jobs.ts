@@ -39,6 +39,8 @@ export class LaneJobs {
   readonly #options: LaneJobsOptions
   readonly #connections: Connections
   readonly #queues = new Map<string, Promise<void>>()
+  /** How turns ended that the database could not be told of, by lane. */
+  readonly #untold = new Map<string, () => Promise<unknown>>()
   #started: PgBoss | undefined
 
   constructor(options: LaneJobsOptions) {
@@ -106,6 +108,7 @@ export class LaneJobs {
 
   /** Makes a job for each lane that has none: `exclusive` refuses a second one, waiting or active. */
   async offer(queue: string, lanes: readonly Lane[]): Promise<void> {
+    await this.#tellUntold()
     await this.#queue(queue)
     const jobs = lanes.map(({ destination, lane }) => ({
       data: { destination, lane },
@@ -128,12 +131,31 @@ export class LaneJobs {
 
   /** The turn is over; the lane may be offered again. */
   async finish(job: LaneJob): Promise<void> {
-    await this.#boss.deleteJob(queueOf(job.lane), attempt(job))
+    await this.#end(job, () => this.#boss.deleteJob(queueOf(job.lane), attempt(job)))
   }
 
   /** The lane waits: 1 s, doubled with each failure in a row up to 30 s, with jitter. */
   async fail(job: LaneJob, message: string): Promise<void> {
-    await this.#boss.fail(queueOf(job.lane), attempt(job), { message })
+    await this.#end(job, () => this.#boss.fail(queueOf(job.lane), attempt(job), { message }))
+  }
+
+  async #end({ lane }: LaneJob, tell: () => Promise<unknown>): Promise<void> {
+    this.#untold.set(laneKey(lane), tell)
+    await tell()
+    this.#untold.delete(laneKey(lane))
+  }
+
+  /**
+   * A job whose end could not be told is active for nobody, and keeps its lane from the fleet until its heartbeat is
+   * missed. What is told late is told of that attempt alone: if the lane was taken meanwhile, nothing happens.
+   */
+  async #tellUntold(): Promise<void> {
+    for (const [key, tell] of [...this.#untold]) {
+      await tell().then(
+        () => this.#untold.delete(key),
+        () => {}, // it is told next time, or the heartbeat says it
+      )
+    }
   }
 
   /** Ends every wait: the destination is back. The dispatcher makes the jobs again at once. */

@@ -39,6 +39,7 @@ export async function migrate(options: MigrateOptions): Promise<MigrateResult> {
     await waitForOtherMigrate(client, names)
     await inTurn(client, names, 'the table of migrations', options, async () => {
       await client.query(`CREATE SCHEMA IF NOT EXISTS ${names.q}`)
+      await client.query(`CREATE SCHEMA IF NOT EXISTS "${names.boss}"`) // pg-boss would make it out of turn
       for (const statement of recordStatements(names)) await client.query(statement)
     })
     const applied: number[] = []
@@ -137,8 +138,14 @@ async function apply(client: pg.Client, names: Names, migration: Migration): Pro
 
 /** On our connection, with our patience for locks in place of its own 30 s: lanes are handed out meanwhile. */
 async function installBoss(client: pg.Client, names: Names): Promise<void> {
-  const executeSql = (text: string, values?: unknown[]) =>
-    client.query(text.replace('SET LOCAL lock_timeout = 30000;', SHORT_LOCKS), values)
+  const executeSql = async (text: string, values?: unknown[]) => {
+    try {
+      return await client.query(text.replace('SET LOCAL lock_timeout = 30000;', SHORT_LOCKS), values)
+    } catch (error) {
+      await client.query('ROLLBACK').catch(() => {}) // it begins transactions in its texts; a lost one is rolled back
+      throw error
+    }
+  }
   const boss = new PgBoss({
     db: { executeSql },
     schema: names.boss,
@@ -149,9 +156,6 @@ async function installBoss(client: pg.Client, names: Names): Promise<void> {
   boss.on('error', () => {})
   try {
     await boss.start()
-  } catch (error) {
-    await client.query('ROLLBACK').catch(() => {}) // a lost connection has rolled back already
-    throw error
   } finally {
     await boss.stop({ graceful: false })
   }

@@ -1,3 +1,7 @@
+/**
+ * Shown to fail: without the check of a connection that listens (`#checkLater` in wake-up.ts) no other connection is made
+ * within 30 s; without `query_timeout` (connection.ts) the intent is not delivered within 30 s, and the relay cannot stop.
+ */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Relay } from '../../src/index.ts'
 import { eventually } from '../support/eventually.ts'

@@ -1,0 +1,138 @@
+/**
+ * Shown to fail: with the startup option sent all the same (`accepted = true` in lane-jobs.ts) the relay does not start,
+ * with `statement_timeout` in health-reader.ts' pool /readyz answers 503; with the proof left out (`outcome = 'heard'` in
+ * wake-up.ts) there is no warning; with `idle = sleeps` in dispatcher.ts apps are asked for notifications that nobody
+ * hears; with the session's lock
+ * (waitForOtherMigrate without the comparison of process ids) it stays in a pooled connection.
+ */
+import { drizzle } from 'drizzle-orm/node-postgres'
+import pg from 'pg'
+import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
+import { migrate } from '../../src/index.ts'
+import { createTestDatabase } from '../support/database.ts'
+import { eventually } from '../support/eventually.ts'
+import { type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
+import { startRelayProcess } from '../support/relay-process.ts'
+import { nextHeartbeat } from './support/heartbeat.ts'
+import { findPgBouncer, type PgBouncer, startPgBouncer } from './support/pgbouncer.ts'
+
+const binary = findPgBouncer('scenario 24')
+
+describe.skipIf(!binary)('24: PgBouncer in transaction mode', () => {
+  let h: Harness
+  let pooler: PgBouncer
+  let pooled: string
+  beforeEach(async () => {
+    h = await startHarness({ sequenceOf: stepOf })
+    pooler = await startPgBouncer(binary ?? '', inject('serverUrl'), { poolSize: 8 })
+    pooled = pooler.url(h.db.url)
+  })
+  afterEach(async () => {
+    await h.close()
+    await pooler.close()
+  })
+
+  test('between app and database: enqueue works from pg and from Drizzle, and wakes the relay', async () => {
+    await h.relay({ pollIntervalMs: 60_000 })
+    const pool = new pg.Pool({ connectionString: pooled, max: 4 })
+    const tx = await pool.connect()
+    await tx.query('BEGIN')
+    await h.outbox.enqueue(tx, track('u1', 1), { dedupKey: 'once' })
+    await tx.query('COMMIT')
+    tx.release()
+    const again = await drizzle(pool).transaction((each) =>
+      h.outbox.enqueue(each, track('u1', 1), { dedupKey: 'once' }),
+    )
+    expect(again.duplicate).toBe(true)
+    await drizzle(pool).transaction((each) => h.outbox.enqueue(each, [track('u1', 2), track('u2', 3)]))
+    await pool.end()
+    await eventually('three delivered', () => h.fake.counts.applied === 3)
+  })
+
+  test('between relay and database: it says once what it needs, delivers by polling, and leaves nothing behind', async () => {
+    const relay = await startRelayProcess(pooled, h.fake.url, '--poll-interval', '0.2', '--port', '0')
+    await eventually('the warning', () => warnings(relay.log).length > 0)
+    expect(warnings(relay.log)).toEqual([
+      'wake-ups cannot be heard through DATABASE_URL (a pooler in transaction mode?): polling every 0.2 s; give OUTBOX_LISTEN_URL a direct connection',
+    ])
+    for (let n = 1; n <= 5; n++) await h.enqueue(track(`u${n}`, n))
+    await eventually('five delivered', () => h.fake.counts.applied === 5)
+    await nextHeartbeat(h.db) // it sleeps by now
+    // Nobody hears it, so no commit is asked to pay for a notification.
+    expect(await h.db.rows('SELECT last_value = 2 AS idle FROM outbox.relay_idle')).toEqual([{ idle: false }])
+    const ready = relay.log.find(({ message }) => message === 'listening')
+    const answers = await Promise.all(
+      ['readyz', 'health/customerio', 'metrics'].map((path) =>
+        fetch(`http://127.0.0.1:${ready?.port}/${path}`),
+      ),
+    )
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200])
+    expect(await answers[2]?.text()).toContain('customerio_outbox_database_up 1')
+    expect(relay.log.filter(({ level }) => level === 'error')).toEqual([])
+    expect(await relay.kill('SIGTERM')).toEqual({ code: 0, signal: null })
+    expect(await strangeSettings()).toEqual([])
+    expect(warnings(relay.log)).toHaveLength(1)
+  })
+
+  test('with a direct connection for LISTEN beside it, the relay is woken', async () => {
+    const told: string[] = []
+    const relay = await h.relay({
+      connectionString: pooled,
+      listenConnectionString: h.db.url,
+      pollIntervalMs: 60_000,
+    })
+    relay.on('notListening', ({ message }) => told.push(message))
+    for (let n = 1; n <= 3; n++) {
+      await h.enqueue(track('u1', n))
+      await eventually('it delivered', () => h.fake.counts.applied === n)
+    }
+    expect(told).toEqual([])
+  })
+
+  test('migrate goes through it, also twice at once, and keeps no lock in a connection of others', async () => {
+    const db = await createTestDatabase('empty')
+    try {
+      const through = { connectionString: pooler.url(db.url) }
+      const results = await Promise.all([migrate(through), migrate(through)])
+      const applied = results.flatMap((result) => result.applied)
+      expect(applied.toSorted((a, b) => a - b)).toEqual(
+        Array.from({ length: results[0]?.version ?? 0 }, (_, n) => n + 1),
+      )
+      expect(
+        await db.rows(
+          `SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = database
+           WHERE locktype = 'advisory' AND datname = current_database()`,
+        ),
+      ).toEqual([])
+    } finally {
+      await db.drop()
+    }
+  })
+
+  /** What the pooled connections would hand on to the next client. */
+  async function strangeSettings(): Promise<unknown[]> {
+    const clients = Array.from({ length: 8 }, () => new pg.Client({ connectionString: pooled }))
+    try {
+      const found = await Promise.all(
+        clients.map(async (client) => {
+          await client.connect()
+          await client.query('BEGIN') // each holds a connection of its own
+          const { rows } = await client.query(
+            `SELECT name, setting FROM pg_settings WHERE source = 'session'
+               AND name NOT IN ('application_name', 'client_encoding', 'DateStyle', 'TimeZone', 'standard_conforming_strings')
+             UNION ALL SELECT 'LISTEN', channel FROM pg_listening_channels() AS channel
+             UNION ALL SELECT 'lock', objid::text FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()`,
+          )
+          return rows
+        }),
+      )
+      return found.flat()
+    } finally {
+      await Promise.all(clients.map((client) => client.end()))
+    }
+  }
+})
+
+function warnings(log: readonly Record<string, unknown>[]): unknown[] {
+  return log.filter(({ level }) => level === 'warn').map(({ message }) => message)
+}

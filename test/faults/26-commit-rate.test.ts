@@ -1,0 +1,87 @@
+/**
+ * Shown to fail: with `wake_idle_relay` that notifies in every transaction (0001_functions.sql without its IF) the rate
+ * is 0.2 to 0.4 of that without a wake-up; the test measures this too, so that its bound is known to separate.
+ */
+import pg from 'pg'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { TestDatabase } from '../support/database.ts'
+import { type Harness, startHarness } from '../support/relay-harness.ts'
+import { median } from './support/median.ts'
+import { type PostgresServer, startPostgresServer } from './support/postgres-server.ts'
+
+const WRITERS = 8
+const ROUND_MS = 500
+const ROUNDS = 5
+
+/** What an enqueue does about a relay that sleeps. */
+const WAKE_UPS = {
+  none: `SELECT NULL::void`,
+  always: `SELECT pg_notify('outbox:wake', '')`,
+} as const
+
+let server: PostgresServer
+let db: TestDatabase
+let h: Harness
+let writers: pg.Client[]
+beforeAll(async () => {
+  // A flush takes a millisecond, and is shared by all who commit meanwhile: as on a disk, and the same everywhere.
+  server = await startPostgresServer({ settings: ['fsync=on', 'commit_delay=1000', 'commit_siblings=0'] })
+  db = await server.createDatabase()
+  h = await startHarness({}, db)
+  writers = await Promise.all(
+    Array.from({ length: WRITERS }, async () => {
+      const client = new pg.Client({ connectionString: db.url })
+      await client.connect()
+      return client
+    }),
+  )
+})
+afterAll(async () => {
+  await Promise.all(writers.map((writer) => writer.end()))
+  await h.close()
+  await server.close()
+})
+
+test('26: many writers committing at once: commit rate within 20 % of the same inserts without a wake-up', async () => {
+  const [found] = await db.rows<{ source: string }>(
+    "SELECT pg_get_functiondef('outbox.wake_idle_relay()'::regprocedure) AS source",
+  )
+  const ours = found?.source ?? ''
+  const instead = (body: string) =>
+    `CREATE OR REPLACE FUNCTION outbox.wake_idle_relay() RETURNS void LANGUAGE sql AS $$ ${body} $$`
+  h.fake.latencyMs = 50
+  await h.relayProcess()
+  await commitsPerSecond(ours) // plans, caches, pages
+  const rounds: { ours: number; always: number }[] = []
+  for (let round = 0; round < ROUNDS; round++) {
+    const before = await commitsPerSecond(instead(WAKE_UPS.none))
+    const rates = {
+      ours: await commitsPerSecond(ours),
+      always: await commitsPerSecond(instead(WAKE_UPS.always)),
+    }
+    const none = (before + (await commitsPerSecond(instead(WAKE_UPS.none)))) / 2
+    rounds.push({ ours: rates.ours / none, always: rates.always / none })
+  }
+  expect(median(rounds.map((round) => round.ours))).toBeGreaterThan(0.8)
+  // The bound means something here: a notification in every transaction does not keep it.
+  expect(median(rounds.map((round) => round.always))).toBeLessThan(0.8)
+})
+
+async function commitsPerSecond(wakeUp: string): Promise<number> {
+  await h.drained() // each begins with a relay that sleeps, and wakes it
+  await db.rows(wakeUp)
+  const began = performance.now()
+  const counts = await Promise.all(
+    writers.map(async (writer, n) => {
+      let commits = 0
+      while (performance.now() - began < ROUND_MS) {
+        await writer.query(`SELECT outbox.enqueue('track', $1)`, [
+          JSON.stringify({ customerId: `u${n}-${commits % 50}`, name: 'x', data: {} }),
+        ])
+        commits++
+      }
+      return commits
+    }),
+  )
+  return counts.reduce((sum, count) => sum + count, 0) / ((performance.now() - began) / 1_000)
+}

@@ -1,0 +1,14 @@
+import type { TestDatabase } from '../../support/database.ts'
+import { eventually } from '../../support/eventually.ts'
+
+/** Waits until every relay has said once more that it lives (every 3 s): it has looked for work many times by then. */
+export async function nextHeartbeat(db: TestDatabase): Promise<void> {
+  const seen = async () => {
+    const rows = await db.rows<{ at: string }>(
+      'SELECT last_seen_at::text AS at FROM outbox.relays ORDER BY relay_id',
+    )
+    return rows.map(({ at }) => at)
+  }
+  const before = await seen()
+  await eventually('a heartbeat', async () => (await seen()).every((at, n) => at !== before[n]))
+}
