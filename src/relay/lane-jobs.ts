@@ -9,7 +9,10 @@ export function queueOf(lane: Lane): string {
 
 /** pg-boss takes no less than 10 s. A relay that died is noticed after it, and after one monitor pass. */
 const HEARTBEAT_SECONDS = 10
-const MONITOR_SECONDS = 3
+/** Between two passes while lanes wait for a worker: a relay that died may hold them. A pass is about ten statements. */
+const MONITOR_SECONDS = 2
+/** The same while none waits: nobody misses the jobs of a relay that died until there is work. */
+const RESTING_MONITOR_SECONDS = 60
 
 export interface LaneJob extends JobAttempt {
   readonly lane: Lane
@@ -31,7 +34,10 @@ export interface LaneJobsOptions {
  */
 export class LaneJobs {
   readonly #boss: PgBoss
+  readonly #onError: (error: Error) => void
   readonly #queues = new Map<string, Promise<void>>()
+  #supervisedAt = Number.NEGATIVE_INFINITY
+  #supervising: Promise<void> | undefined
 
   constructor(options: LaneJobsOptions) {
     this.#boss = new PgBoss({
@@ -44,13 +50,14 @@ export class LaneJobs {
       migrate: false,
       createSchema: false,
       schedule: false,
-      supervise: true,
-      superviseIntervalSeconds: MONITOR_SECONDS,
+      supervise: false, // it is called for when there is something to supervise
       monitorIntervalSeconds: MONITOR_SECONDS,
+      flowIntervalSeconds: 3_600, // no job depends on another
       registerInstance: false,
       warningQueueSize: 1_000_000,
     })
     this.#boss.on('error', options.onError)
+    this.#onError = options.onError
   }
 
   async start(): Promise<void> {
@@ -122,7 +129,25 @@ export class LaneJobs {
     }
   }
 
+  /**
+   * Takes back the jobs of workers that died, in the background and no more often than it is worth.
+   *
+   * @param waiting Whether lanes have work that nobody here works.
+   */
+  supervise(waiting: boolean): void {
+    const everyMs = (waiting ? MONITOR_SECONDS : RESTING_MONITOR_SECONDS) * 1_000
+    if (this.#supervising || performance.now() - this.#supervisedAt < everyMs) return
+    this.#supervisedAt = performance.now()
+    this.#supervising = this.#boss
+      .supervise()
+      .catch(this.#onError)
+      .finally(() => {
+        this.#supervising = undefined
+      })
+  }
+
   async stop(): Promise<void> {
+    await this.#supervising
     await this.#boss.stop({ graceful: false })
   }
 }

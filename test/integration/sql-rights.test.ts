@@ -68,7 +68,7 @@ describe('a role with USAGE on the schema and EXECUTE on enqueue', () => {
        WHERE pronamespace = 'outbox'::regnamespace AND has_function_privilege($1, oid, 'EXECUTE') ORDER BY 1`,
       [app],
     )
-    expect(callable.map(({ name }) => name)).toEqual(['enqueue', 'enqueue_many', 'estimate_pending'])
+    expect(callable.map(({ name }) => name)).toEqual(['enqueue', 'enqueue_many', 'estimate_dead_letters'])
   })
 })
 
