@@ -88,7 +88,10 @@ CREATE TABLE outbox.lanes (
   lane smallint NOT NULL,
   epoch bigint NOT NULL DEFAULT 1,
   relay_id uuid,
-  taken_at timestamp with time zone
+  taken_at timestamp with time zone,
+  settled_to bigint NOT NULL DEFAULT 0,
+  passed_to bigint NOT NULL DEFAULT 0,
+  passed_unless bigint[] NOT NULL DEFAULT '{}'::bigint[]
 );
 
 CREATE TABLE outbox.migrations (
@@ -139,6 +142,7 @@ ALTER TABLE outbox.intents ADD CONSTRAINT intents_pkey PRIMARY KEY (destination,
 ALTER TABLE outbox.intents ADD CONSTRAINT intents_priority CHECK ((priority = ANY (ARRAY['normal'::text, 'bulk'::text])));
 ALTER TABLE outbox.intents ADD CONSTRAINT intents_waiting_has_time CHECK (((lane >= 0) OR (send_after IS NOT NULL)));
 ALTER TABLE outbox.lanes ADD CONSTRAINT lanes_holder CHECK (((relay_id IS NULL) = (taken_at IS NULL)));
+ALTER TABLE outbox.lanes ADD CONSTRAINT lanes_passed CHECK ((passed_to >= settled_to));
 ALTER TABLE outbox.lanes ADD CONSTRAINT lanes_pkey PRIMARY KEY (destination, lane);
 ALTER TABLE outbox.migrations ADD CONSTRAINT migrations_pkey PRIMARY KEY (version);
 ALTER TABLE outbox.rate_limits ADD CONSTRAINT rate_limits_pkey PRIMARY KEY (name);
@@ -146,6 +150,7 @@ ALTER TABLE outbox.relays ADD CONSTRAINT relays_pkey PRIMARY KEY (relay_id);
 ALTER TABLE outbox.settled_counts ADD CONSTRAINT settled_counts_pkey PRIMARY KEY (minute, destination, lane, bin);
 
 CREATE INDEX breaker_transitions_at ON outbox.breaker_transitions USING btree (at);
+CREATE INDEX dead_letters_newest ON outbox.dead_letters USING btree (dead_at, destination);
 CREATE INDEX dead_letters_summary ON outbox.dead_letters USING btree (destination, operation, reason, dead_at);
 CREATE INDEX dedup_expiry ON outbox.dedup USING btree (expires_at);
 CREATE INDEX intents_scheduled ON outbox.intents USING btree (send_after) WHERE (lane = '-1'::integer);
@@ -414,7 +419,7 @@ END
 $function$;
 -- executable by the owner, outbox_relay
 
-CREATE OR REPLACE FUNCTION outbox.estimate_pending(destination text)
+CREATE OR REPLACE FUNCTION outbox.estimate_dead_letters(destination text, operation text, reason text)
  RETURNS bigint
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -423,7 +428,8 @@ AS $function$
 DECLARE
   v_plan json;
 BEGIN
-  EXECUTE format('EXPLAIN (FORMAT JSON) SELECT 1 FROM "outbox".intents WHERE destination = %L AND lane >= 0', destination)
+  EXECUTE format('EXPLAIN (FORMAT JSON) SELECT 1 FROM "outbox".dead_letters
+                  WHERE destination = %L AND operation = %L AND reason = %L', destination, operation, reason)
     INTO v_plan;
   RETURN (v_plan #>> '{0,Plan,Plan Rows}')::bigint;
 END
@@ -686,7 +692,7 @@ AS $function$
     -- People and monitoring: no payload. The relay has them for its health endpoints.
     ('{viewer,operator,relay}', '', 'TABLE',
      '{backlog,breaker_state,dead_letter_summary,throughput,relay_fleet,health}', '{SELECT}', NULL),
-    ('{viewer,operator,relay}', '', 'FUNCTION', '{estimate_pending}', '{EXECUTE}', NULL),
+    ('{viewer,operator,relay}', '', 'FUNCTION', '{estimate_dead_letters}', '{EXECUTE}', NULL),
     ('{viewer,operator}', '', 'TABLE', '{breaker_transitions}', '{SELECT}', NULL),
 
     -- The operator stops and resumes, sees which lane stands still, and reads dead letters: what to do with one
@@ -706,7 +712,7 @@ AS $function$
     ('{relay}', '', 'TABLE', '{dedup}', '{DELETE}', NULL),
     ('{relay}', '', 'TABLE', '{breakers,lanes,rate_limits}', '{SELECT,INSERT,UPDATE}', NULL),
     ('{relay}', '', 'TABLE', '{relays,settled_counts}', '{SELECT,INSERT,UPDATE,DELETE}', NULL),
-    ('{relay}', '', 'TABLE', '{migrations}', '{SELECT}', NULL),
+    ('{relay}', '', 'TABLE', '{migrations,lane_heads,lane_bounds}', '{SELECT}', NULL),
     ('{relay}', '', 'SEQUENCE', '{relay_idle}', '{UPDATE}', NULL),
     ('{relay}', '', 'FUNCTION', '{lane_of,write_horizon,ensure_partitions,prune_delivered}', '{EXECUTE}', NULL),
 
@@ -740,48 +746,107 @@ CREATE OR REPLACE FUNCTION outbox.write_horizon(OUT last_seq bigint, OUT holders
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
+DECLARE
+  v_next bigint;
 BEGIN
   SELECT last_value INTO last_seq FROM "outbox".intents_seq_seq;
-  SELECT coalesce(array_agg(virtualtransaction), '{}') INTO holders
-  FROM pg_locks
-  WHERE locktype = 'relation' AND granted AND mode = 'RowExclusiveLock'
-    AND relation = '"outbox".intents'::regclass
-    AND database = (SELECT oid FROM pg_database WHERE datname = current_database());
+  v_next := pg_snapshot_xmax(pg_current_snapshot())::text::bigint;
+  WITH l AS MATERIALIZED (
+    SELECT * FROM pg_locks WHERE granted AND (locktype = 'transactionid' OR locktype = 'relation')
+  ), writer AS (
+    SELECT DISTINCT virtualtransaction FROM l
+    WHERE locktype = 'relation' AND mode = 'RowExclusiveLock' AND relation = '"outbox".intents'::regclass
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  )
+  SELECT coalesce(array_agg(w.virtualtransaction || '@' || coalesce(x.xid::text, '')), '{}') INTO holders
+  FROM writer w, LATERAL (
+    -- The least is the transaction's own, the others are its savepoints'.
+    SELECT min(v_next + ((low.xid - v_next) & 4294967295)
+               - CASE WHEN ((low.xid - v_next) & 4294967295) > 2147483647 THEN 4294967296 ELSE 0 END) AS xid
+    FROM (SELECT transactionid::text::bigint AS xid FROM l
+          WHERE locktype = 'transactionid' AND mode = 'ExclusiveLock'
+            AND virtualtransaction = w.virtualtransaction) low
+  ) x;
 END
 $function$;
 -- executable by the owner, outbox_relay
 
 CREATE VIEW outbox.backlog AS
- WITH destinations AS (
+ WITH head AS MATERIALIZED (
          SELECT lane_heads.destination,
-            min(lane_heads.due_at) FILTER (WHERE (lane_heads.lane >= 0)) AS oldest_pending_at
+            lane_heads.lane,
+            lane_heads.seq,
+            lane_heads.due_at,
+            lane_heads.after
            FROM outbox.lane_heads
-          GROUP BY lane_heads.destination
+        ), first AS (
+         SELECT h.destination,
+            h.lane,
+            h.seq,
+            h.due_at,
+            h.after,
+            f.count,
+            f.to_seq
+           FROM head h,
+            LATERAL ( SELECT count(*) AS count,
+                    max(c_1.seq) AS to_seq
+                   FROM ( SELECT i.seq
+                           FROM outbox.intents i
+                          WHERE ((i.destination = h.destination) AND (i.lane = h.lane) AND (i.seq >= h.seq))
+                          ORDER BY i.seq
+                         LIMIT 6251) c_1) f
+        ), destinations AS (
+         SELECT first.destination,
+            min(first.due_at) FILTER (WHERE (first.lane >= 0)) AS oldest_pending_at,
+            (COALESCE(sum(first.count) FILTER (WHERE (first.lane >= 0)), (0)::numeric))::bigint AS pending,
+            COALESCE(bool_or((first.count > 6250)) FILTER (WHERE (first.lane >= 0)), false) AS more_pending,
+            (COALESCE(sum(first.count) FILTER (WHERE (first.lane = '-1'::integer)), (0)::numeric))::bigint AS scheduled,
+            COALESCE(bool_or((first.count > 6250)) FILTER (WHERE (first.lane = '-1'::integer)), false) AS more_scheduled
+           FROM first
+          GROUP BY first.destination
         ), counted AS (
          SELECT d.destination,
             d.oldest_pending_at,
-            ( SELECT count(*) AS count
-                   FROM ( SELECT 1 AS "?column?"
-                           FROM outbox.intents i
-                          WHERE ((i.destination = d.destination) AND (i.lane >= 0))
-                         LIMIT 100001) c) AS pending,
-            ( SELECT count(*) AS count
-                   FROM ( SELECT 1 AS "?column?"
-                           FROM outbox.intents i
-                          WHERE ((i.destination = d.destination) AND (i.lane = '-1'::integer))
-                         LIMIT 100001) c) AS scheduled
+                CASE
+                    WHEN (d.more_pending AND (d.pending <= 100000)) THEN ( SELECT count(*) AS count
+                       FROM ( SELECT 1 AS "?column?"
+                               FROM head h,
+                                LATERAL ( SELECT 1 AS "?column?"
+                                       FROM outbox.intents i_1
+                                      WHERE ((i_1.destination = h.destination) AND (i_1.lane = h.lane) AND (i_1.seq >= h.seq))
+                                      ORDER BY i_1.seq
+                                     LIMIT 100001) i
+                              WHERE ((h.destination = d.destination) AND (h.lane >= 0))
+                             LIMIT 100001) c_1)
+                    ELSE d.pending
+                END AS pending,
+                CASE
+                    WHEN d.more_scheduled THEN ( SELECT count(*) AS count
+                       FROM ( SELECT 1 AS "?column?"
+                               FROM outbox.intents i
+                              WHERE ((i.destination = d.destination) AND (i.lane = '-1'::integer))
+                             LIMIT 100001) c_1)
+                    ELSE d.scheduled
+                END AS scheduled
            FROM destinations d
         )
  SELECT destination,
         CASE
-            WHEN (pending > 100000) THEN GREATEST(pending, outbox.estimate_pending(destination))
+            WHEN (pending > 100000) THEN GREATEST(pending, (( SELECT sum(((f.count)::double precision * GREATEST((1)::double precision, (((l.seq - f.seq))::double precision / (GREATEST((1)::bigint, (f.to_seq - f.seq)))::double precision)))) AS sum
+               FROM first f,
+                LATERAL ( SELECT i.seq
+                       FROM outbox.intents i
+                      WHERE ((i.destination = f.destination) AND (i.lane = f.lane) AND (i.seq >= f.seq))
+                      ORDER BY i.seq DESC
+                     LIMIT 1) l
+              WHERE ((f.destination = c.destination) AND (f.lane >= 0))))::bigint)
             ELSE pending
         END AS pending,
     scheduled,
     oldest_pending_at,
     (COALESCE(GREATEST((0)::numeric, EXTRACT(epoch FROM (clock_timestamp() - oldest_pending_at))), (0)::numeric))::double precision AS lag_seconds,
     (pending > 100000) AS estimated
-   FROM counted;
+   FROM counted c;
 
 CREATE VIEW outbox.breaker_state AS
  SELECT destination,
@@ -797,26 +862,82 @@ CREATE VIEW outbox.breaker_state AS
    FROM outbox.breakers;
 
 CREATE VIEW outbox.dead_letter_summary AS
+ WITH RECURSIVE kind AS (
+        ( SELECT d.destination,
+            d.operation,
+            d.reason,
+            d.dead_at AS oldest
+           FROM outbox.dead_letters d
+          ORDER BY d.destination, d.operation, d.reason, d.dead_at
+         LIMIT 1)
+        UNION ALL
+         SELECT n.destination,
+            n.operation,
+            n.reason,
+            n.dead_at
+           FROM kind k,
+            LATERAL ( SELECT d.destination,
+                    d.operation,
+                    d.reason,
+                    d.dead_at
+                   FROM outbox.dead_letters d
+                  WHERE (ROW(d.destination, d.operation, d.reason) > ROW(k.destination, k.operation, k.reason))
+                  ORDER BY d.destination, d.operation, d.reason, d.dead_at
+                 LIMIT 1) n
+        ), counted AS (
+         SELECT k.destination,
+            k.operation,
+            k.reason,
+            k.oldest,
+            ( SELECT count(*) AS count
+                   FROM ( SELECT 1 AS "?column?"
+                           FROM outbox.dead_letters d
+                          WHERE ((d.destination = k.destination) AND (d.operation = k.operation) AND (d.reason = k.reason))
+                         LIMIT 10001) c) AS count,
+            ( SELECT d.dead_at
+                   FROM outbox.dead_letters d
+                  WHERE ((d.destination = k.destination) AND (d.operation = k.operation) AND (d.reason = k.reason))
+                  ORDER BY d.dead_at DESC
+                 LIMIT 1) AS newest
+           FROM kind k
+        )
  SELECT destination,
     operation,
     reason,
-    count(*) AS count,
-    min(dead_at) AS oldest,
-    max(dead_at) AS newest
-   FROM outbox.dead_letters
-  GROUP BY destination, operation, reason;
+        CASE
+            WHEN (count > 10000) THEN GREATEST(count, outbox.estimate_dead_letters(destination, operation, reason))
+            ELSE count
+        END AS count,
+    oldest,
+    newest,
+    (count > 10000) AS estimated
+   FROM counted;
 
 CREATE VIEW outbox.health AS
  WITH alive AS (
-         SELECT count(*) AS relays
+         SELECT count(*) AS relays,
+            max(relays.format) AS format
            FROM outbox.relays
           WHERE (relays.last_seen_at > (now() - '00:00:30'::interval))
-        ), late AS (
+        ), head AS MATERIALIZED (
          SELECT lane_heads.destination,
-            EXTRACT(epoch FROM (clock_timestamp() - min(lane_heads.due_at))) AS lag_seconds
+            lane_heads.due_at,
+            lane_heads.format
            FROM outbox.lane_heads
           WHERE (lane_heads.lane >= 0)
-          GROUP BY lane_heads.destination
+        ), late AS (
+         SELECT head.destination,
+            EXTRACT(epoch FROM (clock_timestamp() - min(head.due_at))) AS lag_seconds
+           FROM head
+          GROUP BY head.destination
+        ), recent AS (
+         SELECT d.destination,
+            count(*) AS count
+           FROM ( SELECT dead_letters.destination
+                   FROM outbox.dead_letters
+                  WHERE (dead_letters.dead_at > (now() - '01:00:00'::interval))
+                 LIMIT 100001) d
+          GROUP BY d.destination
         ), reasons AS (
          SELECT 1 AS severity,
             'no relay has been seen for 30 s and intents are due: start customerio-outbox relay'::text AS reason
@@ -841,10 +962,19 @@ CREATE VIEW outbox.health AS
           WHERE (late.lag_seconds > (60)::numeric)
         UNION ALL
          SELECT 2,
-            format('%s has %s dead letters of the last hour'::text, dead_letters.destination, count(*)) AS format
-           FROM outbox.dead_letters
-          WHERE (dead_letters.dead_at > (now() - '01:00:00'::interval))
-          GROUP BY dead_letters.destination
+            format('%s has intents of row format %s that no running relay knows: upgrade the relays'::text, h.destination, max(h.format)) AS format
+           FROM head h,
+            alive a
+          WHERE (h.format > a.format)
+          GROUP BY h.destination
+        UNION ALL
+         SELECT 2,
+                CASE
+                    WHEN (( SELECT sum(recent_1.count) AS sum
+                       FROM recent recent_1) > (100000)::numeric) THEN format('%s has more than %s dead letters of the last hour'::text, recent.destination, recent.count)
+                    ELSE format('%s has %s dead letters of the last hour'::text, recent.destination, recent.count)
+                END AS format
+           FROM recent
         UNION ALL
          SELECT 2,
             format('%s has delivered %s intents in the last hour that were over 72 h old: such events trigger no campaign'::text, settled_counts.destination, sum(settled_counts.count)) AS format
@@ -861,34 +991,98 @@ CREATE VIEW outbox.health AS
     COALESCE(array_agg(reason ORDER BY severity, reason), '{}'::text[]) AS reasons
    FROM reasons;
 
+CREATE VIEW outbox.lane_bounds AS
+ SELECT destination,
+    lane,
+        CASE
+            WHEN (EXISTS ( SELECT
+               FROM unnest(lanes.passed_unless) xid(xid)
+              WHERE pg_visible_in_snapshot(((xid.xid)::text)::xid8, pg_current_snapshot()))) THEN settled_to
+            ELSE passed_to
+        END AS after
+   FROM outbox.lanes;
+
 CREATE VIEW outbox.lane_heads AS
- WITH RECURSIVE lane AS (
+ WITH RECURSIVE bound AS MATERIALIZED (
+         SELECT lane_bounds.destination,
+            lane_bounds.lane,
+            lane_bounds.after
+           FROM outbox.lane_bounds
+        ), known AS MATERIALIZED (
+         SELECT d.destination,
+            lag(d.destination, 1, ''::text) OVER (ORDER BY d.destination) AS before
+           FROM ( SELECT DISTINCT bound.destination
+                   FROM bound) d
+        ), between_known AS (
+         SELECT k.destination AS upper,
+            n.destination,
+            n.lane
+           FROM known k,
+            LATERAL ( SELECT i.destination,
+                    i.lane
+                   FROM outbox.intents i
+                  WHERE ((i.destination > k.before) AND (i.destination < k.destination))
+                  ORDER BY i.destination, i.lane
+                 LIMIT 1) n
+        UNION ALL
+         SELECT b.upper,
+            n.destination,
+            n.lane
+           FROM between_known b,
+            LATERAL ( SELECT i.destination,
+                    i.lane
+                   FROM outbox.intents i
+                  WHERE ((ROW(i.destination, i.lane) > ROW(b.destination, b.lane)) AND (i.destination < b.upper))
+                  ORDER BY i.destination, i.lane
+                 LIMIT 1) n
+        ), beyond_known AS (
         ( SELECT i.destination,
             i.lane
            FROM outbox.intents i
+          WHERE (i.destination > ( SELECT COALESCE(max(known.destination), ''::text) AS "coalesce"
+                   FROM known))
           ORDER BY i.destination, i.lane
          LIMIT 1)
         UNION ALL
          SELECT n.destination,
             n.lane
-           FROM lane l_1,
+           FROM beyond_known b,
             LATERAL ( SELECT i.destination,
                     i.lane
                    FROM outbox.intents i
-                  WHERE (ROW(i.destination, i.lane) > ROW(l_1.destination, l_1.lane))
+                  WHERE (ROW(i.destination, i.lane) > ROW(b.destination, b.lane))
                   ORDER BY i.destination, i.lane
                  LIMIT 1) n
+        ), place AS (
+         SELECT k.destination,
+            (n.lane)::smallint AS lane,
+            COALESCE(b.after, (0)::bigint) AS after
+           FROM ((known k
+             CROSS JOIN generate_series('-1'::integer, 31) n(lane))
+             LEFT JOIN bound b ON (((b.destination = k.destination) AND (b.lane = n.lane))))
+        UNION ALL
+         SELECT between_known.destination,
+            between_known.lane,
+            0
+           FROM between_known
+        UNION ALL
+         SELECT beyond_known.destination,
+            beyond_known.lane,
+            0
+           FROM beyond_known
         )
- SELECT l.destination,
-    l.lane,
+ SELECT p.destination,
+    p.lane,
     h.seq,
-    GREATEST(h.send_after, h.enqueued_at) AS due_at
-   FROM lane l,
+    h.due_at,
+    h.format,
+    p.after
+   FROM place p,
     LATERAL ( SELECT i.seq,
-            i.enqueued_at,
-            i.send_after
+            GREATEST(i.send_after, i.enqueued_at) AS due_at,
+            i.format
            FROM outbox.intents i
-          WHERE ((i.destination = l.destination) AND (i.lane = l.lane))
+          WHERE ((i.destination = p.destination) AND (i.lane = p.lane) AND (i.seq > p.after))
           ORDER BY i.seq
          LIMIT 1) h;
 
@@ -962,7 +1156,9 @@ GRANT SELECT ON outbox.health TO outbox_viewer;
 GRANT DELETE ON outbox.intents TO outbox_relay;
 GRANT INSERT ON outbox.intents TO outbox_relay;
 GRANT SELECT ON outbox.intents TO outbox_relay;
+GRANT SELECT ON outbox.lane_bounds TO outbox_relay;
 GRANT SELECT ON outbox.lane_heads TO outbox_operator;
+GRANT SELECT ON outbox.lane_heads TO outbox_relay;
 GRANT SELECT ON outbox.lanes TO outbox_operator;
 GRANT INSERT ON outbox.lanes TO outbox_relay;
 GRANT SELECT ON outbox.lanes TO outbox_relay;

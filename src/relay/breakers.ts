@@ -3,7 +3,7 @@ import { closeBreaker } from '../store/close-breaker.ts'
 import type { Database } from '../store/database.ts'
 import { holdDestination } from '../store/hold-destination.ts'
 import { openBreaker } from '../store/open-breaker.ts'
-import { type BreakerState, readBreakers } from '../store/read-breakers.ts'
+import { type BreakerRow, type BreakerState, readBreakers } from '../store/read-breakers.ts'
 import { recordFailures } from '../store/record-failure.ts'
 import { type BreakerSettings, DestinationBreaker } from './breaker.ts'
 
@@ -41,10 +41,20 @@ export class Breakers {
     return breaker
   }
 
-  /** Reads the fleet's rows. A row wins over what this relay thinks, unless it is older than its own change. */
+  /** Reads the fleet's rows, and takes them over. */
   async sync(): Promise<void> {
+    await this.syncWith(() => readBreakers(this.#options.db))
+  }
+
+  /**
+   * Takes over the fleet's rows that `read` brings, if it brings any. A row wins over what this relay thinks, unless
+   * it is older than its own change.
+   */
+  async syncWith(read: () => Promise<readonly BreakerRow[] | undefined>): Promise<void> {
     const generations = new Map([...this.#breakers].map(([name, breaker]) => [name, breaker.generation]))
-    const rows = new Map((await readBreakers(this.#options.db)).map((row) => [row.destination, row]))
+    const found = await read()
+    if (!found) return
+    const rows = new Map(found.map((row) => [row.destination, row]))
     for (const destination of new Set([...rows.keys(), ...this.#breakers.keys()])) {
       const breaker = this.get(destination)
       breaker.apply(rows.get(destination), generations.get(destination) ?? breaker.generation)

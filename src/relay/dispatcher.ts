@@ -1,7 +1,8 @@
 import type { Database } from '../store/database.ts'
-import { findLanesWithWork } from '../store/find-lanes-with-work.ts'
 import { isBulk, type Lane, laneKey } from '../store/lane.ts'
+import { type Look, look } from '../store/look.ts'
 import { promoteScheduled } from '../store/promote-scheduled.ts'
+import { recheckBounds } from '../store/recheck-bounds.ts'
 import { setRelayIdle } from '../store/relay-idle.ts'
 import { backoffMs } from './backoff.ts'
 import type { Breakers } from './breakers.ts'
@@ -12,8 +13,12 @@ import { Signal } from './signal.ts'
 const BUSY_LOOK_MS = 20
 /** The same while none but bulk lanes are worked: a live event that comes then is not to notice. */
 const BULK_LOOK_MS = 10
-/** Delayed intents that fall due are looked for at most this often. */
-const PROMOTE_MS = 200
+/** While lanes are worked, breakers and delayed intents are looked at this often. */
+const LOOK_AT_ALL_MS = 200
+/** Another relay is giving due intents their lanes: looked at again after this. */
+const PROMOTED_ELSEWHERE_MS = 100
+/** The bounds of lanes are checked by a look from their very beginning: this often, and in a fiftieth of the time. */
+const RECHECK = { everyMs: 5_000, share: 1 / 50 }
 /** Workers of bulk lanes, as a share of those of live ones: on top of them, so that a backfill takes none away. */
 const BULK_SHARE = 1 / 4
 /** Between looks that fail, doubled with each. */
@@ -36,6 +41,8 @@ export interface DispatcherOptions {
   readonly hears: () => boolean
   readonly onLooked: () => void
   readonly onLookFailed: (error: Error) => void
+  /** Something beside the looks went wrong. */
+  readonly onError: (error: Error) => void
 }
 
 /**
@@ -51,8 +58,11 @@ export class Dispatcher {
   #syncDue = true
   #saidIdle: boolean | undefined
   #idleSaidAt = Number.NEGATIVE_INFINITY
-  #promotedAt = Number.NEGATIVE_INFINITY
-  #syncedAt = Number.NEGATIVE_INFINITY
+  #lookedAtAllAt = Number.NEGATIVE_INFINITY
+  /** When the first delayed intent falls due, as far as is known. */
+  #nextDueAt = Number.POSITIVE_INFINITY
+  #recheckAt = 0
+  #rechecking: Promise<void> | undefined
   #loop: Promise<void> | undefined
 
   constructor(options: DispatcherOptions) {
@@ -87,6 +97,7 @@ export class Dispatcher {
     this.#stopped = true
     this.#signal.raise()
     await this.#loop
+    await this.#rechecking
     await Promise.all([...this.#active.values()].map(({ done }) => done))
   }
 
@@ -109,22 +120,19 @@ export class Dispatcher {
 
   /** One look: find, offer, take. Returns how long to wait for the next one, in ms. */
   async #look(): Promise<number> {
-    const { db, breakers, pollIntervalMs } = this.#options
+    const { breakers, pollIntervalMs } = this.#options
     const began = performance.now()
-    // Also without a word: a notification may have been lost, and a person may have changed a row by hand.
-    if (this.#syncDue || began - this.#syncedAt >= pollIntervalMs) {
-      this.#syncDue = false
-      this.#syncedAt = began
-      await breakers.sync()
-    }
-    await this.#promote()
-    const lanes = this.#startable(await findLanesWithWork(db))
+    this.#recheck()
+    const lanes = this.#startable(await this.#read())
+    if (await this.#promote()) return 0 // they are in their lanes now
     if (lanes.length > 0) {
       const queues = Map.groupBy(lanes, queueOf)
       await Promise.all([this.#sayIdle(false), ...[...queues].map((entry) => this.#take(...entry))])
     }
+    this.#options.jobs.supervise(lanes.some((lane) => !this.#active.has(laneKey(lane))))
     const held = this.#heldForMs()
-    const wait = Math.max(1, Math.min(breakers.waitMs ?? pollIntervalMs, held, pollIntervalMs))
+    const due = this.#nextDueAt - performance.now()
+    const wait = Math.max(1, Math.min(breakers.waitMs ?? pollIntervalMs, held, due, pollIntervalMs))
     if (this.#active.size > 0) {
       const lookMs = this.active.every(({ lane }) => isBulk(lane)) ? BULK_LOOK_MS : BUSY_LOOK_MS
       // A look that is slow, through dead rows under an old snapshot, is had less often.
@@ -151,11 +159,47 @@ export class Dispatcher {
     for (const job of await jobs.take(queue, room)) this.#begin(job)
   }
 
-  async #promote(): Promise<void> {
+  /** The lanes that have work and are not worked here; now and then also what the breakers' rows say. */
+  async #read(): Promise<readonly Lane[]> {
+    const { db, breakers, pollIntervalMs } = this.#options
     const now = performance.now()
-    if (now - this.#promotedAt < PROMOTE_MS) return
-    this.#promotedAt = now
-    await promoteScheduled(this.#options.db)
+    const all =
+      this.#syncDue ||
+      now >= this.#nextDueAt ||
+      // Also without a word: a notification may have been lost, and a person may have changed a row by hand.
+      now - this.#lookedAtAllAt >= (this.#active.size > 0 ? LOOK_AT_ALL_MS : 0.9 * pollIntervalMs)
+    const except = this.active.map(({ lane }) => lane)
+    if (!all) return (await look(db, { except, all })).lanes
+    this.#syncDue = false
+    this.#lookedAtAllAt = now
+    let found: Look = { lanes: [] }
+    await breakers.syncWith(async () => {
+      found = await look(db, { except, all })
+      return found.breakers
+    })
+    this.#nextDueAt = performance.now() + (found.dueInMs ?? Number.POSITIVE_INFINITY)
+    return found.lanes
+  }
+
+  /** Delayed intents whose time has come get their lanes; tells whether there were any. */
+  async #promote(): Promise<boolean> {
+    if (performance.now() < this.#nextDueAt) return false
+    const promoted = await promoteScheduled(this.#options.db)
+    this.#nextDueAt = performance.now() + (promoted > 0 ? 0 : PROMOTED_ELSEWHERE_MS)
+    return promoted > 0
+  }
+
+  /** A safety net beside the looks, which begin at the lanes' bounds. */
+  #recheck(): void {
+    const began = performance.now()
+    if (this.#rechecking || began < this.#recheckAt) return
+    this.#rechecking = recheckBounds(this.#options.db)
+      .then((lanes) => lanes.length > 0 && this.#signal.raise(), this.#options.onError)
+      .then(() => {
+        const now = performance.now()
+        this.#recheckAt = now + Math.max(RECHECK.everyMs, (now - began) / RECHECK.share)
+        this.#rechecking = undefined
+      })
   }
 
   /**

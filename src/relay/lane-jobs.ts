@@ -11,7 +11,10 @@ export function queueOf(lane: Lane): string {
 
 /** pg-boss takes no less than 10 s. A relay that died is noticed after it, and after one monitor pass. */
 const HEARTBEAT_SECONDS = 10
-const MONITOR_SECONDS = 3
+/** Between two passes while lanes wait for a worker: a relay that died may hold them. A pass is about ten statements. */
+const MONITOR_SECONDS = 2
+/** The same while none waits: nobody misses the jobs of a relay that died until there is work. */
+const RESTING_MONITOR_SECONDS = 60
 /** Shorter than what a heartbeat may be late: a dead connection must not look like a dead relay. */
 const ANSWER_MS = 5_000
 /** A lane job that a crash of the server loses is made again: it needs no flush of its own. */
@@ -42,6 +45,8 @@ export class LaneJobs {
   /** How turns ended that the database could not be told of, by lane. */
   readonly #untold = new Map<string, () => Promise<unknown>>()
   #started: PgBoss | undefined
+  #supervisedAt = Number.NEGATIVE_INFINITY
+  #supervising: Promise<void> | undefined
 
   constructor(options: LaneJobsOptions) {
     this.#options = options
@@ -64,9 +69,9 @@ export class LaneJobs {
       migrate: false,
       createSchema: false,
       schedule: false,
-      supervise: true,
-      superviseIntervalSeconds: MONITOR_SECONDS,
+      supervise: false, // it is called for when there is something to supervise
       monitorIntervalSeconds: MONITOR_SECONDS,
+      flowIntervalSeconds: 3_600, // no job depends on another
       registerInstance: false,
       warningQueueSize: 1_000_000,
       // It would wait for the oldest transaction of the database, on one of two connections.
@@ -167,7 +172,25 @@ export class LaneJobs {
     }
   }
 
+  /**
+   * Takes back the jobs of workers that died, in the background and no more often than it is worth.
+   *
+   * @param waiting Whether lanes have work that nobody here works.
+   */
+  supervise(waiting: boolean): void {
+    const everyMs = (waiting ? MONITOR_SECONDS : RESTING_MONITOR_SECONDS) * 1_000
+    if (this.#supervising || performance.now() - this.#supervisedAt < everyMs) return
+    this.#supervisedAt = performance.now()
+    this.#supervising = this.#boss
+      .supervise()
+      .catch((error: Error) => this.#options.onError(error))
+      .finally(() => {
+        this.#supervising = undefined
+      })
+  }
+
   async stop(): Promise<void> {
+    await this.#supervising
     if (this.#started) await this.#connections.close(this.#started.stop({ graceful: false }))
   }
 }

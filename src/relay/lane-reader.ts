@@ -1,43 +1,51 @@
 import type { Database } from '../store/database.ts'
-import type { Lane } from '../store/lane.ts'
+import type { Fence, LaneBound } from '../store/lane.ts'
 import { type QueuedIntent, readLane } from '../store/read-lane.ts'
+import { reportBound } from '../store/take-lane.ts'
 import type { Horizon } from './horizon.ts'
 
 /** Bytes of payloads that one read may bring: one full request and some. */
 const READ_BYTES = 600_000
+/** How far the bound may rise, in `seq` of all lanes, before it is written down for the others who look at the lane. */
+const REPORT_EVERY = 100_000n
 
 /**
  * Reads a lane in order, the next rows while the last ones are on their way.
  *
- * What it has settled is skipped by a lower bound, because dead rows stay in the way of a scan while any snapshot
- * is older. The bound never passes the horizon, so a row that commits late takes its place in the order; and no
- * lane counts as drained without a look from its very beginning.
+ * What was settled is skipped by a lower bound, because dead rows stay in the way of a scan while any snapshot is
+ * older. It begins where the last turn ended, and never passes the horizon, so a row that commits late takes its place
+ * in the order.
  */
 export class LaneReader {
   readonly #db: Database
-  readonly #lane: Lane
+  readonly #fence: Fence
   readonly #size: number
   readonly #horizon: Horizon
   /** Read and not yet settled, in order. */
   #rows: QueuedIntent[] = []
-  #bound = 0n
-  /** Everything up to here was seen by the last read. */
-  #seenTo = 0n
+  #bound: LaneBound
+  /** As the bound may be, once everything that was read is settled. */
+  #seen: LaneBound
+  #reportedTo: bigint
 
-  constructor(db: Database, lane: Lane, size: number, horizon: Horizon) {
+  constructor(db: Database, taken: Fence & { readonly bound: LaneBound }, size: number, horizon: Horizon) {
     this.#db = db
-    this.#lane = lane
+    this.#fence = taken
     this.#size = size
     this.#horizon = horizon
+    this.#bound = taken.bound
+    this.#seen = taken.bound
+    this.#reportedTo = taken.bound.passedTo
+  }
+
+  /** How far the lane is known to be settled. */
+  get bound(): LaneBound {
+    return this.#bound
   }
 
   /** The next rows in order; none when the lane is empty. */
   async peek(): Promise<readonly QueuedIntent[]> {
     if (this.#rows.length === 0) await this.#read()
-    if (this.#rows.length === 0 && this.#bound > 0n) {
-      this.#bound = 0n
-      await this.#read()
-    }
     return this.#rows
   }
 
@@ -63,26 +71,48 @@ export class LaneReader {
 
   #raiseBound(): void {
     const [next] = this.#rows
-    const settledTo = next ? BigInt(next.seq) - 1n : this.#seenTo
-    if (settledTo > this.#bound) this.#bound = settledTo < this.#seenTo ? settledTo : this.#seenTo
+    const to = next && BigInt(next.seq) - 1n
+    const settledTo = max(this.#bound.settledTo, min(to, this.#seen.settledTo))
+    const passedTo = max(this.#bound.passedTo, settledTo, min(to, this.#seen.passedTo))
+    this.#bound = { settledTo, passedTo, passedUnless: passedTo > settledTo ? this.#seen.passedUnless : [] }
   }
 
   async #read(sending = 0): Promise<void> {
     await this.#horizon.advance()
-    const horizon = this.#horizon.safe
-    const known = this.#rows.map((row) => row.seq)
-    const { rows: found, complete } = await readLane(this.#db, this.#lane, {
-      after: this.#bound.toString(),
-      except: known,
+    // As they are before the read: what they promise is true of whatever begins after.
+    const { safe, passed } = this.#horizon
+    if (this.#bound.passedTo - this.#reportedTo >= REPORT_EVERY) await this.#report()
+    const { rows, complete, late } = await readLane(this.#db, this.#fence, {
+      bound: this.#bound,
+      except: this.#rows.map((row) => row.seq),
       limit: this.#size,
       bytes: READ_BYTES,
     })
-    const last = found.at(-1)
-    const readTo = complete || !last ? horizon : BigInt(last.seq)
-    this.#seenTo = readTo < horizon ? readTo : horizon
-    const sent = this.#rows.slice(0, sending)
-    this.#rows = [...sent, ...merge(this.#rows.slice(sending), found)]
+    if (late) this.#bound = { ...this.#bound, passedTo: this.#bound.settledTo, passedUnless: [] }
+    const last = rows.at(-1)
+    const readTo = complete || !last ? undefined : BigInt(last.seq)
+    this.#seen = {
+      settledTo: min(readTo, safe),
+      passedTo: min(readTo, passed.to),
+      // Those of the bound are asked for again and again until one is over, whatever the horizon says by then.
+      passedUnless: [...new Set([...this.#bound.passedUnless, ...passed.unless])],
+    }
+    this.#rows = [...this.#rows.slice(0, sending), ...merge(this.#rows.slice(sending), rows)]
+    if (this.#rows.length === 0) this.#raiseBound()
   }
+
+  async #report(): Promise<void> {
+    this.#reportedTo = this.#bound.passedTo
+    await reportBound(this.#db, this.#fence, this.#bound)
+  }
+}
+
+function min(a: bigint | undefined, b: bigint): bigint {
+  return a !== undefined && a < b ? a : b
+}
+
+function max(...values: readonly bigint[]): bigint {
+  return values.reduce((a, b) => (a > b ? a : b))
 }
 
 /** A late row may belong before rows that were read earlier, though never before those that are on their way. */

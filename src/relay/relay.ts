@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import { hostname } from 'node:os'
 import { type Database, openDatabase } from '../store/database.ts'
-import { findLanesWithWork } from '../store/find-lanes-with-work.ts'
+import { look } from '../store/look.ts'
 import { maintain } from '../store/maintain.ts'
 import { probeNow } from '../store/probe-now.ts'
 import { readHorizon } from '../store/read-horizon.ts'
@@ -132,6 +132,7 @@ export class Relay extends EventEmitter<RelayEvents> {
       hears: () => this.#wakeUp.hears,
       onLooked: () => this.#watch.looked(),
       onLookFailed: (error) => this.#watch.lookFailed(error),
+      onError,
     })
     this.#wakeUp = new WakeUp({
       connectionString: listenConnectionString,
@@ -234,8 +235,9 @@ export class Relay extends EventEmitter<RelayEvents> {
   async #drain(withinMs: number): Promise<void> {
     const lanesLeft = await untilEmpty({
       lanesLeft: async () =>
-        (await findLanesWithWork(this.#db)).filter(({ destination }) => this.#destinations.get(destination))
-          .length,
+        (await look(this.#db, { except: [], all: false })).lanes.filter(({ destination }) =>
+          this.#destinations.get(destination),
+        ).length,
       withinMs,
       given: this.#drained.signal,
       onError: (error) => this.#report(error),

@@ -29,8 +29,8 @@ export interface LaneContext {
 /** Drains a lane: take it, then send what it holds, in order, until it is empty or must wait. */
 export async function workLane(context: LaneContext, lane: Lane): Promise<LaneOutcome> {
   const fence = await takeLane(context.db, lane, context.relayId)
+  const reader = new LaneReader(context.db, fence, context.batchSize, context.horizon)
   try {
-    const reader = new LaneReader(context.db, fence, context.batchSize, context.horizon)
     const waiting = new WaitingKeys((format) => context.onUnknownFormat(lane.destination, format))
     const turn = { ...context, fence, reader, bulk: isBulk(lane), waiting }
     return await (context.destination.once ? drainOnce(turn) : drainBatches(turn))
@@ -38,6 +38,6 @@ export async function workLane(context: LaneContext, lane: Lane): Promise<LaneOu
     if (error instanceof FencedError) return { kind: 'fenced' }
     throw error
   } finally {
-    await releaseLane(context.db, fence)
+    await releaseLane(context.db, fence, reader.bound)
   }
 }

@@ -11,6 +11,18 @@ export interface Fence extends Lane {
   readonly epoch: string
 }
 
+/**
+ * Where a look at a lane may begin. It only speeds the search, and decides of nothing: each of these is known of the
+ * queue, and not of whoever worked it.
+ */
+export interface LaneBound {
+  /** Every `seq` up to here was settled, and nothing can appear below any more. */
+  readonly settledTo: bigint
+  /** The same as long as none of the transactions `passedUnless` (xid8) is over; at least `settledTo`. */
+  readonly passedTo: bigint
+  readonly passedUnless: readonly string[]
+}
+
 /** One key for a lane: pg-boss' singleton key, and a key of maps. */
 export function laneKey({ destination, lane }: Lane): string {
   return `${destination}#${lane}`

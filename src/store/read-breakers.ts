@@ -14,13 +14,16 @@ export interface BreakerRow {
   readonly probeLeftMs: number | null
 }
 
-export async function readBreakers(db: Database): Promise<BreakerRow[]> {
-  return db.query<BreakerRow & Record<string, unknown>>(
-    `SELECT destination, state, failure_count AS "failureCount",
+/** `SELECT`s every row, with the columns of `BreakerRow`. */
+export function breakerRows(q: string): string {
+  return `SELECT destination, state, failure_count AS "failureCount",
             extract(epoch FROM retry_at - clock_timestamp())::float8 * 1000 AS "retryInMs",
             extract(epoch FROM held_until - clock_timestamp())::float8 * 1000 AS "heldForMs",
             probe_relay AS "probeRelay",
             extract(epoch FROM probe_until - clock_timestamp())::float8 * 1000 AS "probeLeftMs"
-     FROM ${db.names.q}.breakers`,
-  )
+     FROM ${q}.breakers`
+}
+
+export async function readBreakers(db: Database): Promise<BreakerRow[]> {
+  return db.query<BreakerRow & Record<string, unknown>>(breakerRows(db.names.q))
 }

@@ -1,15 +1,27 @@
 import type { Database } from './database.ts'
 
+/** An open transaction that has written to the queue, or is about to. */
+export interface Writer {
+  /** Its virtual transaction: unique among those that are open. */
+  readonly id: string
+  /** Its xid8; undefined as long as it has written nothing. */
+  readonly xid?: string
+}
+
 export interface WriteHorizon {
   /** The highest `seq` that was drawn. */
   readonly lastSeq: bigint
-  /** Transactions that have written to the queue and are still open: they may commit rows below `lastSeq`. */
-  readonly holders: readonly string[]
+  /** They may commit rows below `lastSeq`; no other transaction may. */
+  readonly writers: readonly Writer[]
 }
 
 export async function readHorizon(db: Database): Promise<WriteHorizon> {
   const [row] = await db.query<{ last_seq: string; holders: string[] }>(
     `SELECT last_seq, holders FROM ${db.names.q}.write_horizon()`,
   )
-  return { lastSeq: BigInt(row?.last_seq ?? 0), holders: row?.holders ?? [] }
+  const writers = (row?.holders ?? []).map((holder) => {
+    const [id = '', xid] = holder.split('@')
+    return xid ? { id, xid } : { id }
+  })
+  return { lastSeq: BigInt(row?.last_seq ?? 0), writers }
 }

@@ -1,5 +1,5 @@
 import type { Database } from './database.ts'
-import type { Lane } from './lane.ts'
+import type { Lane, LaneBound } from './lane.ts'
 
 /**
  * The highest `intents.format` that this version knows. Rows of a later one, which a newer app has written, stay
@@ -35,8 +35,8 @@ export interface QueuedIntent {
 }
 
 export interface LaneRange {
-  /** Only rows with a greater `seq`; '0' looks at all. A lower bound only speeds the search (see `Horizon`). */
-  readonly after: string
+  /** Where the search begins. */
+  readonly bound: LaneBound
   /** `seq` of rows that the caller has already. */
   readonly except: readonly string[]
   readonly limit: number
@@ -48,32 +48,56 @@ export interface LanePage {
   readonly rows: QueuedIntent[]
   /** Nothing was left behind the last row. */
   readonly complete: boolean
+  /** One of `passedUnless` was over: the search began at `settledTo`, and may have found what that one has committed. */
+  readonly late: boolean
 }
+
+/** The whole lane. */
+export const FROM_THE_BEGINNING: LaneBound = { settledTo: 0n, passedTo: 0n, passedUnless: [] }
 
 /**
  * The next intents of a lane in order. Dead rows stay in the way of a scan while any snapshot is older: draining
  * 300,000 rows with one idle reader fell from 140,000/s to 47,000/s without a lower bound.
+ *
+ * Whether a transaction of `passedUnless` is over is asked in the snapshot of the search itself: where none is, none
+ * of their rows can be in it.
  */
 export async function readLane(db: Database, lane: Lane, range: LaneRange): Promise<LanePage> {
-  const rows = await db.query<Omit<QueuedIntent, 'payload'> & { payload: string; inReach: number }>(
-    `SELECT * FROM (
-       SELECT *, octet_length(payload) AS size, count(*) OVER ()::int AS "inReach",
-              sum(octet_length(payload)) OVER (ORDER BY seq) - octet_length(payload) AS before
-       FROM (
-         SELECT seq, id, operation, payload::text AS payload,
-                floor(extract(epoch FROM enqueued_at))::float8 AS "occurredAtSeconds",
-                ordering_key AS "orderingKey", format, attempts,
-                coalesce(extract(epoch FROM retry_at - clock_timestamp()), 0)::float8 * 1000 AS "retryInMs",
-                on_ambiguous AS "onAmbiguous", sending_at AS "sendingAt",
-                extract(epoch FROM clock_timestamp() - greatest(enqueued_at, send_after))::float8 AS "ageSeconds",
-                coalesce(expires_at <= clock_timestamp(), false) AS expired
-         FROM ${db.names.q}.intents
-         WHERE destination = $1 AND lane = $2 AND seq > $3 AND NOT (seq = ANY ($4::bigint[]))
-         ORDER BY seq LIMIT $5) AS next) AS page
-     WHERE before < $6
-     ORDER BY seq`,
-    [lane.destination, lane.lane, range.after, range.except, range.limit, range.bytes],
+  const { settledTo, passedTo, passedUnless } = range.bound
+  const [first, ...others] = await db.query<{ late: boolean } & (Stored | { seq: null })>(
+    `WITH start AS MATERIALIZED (
+       SELECT EXISTS (SELECT FROM unnest($5::bigint[]) AS xid
+                      WHERE pg_visible_in_snapshot(xid::text::xid8, pg_current_snapshot())) AS late
+     )
+     SELECT start.late, page.* FROM start LEFT JOIN LATERAL (
+       SELECT * FROM (
+         SELECT *, octet_length(payload) AS size,
+                sum(octet_length(payload)) OVER (ORDER BY seq ROWS UNBOUNDED PRECEDING)::float8 AS "bytesSoFar"
+         FROM (
+           SELECT seq, id, operation, payload::text AS payload,
+                  floor(extract(epoch FROM enqueued_at))::float8 AS "occurredAtSeconds",
+                  ordering_key AS "orderingKey", format, attempts,
+                  coalesce(extract(epoch FROM retry_at - clock_timestamp()), 0)::float8 * 1000 AS "retryInMs",
+                  on_ambiguous AS "onAmbiguous", sending_at AS "sendingAt",
+                  extract(epoch FROM clock_timestamp() - greatest(enqueued_at, send_after))::float8 AS "ageSeconds",
+                  coalesce(expires_at <= clock_timestamp(), false) AS expired
+           FROM ${db.names.q}.intents
+           WHERE destination = $1 AND lane = $2 AND seq > CASE WHEN start.late THEN $3::bigint ELSE $4::bigint END
+             AND NOT (seq = ANY ($6::bigint[]))
+           ORDER BY seq LIMIT $7) AS next) AS sized
+       WHERE "bytesSoFar" - size < $8) AS page ON true
+     ORDER BY page.seq`,
+    [
+      ...[lane.destination, lane.lane, settledTo.toString(), passedTo.toString(), passedUnless],
+      ...[range.except, range.limit, range.bytes],
+    ],
   )
-  const complete = rows.length === (rows[0]?.inReach ?? 0) && rows.length < range.limit
-  return { rows: rows.map((row) => ({ ...row, payload: JSON.parse(row.payload) })), complete }
+  const stored = [first, ...others].filter((row): row is { late: boolean } & Stored => row?.seq != null)
+  return {
+    rows: stored.map(({ late: _, bytesSoFar: __, ...row }) => ({ ...row, payload: JSON.parse(row.payload) })),
+    complete: stored.length < range.limit && (stored.at(-1)?.bytesSoFar ?? 0) < range.bytes,
+    late: first?.late === true,
+  }
 }
+
+type Stored = Omit<QueuedIntent, 'payload'> & { readonly payload: string; readonly bytesSoFar: number }

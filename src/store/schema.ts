@@ -132,6 +132,7 @@ export const deadLetters = outbox.table(
   (t) => [
     primaryKey({ name: 'dead_letters_pkey', columns: [t.id] }),
     index('dead_letters_summary').on(t.destination, t.operation, t.reason, t.deadAt),
+    index('dead_letters_newest').on(t.deadAt, t.destination),
     check(
       'dead_letters_reason',
       sql`${t.reason} IN ('rejected', 'too_large', 'expired', 'invalid', 'ambiguous', 'exhausted')`,
@@ -192,10 +193,16 @@ export const lanes = outbox.table(
     /** The relay that holds the lane; null where nobody does. */
     relayId: uuid('relay_id'),
     takenAt: instant('taken_at'),
+    /** Every `seq` up to here was settled, and nothing can appear below any more. */
+    settledTo: bigint('settled_to', { mode: 'bigint' }).notNull().default(sql`0`),
+    /** The same as long as none of the transactions `passed_unless` is over: see the view `lane_bounds`. */
+    passedTo: bigint('passed_to', { mode: 'bigint' }).notNull().default(sql`0`),
+    passedUnless: bigint('passed_unless', { mode: 'bigint' }).array().notNull().default(sql`'{}'`),
   },
   (t) => [
     primaryKey({ name: 'lanes_pkey', columns: [t.destination, t.lane] }),
     check('lanes_holder', sql`(${t.relayId} IS NULL) = (${t.takenAt} IS NULL)`),
+    check('lanes_passed', sql`${t.passedTo} >= ${t.settledTo}`),
   ],
 )
 

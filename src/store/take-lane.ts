@@ -1,25 +1,49 @@
 import type { Database } from './database.ts'
-import type { Fence, Lane } from './lane.ts'
+import type { Fence, Lane, LaneBound } from './lane.ts'
 
 /** Takes a lane from whoever held it: the epoch rises, and what the former holder settles is refused. */
-export async function takeLane(db: Database, lane: Lane, relayId: string): Promise<Fence> {
-  const [row] = await db.query<{ epoch: string }>(
+export async function takeLane(
+  db: Database,
+  lane: Lane,
+  relayId: string,
+): Promise<Fence & { readonly bound: LaneBound }> {
+  const [row] = await db.query<{ epoch: string; settledTo: string; passedTo: string; unless: string[] }>(
     `INSERT INTO ${db.names.q}.lanes AS l (destination, lane, relay_id, taken_at)
      VALUES ($1, $2, $3, clock_timestamp())
      ON CONFLICT (destination, lane) DO UPDATE
        SET epoch = l.epoch + 1, relay_id = excluded.relay_id, taken_at = excluded.taken_at
-     RETURNING epoch`,
+     RETURNING epoch, settled_to AS "settledTo", passed_to AS "passedTo", passed_unless AS unless`,
     [lane.destination, lane.lane, relayId],
   )
   if (!row) throw new Error('taking a lane returned no row')
-  return { destination: lane.destination, lane: lane.lane, relayId, epoch: row.epoch }
+  const { epoch, settledTo, passedTo, unless } = row
+  return {
+    destination: lane.destination,
+    lane: lane.lane,
+    relayId,
+    epoch,
+    bound: { settledTo: BigInt(settledTo), passedTo: BigInt(passedTo), passedUnless: unless },
+  }
 }
 
-/** Gives the lane back, unless somebody has taken it since. */
-export async function releaseLane(db: Database, fence: Fence): Promise<void> {
+/** Gives the lane back, unless somebody has taken it since, and writes down how far it was settled. */
+export async function releaseLane(db: Database, fence: Fence, bound?: LaneBound): Promise<void> {
+  await writeBound(db, fence, bound, 'relay_id = NULL, taken_at = NULL')
+}
+
+/** Writes down how far a lane is settled while it is worked: others look at it, too. */
+export async function reportBound(db: Database, fence: Fence, bound: LaneBound): Promise<void> {
+  await writeBound(db, fence, bound)
+}
+
+async function writeBound(db: Database, fence: Fence, bound?: LaneBound, more?: string): Promise<void> {
+  const bounds = bound && 'settled_to = $5, passed_to = $6, passed_unless = $7'
   await db.query(
-    `UPDATE ${db.names.q}.lanes SET relay_id = NULL, taken_at = NULL
+    `UPDATE ${db.names.q}.lanes SET ${[more, bounds].filter(Boolean).join(', ')}
      WHERE destination = $1 AND lane = $2 AND epoch = $3 AND relay_id = $4`,
-    [fence.destination, fence.lane, fence.epoch, fence.relayId],
+    [
+      ...[fence.destination, fence.lane, fence.epoch, fence.relayId],
+      ...(bound ? [bound.settledTo.toString(), bound.passedTo.toString(), bound.passedUnless] : []),
+    ],
   )
 }

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createRelay, InvalidSettingError } from '../../src/index.ts'
 import { openDatabase } from '../../src/store/database.ts'
-import { findLanesWithWork } from '../../src/store/find-lanes-with-work.ts'
-import { readLane } from '../../src/store/read-lane.ts'
+import { look } from '../../src/store/look.ts'
+import { FROM_THE_BEGINNING, readLane } from '../../src/store/read-lane.ts'
 import { createTestDatabase } from '../support/database.ts'
 import { eventually } from '../support/eventually.ts'
 import { type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
@@ -133,9 +133,9 @@ test('large payloads are read a request at a time, whatever is waiting', async (
     )
   }
   const db = openDatabase({ connectionString: h.db.url })
-  const [lane] = await findLanesWithWork(db)
+  const [lane] = (await look(db, { except: [], all: false })).lanes
   const page = await readLane(db, lane ?? { destination: '', lane: 0 }, {
-    after: '0',
+    bound: FROM_THE_BEGINNING,
     except: [],
     limit: 1_000,
     bytes: 600_000,

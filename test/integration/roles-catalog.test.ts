@@ -14,7 +14,7 @@ const VIEWS = {
   'outbox.health': 'SELECT',
   'outbox.relay_fleet': 'SELECT',
   'outbox.throughput': 'SELECT',
-  'outbox.estimate_pending()': 'EXECUTE',
+  'outbox.estimate_dead_letters()': 'EXECUTE',
 }
 const ALLOWED: Record<string, Record<string, string>> = {
   outbox_enqueue: {
@@ -43,6 +43,8 @@ const ALLOWED: Record<string, Record<string, string>> = {
     'outbox.delivered': 'INSERT',
     'outbox.ensure_partitions()': 'EXECUTE',
     'outbox.intents': 'DELETE INSERT SELECT UPDATE(attempts,retry_at,sending_at)',
+    'outbox.lane_bounds': 'SELECT',
+    'outbox.lane_heads': 'SELECT',
     'outbox.lane_of()': 'EXECUTE',
     'outbox.lanes': 'INSERT SELECT UPDATE',
     'outbox.migrations': 'SELECT',

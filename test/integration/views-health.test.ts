@@ -164,6 +164,7 @@ test('outbox.dead_letter_summary groups by destination, operation and reason', a
     count,
     oldest: new Date(oldest),
     newest: new Date(newest),
+    estimated: false,
   })
   expect(rows).toEqual([
     row('identify', 'rejected', '1', '2026-01-03'),
