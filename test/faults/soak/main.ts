@@ -31,6 +31,7 @@ if (plan) {
   console.log(describeSchedule(entries))
 } else {
   console.log(`seed ${seed}, ${minutes} minutes, ${relays} relays, ${entries.length} incidents`)
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
   const result = await runSoak({ minutes, seed, relays, rate, entries, onProgress: show, onIncident: say })
   clearLine()
   report(result)
