@@ -38,9 +38,9 @@ if (plan) {
   const problems = problemsOf(result)
   if (problems.length > 0) {
     const again = `--minutes ${minutes} --seed ${seed} --relays ${relays} --rate ${rate}`
+    console.log(`\nthe schedule of seed ${seed}:\n${describeSchedule(entries)}`)
     console.log(`\nFAILED\n  ${problems.join('\n  ')}`)
-    console.log(`\nagain: npm run soak -- ${again}\nlogs of the relays: ${result.logs}\n\nthe schedule:`)
-    console.log(describeSchedule(entries))
+    console.log(`\nagain: npm run soak -- ${again}\nlogs of the relays: ${result.logs}`)
   }
   process.exit(problems.length > 0 ? 1 : 0)
 }
