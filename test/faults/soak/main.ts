@@ -31,15 +31,16 @@ if (plan) {
   console.log(describeSchedule(entries))
 } else {
   console.log(`seed ${seed}, ${minutes} minutes, ${relays} relays, ${entries.length} incidents`)
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
   const result = await runSoak({ minutes, seed, relays, rate, entries, onProgress: show, onIncident: say })
   clearLine()
   report(result)
   const problems = problemsOf(result)
   if (problems.length > 0) {
     const again = `--minutes ${minutes} --seed ${seed} --relays ${relays} --rate ${rate}`
+    console.log(`\nthe schedule of seed ${seed}:\n${describeSchedule(entries)}`)
     console.log(`\nFAILED\n  ${problems.join('\n  ')}`)
-    console.log(`\nagain: npm run soak -- ${again}\nlogs of the relays: ${result.logs}\n\nthe schedule:`)
-    console.log(describeSchedule(entries))
+    console.log(`\nagain: npm run soak -- ${again}\nlogs of the relays: ${result.logs}`)
   }
   process.exit(problems.length > 0 ? 1 : 0)
 }

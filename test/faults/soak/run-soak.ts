@@ -1,19 +1,11 @@
-import { mkdtemp } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
-import pg from 'pg'
-import { migrate } from '../../../src/store/migrate.ts'
-import { startFakeCustomerIo } from '../../../src/testing/index.ts'
 import { eventually } from '../../support/eventually.ts'
 import { judge, type Verdict } from '../support/oracle.ts'
-import { startPostgresServer } from '../support/postgres-server.ts'
-import { createShop, Ledger, readTables } from '../support/shop.ts'
-import { startTcpProxy } from '../support/tcp-proxy.ts'
+import { Ledger, readTables } from '../support/shop.ts'
 import { happen } from './incidents.ts'
+import { logFolder, openWorld } from './open-world.ts'
 import { runSchedule } from './run-schedule.ts'
 import { describeEntry, type Entry } from './schedule.ts'
-import { SupervisedRelay } from './supervised-relay.ts'
-import { ask, type World } from './world.ts'
+import { ask, onClient, type World } from './world.ts'
 import { write } from './writing.ts'
 
 export interface SoakOptions {
@@ -56,96 +48,25 @@ const DRAIN_WITHIN_MS = 180_000
 export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   await using cleanup = new AsyncDisposableStack()
   const misconduct: string[] = []
-  const logs = await mkdtemp(path.join(tmpdir(), 'customerio-outbox-soak-'))
-  const server = cleanup.adopt(await startPostgresServer(), (it) => it.close())
-  const databaseUrl = new URL(server.url)
-  databaseUrl.pathname = '/soak'
-  const url = databaseUrl.toString()
-  await ask({ databaseUrl: server.url }, 'CREATE DATABASE soak')
-  await migrate({ connectionString: url })
-  const fake = cleanup.use(await startFakeCustomerIo())
-  const numbers = Array.from({ length: options.relays }, (_, number) => number)
-  const proxies = await Promise.all(
-    numbers.map(async () => cleanup.adopt(await startTcpProxy(url), (proxy) => proxy.close())),
-  )
-  const relays = numbers.map(
-    (number) =>
-      new SupervisedRelay({
-        number,
-        databaseUrl: proxies[number]?.url(url) ?? url,
-        customerioUrl: fake.url,
-        logFile: path.join(logs, `relay-${number}.log`),
-        onMisconduct: (what) => misconduct.push(what),
-      }),
-  )
-  const killAll = () => {
-    for (const relay of relays) relay.killNow()
-  }
-  process.once('exit', killAll)
-  cleanup.defer(async () => {
-    await Promise.all(relays.map((relay) => relay.kill()))
-    process.off('exit', killAll)
-  })
-  const world: World = { server, databaseUrl: url, proxies, relays, fake }
+  const note = (what: string) => misconduct.push(what)
+  const logs = await logFolder()
+  const world = await openWorld(cleanup, options.relays, logs, note)
+  const { relays, fake, databaseUrl } = world
   const ledger = new Ledger()
-  await onClient(url, createShop)
   for (const relay of relays) relay.start()
-
-  const durationMs = options.minutes * 60_000
-  const began = performance.now()
-  let incidents = 0
-  const progress = setInterval(() => {
-    options.onProgress({
-      elapsedMs: performance.now() - began,
-      committed: ledger.acknowledged.size,
-      delivered: fake.counts.applied,
-      incidents,
-      relaysRunning: relays.filter(({ isRunning }) => isRunning).length,
-    })
-  }, 1_000)
-  cleanup.defer(() => clearInterval(progress))
-  const over = new AbortController()
-  const writing = write({
-    connectionString: url,
-    ledger,
-    seed: options.seed,
-    intents: options.rate * options.minutes,
-    durationMs,
-  })
-  const schedule = runSchedule({
-    entries: options.entries,
-    signal: over.signal,
-    happen: ({ incident }) => happen(world, incident, over.signal),
-    onBegin: (entry) => {
-      incidents++
-      options.onIncident(describeEntry(entry))
-    },
-    onFailure: (entry, error) =>
-      misconduct.push(`the schedule's "${describeEntry(entry).trim()}" failed: ${error.message}`),
-  })
-  await writing.finally(() => over.abort()) // the schedule is not left alone where the writers fail
-  await schedule
+  await goWrong(world, ledger, options, note)
 
   options.onIncident('the faults end, the backlog drains')
-  fake.behave()
-  for (const proxy of proxies) {
-    await proxy.restore()
-    proxy.cut('rst') // what was swallowed is lost: those connections are of no use any more
-  }
-  for (const relay of relays) relay.start()
+  await putRight(world)
   const drainBegan = performance.now()
-  await eventually(
-    'an empty queue',
-    async () => (await ask(world, LEFT))?.length === 0,
-    DRAIN_WITHIN_MS,
-  ).catch((error: Error) => misconduct.push(`the backlog did not drain: ${error.message}`))
+  const isEmpty = async () => (await ask(world, 'SELECT 1 FROM outbox.intents LIMIT 1'))?.length === 0
+  await eventually('an empty queue', isEmpty, DRAIN_WITHIN_MS).catch((error: Error) => note(error.message))
   const drainMs = performance.now() - drainBegan
   const restarts = relays.reduce((sum, relay) => sum + relay.restarts, 0)
   await Promise.all(relays.map((relay) => relay.stop()))
-  const tables = await onClient(url, readTables)
-  const verdict = judge({ ...tables, ...ledger, applied: fake.applied, duplicates: fake.duplicates })
+  const tables = await onClient(databaseUrl, readTables)
   return {
-    verdict,
+    verdict: judge({ ...tables, ...ledger, applied: fake.applied, duplicates: fake.duplicates }),
     misconduct,
     unknownCommits: ledger.unknown.size,
     rolledBack: ledger.rolledBack.size,
@@ -156,14 +77,58 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   }
 }
 
-const LEFT = 'SELECT 1 FROM outbox.intents LIMIT 1'
-
-async function onClient<T>(connectionString: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString })
-  await client.connect()
+/** Writers write, and the schedule happens to them. Resolves when the time is over and every fault has ended. */
+async function goWrong(
+  world: World,
+  ledger: Ledger,
+  options: SoakOptions,
+  note: (what: string) => void,
+): Promise<void> {
+  const { seed, minutes, rate, entries } = options
+  const began = performance.now()
+  let incidents = 0
+  const progress = setInterval(() => {
+    options.onProgress({
+      elapsedMs: performance.now() - began,
+      committed: ledger.acknowledged.size,
+      delivered: world.fake.counts.applied,
+      incidents,
+      relaysRunning: world.relays.filter(({ isRunning }) => isRunning).length,
+    })
+  }, 1_000)
+  const over = new AbortController()
+  const schedule = runSchedule({
+    entries,
+    signal: over.signal,
+    happen: ({ incident }) => happen(world, incident, over.signal),
+    onBegin: (entry) => {
+      incidents++
+      options.onIncident(describeEntry(entry))
+    },
+    onFailure: (entry, error) =>
+      note(`the schedule's "${describeEntry(entry).trim()}" failed: ${error.message}`),
+  })
+  const durationMs = minutes * 60_000
   try {
-    return await work(client)
+    await write({
+      connectionString: world.databaseUrl,
+      ledger,
+      seed,
+      intents: rate * minutes,
+      durationMs,
+    })
   } finally {
-    await client.end()
+    over.abort() // also where the writers fail: nothing goes wrong any more after this
+    await schedule
+    clearInterval(progress)
   }
+}
+
+async function putRight({ fake, proxies, relays }: World): Promise<void> {
+  fake.behave()
+  for (const proxy of proxies) {
+    await proxy.restore()
+    proxy.cut('rst') // what was swallowed is lost: those connections are of no use any more
+  }
+  for (const relay of relays) relay.start()
 }

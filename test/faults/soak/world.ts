@@ -35,3 +35,16 @@ export async function ask<Row extends pg.QueryResultRow>(
     await client.end().catch(() => {})
   }
 }
+
+export async function onClient<T>(
+  connectionString: string,
+  work: (client: pg.Client) => Promise<T>,
+): Promise<T> {
+  const client = new pg.Client({ connectionString })
+  await client.connect()
+  try {
+    return await work(client)
+  } finally {
+    await client.end()
+  }
+}
