@@ -61,6 +61,8 @@ export class DestinationBreaker {
   #limitedInARow = 0
   /** Raised by every change made here: what was read from the row before it is stale. */
   #generation = 0
+  /** Changes that are on their way to the row. */
+  #writing = 0
 
   constructor(
     relayId: string,
@@ -112,7 +114,7 @@ export class DestinationBreaker {
 
   /** Takes over what the fleet says, unless this relay has changed something since it was read. */
   apply(row: BreakerRow | undefined, generation: number): void {
-    if (generation !== this.#generation) return
+    if (this.#writing > 0 || generation !== this.#generation) return
     const now = this.#clock()
     const was = this.#state
     this.#state = row?.state ?? 'closed'
@@ -234,7 +236,9 @@ export class DestinationBreaker {
     this.#state = state
     this.#probeIsMine = false
     this.#retryAt = this.#clock() + this.#settings.breaker.halfOpenAfterMs
-    await this.#store.open(state, Math.max(this.#failures, 1), describe({ status, message }))
+    await this.#write(() =>
+      this.#store.open(state, Math.max(this.#failures, 1), describe({ status, message })),
+    )
   }
 
   async #hold(retryAfterMs: number | undefined, message: string): Promise<void> {
@@ -244,7 +248,18 @@ export class DestinationBreaker {
     this.#limitedInARow++
     this.#generation++
     this.#heldUntil = Math.max(this.#heldUntil, this.#clock() + ms)
-    await this.#store.hold(ms, `429: ${message}`)
+    await this.#write(() => this.#store.hold(ms, `429: ${message}`))
+  }
+
+  /** What is read from the row before the change is in it is stale, also where the reading began after the change. */
+  async #write(change: () => Promise<unknown>): Promise<void> {
+    this.#writing++
+    try {
+      await change()
+    } finally {
+      this.#writing--
+      this.#generation++
+    }
   }
 
   #reset(): void {

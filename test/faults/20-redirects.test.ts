@@ -8,8 +8,10 @@ import { type Gateway, startGateway } from './support/gateway.ts'
 
 /*
  * Guards `GuardedDispatcher`. Switched off, and seen to fail:
- * - the target's origin not looked at: the stranger hears the batch, or a TLS greeting;
- * - no bound: one request of a loop is a thousand.
+ * - the target's origin not looked at: the stranger hears a TLS greeting, or gets the batch, and it counts as delivered;
+ * - no bound: a loop ends with the timeout only, and the breaker does not open in time.
+ *
+ * A redirect with a user name in it is refused by Node's own fetch as well.
  */
 
 let h: Harness

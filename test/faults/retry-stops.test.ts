@@ -6,8 +6,7 @@ import { accountFor } from './support/account.ts'
 import { type Gateway, type Intercepted, startGateway } from './support/gateway.ts'
 
 /*
- * Guards that the retry is told to stop. Without `stopping` in `sendSplitting`, or in `sendOne`, there are three requests in
- * place of one.
+ * Guards that the retry is told to stop. Without `stopping` in `sendSplitting`, or in `sendOne`, a second request goes out.
  */
 
 let h: Harness

@@ -10,7 +10,7 @@ import { type Gateway, type Intercepted, startGateway } from './support/gateway.
 
 /*
  * Guards `discreet.ts`, and the addresses in `describeError`. Switched off, and seen to fail:
- * - `withoutSecrets` giving back what it got: keys in `breakers`, `breaker_transitions`, `dead_letters` and the log;
+ * - `withoutSecrets` giving back what it got: keys in `breaker_transitions` and `dead_letters`;
  * - `quotes` finding nothing: payloads in `breaker_transitions`, and in the field of a dead letter's log line;
  * - addresses left whole: a redirect's user, password and query in `breaker_transitions`.
  */
@@ -93,6 +93,11 @@ const answer = (
       .end(typeof text === 'string' ? text : JSON.stringify(text))
   })
 
+const showHeaders = (status: number) =>
+  gateway.intercept(({ passage, response }) =>
+    response.writeHead(status).end(`authorization: ${passage.authorization}`),
+  )
+
 /** The text of every row of every table and view of both schemas. */
 async function everyRow(): Promise<Map<string, string>> {
   const tables = await h.db.rows<{ name: string }>(
@@ -152,6 +157,8 @@ async function startRelay() {
 
 const echoing: readonly (readonly [string, () => void])[] = [
   ['a 401', () => answer(401, (text) => text)],
+  ['a 401 that shows the headers', () => showHeaders(401)],
+  ['a 502 that shows the headers', () => showHeaders(502)],
   ['a 403 in JSON', () => answer(403, (error) => ({ meta: { error } }))],
   ['a 400', () => answer(400, (error) => ({ meta: { error } }))],
   [

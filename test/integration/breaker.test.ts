@@ -193,3 +193,26 @@ test('a destination that a person paused is not probed', async () => {
   expect(a.breaker.eligibility()).toBe('none')
   expect(await a.send(OK)).toBe('not let in')
 })
+
+test.each([
+  ['an opening', DOWN, () => relay(60_000)],
+  ['a hold', { ...LIMITED, retryAfterMs: 60_000 } as Answer, () => relay()],
+])('%s that is still being written is not undone by a look at the rows', async (_, answer, start) => {
+  const a = start()
+  for (let n = 0; n < 4; n++) await a.send(DOWN)
+  const other = await test_.begin()
+  await other.query('SELECT 1 FROM outbox.breakers FOR UPDATE') // the change has to wait
+  try {
+    const sent = a.send(answer)
+    await eventually('the change', () => a.breaker.eligibility() === 'none')
+    await a.breakers.sync()
+    expect(a.breaker.eligibility()).toBe('none')
+    await other.query('COMMIT')
+    await sent
+    await a.breakers.sync()
+    expect(a.breaker.eligibility()).toBe('none')
+  } finally {
+    await other.query('ROLLBACK') // of what is left open where the test fails
+    other.release()
+  }
+})
