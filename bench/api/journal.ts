@@ -1,7 +1,7 @@
 import { PEOPLE } from '../workload/payload.ts'
 
 /** Width of a bucket of the timeline, in ms. */
-export const BUCKET_MS = 100
+export const BUCKET_MS = 10
 const ULID_LENGTH = 26
 
 /** What the server has seen in one run; times are ms of the monotonic clock that all processes share. */

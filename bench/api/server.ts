@@ -24,8 +24,12 @@ const server = createServer((request, response) => {
 server.keepAliveTimeout = 60_000
 
 function take(request: IncomingMessage, body: Buffer, response: ServerResponse): void {
-  if (request.url === REGION) return answer(response, 200, '{"region":"us","data_center":"us"}')
-  if (request.method !== 'POST' || !EVENTS.test(request.url ?? '')) return answer(response, 404, '{}')
+  if (request.url === REGION) answer(response, 200, '{"region":"us","data_center":"us"}')
+  else if (request.method === 'POST' && EVENTS.test(request.url ?? '')) takeEvents(body, response)
+  else answer(response, 404, '{}')
+}
+
+function takeEvents(body: Buffer, response: ServerResponse): void {
   const at = now()
   const current = journal
   current.request(at)
@@ -71,6 +75,4 @@ function tell(message: ApiMessage): void {
   process.send?.(message)
 }
 
-server.listen(0, '127.0.0.1', () =>
-  tell({ kind: 'listening', port: (server.address() as AddressInfo).port }),
-)
+server.listen(0, '127.0.0.1', () => tell({ kind: 'listening', port: (server.address() as AddressInfo).port }))

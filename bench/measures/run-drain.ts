@@ -1,8 +1,8 @@
 import type { Api } from '../api/api.ts'
 import type { JournalReport } from '../api/journal.ts'
-import { type Postgres, withClient } from '../machine/postgres.ts'
+import { withClient } from '../machine/postgres.ts'
 import { WorkerProcess } from '../machine/worker-process.ts'
-import type { Peer, PostgresPeer } from '../peers/peer.ts'
+import type { Peer } from '../peers/peer.ts'
 
 export interface DrainRun {
   readonly count: number
@@ -38,31 +38,4 @@ async function broken(peer: Peer, storeUrl: string, count: number): Promise<stri
   if (peer.store !== 'postgres' || !peer.check) return []
   const said = await withClient(storeUrl, async (client) => peer.check?.(client, count))
   return said === undefined ? [] : [said]
-}
-
-/** Databases filled once and copied for each run, so that every run of a peer starts from the same pages. */
-export class Backlogs {
-  readonly #postgres: Postgres
-  readonly #templates = new Map<string, Promise<string>>()
-
-  constructor(postgres: Postgres) {
-    this.#postgres = postgres
-  }
-
-  async copy(peer: PostgresPeer, count: number): Promise<string> {
-    const key = `${peer.id} ${count}`
-    const template = this.#templates.get(key) ?? this.#fill(peer, count)
-    this.#templates.set(key, template)
-    return this.#postgres.create(await template)
-  }
-
-  async #fill(peer: PostgresPeer, count: number): Promise<string> {
-    const url = await this.#postgres.create()
-    await peer.install(url)
-    await withClient(url, async (client) => {
-      await peer.fill(client, count)
-      await client.query('VACUUM (ANALYZE)')
-    })
-    return url
-  }
 }
