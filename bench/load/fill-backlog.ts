@@ -1,0 +1,36 @@
+import type pg from 'pg'
+import { PEOPLE, payloadSql } from '../workload/payload.ts'
+
+const CHUNK = 250_000
+
+/**
+ * Millions of pending intents in little time: rows as `outbox.enqueue` writes them, refs `from` to `to - 1`, by the
+ * database itself.
+ */
+export async function fillBacklog(
+  client: pg.Client,
+  from: number,
+  to: number,
+  say: (line: string) => void = () => {},
+): Promise<void> {
+  for (let at = from; at < to; at += CHUNK) {
+    await client.query(INSERT_INTENTS, [at, Math.min(at + CHUNK, to) - 1])
+    if (to - from > CHUNK) say(`${Math.min(at + CHUNK, to).toLocaleString('en')} intents enqueued`)
+  }
+}
+
+const INSERT_INTENTS = `
+  INSERT INTO outbox.intents (destination, lane, id, operation, payload, ordering_key, enqueued_at)
+  SELECT 'default/track', p.lane, outbox.new_id(), 'track', ${payloadSql('n')}, p.key, clock_timestamp()
+  FROM generate_series($1::int, $2::int) AS n
+  JOIN (SELECT p AS person, 'u' || p AS key, outbox.lane_of('default/track', 'u' || p, 'normal') AS lane
+        FROM generate_series(0, ${PEOPLE - 1}) AS p) p ON p.person = n % ${PEOPLE}
+  ORDER BY n`
+
+/** The same in one transaction that ends with a wake-up: all of it appears at once. */
+export async function appearAtOnce(client: pg.Client, count: number): Promise<void> {
+  await client.query('BEGIN')
+  await client.query(INSERT_INTENTS, [0, count - 1])
+  await client.query(`SELECT pg_notify('outbox:wake', '')`)
+  await client.query('COMMIT')
+}

@@ -1,0 +1,23 @@
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+
+/** Runs a load generator in a process of its own and returns what it found: its one message. */
+export async function runLoad<Result>(script: string, task: object): Promise<Result> {
+  const child = fork(script, { env: { ...process.env, TASK: JSON.stringify(task) } })
+  const found = Promise.withResolvers<Result>()
+  child.once('message', (message) => found.resolve(message as Result))
+  child.once('exit', (code) => found.reject(new Error(`${script} ended with ${code}`)))
+  const result = await found.promise
+  if (child.exitCode === null) await once(child, 'exit')
+  return result
+}
+
+/** The task that a load generator was started with. */
+export function task<Task>(): Task {
+  return JSON.parse(process.env.TASK ?? '{}') as Task
+}
+
+/** Hands the result over, and ends the process. */
+export function finish(result: object): void {
+  process.send?.(result, undefined, {}, () => process.exit(0))
+}

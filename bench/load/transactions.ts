@@ -1,0 +1,83 @@
+import { randomUUID } from 'node:crypto'
+import type pg from 'pg'
+import { createOutbox, intents } from '../../src/index.ts'
+import { PEOPLE, payloadOf, personOf } from '../workload/payload.ts'
+
+/** What is stored beside the business write: by the project, or by a bare statement. */
+export type Mode =
+  /** `outbox.enqueue`, one intent. */
+  | 'enqueue'
+  /** `outbox.enqueue`, an array. */
+  | 'array'
+  /** INSERT of the same row into `outbox.intents`, all values from the client. */
+  | 'bare'
+  /** The same INSERT into a table that nobody reads. */
+  | 'bare-unread'
+  /** INSERT and NOTIFY for the LISTEN/NOTIFY loop. */
+  | 'notify'
+
+/** Stores the events with these refs, in the transaction that `client` has open. */
+export type Store = (client: pg.Client, refs: readonly number[]) => Promise<unknown>
+
+export async function storeOf(mode: Mode, client: pg.Client): Promise<Store> {
+  switch (mode) {
+    case 'enqueue':
+    case 'array': {
+      const outbox = createOutbox()
+      return (tx, refs) =>
+        refs.length === 1
+          ? outbox.enqueue(tx, intentOf(refs[0] ?? 0))
+          : outbox.enqueue(tx, refs.map(intentOf))
+    }
+    case 'bare':
+    case 'bare-unread':
+      return bareInsert(mode === 'bare' ? 'outbox.intents' : 'unread_intents', await lanesOf(client))
+    case 'notify':
+      return (tx, [ref = 0]) =>
+        tx.query(
+          `WITH stored AS (INSERT INTO backlog (payload) VALUES ($1))
+           SELECT pg_notify('backlog', '')`,
+          [JSON.stringify(payloadOf(ref))],
+        )
+  }
+}
+
+function intentOf(ref: number) {
+  const { customerId, name, data } = payloadOf(ref)
+  return intents.track(customerId, name, { ...data })
+}
+
+/** The lane of each person, so that the bare INSERT computes nothing in the database. */
+async function lanesOf(client: pg.Client): Promise<number[]> {
+  const { rows } = await client.query<{ lane: number }>(
+    `SELECT outbox.lane_of('default/track', 'u' || n, 'normal') AS lane
+     FROM generate_series(0, $1::int - 1) AS n ORDER BY n`,
+    [PEOPLE],
+  )
+  return rows.map(({ lane }) => lane)
+}
+
+function bareInsert(table: string, lanes: readonly number[]): Store {
+  return (tx, [ref = 0]) =>
+    tx.query(
+      `INSERT INTO ${table} (destination, lane, id, operation, payload, ordering_key, enqueued_at)
+       VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp())`,
+      [
+        'default/track',
+        lanes[ref % PEOPLE],
+        randomUUID(),
+        'track',
+        JSON.stringify(payloadOf(ref)),
+        personOf(ref),
+      ],
+    )
+}
+
+/** The business write of every transaction. */
+export const ORDERS = `CREATE TABLE orders (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, person text NOT NULL, total integer NOT NULL,
+  placed_at timestamptz NOT NULL DEFAULT now())`
+
+export function placeOrder(client: pg.Client, ref: number): Promise<unknown> {
+  return client.query('INSERT INTO orders (person, total) VALUES ($1, $2)', [personOf(ref), ref % 1_000])
+}

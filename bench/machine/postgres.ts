@@ -1,0 +1,95 @@
+import pg from 'pg'
+import { startRealPostgres } from '../../src/testing/real-postgres.ts'
+
+/** Reported with the results: what decides about durability and speed. */
+const REPORTED_SETTINGS = [
+  'server_version',
+  'fsync',
+  'synchronous_commit',
+  'full_page_writes',
+  'shared_buffers',
+  'max_wal_size',
+  'max_connections',
+]
+
+/** One Postgres for all that keep their jobs in it, each in databases of its own, at one durability. */
+export class Postgres implements AsyncDisposable {
+  readonly source: string
+  readonly settings: Readonly<Record<string, string>>
+  readonly #serverUrl: string
+  readonly #admin: pg.Client
+  readonly #stop: () => Promise<void>
+  readonly #databases = new Set<string>()
+  #last = 0
+
+  private constructor(
+    server: { readonly url: string; readonly source: string; stop(): Promise<void> },
+    admin: pg.Client,
+    settings: Readonly<Record<string, string>>,
+  ) {
+    this.source = server.source
+    this.settings = settings
+    this.#serverUrl = server.url
+    this.#admin = admin
+    this.#stop = server.stop
+  }
+
+  /** `DATABASE_URL`, else a container, else the embedded server: as the tests find it, but durable. */
+  static async start(): Promise<Postgres> {
+    const server = await startRealPostgres()
+    const admin = new pg.Client({ connectionString: server.url })
+    await admin.connect()
+    const { rows } = await admin.query<{ name: string; value: string }>(
+      'SELECT name, current_setting(name) AS value FROM pg_settings WHERE name = ANY ($1)',
+      [REPORTED_SETTINGS],
+    )
+    return new Postgres(server, admin, Object.fromEntries(rows.map(({ name, value }) => [name, value])))
+  }
+
+  /** A new database, empty or a copy of `template`; returns its URL. What it was made from is on disk before. */
+  async create(template = 'template0'): Promise<string> {
+    const name = `outbox_bench_${process.pid}_${++this.#last}`
+    const source = this.#databases.has(nameOf(template)) ? nameOf(template) : template
+    await this.#admin.query(`CREATE DATABASE "${name}" TEMPLATE "${source}"`)
+    this.#databases.add(name)
+    await this.checkpoint()
+    const url = new URL(this.#serverUrl)
+    url.pathname = `/${name}`
+    return url.toString()
+  }
+
+  async drop(url: string): Promise<void> {
+    const name = nameOf(url)
+    await this.#admin.query(`DROP DATABASE IF EXISTS "${name}" WITH (FORCE)`)
+    this.#databases.delete(name)
+  }
+
+  /** No run pays for the writes of the one before. */
+  async checkpoint(): Promise<void> {
+    await this.#admin.query('CHECKPOINT')
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const name of this.#databases) {
+      await this.#admin.query(`DROP DATABASE IF EXISTS "${name}" WITH (FORCE)`).catch(() => {})
+    }
+    await this.#admin.end()
+    await this.#stop()
+  }
+}
+
+function nameOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).pathname.slice(1) : url
+}
+
+/** Runs `work` with a connection of its own. */
+export async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url })
+  client.on('error', () => {}) // the statement that runs says it
+  await client.connect()
+  try {
+    return await work(client)
+  } finally {
+    await client.end()
+  }
+}

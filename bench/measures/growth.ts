@@ -1,0 +1,133 @@
+import { fillBacklog } from '../load/fill-backlog.ts'
+import { fillDelivered } from '../load/fill-delivered.ts'
+import { withClient } from '../machine/postgres.ts'
+import { outbox } from '../peers/outbox/peer.ts'
+import type { Bench } from './bench.ts'
+import { drainWindow, type Window } from './growth/drain-window.ts'
+import { growthResult, type GrowthRounds } from './growth/result.ts'
+import { timeViews, VIEWS } from './growth/time-views.ts'
+import { judgeRun } from './judge-run.ts'
+import type { Measure } from './measure.ts'
+
+/** Default retention is 7 days: this day is due. */
+const PRUNED_DAYS_AGO = 10
+
+export const growth: Measure = {
+  id: 'growth',
+  title: 'Growth: what a long backlog, an old snapshot and a full history cost',
+  async run(bench) {
+    const { postgres, settings, say } = bench
+    const { backlog, smallBacklog } = settings.sizes
+    const rounds: GrowthRounds = {
+      small: [],
+      large: [],
+      largeFirst: [],
+      snapshot: [],
+      memory: { small: [], large: [], snapshot: [] },
+      views: Object.fromEntries(VIEWS.map((view) => [view, []])),
+      prune: [],
+      broken: [],
+    }
+    const url = await postgres.create()
+    await outbox.install(url)
+    let enqueued = 0
+    for (let round = 1; round <= settings.rounds; round++) {
+      const when = `round ${round}/${settings.rounds}`
+      const small = await drainSmall(bench, smallBacklog)
+      note(rounds, 'small', small)
+      rounds.small.push(small.rate)
+      say(`${when}, ${smallBacklog} pending: ${Math.round(small.rate)}/s`)
+
+      enqueued = await topUp(bench, url, enqueued, backlog)
+      const times = await withClient(url, timeViews)
+      for (const view of VIEWS) rounds.views[view]?.push(times[view] ?? Number.NaN)
+      say(`${when}, views: ${VIEWS.map((view) => `${view} ${times[view]?.toFixed(1)} ms`).join(', ')}`)
+
+      const window = { seconds: settings.sizes.growthSeconds, first: smallBacklog, all: backlog }
+      const large = await drainWindow(bench, url, { ...window, refs: enqueued })
+      note(rounds, 'large', large)
+      rounds.large.push(large.rate)
+      rounds.largeFirst.push(large.firstRate)
+      say(
+        `${when}, ${backlog} pending: ${Math.round(large.rate)}/s, first ${smallBacklog} ${Math.round(large.firstRate)}/s`,
+      )
+
+      enqueued = await topUp(bench, url, enqueued, backlog)
+      const snapshot = await withSnapshot(url, () => drainWindow(bench, url, { ...window, refs: enqueued }))
+      note(rounds, 'snapshot', snapshot)
+      rounds.snapshot.push(snapshot.rate)
+      say(`${when}, with a snapshot held open: ${Math.round(snapshot.rate)}/s`)
+    }
+    rounds.broken.push(...(await losses(url, enqueued)))
+    await prune(bench, url, rounds)
+    await postgres.drop(url)
+    return growthResult(this, settings.sizes, rounds)
+  },
+}
+
+async function drainSmall(bench: Bench, count: number): Promise<Window> {
+  const url = await bench.backlogs.copy(outbox, count)
+  const window = await drainWindow(bench, url, { refs: count, seconds: 600, first: count, all: count })
+  await bench.postgres.drop(url)
+  return window
+}
+
+/** Enqueues until `pending` are, and leaves no dead rows of the window before. Returns the refs so far. */
+async function topUp({ say }: Bench, url: string, enqueued: number, pending: number): Promise<number> {
+  return withClient(url, async (client) => {
+    const { rows } = await client.query<{ count: number }>(
+      'SELECT count(*)::int AS count FROM outbox.intents',
+    )
+    const next = enqueued + pending - (rows[0]?.count ?? 0)
+    await fillBacklog(client, enqueued, next, say)
+    await client.query('VACUUM (ANALYZE) outbox.intents')
+    await client.query('CHECKPOINT')
+    return next
+  })
+}
+
+async function withSnapshot<T>(url: string, work: () => Promise<T>): Promise<T> {
+  return withClient(url, async (client) => {
+    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ')
+    await client.query('SELECT count(*) FROM outbox.relays') // takes the snapshot
+    const result = await work()
+    await client.query('COMMIT')
+    return result
+  })
+}
+
+function note(rounds: GrowthRounds, which: 'small' | 'large' | 'snapshot', window: Window): void {
+  if (window.peakMemoryMb !== undefined) rounds.memory[which].push(window.peakMemoryMb)
+  const faults = judgeRun(outbox, { report: window.report, count: window.seen, broken: [] })
+  rounds.broken.push(...faults.map((fault) => `growth, ${which}: ${fault}`))
+}
+
+/** Everything enqueued is pending or delivered: nothing was lost on the way. */
+async function losses(url: string, enqueued: number): Promise<string[]> {
+  return withClient(url, async (client) => {
+    const { rows } = await client.query<{ kept: number }>(
+      `SELECT ((SELECT count(*) FROM outbox.intents) + (SELECT count(*) FROM outbox.delivered))::int AS kept`,
+    )
+    const kept = rows[0]?.kept
+    return kept === enqueued
+      ? []
+      : [`growth: ${enqueued} intents were enqueued, ${kept} are pending or delivered`]
+  })
+}
+
+async function prune({ settings, say }: Bench, url: string, rounds: GrowthRounds): Promise<void> {
+  await withClient(url, async (client) => {
+    for (let round = 1; round <= settings.rounds; round++) {
+      await fillDelivered(client, settings.sizes.delivered, PRUNED_DAYS_AGO)
+      await client.query('CHECKPOINT')
+      const began = performance.now()
+      const { rows } = await client.query<{ dropped: number }>(
+        `SELECT outbox.prune_delivered('7 days') AS dropped`,
+      )
+      rounds.prune.push((performance.now() - began) / 1_000)
+      if (rows[0]?.dropped !== 1)
+        rounds.broken.push(`growth: pruning dropped ${rows[0]?.dropped} days, not 1`)
+      say(`round ${round}/${settings.rounds}, pruning a day: ${rounds.prune.at(-1)?.toFixed(3)} s`)
+    }
+  })
+}

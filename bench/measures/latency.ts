@@ -1,0 +1,118 @@
+import { fileURLToPath } from 'node:url'
+import { runLoad } from '../load/load-process.ts'
+import type { PacerResult, PacerTask } from '../load/pacer.ts'
+import { type Mode, ORDERS } from '../load/transactions.ts'
+import { withClient } from '../machine/postgres.ts'
+import { type WorkerCommand, WorkerProcess } from '../machine/worker-process.ts'
+import { listenNotify } from '../peers/listen-notify/peer.ts'
+import { outbox, relayCommand } from '../peers/outbox/peer.ts'
+import type { Place } from '../peers/peer.ts'
+import type { Bench } from './bench.ts'
+import { judgeRun } from './judge-run.ts'
+import { type Measure, median, percentile, ratioBar } from './measure.ts'
+
+const PER_SECOND = 100
+/** Of each run, left out: the first events meet cold code. */
+const WARM_UP_SECONDS = 2
+const PACER = fileURLToPath(new URL('../load/pacer.ts', import.meta.url))
+
+interface Loop {
+  readonly id: string
+  readonly label: string
+  readonly mode: Mode
+  readonly install: (url: string) => Promise<void>
+  readonly worker: (place: Place) => WorkerCommand
+}
+
+const LOOPS: readonly Loop[] = [
+  { ...listenNotify, label: 'bare LISTEN/NOTIFY loop', mode: 'notify' },
+  {
+    ...outbox,
+    label: 'customerio-outbox, default settings',
+    mode: 'enqueue',
+    worker: (place) => relayCommand(place),
+  },
+]
+
+export const latency: Measure = {
+  id: 'latency',
+  title: `Latency from commit to arrival at ${PER_SECOND} commits/s, API without latency`,
+  async run(bench) {
+    const p50 = new Map<string, number[]>(LOOPS.map(({ id }) => [id, []]))
+    const p99 = new Map<string, number[]>(LOOPS.map(({ id }) => [id, []]))
+    const broken: string[] = []
+    for (let round = 1; round <= bench.settings.rounds; round++) {
+      for (const loop of LOOPS) {
+        const { delays, faults } = await once(bench, loop)
+        p50.get(loop.id)?.push(percentile(delays, 0.5))
+        p99.get(loop.id)?.push(percentile(delays, 0.99))
+        broken.push(...faults.map((fault) => `latency, ${loop.id}: ${fault}`))
+        bench.say(
+          `round ${round}/${bench.settings.rounds}, ${loop.id}: p50 ${percentile(delays, 0.5).toFixed(1)} ms, p99 ${percentile(delays, 0.99).toFixed(1)} ms`,
+        )
+      }
+    }
+    const own = p50.get('outbox') ?? []
+    return {
+      id: this.id,
+      title: this.title,
+      groups: [
+        {
+          title: 'p50',
+          series: LOOPS.map(({ id, label }) => ({ label, unit: 'ms', values: p50.get(id) ?? [] })),
+        },
+        {
+          title: 'p99',
+          series: LOOPS.map(({ id, label }) => ({ label, unit: 'ms', values: p99.get(id) ?? [] })),
+        },
+      ],
+      bars: [
+        { says: 'p50 ≤ 10 ms', measured: median(own), bound: { most: 10 }, unit: 'ms' },
+        { says: 'p99 ≤ 60 ms', measured: median(p99.get('outbox') ?? []), bound: { most: 60 }, unit: 'ms' },
+        ratioBar("p50 ≤ 3 × a bare LISTEN/NOTIFY loop's", own, p50.get('listen-notify'), { most: 3 }),
+      ],
+      broken,
+      charts: [
+        {
+          name: 'latency',
+          title: `Commit to arrival at ${PER_SECOND}/s: ms`,
+          unit: ' ms',
+          bars: LOOPS.flatMap(({ id, label }) => [
+            { label: `${label}, p50`, values: p50.get(id) ?? [] },
+            { label: `${label}, p99`, values: p99.get(id) ?? [] },
+          ]),
+        },
+      ],
+    }
+  },
+}
+
+async function once(
+  { api, postgres, settings }: Bench,
+  loop: Loop,
+): Promise<{ delays: number[]; faults: string[] }> {
+  const databaseUrl = await postgres.create()
+  await loop.install(databaseUrl)
+  await withClient(databaseUrl, (client) => client.query(ORDERS))
+  const seconds = WARM_UP_SECONDS + settings.sizes.latencySeconds
+  const count = PER_SECOND * seconds
+  await api.begin(count, 0)
+  const worker = await WorkerProcess.start(loop.worker({ storeUrl: databaseUrl, apiUrl: api.url }))
+  try {
+    const task: PacerTask = { databaseUrl, mode: loop.mode, perSecond: PER_SECOND, seconds }
+    const { committedAt } = await runLoad<PacerResult>(PACER, task)
+    await Promise.race([api.untilSeen(count), worker.failed])
+    const arrivals = await api.arrivals()
+    const report = await api.report()
+    return {
+      delays: committedAt
+        .map((at, ref) => (arrivals[ref] ?? Number.NaN) - at)
+        .slice(WARM_UP_SECONDS * PER_SECOND),
+      // Refs of one person are 50 s apart: in order as they were committed.
+      faults: judgeRun(loop, { report, count, broken: [] }),
+    }
+  } finally {
+    await worker.stop()
+    await postgres.drop(databaseUrl)
+  }
+}

@@ -1,0 +1,18 @@
+import { bullmq } from './bullmq/peer.ts'
+import { floor } from './floor/peer.ts'
+import { graphile } from './graphile/peer.ts'
+import { outbox, outboxBest } from './outbox/peer.ts'
+import type { Peer } from './peer.ts'
+import { pgBossBatch, pgBossSingle } from './pg-boss/peer.ts'
+
+/** Everybody who drains, in the order of the tables. */
+export const PEERS: readonly Peer[] = [
+  outbox,
+  outboxBest,
+  floor,
+  pgBossBatch,
+  pgBossSingle,
+  graphile,
+  bullmq(5),
+  bullmq(50),
+]

@@ -1,0 +1,33 @@
+import type { BatchOperation } from 'customerio-node'
+import { type Job, PgBoss } from 'pg-boss'
+import type { TrackPayload } from '../../workload/payload.ts'
+import { place, required, started, trackClient } from '../worker-main.ts'
+import { QUEUE } from './peer.ts'
+
+const { storeUrl, apiUrl } = place()
+const track = trackClient(apiUrl)
+const boss = new PgBoss({ connectionString: storeUrl })
+boss.on('error', (error) => console.error(error.message))
+await boss.start()
+
+const each = (jobs: Job<TrackPayload>[]) =>
+  Promise.all(jobs.map(({ data: { customerId, name, data } }) => track.track(customerId, { name, data })))
+
+const together = (jobs: Job<TrackPayload>[]) => track.batch(jobs.map(toOperation))
+
+function toOperation({ data: { customerId, name, data } }: Job<TrackPayload>): BatchOperation {
+  const identifiers = { id: customerId }
+  return { type: 'person', identifiers, action: 'event', name, attributes: data } as unknown as BatchOperation
+}
+
+await boss.work<TrackPayload>(
+  QUEUE,
+  {
+    batchSize: Number(required('BATCH_SIZE')),
+    localConcurrency: Number(required('LOCAL_CONCURRENCY')),
+    burstWhenBatchFull: true,
+    pollingIntervalSeconds: 0.5,
+  },
+  required('CALL') === 'batch' ? together : each,
+)
+started(() => boss.stop({ timeout: 5_000 }))
