@@ -75,11 +75,11 @@ export async function readLane(db: Database, lane: Lane, range: LaneRange): Prom
                 sum(octet_length(payload)) OVER (ORDER BY seq ROWS UNBOUNDED PRECEDING)::float8 AS "bytesSoFar"
          FROM (
            SELECT seq, id, operation, payload::text AS payload,
-                  floor(extract(epoch FROM enqueued_at))::float8 AS "occurredAtSeconds",
+                  floor(date_part('epoch', enqueued_at)) AS "occurredAtSeconds",
                   ordering_key AS "orderingKey", format, attempts,
-                  coalesce(extract(epoch FROM retry_at - clock_timestamp()), 0)::float8 * 1000 AS "retryInMs",
+                  coalesce(date_part('epoch', retry_at - clock_timestamp()) * 1000, 0) AS "retryInMs",
                   on_ambiguous AS "onAmbiguous", sending_at AS "sendingAt",
-                  extract(epoch FROM clock_timestamp() - greatest(enqueued_at, send_after))::float8 AS "ageSeconds",
+                  date_part('epoch', clock_timestamp() - greatest(enqueued_at, send_after)) AS "ageSeconds",
                   coalesce(expires_at <= clock_timestamp(), false) AS expired
            FROM ${db.names.q}.intents
            WHERE destination = $1 AND lane = $2 AND seq > CASE WHEN start.late THEN $3::bigint ELSE $4::bigint END

@@ -80,8 +80,8 @@ export async function settle(db: Database, fence: Fence, settlement: Settlement)
      ), counted AS (
        INSERT INTO ${q}.settled_counts AS c (minute, destination, lane, bin, count)
        SELECT date_trunc('minute', settled_at), $1, $2, bin, count(*) FROM gone,
-         LATERAL (SELECT CASE WHEN is_dead THEN -1 WHEN is_suppressed THEN -3 ELSE floor(ln(greatest(1, extract(epoch FROM
-           settled_at - greatest(send_after, enqueued_at))::float8 * 1000)) / ln(1.2::float8)) END::smallint AS bin) b
+         LATERAL (SELECT CASE WHEN is_dead THEN -1 WHEN is_suppressed THEN -3 ELSE floor(ln(greatest(1, date_part('epoch',
+           settled_at - greatest(send_after, enqueued_at)) * 1000)) / ln(1.2::float8)) END::smallint AS bin) b
        GROUP BY 1, bin
        UNION ALL
        SELECT date_trunc('minute', settled_at), $1, $2, -2, count(*) FROM late GROUP BY 1

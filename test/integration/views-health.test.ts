@@ -172,3 +172,39 @@ test('outbox.dead_letter_summary groups by destination, operation and reason', a
     row('track', 'rejected', '2', '2026-01-01', '2026-01-02'),
   ])
 })
+
+test('outbox.health says where no running relay knows the format of what is due', async () => {
+  await relay()
+  await intent('now()')
+  await db.rows('UPDATE outbox.intents SET format = 2')
+  expect(await db.rows('SELECT lane, format FROM outbox.lane_heads')).toEqual([{ lane: 3, format: 2 }])
+  expect(await health()).toEqual({
+    status: 'degraded',
+    reasons: ['default/track has intents of row format 2 that no running relay knows: upgrade the relays'],
+  })
+  await relay()
+  await db.rows(
+    'UPDATE outbox.relays SET format = 2 WHERE relay_id = (SELECT max(relay_id::text)::uuid FROM outbox.relays)',
+  )
+  expect(await health()).toEqual({ status: 'ok', reasons: [] })
+})
+
+test('outbox.dead_letter_summary counts 10,000 of a kind exactly, and estimates above', async () => {
+  const add = (count: number) =>
+    db.rows(
+      `INSERT INTO outbox.dead_letters (id, destination, seq, format, operation, payload, ordering_key, priority,
+         on_ambiguous, enqueued_at, dead_at, reason)
+       SELECT gen_random_uuid(), 'default/track', n, 1, 'track', '{}', 'k', 'normal', 'park', now(), now(), 'rejected'
+       FROM generate_series(1, $1::int) n`,
+      [count],
+    )
+  const summary = () => db.rows('SELECT count::int, estimated FROM outbox.dead_letter_summary')
+  await add(10_000)
+  expect(await summary()).toEqual([{ count: 10_000, estimated: false }])
+  await add(20_000)
+  await db.rows('ANALYZE outbox.dead_letters')
+  const [row] = await summary()
+  expect(row).toMatchObject({ estimated: true })
+  expect(row?.count).toBeGreaterThan(25_000)
+  expect(row?.count).toBeLessThan(35_000)
+})

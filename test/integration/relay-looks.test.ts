@@ -1,0 +1,134 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { createRelay } from '../../src/index.ts'
+import { startCountingProxy } from '../support/counting-proxy.ts'
+import { eventually } from '../support/eventually.ts'
+import { type Harness, peopleOfOneLane, startHarness, stepOf, track } from '../support/relay-harness.ts'
+
+let h: Harness
+beforeEach(async () => {
+  h = await startHarness({ sequenceOf: stepOf })
+})
+afterEach(() => h.close())
+
+interface Bound {
+  readonly settled: number
+  readonly passed: number
+}
+
+/** The bound of the lane that `peopleOfOneLane` live in. */
+async function boundOf(): Promise<Bound | undefined> {
+  const [row] = await h.db.rows<Bound & Record<string, unknown>>(
+    'SELECT settled_to::int AS settled, passed_to::int AS passed FROM outbox.lanes WHERE lane = 3',
+  )
+  return row
+}
+
+/** Buffers that reading `relation` takes. */
+async function buffersOf(relation: string): Promise<number> {
+  const [row] = await h.db.rows<{ 'QUERY PLAN': [{ Plan: Record<string, number> }] }>(
+    `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT * FROM outbox.${relation}`,
+  )
+  const plan = row?.['QUERY PLAN'][0].Plan
+  return (plan?.['Shared Hit Blocks'] ?? 0) + (plan?.['Shared Read Blocks'] ?? 0)
+}
+
+test('an idle relay runs three statements a second at most, pg-boss included', async () => {
+  const proxy = await startCountingProxy(h.db.url)
+  await h.enqueue(track('u1', 1))
+  const relay = createRelay({
+    connectionString: proxy.url,
+    checkRegion: false,
+    customerio: { siteId: 'site', trackApiKey: 'key', trackUrl: h.fake.url },
+  })
+  await relay.start()
+  await h.drained()
+  const idle = async () => (await h.db.rows('SELECT FROM outbox.relay_idle WHERE last_value = 2')).length > 0
+  await eventually('an idle relay', idle)
+  const before = proxy.statements
+  expect(before).toBeGreaterThan(10)
+  const began = performance.now()
+  await eventually('ten seconds', () => performance.now() - began > 10_000)
+  expect((proxy.statements - before) / ((performance.now() - began) / 1_000)).toBeLessThanOrEqual(3)
+  await relay.stop()
+  await proxy.close()
+})
+
+test('a delayed intent ends the wait of an idle relay when it falls due, not at the next poll', async () => {
+  await h.enqueueWith({ sendAfter: new Date(Date.now() + 3_000) }, track('u1', 1))
+  await h.relay({ pollIntervalMs: 60_000 })
+  await h.fake.until(({ counts }) => counts.applied === 1)
+  await h.drained()
+  const [row] = await h.db.rows<{ late: number }>(
+    `SELECT extract(epoch FROM d.delivered_at - d.enqueued_at)::float8 AS late FROM outbox.delivered d`,
+  )
+  expect(row?.late).toBeGreaterThanOrEqual(2.5)
+  expect(row?.late).toBeLessThan(30)
+})
+
+test('what an old snapshot keeps is walked through by no look, view or turn', async () => {
+  const old = await h.db.begin()
+  await old.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ')
+  await old.query('SELECT 1')
+  await h.enqueue(...Array.from({ length: 20_000 }, (_, n) => track(`u${n % 500}`, n)))
+  await h.relay()
+  await h.drained(60_000)
+  const settled = () => h.db.rows('SELECT 1 FROM outbox.lanes WHERE settled_to = 0 OR relay_id IS NOT NULL')
+  await eventually('every lane handed back', async () => (await settled()).length === 0)
+  await h.enqueueWith({ sendAfter: new Date(Date.now() + 3_600_000) }, track('u1', 20_001))
+  // From the beginning it would be a buffer for every row that was settled.
+  expect(await buffersOf('lane_heads')).toBeLessThan(1_000)
+  expect(await buffersOf('backlog')).toBeLessThan(1_000)
+  expect(await buffersOf('health')).toBeLessThan(1_000)
+  await old.query('COMMIT')
+  old.release()
+  expect(h.fake.counts).toMatchObject({ applied: 20_000, outOfOrder: 0 })
+})
+
+test('a transaction that is left open does not stop the bound, and its intents keep their place', async () => {
+  const [late = '', ...others] = await peopleOfOneLane(h.db, 'default/track', 4)
+  const open = await h.db.begin()
+  await h.outbox.enqueue(open, track(late, 1))
+  await h.relay({ pollIntervalMs: 50 })
+  const passed = eventually('a bound beyond the open transaction', async () => {
+    const bound = await boundOf()
+    return bound !== undefined && bound.passed > bound.settled
+  })
+  let n = 0
+  const more = () => h.enqueue(...others.map((person) => track(person, n)))
+  let done = false
+  void passed.finally(() => {
+    done = true
+  })
+  for (; !done; n++) {
+    await more()
+    await h.drained()
+  }
+  await passed
+  await open.query('COMMIT')
+  open.release()
+  // Begun after the commit: it must not overtake, though the bound is beyond the first.
+  await h.enqueue(track(late, 2))
+  await h.drained()
+  await h.fake.until((fake) => fake.counts.applied === 2 + n * others.length)
+  expect(h.fake.counts).toMatchObject({ duplicates: 0, outOfOrder: 0 })
+  const caughtUp = async () => {
+    const bound = await boundOf()
+    return bound !== undefined && bound.passed === bound.settled
+  }
+  await eventually('a bound that waits for nobody', async () => {
+    await more()
+    await h.drained()
+    return caughtUp()
+  })
+})
+
+test('an intent below the bound, which nobody promised, is found all the same', async () => {
+  const [person = ''] = await peopleOfOneLane(h.db, 'default/track', 1)
+  await h.db.rows(
+    "INSERT INTO outbox.lanes (destination, lane, settled_to, passed_to) VALUES ('default/track', 3, 1000000, 1000000)",
+  )
+  await h.enqueue(track(person, 1))
+  await h.relay()
+  await h.fake.until(({ counts }) => counts.applied === 1)
+  await h.drained()
+})
