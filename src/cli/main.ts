@@ -14,6 +14,7 @@ import { addStatusCommand } from './status.ts'
 const HELP = `
 Environment:
   DATABASE_URL                     Postgres database of the outbox
+  OUTBOX_LISTEN_URL                a direct connection for LISTEN, where DATABASE_URL is a pooler
   OUTBOX_SCHEMA                    its schema (default: outbox)
   OUTBOX_CONFIG                    config file of the relay's workspaces, as relay --config
   CUSTOMERIO_SITE_ID               credentials of the relay's workspace "default": site id

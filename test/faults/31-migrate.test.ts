@@ -1,7 +1,7 @@
 /**
- * Shown to fail: without `lock_timeout` (SHORT_LOCKS in migration-locks.ts) the first enqueue waits behind the migration for
- * as long as the transaction is open; where a lock that was not to be had is not tried again (`isLocked` says false), migrate
- * fails at once; without the session's lock (`waitForOtherMigrate` not called) both runs apply some.
+ * Shown to fail: without `lock_timeout` (SHORT_LOCKS in migration-locks.ts) migrate says nothing for 30 s and waits for ever,
+ * with every enqueue behind it; where a lock that was not to be had is not tried again (`isLocked` says false) it fails at
+ * once, without a word of waiting; without `waitForOtherMigrate` both runs apply some.
  */
 import { once } from 'node:events'
 import { afterEach, beforeEach, expect, test } from 'vitest'

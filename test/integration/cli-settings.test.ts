@@ -24,6 +24,18 @@ test.each<[string, string[], Record<string, string>, RegExp]>([
   ],
   ['no URL at all', ['status'], { DATABASE_URL: `host=db password=${SECRET}` }, /not the URL of a Postgres/],
   [
+    'no URL to listen by',
+    ['relay', '--listen-url', `host=db password=${SECRET}`],
+    { ...NOBODY, ...CREDENTIALS },
+    /OUTBOX_LISTEN_URL \(or --listen-url\) is not the URL of a Postgres database/,
+  ],
+  [
+    'one connection',
+    ['relay', '--connections', '1'],
+    { ...NOBODY, ...CREDENTIALS },
+    /--connections must be a whole number from 2 to 50, got "1"/,
+  ],
+  [
     'no credentials',
     ['relay'],
     NOBODY,
