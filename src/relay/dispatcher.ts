@@ -98,7 +98,7 @@ export class Dispatcher {
     const { db, breakers, pollIntervalMs } = this.#options
     const began = performance.now()
     // Also without a word: a notification may have been lost, and a person may have changed a row by hand.
-    if (this.#syncDue || began - this.#syncedAt >= pollIntervalMs) {
+    if (this.#syncDue || breakers.stale || began - this.#syncedAt >= pollIntervalMs) {
       this.#syncDue = false
       this.#syncedAt = began
       await breakers.sync()
