@@ -34,6 +34,8 @@ export type Eligibility = 'all' | 'probe' | 'none'
 const ELSEWHERE_MS = 500
 /** Answers of a destination that works. */
 const PASSES: ReadonlySet<Answer['kind']> = new Set(['accepted', 'rejected', 'too_large'])
+/** Until the row is read again that could not be taken over. */
+const STALE_MS = 50
 /** Without a `Retry-After`: 1 s, doubled with each 429 in a row, up to a minute. */
 const HOLD_MS = { first: 1_000, max: 60_000 }
 
@@ -63,6 +65,7 @@ export class DestinationBreaker {
   #generation = 0
   /** Changes that are on their way to the row. */
   #writing = 0
+  #stale = false
 
   constructor(
     relayId: string,
@@ -93,8 +96,20 @@ export class DestinationBreaker {
   /** Milliseconds until the destination may be tried; undefined while it may be now, or until a person resumes it. */
   get waitMs(): number | undefined {
     const now = this.#clock()
-    const due = Math.max(this.#heldUntil, this.#state === 'closed' ? 0 : (this.#retryAt ?? 0))
-    return due > now ? due - now : undefined
+    const due = Math.max(this.#heldUntil, this.#tryableAt())
+    const wait = due > now ? due - now : undefined
+    return this.#stale ? Math.min(wait ?? STALE_MS, STALE_MS) : wait
+  }
+
+  /** Whether the row is to be read again: it could not be taken over, or it says something else than was thought. */
+  get stale(): boolean {
+    return this.#stale
+  }
+
+  #tryableAt(): number {
+    if (this.#state === 'closed') return 0
+    const leaseUntil = this.#state === 'half_open' && !this.#probeIsMine ? this.#probeLeaseUntil : 0
+    return Math.max(this.#retryAt ?? 0, this.#elsewhereUntil, leaseUntil)
   }
 
   get #pausedByPerson(): boolean {
@@ -114,7 +129,8 @@ export class DestinationBreaker {
 
   /** Takes over what the fleet says, unless this relay has changed something since it was read. */
   apply(row: BreakerRow | undefined, generation: number): void {
-    if (this.#writing > 0 || generation !== this.#generation) return
+    this.#stale = this.#writing > 0 || generation !== this.#generation
+    if (this.#stale) return
     const now = this.#clock()
     const was = this.#state
     this.#state = row?.state ?? 'closed'
@@ -139,6 +155,7 @@ export class DestinationBreaker {
       if (!(await this.#store.acquireProbe())) {
         this.#probing = false
         this.#elsewhereUntil = this.#clock() + ELSEWHERE_MS
+        this.#stale = true
         return undefined
       }
       this.#generation++

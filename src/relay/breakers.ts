@@ -71,6 +71,11 @@ export class Breakers {
     }
   }
 
+  /** Whether a row is to be read again soon. */
+  get stale(): boolean {
+    return [...this.#breakers.values()].some((breaker) => breaker.stale)
+  }
+
   /** Milliseconds until the first destination that waits may be tried; undefined where none waits. */
   get waitMs(): number | undefined {
     const waits = [...this.#breakers.values()]

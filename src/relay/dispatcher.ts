@@ -165,6 +165,7 @@ export class Dispatcher {
     const now = performance.now()
     const all =
       this.#syncDue ||
+      breakers.stale ||
       now >= this.#nextDueAt ||
       // Also without a word: a notification may have been lost, and a person may have changed a row by hand.
       now - this.#lookedAtAllAt >= (this.#active.size > 0 ? LOOK_AT_ALL_MS : 0.9 * pollIntervalMs)
