@@ -67,7 +67,7 @@ function succeeded(
   json: Record<string, unknown> | undefined,
 ): Answer {
   if (json === undefined && (body.trim() !== '' || isMarkup(contentType))) {
-    const message = `answer is not JSON: ${excerpt(body) || contentType}`
+    const message = `answer is not JSON: ${excerpt(body) || excerpt(contentType ?? '')}`
     return { kind: 'unavailable', status, outcome: 'unknown', message }
   }
   return accepted(status, json)
