@@ -59,10 +59,7 @@ test('16: four relays: the breaker opens for all, one request at a time is under
   await start(4, '--lanes', '3', '--breaker-half-open-after', '0.8', '--breaker-max-half-open-after', '0.8')
   const recover = h.fake.misbehave({ kind: 'outage' })
   const ids = await h.enqueue(...people(600))
-  await eventually(
-    'all four to see it open, and the last answer',
-    () => all('open') && gateway.inFlight === 0,
-  )
+  await seenOpenByAll()
   const mark = gateway.passages.length
   h.fake.latencyMs = 60 // long enough for a second prober to be seen beside the first
   await eventually(
