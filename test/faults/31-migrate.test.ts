@@ -4,6 +4,7 @@
  * once, without a word of waiting; without `waitForOtherMigrate` both runs apply some.
  */
 import { once } from 'node:events'
+import type pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createOutbox, migrate } from '../../src/index.ts'
 import { readMigrations } from '../../src/store/migrations.ts'
@@ -20,10 +21,14 @@ const HOT =
 
 const outbox = createOutbox()
 let db: TestDatabase
+const left = new Set<(how: 'ROLLBACK') => Promise<void>>()
 beforeEach(async () => {
   db = await createTestDatabase('empty')
 })
-afterEach(() => db.drop())
+afterEach(async () => {
+  for (const end of left) await end('ROLLBACK')
+  await db.drop()
+})
 
 const startMigrate = () => startCli(['migrate'], { DATABASE_URL: db.url })
 const write = () => db.transaction((tx) => outbox.enqueue(tx, { operation: 'identify', customerId: 1 }))
@@ -47,18 +52,30 @@ async function migrateToBeforeHot(): Promise<void> {
   }
 }
 
-/** An app's transaction that has enqueued, and stays open. */
-async function openWriter() {
+/** A transaction of an app's that stays open; what ends it. */
+async function open(statement: (tx: pg.PoolClient) => Promise<unknown>) {
   const tx = await db.begin()
-  await outbox.enqueue(tx, { operation: 'identify', customerId: 1 })
-  return async (end: 'COMMIT' | 'ROLLBACK') => {
-    await tx.query(end)
+  const end = async (how: 'COMMIT' | 'ROLLBACK') => {
+    if (!left.delete(end)) return
+    await tx.query(how)
     tx.release()
   }
+  left.add(end)
+  await statement(tx)
+  return end
 }
 
+const openWriter = () => open((tx) => outbox.enqueue(tx, { operation: 'identify', customerId: 1 }))
+
 test('31: two migrates at once: one applies everything, the other finds nothing to do', async () => {
-  const runs = await Promise.all([startMigrate().ended(), startMigrate().ended()])
+  // Both are let go at one moment, each when it asks for its turn.
+  const end = await open((tx) =>
+    tx.query("SELECT pg_advisory_xact_lock(hashtextextended('migrate outbox', 0))"),
+  )
+  const both = [startMigrate().ended(), startMigrate().ended()]
+  await eventually('both to wait', async () => (await ungranted('advisory')) === 2)
+  await end('COMMIT')
+  const runs = await Promise.all(both)
   expect(runs.map(({ status }) => status)).toEqual([0, 0])
   const said = runs.map(({ stdout }) => stdout)
   expect(said.filter((line) => line.includes('nothing to do'))).toHaveLength(1)
@@ -119,6 +136,15 @@ test('31: a lock that is never to be had is one clear line, and what was applied
 async function waiting(): Promise<number> {
   const rows = await db.rows(
     `SELECT FROM pg_locks WHERE NOT granted AND relation = to_regclass('outbox.intents') AND mode = 'AccessExclusiveLock'`,
+  )
+  return rows.length
+}
+
+async function ungranted(locktype: string): Promise<number> {
+  const rows = await db.rows(
+    `SELECT FROM pg_locks JOIN pg_database d ON d.oid = database
+     WHERE d.datname = current_database() AND locktype = $1 AND NOT granted`,
+    [locktype],
   )
   return rows.length
 }

@@ -1,7 +1,7 @@
 /**
- * Shown to fail: where lane-jobs.ts does not tell again what it could not tell (`#tellUntold` left out), the lanes come back
- * only when their heartbeat is missed: not within 9 s. Where judge.ts takes an accepted batch for settled before settle has
- * said so (`reader.used` before `settleAndTell` in drain-batches.ts) nothing is lost either: the queue is read again.
+ * Shown to fail: with another id for every sending (event-id.ts) what is sent again is applied twice; where lane-jobs.ts does
+ * not tell again what it could not tell (`#tellUntold` left out), the lanes of a read-only spell come back only when their
+ * heartbeat is missed: not within 9 s.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { TestDatabase } from '../support/database.ts'
