@@ -128,8 +128,14 @@ export class Destinations {
       },
       once,
       prepare: (row) => prepareRow(transport, { maxAgeSeconds: options.maxAgeSeconds, allows }, row),
-      takeTurn: async (bulk) =>
-        retired ? RETIRED_WAIT_MS : (bulk && (await bulkLimiter.take())) || limiter.take(),
+      takeTurn: async (bulk) => {
+        if (retired) return RETIRED_WAIT_MS
+        const bulkWaitMs = bulk ? await bulkLimiter.take() : 0
+        if (bulkWaitMs > 0) return bulkWaitMs
+        const waitMs = await limiter.take()
+        if (bulk && waitMs > 0) bulkLimiter.giveBack()
+        return waitMs
+      },
       retire: () => {
         retired = true
       },

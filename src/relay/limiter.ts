@@ -43,4 +43,9 @@ export class Limiter {
       if (wait > 0) return wait
     }
   }
+
+  /** Gives back leave that was not used: it is the next one's, for as long as what was drawn with it. */
+  giveBack(): void {
+    this.#inHand++
+  }
 }

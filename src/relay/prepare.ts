@@ -12,7 +12,7 @@ export interface PrepareSettings {
 
 /** Decides what a row comes to before any request. Pure. */
 export function prepareRow(transport: Transport, settings: PrepareSettings, row: QueuedIntent): Prepared {
-  const { seq, operation, payload } = row
+  const { seq, operation } = row
   if (row.expired) {
     return { dead: { seq, reason: 'expired', message: 'expires_at had passed before it could be sent' } }
   }
@@ -20,9 +20,10 @@ export function prepareRow(transport: Transport, settings: PrepareSettings, row:
     const message = `it waited longer than the workspace's maxAge of ${settings.maxAgeSeconds} s`
     return { dead: { seq, reason: 'expired', message } }
   }
+  const payload: unknown = JSON.parse(row.payload)
   if (!settings.allows(operation, payload)) return 'suppressed'
   try {
-    return { send: transport.prepare({ ...row, operation: operation as Operation }) }
+    return { send: transport.prepare({ ...row, payload, operation: operation as Operation }) }
   } catch (error) {
     return {
       dead: { seq, reason: 'invalid', message: error instanceof Error ? error.message : String(error) },

@@ -13,7 +13,8 @@ export interface QueuedIntent {
   readonly seq: string
   readonly id: string
   readonly operation: string
-  readonly payload: unknown
+  /** JSON text: parsed when its turn comes, so that what waits takes little memory. */
+  readonly payload: string
   /** UTF-8 bytes of the payload's JSON as stored. */
   readonly size: number
   /** Unix seconds of the business write, by the database's clock. */
@@ -64,7 +65,7 @@ export const FROM_THE_BEGINNING: LaneBound = { settledTo: 0n, passedTo: 0n, pass
  */
 export async function readLane(db: Database, lane: Lane, range: LaneRange): Promise<LanePage> {
   const { settledTo, passedTo, passedUnless } = range.bound
-  const [first, ...others] = await db.query<{ late: boolean } & (Stored | { seq: null })>(
+  const rows = await db.query<{ late: boolean } & (Stored | { seq: null })>(
     `WITH start AS MATERIALIZED (
        SELECT EXISTS (SELECT FROM unnest($5::bigint[]) AS xid
                       WHERE pg_visible_in_snapshot(xid::text::xid8, pg_current_snapshot())) AS late
@@ -92,12 +93,12 @@ export async function readLane(db: Database, lane: Lane, range: LaneRange): Prom
       ...[range.except, range.limit, range.bytes],
     ],
   )
-  const stored = [first, ...others].filter((row): row is { late: boolean } & Stored => row?.seq != null)
+  const found = rows.filter((row): row is { late: boolean } & Stored => row.seq !== null)
   return {
-    rows: stored.map(({ late: _, bytesSoFar: __, ...row }) => ({ ...row, payload: JSON.parse(row.payload) })),
-    complete: stored.length < range.limit && (stored.at(-1)?.bytesSoFar ?? 0) < range.bytes,
-    late: first?.late === true,
+    rows: found,
+    complete: found.length < range.limit && (found.at(-1)?.bytesSoFar ?? 0) < range.bytes,
+    late: rows[0]?.late === true,
   }
 }
 
-type Stored = Omit<QueuedIntent, 'payload'> & { readonly payload: string; readonly bytesSoFar: number }
+type Stored = QueuedIntent & { readonly bytesSoFar: number }

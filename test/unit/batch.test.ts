@@ -10,7 +10,7 @@ function row(seq: number, operation = 'track', payload: object = {}): QueuedInte
     seq: String(seq),
     id: '',
     operation,
-    payload,
+    payload: JSON.stringify(payload),
     size: 100,
     occurredAtSeconds: 1,
     orderingKey: 'u1',
@@ -30,7 +30,7 @@ function prepare({ seq, operation, payload }: QueuedIntent): Prepared {
   if (operation === 'expired') return { dead: { seq, reason: 'expired' } }
   const barrier = operation === 'barrier'
   const batchable = !barrier && operation !== 'alone'
-  return { send: { bytes: Buffer.byteLength(JSON.stringify(payload)), batchable, barrier, call: payload } }
+  return { send: { bytes: Buffer.byteLength(payload), batchable, barrier, call: JSON.parse(payload) } }
 }
 
 /** Text whose UTF-8 takes 1 to 4 bytes a character. */

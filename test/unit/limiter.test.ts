@@ -47,3 +47,12 @@ test('a draw that fails is told to its callers, and the next one tries again', a
   fails = false
   expect(await limiter.take()).toBe(0)
 })
+
+test('leave that is given back is the next one to be had', async () => {
+  const { limiter, draws } = limiterOver([0, 250])
+  for (let n = 0; n < 5; n++) expect(await limiter.take()).toBe(0)
+  limiter.giveBack()
+  expect(await limiter.take()).toBe(0)
+  expect(await limiter.take()).toBe(250)
+  expect(draws).toEqual([5, 5])
+})
