@@ -52,7 +52,7 @@ export async function migrate(options: MigrateOptions): Promise<MigrateResult> {
       client.query(`SELECT ${names.q}.ensure_partitions()`),
     )
     await whileLocked("pg-boss' schema", options, () => installBoss(client, names))
-    const notGranted = await grantRoles(client, names)
+    const notGranted = await inTurn(client, names, 'the roles', options, () => grantRoles(client, names))
     const version = (await schemaState(client, names))?.version ?? 0
     return { applied, version, notGranted }
   } finally {

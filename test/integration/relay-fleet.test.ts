@@ -31,17 +31,6 @@ test('a settle after the lane was taken by another is refused, and changes nothi
   await db.close()
 })
 
-test('with notifications lost altogether, the poll finds the intent', async () => {
-  await h.relay({ pollIntervalMs: 300 })
-  await eventually('the relay to sleep', async () => {
-    const [flag] = await h.db.rows<{ last_value: string }>('SELECT last_value FROM outbox.relay_idle')
-    return flag?.last_value === '2'
-  })
-  await h.db.rows("SELECT setval('outbox.relay_idle', 1)") // as if every relay were awake: nobody is notified
-  await h.enqueue(track('u1', 1))
-  await eventually('the delivery', () => h.fake.counts.applied === 1)
-})
-
 test('an intent for later waits, holds back nothing of its person, and takes its place when it falls due', async () => {
   await h.relay({ pollIntervalMs: 100 })
   const [{ at } = { at: new Date() }] = await h.db.rows<{ at: Date }>(

@@ -95,22 +95,6 @@ test.each([
   expect(() => createRelay(options)).toThrow(name)
 })
 
-test('the connections to the database are ended again and again: nothing is lost', async () => {
-  const relay = await h.relay({ batchSize: 20 })
-  const errors: Error[] = []
-  relay.on('error', (error) => errors.push(error))
-  h.fake.latencyMs = 5
-  for (let round = 0; round < 5; round++) {
-    await h.enqueue(...Array.from({ length: 200 }, (_, n) => track(`u${n % 20}`, round * 200 + n)))
-    await h.db.rows(
-      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'customerio-outbox%'",
-    )
-  }
-  await h.drained()
-  expect(errors.length).toBeGreaterThan(0)
-  expect(h.fake.counts).toMatchObject({ applied: 1_000, outOfOrder: 0 })
-})
-
 test('stop while Customer.io hangs: the request under way ends, no retry begins', async () => {
   h.fake.misbehave({ kind: 'hang' })
   const relay = await h.relay({ requestTimeoutMs: 1_000, retry: { attempts: 5, initialDelayMs: 1 } })

@@ -82,8 +82,10 @@ test.each([
   'SELECT outbox.ensure_partitions()',
   `SELECT outbox.prune_delivered('1 day')`,
   'SELECT * FROM outbox.write_horizon()',
-  `SELECT outbox.estimate_pending('x'' OR true; DROP TABLE outbox.intents; --')`,
+  `SELECT outbox.estimate_dead_letters('x'' OR true; DROP TABLE outbox.intents; --', 'track', 'rejected')`,
   'SELECT * FROM outbox.backlog',
+  'SELECT * FROM outbox.lane_heads',
+  'SELECT * FROM outbox.dead_letter_summary',
   'SELECT * FROM outbox.health',
 ])('%s does its own work', async (statement) => {
   await expect(client.query(statement)).resolves.toBeDefined()
