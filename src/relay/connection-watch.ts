@@ -16,6 +16,9 @@ export interface ConnectionWatchOptions {
   readonly look: () => void
 }
 
+/** Longer than an answer's deadline: every connection of a pool has found out by then. */
+const ONE_CAUSE_MS = 30_000
+
 /**
  * Makes one word for the loss of the database, and one for its return, of the errors that every connection, timer
  * and lane then has. The dispatcher's look is the judge: it uses a connection of the pool, a fresh one if need be.
@@ -25,6 +28,7 @@ export class ConnectionWatch {
   #lostAt: number | undefined
   /** The first error of a connection since the last look. */
   #doubt: Error | undefined
+  #told = { message: '', at: Number.NEGATIVE_INFINITY }
   #failedLooks = 0
   #listening: 'unknown' | 'yes' | 'no' = 'unknown'
 
@@ -42,7 +46,7 @@ export class ConnectionWatch {
   }
 
   looked(): void {
-    const { onBack, onError } = this.#options
+    const { onBack } = this.#options
     const doubt = this.#doubt
     this.#doubt = undefined
     this.#failedLooks = 0
@@ -50,7 +54,15 @@ export class ConnectionWatch {
       const afterMs = Math.round(performance.now() - this.#lostAt)
       this.#lostAt = undefined
       onBack(afterMs)
-    } else if (doubt) onError(doubt)
+    } else if (doubt) this.#tell(doubt)
+  }
+
+  /** Connections that break for one cause do so one after the other: for that one word is enough. */
+  #tell(error: Error): void {
+    const now = performance.now()
+    if (error.message === this.#told.message && now - this.#told.at < ONE_CAUSE_MS) return
+    this.#told = { message: error.message, at: now }
+    this.#options.onError(error)
   }
 
   /** Twice in a row, each on a connection of its own: one that broke is not yet a lost database. */

@@ -18,6 +18,11 @@ const SERVER = new Set(['57P01', '57P02', '57P03', '53300'])
 const WORDS =
   /Connection terminated|connection timeout|timeout exceeded when trying to connect|Query read timeout|timeout expired|connection error and is not queryable/
 
+/** Whether an answer did not come in time: pg's own words, it has no code for it. */
+export function isSilence({ message }: Error): boolean {
+  return message === 'Query read timeout'
+}
+
 /** Whether the database could not be reached, or stopped answering: nothing is known of the statement's fate. */
 export function isConnectionError(error: Error & { readonly code?: unknown }): boolean {
   const { code, message } = error

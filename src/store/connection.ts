@@ -43,10 +43,10 @@ export class Connections {
   }
 
   /** Waits for `end`, which says goodbye on every connection, and no longer than a living server needs for it. */
-  async close(end: Promise<unknown>): Promise<void> {
+  async close(end: Promise<unknown>, withinMs = GOODBYE_MS): Promise<void> {
     let timer: NodeJS.Timeout | undefined
     const late = new Promise((resolve) => {
-      timer = setTimeout(resolve, GOODBYE_MS)
+      timer = setTimeout(resolve, withinMs)
     })
     await Promise.race([end.catch(() => {}), late]) // what is broken already is closed too
     clearTimeout(timer)

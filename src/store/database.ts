@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { Connections } from './connection.ts'
+import { isSilence } from './connection-error.ts'
 import { type Names, namesOf } from './names.ts'
 
 /** A pool together with the names of the schema that it works in. Every statement of the relay takes one. */
@@ -20,18 +21,43 @@ export interface DatabaseOptions {
   readonly onError?: (error: Error) => void
 }
 
+/** A pool that is given up: what it has under way may still be answered, within the deadline of an answer. */
+const LAST_ANSWER_MS = 25_000
+
 export function openDatabase(options: DatabaseOptions): Database {
-  const connections = new Connections({
-    connectionString: options.connectionString,
-    applicationName: options.applicationName ?? 'customerio-outbox',
-  })
-  const pool = new pg.Pool({ ...connections.config, max: options.max ?? 5 })
-  pool.on('error', (error) => options.onError?.(error))
+  const open = () => {
+    const connections = new Connections({
+      connectionString: options.connectionString,
+      applicationName: options.applicationName ?? 'customerio-outbox',
+    })
+    const pool = new pg.Pool({ ...connections.config, max: options.max ?? 5 })
+    pool.on('error', (error) => options.onError?.(error))
+    return { connections, pool }
+  }
+  const retired = new Set<Connections>()
+  let current = open()
+  // Where one connection has fallen silent the others will have too. Each would cost a deadline to find out, and while
+  // statements hang on all of them no other can be had.
+  const replace = ({ connections, pool }: ReturnType<typeof open>) => {
+    current = open()
+    retired.add(connections)
+    void connections.close(pool.end(), LAST_ANSWER_MS).then(() => retired.delete(connections))
+  }
   return {
     names: namesOf(options.schema),
     // A statement that fails, also for want of an answer, takes its connection out of the pool.
-    query: async <Row extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []) =>
-      (await pool.query<Row>(text, [...values])).rows,
-    close: () => connections.close(pool.end()),
+    query: async <Row extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []) => {
+      const used = current
+      try {
+        return (await used.pool.query<Row>(text, [...values])).rows
+      } catch (error) {
+        if (isSilence(error as Error) && used === current) replace(used)
+        throw error
+      }
+    },
+    close: async () => {
+      for (const connections of retired) connections.destroy()
+      await current.connections.close(current.pool.end())
+    },
   }
 }

@@ -1,6 +1,8 @@
 /**
  * Shown to fail: without the check of a connection that listens (`#checkLater` in wake-up.ts) no other connection is made
  * within 30 s; without `query_timeout` (connection.ts) the intent is not delivered within 30 s, and the relay cannot stop.
+ * Where a silent connection does not condemn its pool (`replace` in database.ts) it may be 60 s in place of 21, by what hung
+ * on which connection: seen, and not in every run.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Relay } from '../../src/index.ts'
@@ -28,8 +30,8 @@ function errorsOf(relay: Relay): string[] {
   return errors
 }
 
-async function delivered(count: number): Promise<void> {
-  await eventually(`${count} delivered`, () => h.fake.counts.applied === count)
+async function delivered(count: number, withinMs?: number): Promise<void> {
+  await eventually(`${count} delivered`, () => h.fake.counts.applied === count, withinMs)
 }
 
 test('23: the LISTEN connection is half-open: noticed, polling meanwhile', async () => {
@@ -57,8 +59,9 @@ test('23: every connection of the relay is half-open: it goes on with new ones, 
   proxy.set(HALF_OPEN)
   await h.enqueue(track('u1', 1))
   await delivered(41)
+  await h.enqueue(track('u1', 2))
+  await delivered(42, 10_000) // no old connection is tried any more
+  await eventually('a word of it', () => errors.includes('Query read timeout'))
   expect(errors.filter((message) => message === 'Query read timeout')).toHaveLength(1)
   expect(lost).toEqual([]) // a second look, on a new connection, found it
-  await h.enqueue(track('u1', 2))
-  await delivered(42)
 })

@@ -120,7 +120,7 @@ describe.skipIf(!binary)('24: PgBouncer in transaction mode', () => {
           const { rows } = await client.query(
             `SELECT name, setting FROM pg_settings WHERE source = 'session'
                AND name NOT IN ('application_name', 'client_encoding', 'DateStyle', 'TimeZone', 'standard_conforming_strings')
-             UNION ALL SELECT 'LISTEN', channel FROM pg_listening_channels() AS channel
+             UNION ALL SELECT 'LISTEN', channel FROM pg_listening_channels() AS channel WHERE channel = 'outbox:wake'
              UNION ALL SELECT 'lock', objid::text FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()`,
           )
           return rows
