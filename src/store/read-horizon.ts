@@ -15,9 +15,15 @@ export interface WriteHorizon {
   readonly writers: readonly Writer[]
 }
 
+/**
+ * Reads how far numbers were drawn, and makes it durable: the message is written to the log after the number was
+ * read, and committed with it. A server that crashed hands out again what it had not yet written down, and what is
+ * committed under such a number would be below a bound that was taken from it.
+ */
 export async function readHorizon(db: Database): Promise<WriteHorizon> {
   const [row] = await db.query<{ last_seq: string; holders: string[] }>(
-    `SELECT last_seq, holders FROM ${db.names.q}.write_horizon()`,
+    `SELECT last_seq, holders, pg_logical_emit_message(true, 'customerio-outbox', '') IS NOT NULL AS durable
+     FROM ${db.names.q}.write_horizon()`,
   )
   const writers = (row?.holders ?? []).map((holder) => {
     const [id = '', xid] = holder.split('@')

@@ -1,6 +1,6 @@
 /**
- * Shown to fail: with a lane worker that goes on to the next batch after one that failed, both people of
- * the lane have five operations while the first intent meets its 503s.
+ * Shown to fail: with `WaitingKeys` (src/relay/waiting-keys.ts) keeping no key, so that a lane goes on past an intent
+ * that failed, its neighbour waits in vain: the lane is taken up with what follows of the person.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { peopleOfOneLane } from '../support/relay-harness.ts'

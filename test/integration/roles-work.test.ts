@@ -79,6 +79,11 @@ test('outbox_relay: a relay delivers everything, keeps house, and lives through 
     await enqueue(app.url, [email('limited', 1)])
     await drained()
 
+    // A lane that waits is what supervision is called for: here with its backoff.
+    fake.misbehave({ kind: 'outage', times: 3 })
+    await enqueue(app.url, [track('u1', 4)])
+    await drained()
+
     const outage = fake.misbehave({ kind: 'outage' })
     await enqueue(app.url, [track('u2', 1), track('u3', 1), track('u4', 1)])
     await relay.printed(/"to":"open","message":"breaker changed"/)
@@ -90,10 +95,12 @@ test('outbox_relay: a relay delivers everything, keeps house, and lives through 
     expect((await get('/readyz')).status).toBe(200)
     expect((await get('/health/customerio')).status).toBe(200)
     expect(await (await get('/metrics')).text()).toContain('customerio_outbox_database_up 1')
-    // The last of what pg-boss' supervision does in a round: expiry, retention and statistics are behind it.
+    // pg-boss' supervision: jobs of dead workers taken back, counts written, what is done with deleted.
     await eventually('a round of supervision', async () => {
-      const [row] = await db.rows<{ at: Date | null }>('SELECT reindex_on AS at FROM outbox_pgboss.version')
-      return row?.at !== null
+      const [row] = await db.rows<{ done: boolean }>(
+        'SELECT bool_or(monitor_on IS NOT NULL AND maintain_on IS NOT NULL) AS done FROM outbox_pgboss.queue',
+      )
+      return row?.done
     })
     relay.child.kill('SIGTERM')
     expect((await relay.ended()).status).toBe(0)
@@ -103,7 +110,7 @@ test('outbox_relay: a relay delivers everything, keeps house, and lives through 
     expect(await db.rows('SELECT reason, operation FROM outbox.dead_letters')).toEqual([
       { reason: 'rejected', operation: 'track' },
     ])
-    expect(fake.counts).toMatchObject({ sends: 2, broadcasts: 1, pipelines: 1, applied: 6 })
+    expect(fake.counts).toMatchObject({ sends: 2, broadcasts: 1, pipelines: 1, applied: 7 })
   } finally {
     relay.child.kill('SIGKILL')
   }
