@@ -3,13 +3,15 @@ import type { Peer } from '../peers/peer.ts'
 import type { Bench } from './bench.ts'
 import { type Bar, type Measure, type MeasureResult, ratioBar, type Series } from './measure.ts'
 import { type DrainRun, runDrain } from './run-drain.ts'
-import { judgeRun } from './judge-run.ts'
 
 const LATENCIES = [0, 50, 200]
 const WARM_UP = 5_000
 
 /** Rates by latency and peer. */
-type Rates = Map<number, Map<string, { readonly count: number; readonly values: number[] }>>
+type Rates = Map<
+  number,
+  Map<string, { readonly count: number; readonly values: number[]; outOfOrder: number }>
+>
 
 export const drain: Measure = {
   id: 'drain',
@@ -26,10 +28,11 @@ export const drain: Measure = {
           const said = `round ${round}/${bench.settings.rounds}`
           const run = await once(bench, peer, bench.settings.sizes.drain, latency, said)
           const byPeer = rates.get(latency)
-          const entry = byPeer?.get(peer.id) ?? { count: run.count, values: [] }
+          const entry = byPeer?.get(peer.id) ?? { count: run.count, values: [], outOfOrder: 0 }
           entry.values.push(run.rate)
+          entry.outOfOrder = Math.max(entry.outOfOrder, run.report.outOfOrder)
           byPeer?.set(peer.id, entry)
-          broken.push(...judgeRun(peer, run).map((fault) => `${peer.id} at ${latency} ms: ${fault}`))
+          broken.push(...run.broken.map((fault) => `${peer.id} at ${latency} ms: ${fault}`))
         }
       }
     }
@@ -67,7 +70,7 @@ function result(measure: Measure, rates: Rates, broken: string[]): MeasureResult
     series: PEERS.flatMap((peer): Series[] => {
       const entry = rates.get(latency)?.get(peer.id)
       if (!entry) return []
-      const note = `${entry.count.toLocaleString('en')} intents`
+      const note = noteOf(entry)
       return [{ label: peer.label, unit: 'intents/s', values: entry.values, note }]
     }),
   }))
@@ -84,6 +87,11 @@ function result(measure: Measure, rates: Rates, broken: string[]): MeasureResult
       unit: '/s',
     })),
   }
+}
+
+function noteOf({ count, outOfOrder }: { count: number; outOfOrder: number }): string {
+  const order = outOfOrder === 0 ? 'in order' : `up to ${outOfOrder.toLocaleString('en')} out of order`
+  return `${count.toLocaleString('en')} intents, ${order}`
 }
 
 function bars(rate: (latency: number, peer: string) => readonly number[] | undefined): Bar[] {

@@ -1,7 +1,7 @@
 import type { Api } from '../api/api.ts'
 import type { JournalReport } from '../api/journal.ts'
-import { withClient } from '../machine/postgres.ts'
 import { WorkerProcess } from '../machine/worker-process.ts'
+import { judgeRun } from '../oracle/judge-run.ts'
 import type { Peer } from '../peers/peer.ts'
 
 export interface DrainRun {
@@ -31,11 +31,7 @@ export async function runDrain(
   }
   const report = await api.report()
   const seconds = (report.lastAnsweredAt - report.firstAt) / 1_000
-  return { count, seconds, rate: count / seconds, report, broken: await broken(peer, storeUrl, count) }
-}
-
-async function broken(peer: Peer, storeUrl: string, count: number): Promise<string[]> {
-  if (peer.store !== 'postgres' || !peer.check) return []
-  const said = await withClient(storeUrl, async (client) => peer.check?.(client, count))
-  return said === undefined ? [] : [said]
+  const committed = peer.store === 'postgres' ? peer.committed : undefined
+  const broken = committed ? await judgeRun(api, storeUrl, committed) : []
+  return { count, seconds, rate: count / seconds, report, broken }
 }

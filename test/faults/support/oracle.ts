@@ -1,0 +1,175 @@
+/** What a committed transaction asked for, as its own business row says. */
+export interface Written {
+  /** A mark of the intent's own, which it carries as `ref`. */
+  readonly ref: string
+  /** The ordering key. */
+  readonly person: string
+  /** Its place among the person's intents, in commit order. */
+  readonly position: number
+  /** The id that `enqueue` returned. */
+  readonly id: string
+  /** Events carry an id and take effect once; everything else may be applied again. */
+  readonly isEvent: boolean
+}
+
+/** One operation, as Customer.io received it. */
+export interface Received {
+  readonly ulid: string | undefined
+  readonly body: { readonly attributes?: Readonly<Record<string, unknown>> }
+}
+
+export interface Evidence {
+  /** The business rows: what the database says was committed. */
+  readonly written: readonly Written[]
+  /** Refs whose COMMIT was answered. */
+  readonly acknowledged: ReadonlySet<string>
+  /** Refs that were rolled back, with their transaction or to a savepoint. */
+  readonly rolledBack: ReadonlySet<string>
+  /** Refs that the outbox still holds. */
+  readonly pending: readonly string[]
+  readonly deadLettered: readonly string[]
+  /** What took effect at Customer.io, in order. */
+  readonly applied: Iterable<Received>
+  /** Events that Customer.io dropped, because it had seen their id. */
+  readonly duplicates: Iterable<Received & { readonly sameBody: boolean | undefined }>
+}
+
+/** How the promise can be broken. */
+export type Violation =
+  /** Committed, and neither delivered nor dead-lettered nor pending. */
+  | 'lost'
+  /** Rolled back, and delivered, dead-lettered or pending all the same. */
+  | 'sent though rolled back'
+  /** Delivered, dead-lettered or pending, and of no transaction that is known. */
+  | 'of no transaction'
+  /** First delivered after a later one of the same person. */
+  | 'out of order'
+  /** An event that took effect more than once. */
+  | 'applied twice'
+  /** An event that came with another id than `enqueue` had returned. */
+  | 'under another id'
+  /** An event that was sent again with another body. */
+  | 'sent again changed'
+  /** COMMIT was answered, and the business row is not there: the database's own fault, or the test's. */
+  | 'not durable'
+  /** Rolled back, and the business row is there: the same. */
+  | 'not rolled back'
+
+export interface Finding {
+  readonly violation: Violation
+  readonly count: number
+  /** The first few, to be looked up. */
+  readonly refs: readonly string[]
+}
+
+export interface Verdict {
+  readonly committed: number
+  readonly delivered: number
+  readonly deadLettered: number
+  readonly pending: number
+  /** Events that arrived again and were dropped: the price of at least once. */
+  readonly resent: number
+  /** Empty where every promise held. */
+  readonly findings: readonly Finding[]
+}
+
+const REFS_NAMED = 5
+
+/**
+ * Whether `committed ⊆ delivered ∪ dead-lettered ∪ pending` and `delivered ∩ rolled back = ∅`, the first deliveries of
+ * each person came in commit order, and no event took effect twice. Pure, and it knows nothing of the outbox: only the
+ * business rows, and what was received. One pass over each list.
+ */
+export function judge(evidence: Evidence): Verdict {
+  const findings = new Findings()
+  const written = new Map(evidence.written.map((each) => [each.ref, each]))
+  const known = (ref: string): Written | undefined => {
+    const found = written.get(ref)
+    if (!found)
+      findings.add(evidence.rolledBack.has(ref) ? 'sent though rolled back' : 'of no transaction', ref)
+    return found
+  }
+
+  const arrived = new Set<string>()
+  const reached = new Map<string, number>()
+  for (const operation of evidence.applied) {
+    const ref = refOf(operation)
+    const intent = known(ref)
+    if (!intent) continue
+    checkId(findings, intent, operation)
+    if (arrived.has(ref)) {
+      if (intent.isEvent) findings.add('applied twice', ref)
+      continue
+    }
+    arrived.add(ref)
+    if (intent.position < (reached.get(intent.person) ?? 0)) findings.add('out of order', ref)
+    else reached.set(intent.person, intent.position)
+  }
+  let resent = 0
+  for (const operation of evidence.duplicates) {
+    resent++
+    const intent = known(refOf(operation))
+    if (!intent) continue
+    checkId(findings, intent, operation)
+    if (operation.sameBody === false) findings.add('sent again changed', intent.ref)
+  }
+
+  const pending = new Set(evidence.pending.filter(known))
+  const deadLettered = new Set(evidence.deadLettered.filter(known))
+  for (const { ref } of evidence.written) {
+    if (!arrived.has(ref) && !pending.has(ref) && !deadLettered.has(ref)) findings.add('lost', ref)
+  }
+  for (const ref of evidence.acknowledged) if (!written.has(ref)) findings.add('not durable', ref)
+  for (const ref of evidence.rolledBack) if (written.has(ref)) findings.add('not rolled back', ref)
+  return {
+    committed: written.size,
+    delivered: arrived.size,
+    deadLettered: deadLettered.size,
+    pending: pending.size,
+    resent,
+    findings: findings.list(),
+  }
+}
+
+/** A sentence for each finding: `3 lost: w1-7, w1-8, w2-1`. */
+export function describeFindings({ findings }: Verdict): string[] {
+  return findings.map(
+    ({ violation, count, refs }) =>
+      `${count} ${violation}: ${refs.join(', ')}${count > refs.length ? ', …' : ''}`,
+  )
+}
+
+class Findings {
+  readonly #byViolation = new Map<Violation, { count: number; refs: string[] }>()
+
+  add(violation: Violation, ref: string): void {
+    const found = this.#byViolation.get(violation) ?? { count: 0, refs: [] }
+    found.count++
+    if (found.refs.length < REFS_NAMED) found.refs.push(ref)
+    this.#byViolation.set(violation, found)
+  }
+
+  list(): Finding[] {
+    return [...this.#byViolation].map(([violation, found]) => ({ violation, ...found }))
+  }
+}
+
+function refOf({ body }: Received): string {
+  return String(body.attributes?.ref)
+}
+
+function checkId(findings: Findings, intent: Written, { ulid }: Received): void {
+  if (intent.isEvent && (ulid === undefined || uuidOf(ulid) !== intent.id)) {
+    findings.add('under another id', intent.ref)
+  }
+}
+
+const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
+
+/** A ULID's 128 bits as a UUID. */
+export function uuidOf(ulid: string): string {
+  let bits = 0n
+  for (const digit of ulid.toUpperCase()) bits = (bits << 5n) | BigInt(CROCKFORD.indexOf(digit))
+  const hex = bits.toString(16).padStart(32, '0')
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+}
