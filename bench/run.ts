@@ -12,6 +12,16 @@ import { saveResults } from './report/save.ts'
 import { barsTable, measured, tablesOf, verdict } from './report/tables.ts'
 import { readSettings, type Settings, USAGE } from './settings.ts'
 
+class Interrupted extends Error {}
+
+/** Rejects on SIGINT and SIGTERM: servers are stopped and databases dropped all the same. */
+const interrupted = new Promise<never>((_, reject) => {
+  for (const signal of ['SIGINT', 'SIGTERM']) {
+    process.once(signal, () => reject(new Interrupted(`ended by ${signal}`)))
+  }
+})
+interrupted.catch(() => {}) // each measure races it
+
 async function main(settings: Settings): Promise<boolean> {
   const began = performance.now()
   const say = (line: string) =>
@@ -27,7 +37,8 @@ async function main(settings: Settings): Promise<boolean> {
   const bench: Bench = { settings, postgres, redis, api, backlogs: new Backlogs(postgres), say }
   const results: MeasureResult[] = []
   for (const id of settings.only) {
-    const result = await MEASURES_BY_ID[id].run({ ...bench, say: (line) => say(`${id}: ${line}`) })
+    const run = MEASURES_BY_ID[id].run({ ...bench, say: (line) => say(`${id}: ${line}`) })
+    const result = await Promise.race([run, interrupted])
     results.push(result)
     print(`\n${tablesOf(result)}`)
     await saveResults(description, settings, result)
@@ -49,5 +60,6 @@ try {
   else if (!(await main(settings)) && settings.assert) process.exitCode = 1
 } catch (error) {
   process.stderr.write(`${(error as Error).message}\n`)
-  process.exitCode = 2
+  process.exitCode = error instanceof Interrupted ? 130 : 2
 }
+process.exit() // what an interrupted measure still waits for must not keep it

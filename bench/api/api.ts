@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import type { ArrivalLog } from '../oracle/judge-arrivals.ts'
 import type { JournalReport } from './journal.ts'
 import type { ApiCommand, ApiMessage } from './messages.ts'
 
@@ -16,7 +17,8 @@ export class Api implements AsyncDisposable {
   }
 
   static async start(): Promise<Api> {
-    const child = fork(SERVER, { execArgv: ['--max-semi-space-size=32'] })
+    const child = fork(SERVER, { serialization: 'advanced' })
+    child.setMaxListeners(0) // whoever waits for what no longer comes is forgotten with the run
     const { port } = await heard(child, 'listening')
     return new Api(child, port)
   }
@@ -39,7 +41,13 @@ export class Api implements AsyncDisposable {
     return (await this.#ask({ kind: 'report' }, 'report')).report
   }
 
-  async arrivals(): Promise<readonly number[]> {
+  /** For the oracle: what arrived, in order. */
+  async log(): Promise<ArrivalLog> {
+    return (await this.#ask({ kind: 'log' }, 'log')).log
+  }
+
+  /** Ms of the monotonic clock by ref; 0 where it has not arrived. */
+  async arrivals(): Promise<Float64Array> {
     return (await this.#ask({ kind: 'arrivals' }, 'arrivals')).arrivals
   }
 

@@ -1,3 +1,4 @@
+import type { ArrivalLog } from '../oracle/judge-arrivals.ts'
 import type { JournalReport } from './journal.ts'
 
 /** To the server. */
@@ -6,6 +7,7 @@ export type ApiCommand =
   | { readonly kind: 'await'; readonly seen: number }
   | { readonly kind: 'report' }
   | { readonly kind: 'arrivals' }
+  | { readonly kind: 'log' }
 
 /** From the server. */
 export type ApiMessage =
@@ -13,4 +15,5 @@ export type ApiMessage =
   | { readonly kind: 'begun' }
   | { readonly kind: 'seen' }
   | { readonly kind: 'report'; readonly report: JournalReport }
-  | { readonly kind: 'arrivals'; readonly arrivals: readonly number[] }
+  | { readonly kind: 'arrivals'; readonly arrivals: Float64Array }
+  | { readonly kind: 'log'; readonly log: ArrivalLog }

@@ -67,6 +67,8 @@ process.on('message', (command: ApiCommand) => {
       return tell({ kind: 'report', report: journal.report() })
     case 'arrivals':
       return tell({ kind: 'arrivals', arrivals: journal.arrivals() })
+    case 'log':
+      return tell({ kind: 'log', log: journal.log() })
   }
 })
 process.once('disconnect', () => process.exit(0))

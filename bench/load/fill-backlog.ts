@@ -19,9 +19,18 @@ export async function fillBacklog(
   }
 }
 
+/** The id says the ref, so that nobody need remember which row got which. */
+const ID_PREFIX = '01900000-0000-7000-8000-'
+const ID_SQL = `('${ID_PREFIX}' || lpad(to_hex(n), 12, '0'))::uuid`
+
+/** The id of a ref that `fillBacklog` enqueued. */
+export function filledId(ref: number): string {
+  return ID_PREFIX + ref.toString(16).padStart(12, '0')
+}
+
 const INSERT_INTENTS = `
   INSERT INTO outbox.intents (destination, lane, id, operation, payload, ordering_key, enqueued_at)
-  SELECT 'default/track', p.lane, outbox.new_id(), 'track', ${payloadSql('n')}, p.key, clock_timestamp()
+  SELECT 'default/track', p.lane, ${ID_SQL}, 'track', ${payloadSql('n')}, p.key, clock_timestamp()
   FROM generate_series($1::int, $2::int) AS n
   JOIN (SELECT p AS person, 'u' || p AS key, outbox.lane_of('default/track', 'u' || p, 'normal') AS lane
         FROM generate_series(0, ${PEOPLE - 1}) AS p) p ON p.person = n % ${PEOPLE}

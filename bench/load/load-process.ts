@@ -3,7 +3,10 @@ import { once } from 'node:events'
 
 /** Runs a load generator in a process of its own and returns what it found: its one message. */
 export async function runLoad<Result>(script: string, task: object): Promise<Result> {
-  const child = fork(script, { env: { ...process.env, TASK: JSON.stringify(task) } })
+  const child = fork(script, {
+    env: { ...process.env, TASK: JSON.stringify(task) },
+    serialization: 'advanced',
+  })
   const found = Promise.withResolvers<Result>()
   child.once('message', (message) => found.resolve(message as Result))
   child.once('exit', (code) => found.reject(new Error(`${script} ended with ${code}`)))

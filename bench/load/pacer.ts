@@ -15,11 +15,14 @@ export interface PacerTask {
 export interface PacerResult {
   /** By ref: ms of the monotonic clock just before COMMIT was sent. */
   readonly committedAt: readonly number[]
+  /** The ids that the events got, by ref. */
+  readonly committed: ReadonlyMap<number, string>
 }
 
 const CONNECTIONS = 8
 const { databaseUrl, mode, perSecond, seconds } = task<PacerTask>()
 const committedAt: number[] = []
+const committed = new Map<number, string>()
 
 const clients = await Promise.all(
   Array.from({ length: CONNECTIONS }, async () => {
@@ -38,9 +41,10 @@ async function commit(ref: number): Promise<void> {
   for (; !client; client = free.pop()) await sleep(1)
   await client.query('BEGIN')
   await placeOrder(client, ref)
-  await store(client, [ref])
+  const [id = ''] = await store(client, [ref])
   committedAt[ref] = now()
   await client.query('COMMIT')
+  committed.set(ref, id)
   free.push(client)
 }
 
@@ -53,4 +57,4 @@ for (let ref = 0; ref < perSecond * seconds; ref++) {
 }
 await Promise.all(commits)
 await Promise.all(clients.map((client) => client.end()))
-finish({ committedAt })
+finish({ committedAt, committed })

@@ -16,29 +16,34 @@ export type Mode =
   /** INSERT and NOTIFY for the LISTEN/NOTIFY loop. */
   | 'notify'
 
-/** Stores the events with these refs, in the transaction that `client` has open. */
-export type Store = (client: pg.Client, refs: readonly number[]) => Promise<unknown>
+/** Stores the events with these refs, in the transaction that `client` has open; returns the ids that they got. */
+export type Store = (client: pg.Client, refs: readonly number[]) => Promise<readonly string[]>
 
 export async function storeOf(mode: Mode, client: pg.Client): Promise<Store> {
   switch (mode) {
-    case 'enqueue':
+    case 'enqueue': {
+      const outbox = createOutbox()
+      return async (tx, [ref = 0]) => [(await outbox.enqueue(tx, intentOf(ref))).id]
+    }
     case 'array': {
       const outbox = createOutbox()
-      return (tx, refs) =>
-        refs.length === 1
-          ? outbox.enqueue(tx, intentOf(refs[0] ?? 0))
-          : outbox.enqueue(tx, refs.map(intentOf))
+      return async (tx, refs) => {
+        const results = await outbox.enqueue(tx, refs.map(intentOf))
+        return results.map(({ id }) => id)
+      }
     }
     case 'bare':
     case 'bare-unread':
       return bareInsert(mode === 'bare' ? 'outbox.intents' : 'unread_intents', await lanesOf(client))
     case 'notify':
-      return (tx, [ref = 0]) =>
-        tx.query(
+      return async (tx, [ref = 0]) => {
+        await tx.query(
           `WITH stored AS (INSERT INTO backlog (payload) VALUES ($1))
            SELECT pg_notify('backlog', '')`,
           [JSON.stringify(payloadOf(ref))],
         )
+        return []
+      }
   }
 }
 
@@ -58,19 +63,16 @@ async function lanesOf(client: pg.Client): Promise<number[]> {
 }
 
 function bareInsert(table: string, lanes: readonly number[]): Store {
-  return (tx, [ref = 0]) =>
-    tx.query(
+  return async (tx, [ref = 0]) => {
+    const id = randomUUID()
+    const payload = JSON.stringify(payloadOf(ref))
+    await tx.query(
       `INSERT INTO ${table} (destination, lane, id, operation, payload, ordering_key, enqueued_at)
        VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp())`,
-      [
-        'default/track',
-        lanes[ref % PEOPLE],
-        randomUUID(),
-        'track',
-        JSON.stringify(payloadOf(ref)),
-        personOf(ref),
-      ],
+      ['default/track', lanes[ref % PEOPLE], id, 'track', payload, personOf(ref)],
     )
+    return [id]
+  }
 }
 
 /** The business write of every transaction. */

@@ -17,13 +17,14 @@ export interface WritersTask {
 export interface WritersResult {
   /** Transactions committed in the measured time, per second. */
   readonly transactionsPerSecond: number
-  /** Events committed, those of the warm-up included. */
-  readonly committed: number
+  /** Events whose commit was answered, those of the warm-up included: their ids by ref. */
+  readonly committed: ReadonlyMap<number, string>
 }
 
 const { databaseUrl, mode, writers, perTransaction, warmUpSeconds, seconds } = task<WritersTask>()
 const PER_WRITER = PEOPLE / writers
-const state = { measuring: false, ended: false, transactions: 0, committed: 0 }
+const state = { measuring: false, ended: false, transactions: 0 }
+const committed = new Map<number, string>()
 
 /** A person is written by one writer only: the order of the refs is the order of the commits. */
 async function write(writer: number): Promise<void> {
@@ -38,9 +39,9 @@ async function transaction(client: pg.Client, store: Store, writer: number, turn
   const refs = Array.from({ length: perTransaction }, (_, n) => refOf(writer, turn * perTransaction + n))
   await client.query('BEGIN')
   await placeOrder(client, refs[0] ?? 0)
-  await store(client, refs)
+  const ids = await store(client, refs)
   await client.query('COMMIT')
-  state.committed += refs.length
+  for (const [n, ref] of refs.entries()) committed.set(ref, ids[n] ?? '')
   if (state.measuring) state.transactions++
 }
 
@@ -63,4 +64,4 @@ setTimeout(
   (warmUpSeconds + seconds) * 1_000,
 )
 await Promise.all(Array.from({ length: writers }, (_, writer) => write(writer)))
-finish({ transactionsPerSecond: state.transactions / measured, committed: state.committed })
+finish({ transactionsPerSecond: state.transactions / measured, committed })

@@ -1,5 +1,6 @@
 import pg from 'pg'
 import { startRealPostgres } from '../../src/testing/real-postgres.ts'
+import { familyCpuSeconds, parentOf } from './process-usage.ts'
 
 /** Reported with the results: what decides about durability and speed. */
 const REPORTED_SETTINGS = [
@@ -62,6 +63,13 @@ export class Postgres implements AsyncDisposable {
     const name = nameOf(url)
     await this.#admin.query(`DROP DATABASE IF EXISTS "${name}" WITH (FORCE)`)
     this.#databases.delete(name)
+  }
+
+  /** Seconds of CPU of the whole server so far; undefined where its processes cannot be seen. */
+  async cpuSeconds(): Promise<number | undefined> {
+    const { rows } = await this.#admin.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
+    const server = parentOf(rows[0]?.pid ?? 0)
+    return server === undefined ? undefined : familyCpuSeconds(server, 'postgres')
   }
 
   /** No run pays for the writes of the one before. */

@@ -1,16 +1,30 @@
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import os from 'node:os'
 
 /** Seconds of CPU that a process has used so far; undefined where there is no /proc. */
 export function cpuSeconds(pid: number): number | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond()
-  } catch {
-    return undefined
-  }
+  return statOf(pid)?.own
+}
+
+/**
+ * Seconds of CPU of a process and of all its children, those that have ended included: of a Postgres server, by its
+ * first process. Undefined where there is no /proc, or where `pid` is not `name`: a server in a container or on
+ * another machine.
+ */
+export function familyCpuSeconds(pid: number, name: string): number | undefined {
+  const parent = statOf(pid)
+  if (!parent || parent.name !== name) return undefined
+  const children = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))
+  const living = children
+    .flatMap((child) => statOf(Number(child)) ?? [])
+    .filter(({ parent }) => parent === pid)
+  return living.reduce((sum, { own }) => sum + own, parent.own + parent.ended)
+}
+
+/** The process that started this one; undefined where there is no /proc. */
+export function parentOf(pid: number): number | undefined {
+  return statOf(pid)?.parent
 }
 
 /** Peak resident memory of a process in MB; undefined where there is no /proc. */
@@ -37,6 +51,31 @@ export function busyShare(): () => number {
     const share = 1 - (next.idle - last.idle) / (next.all - last.all)
     last = next
     return share
+  }
+}
+
+interface Stat {
+  readonly name: string
+  readonly parent: number
+  /** Seconds of its own, and of children that have ended. */
+  readonly own: number
+  readonly ended: number
+}
+
+/** proc_pid_stat(5); the name stands in parentheses and may contain any character. */
+function statOf(pid: number): Stat | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    const seconds = (n: number) => Number(fields[n]) / ticksPerSecond()
+    return {
+      name: stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')')),
+      parent: Number(fields[1]),
+      own: seconds(11) + seconds(12),
+      ended: seconds(13) + seconds(14),
+    }
+  } catch {
+    return undefined
   }
 }
 

@@ -39,6 +39,10 @@ export class Redis implements AsyncDisposable {
     return new Redis(child, home, port, version)
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0
+  }
+
   async flush(): Promise<void> {
     await run('redis-cli', ['-u', this.url, 'FLUSHALL'])
   }

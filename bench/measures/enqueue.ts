@@ -4,9 +4,9 @@ import { type Mode, ORDERS } from '../load/transactions.ts'
 import type { WritersResult, WritersTask } from '../load/writers.ts'
 import { withClient } from '../machine/postgres.ts'
 import { WorkerProcess } from '../machine/worker-process.ts'
-import { outbox, relayCommand } from '../peers/outbox/peer.ts'
+import { judgeRun } from '../oracle/judge-run.ts'
+import { installOutbox, relayCommand } from '../peers/outbox/peer.ts'
 import type { Bench } from './bench.ts'
-import { judgeRun } from './judge-run.ts'
 import { type Measure, median, ratioBar } from './measure.ts'
 
 const WRITERS = 8
@@ -99,7 +99,7 @@ export const enqueue: Measure = {
 
 async function prepare({ postgres }: Bench): Promise<string> {
   const url = await postgres.create()
-  await outbox.install(url)
+  await installOutbox(url)
   await withClient(url, async (client) => {
     await client.query(ORDERS)
     await client.query('CREATE TABLE unread_intents (LIKE outbox.intents INCLUDING ALL)')
@@ -133,16 +133,9 @@ async function once(
     }
     const { transactionsPerSecond, committed } = await runLoad<WritersResult>(WRITERS_SCRIPT, task)
     if (mode === 'bare-unread') return { rate: transactionsPerSecond, faults: [] }
-    await Promise.race([api.untilSeen(committed), relay.failed])
+    await Promise.race([api.untilSeen(committed.size), relay.failed])
     await relay.stop()
-    const broken = await withClient(databaseUrl, async (client) => outbox.check?.(client, committed))
-    const report = await api.report()
-    const faults = judgeRun(outbox, {
-      report,
-      count: committed,
-      broken: broken === undefined ? [] : [broken],
-    })
-    return { rate: transactionsPerSecond, faults }
+    return { rate: transactionsPerSecond, faults: await judgeRun(api, databaseUrl, () => committed) }
   } finally {
     await relay.stop()
     await postgres.drop(databaseUrl)

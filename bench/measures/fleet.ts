@@ -1,10 +1,11 @@
-import { appearAtOnce } from '../load/fill-backlog.ts'
+import { appearAtOnce, filledId } from '../load/fill-backlog.ts'
 import { withClient } from '../machine/postgres.ts'
 import { busyShare } from '../machine/process-usage.ts'
 import { WorkerProcess } from '../machine/worker-process.ts'
-import { outbox, relayCommand } from '../peers/outbox/peer.ts'
+import type { Committed } from '../oracle/judge-arrivals.ts'
+import { judgeRun } from '../oracle/judge-run.ts'
+import { installOutbox, relayCommand } from '../peers/outbox/peer.ts'
 import type { Bench } from './bench.ts'
-import { judgeRun } from './judge-run.ts'
 import { type Bar, type Measure, median } from './measure.ts'
 
 const RELAYS = [1, 2, 4]
@@ -60,7 +61,7 @@ export const fleet: Measure = {
 
 async function once({ api, postgres }: Bench, relays: number, count: number): Promise<FleetRun> {
   const storeUrl = await postgres.create()
-  await outbox.install(storeUrl)
+  await installOutbox(storeUrl)
   await api.begin(count, LATENCY_MS)
   const command = relayCommand({ storeUrl, apiUrl: api.url }, ['--lanes', String(LANES)])
   const workers = await Promise.all(Array.from({ length: relays }, () => WorkerProcess.start(command)))
@@ -76,13 +77,17 @@ async function once({ api, postgres }: Bench, relays: number, count: number): Pr
     await Promise.all(workers.map((worker) => worker.stop()))
   }
   const report = await api.report()
-  const said = await withClient(storeUrl, async (client) => outbox.check?.(client, count))
+  const faults = await judgeRun(api, storeUrl, () => filledIds(count))
   await postgres.drop(storeUrl)
   return {
     rate: (count * 1_000) / (report.lastAnsweredAt - report.firstAt),
     busy,
-    faults: judgeRun(outbox, { report, count, broken: said === undefined ? [] : [said] }),
+    faults,
   }
+}
+
+function filledIds(count: number): Committed {
+  return new Map(Array.from({ length: count }, (_, ref) => [ref, filledId(ref)]))
 }
 
 /** Of linear; where the processors are full the bar asks for no more than they give, and says so. */

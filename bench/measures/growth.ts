@@ -1,12 +1,12 @@
-import { fillBacklog } from '../load/fill-backlog.ts'
+import { fillBacklog, filledId } from '../load/fill-backlog.ts'
 import { fillDelivered } from '../load/fill-delivered.ts'
 import { withClient } from '../machine/postgres.ts'
-import { outbox } from '../peers/outbox/peer.ts'
+import { committed as ids } from '../peers/outbox/backlog.ts'
+import { installOutbox, outbox } from '../peers/outbox/peer.ts'
 import type { Bench } from './bench.ts'
 import { drainWindow, type Window } from './growth/drain-window.ts'
 import { growthResult, type GrowthRounds } from './growth/result.ts'
 import { timeViews, VIEWS } from './growth/time-views.ts'
-import { judgeRun } from './judge-run.ts'
 import type { Measure } from './measure.ts'
 
 /** Default retention is 7 days: this day is due. */
@@ -29,7 +29,7 @@ export const growth: Measure = {
       broken: [],
     }
     const url = await postgres.create()
-    await outbox.install(url)
+    await installOutbox(url)
     let enqueued = 0
     for (let round = 1; round <= settings.rounds; round++) {
       const when = `round ${round}/${settings.rounds}`
@@ -43,7 +43,12 @@ export const growth: Measure = {
       for (const view of VIEWS) rounds.views[view]?.push(times[view] ?? Number.NaN)
       say(`${when}, views: ${VIEWS.map((view) => `${view} ${times[view]?.toFixed(1)} ms`).join(', ')}`)
 
-      const window = { seconds: settings.sizes.growthSeconds, first: smallBacklog, all: backlog }
+      const window = {
+        seconds: settings.sizes.growthSeconds,
+        first: smallBacklog,
+        all: backlog,
+        idOf: filledId,
+      }
       const large = await drainWindow(bench, url, { ...window, refs: enqueued })
       note(rounds, 'large', large)
       rounds.large.push(large.rate)
@@ -67,7 +72,15 @@ export const growth: Measure = {
 
 async function drainSmall(bench: Bench, count: number): Promise<Window> {
   const url = await bench.backlogs.copy(outbox, count)
-  const window = await drainWindow(bench, url, { refs: count, seconds: 600, first: count, all: count })
+  const committed = await withClient(url, ids)
+  const task = {
+    refs: count,
+    seconds: 600,
+    first: count,
+    all: count,
+    idOf: (ref: number) => committed.get(ref) ?? '',
+  }
+  const window = await drainWindow(bench, url, task)
   await bench.postgres.drop(url)
   return window
 }
@@ -98,8 +111,7 @@ async function withSnapshot<T>(url: string, work: () => Promise<T>): Promise<T> 
 
 function note(rounds: GrowthRounds, which: 'small' | 'large' | 'snapshot', window: Window): void {
   if (window.peakMemoryMb !== undefined) rounds.memory[which].push(window.peakMemoryMb)
-  const faults = judgeRun(outbox, { report: window.report, count: window.seen, broken: [] })
-  rounds.broken.push(...faults.map((fault) => `growth, ${which}: ${fault}`))
+  rounds.broken.push(...window.faults.map((fault) => `growth, ${which}: ${fault}`))
 }
 
 /** Everything enqueued is pending or delivered: nothing was lost on the way. */

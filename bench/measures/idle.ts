@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { CountingProxy } from '../machine/counting-proxy.ts'
 import { cpuSeconds } from '../machine/process-usage.ts'
 import { WorkerProcess } from '../machine/worker-process.ts'
-import { outbox, relayCommand } from '../peers/outbox/peer.ts'
+import { installOutbox, relayCommand } from '../peers/outbox/peer.ts'
 import type { Bench } from './bench.ts'
 import { type Bar, type Measure, median } from './measure.ts'
 
@@ -63,7 +63,7 @@ function cpuBar(cpu: readonly number[]): Bar {
 
 async function once({ api, postgres, settings, say }: Bench): Promise<IdleRun> {
   const storeUrl = await postgres.create()
-  await outbox.install(storeUrl)
+  await installOutbox(storeUrl)
   await api.begin(0, 0)
   await using proxy = await CountingProxy.start(storeUrl)
   const began = performance.now()

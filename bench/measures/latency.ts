@@ -5,10 +5,10 @@ import { type Mode, ORDERS } from '../load/transactions.ts'
 import { withClient } from '../machine/postgres.ts'
 import { type WorkerCommand, WorkerProcess } from '../machine/worker-process.ts'
 import { listenNotify } from '../peers/listen-notify/peer.ts'
+import { judgeArrivals } from '../oracle/judge-arrivals.ts'
 import { outbox, relayCommand } from '../peers/outbox/peer.ts'
 import type { Place } from '../peers/peer.ts'
 import type { Bench } from './bench.ts'
-import { judgeRun } from './judge-run.ts'
 import { type Measure, median, percentile, ratioBar } from './measure.ts'
 
 const PER_SECOND = 100
@@ -100,16 +100,14 @@ async function once(
   const worker = await WorkerProcess.start(loop.worker({ storeUrl: databaseUrl, apiUrl: api.url }))
   try {
     const task: PacerTask = { databaseUrl, mode: loop.mode, perSecond: PER_SECOND, seconds }
-    const { committedAt } = await runLoad<PacerResult>(PACER, task)
+    const { committedAt, committed } = await runLoad<PacerResult>(PACER, task)
     await Promise.race([api.untilSeen(count), worker.failed])
     const arrivals = await api.arrivals()
-    const report = await api.report()
     return {
       delays: committedAt
         .map((at, ref) => (arrivals[ref] ?? Number.NaN) - at)
         .slice(WARM_UP_SECONDS * PER_SECOND),
-      // Refs of one person are 50 s apart: in order as they were committed.
-      faults: judgeRun(loop, { report, count, broken: [] }),
+      faults: loop.mode === 'enqueue' ? judgeArrivals(await api.log(), committed) : [],
     }
   } finally {
     await worker.stop()

@@ -1,5 +1,6 @@
 import type pg from 'pg'
 import type { WorkerCommand } from '../machine/worker-process.ts'
+import type { Committed } from '../oracle/judge-arrivals.ts'
 
 /** Where a run happens. */
 export interface Place {
@@ -28,8 +29,8 @@ export interface PostgresPeer extends PeerBase {
   install(url: string): Promise<void>
   /** Enqueues refs 0 … count - 1, in order. */
   fill(client: pg.Client, count: number): Promise<void>
-  /** What must hold in the database after everything was delivered; a sentence where it does not. */
-  check?(client: pg.Client, count: number): Promise<string | undefined>
+  /** What `fill` committed, for a peer that promises what the oracle checks. */
+  committed?(client: pg.Client): Promise<Committed>
 }
 
 /** Keeps its jobs in Redis. */

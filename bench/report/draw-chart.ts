@@ -8,11 +8,10 @@ const ROW = 34
 const TOP = 44
 /** Ink on a light page; on a dark one the style below turns it. */
 const INK = '#1f2328'
-const MUTED = '#656d76'
 const BAR = '#2f81f7'
 const OTHERS = '#8c959f'
 const DARK = `<style>@media (prefers-color-scheme: dark) {
-  [fill="${INK}"] { fill: #e6edf3 } [fill="${MUTED}"] { fill: #9198a1 } [stroke="${MUTED}"] { stroke: #9198a1 }
+  [fill="${INK}"] { fill: #e6edf3 }
 }</style>`
 
 /**

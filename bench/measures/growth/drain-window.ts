@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { BUCKET_MS, type JournalReport } from '../../api/journal.ts'
 import { peakMemoryMb } from '../../machine/process-usage.ts'
 import { WorkerProcess } from '../../machine/worker-process.ts'
+import { judgeArrivals } from '../../oracle/judge-arrivals.ts'
 import { relayCommand } from '../../peers/outbox/peer.ts'
 import type { Bench } from '../bench.ts'
 
@@ -10,38 +11,47 @@ export interface Window {
   readonly rate: number
   /** Intents per second until the first `first` had arrived: cold code included. */
   readonly firstRate: number
-  readonly seen: number
   readonly peakMemoryMb: number | undefined
-  readonly report: JournalReport
+  /** What the oracle found. */
+  readonly faults: readonly string[]
 }
 
-/**
- * A relay drains for `seconds` after its first request, or until `all` have arrived, and ends. Refs are below
- * `refs`.
- */
+export interface WindowTask {
+  /** Refs are below this. */
+  readonly refs: number
+  readonly seconds: number
+  readonly first: number
+  /** So many are pending. */
+  readonly all: number
+  /** The id that a ref was enqueued under. */
+  readonly idOf: (ref: number) => string
+}
+
+/** A relay drains for `seconds` after its first request, or until `all` have arrived, and ends. */
 export async function drainWindow(
   { api }: Bench,
   storeUrl: string,
-  { refs, seconds, first, all }: { refs: number; seconds: number; first: number; all: number },
+  { refs, seconds, first, all, idOf }: WindowTask,
 ): Promise<Window> {
   await api.begin(refs, 0)
   const relay = await WorkerProcess.start(relayCommand({ storeUrl, apiUrl: api.url }))
   let peak: number | undefined
   try {
     await Promise.race([api.untilSeen(1), relay.failed])
-    await Promise.race([sleep(seconds * 1_000), api.untilSeen(all), relay.failed])
+    await Promise.race([sleep(seconds * 1_000, undefined, { ref: false }), api.untilSeen(all), relay.failed])
     peak = peakMemoryMb(relay.pid)
   } finally {
     await relay.stop()
   }
   const report = await api.report()
+  const log = await api.log()
   const span = Math.min(seconds * 1_000, report.lastArrivedAt - report.firstAt)
   return {
     rate: (arrivedWithin(report, span) * 1_000) / span,
     firstRate: (first * 1_000) / timeUntil(report, first),
-    seen: report.seen,
     peakMemoryMb: peak,
-    report,
+    // That nothing is lost, the caller sees by what the database holds in the end.
+    faults: judgeArrivals(log, new Map(Array.from(log.order, (ref) => [ref, idOf(ref)]))),
   }
 }
 

@@ -6,7 +6,7 @@ import { connectionOf } from './connection.ts'
 export const QUEUE = 'customerio'
 const CHUNK = 1_000
 /** Seconds that a slow peer is measured for at least, at the rate that its concurrency and the latency allow. */
-const SECONDS = 10
+const SECONDS = 6
 
 /** The pattern as it is written everywhere: a queue in Redis, a worker that makes one call per job. */
 export function bullmq(concurrency: number): RedisPeer {
@@ -16,7 +16,7 @@ export function bullmq(concurrency: number): RedisPeer {
     settings: `concurrency ${concurrency}, removeOnComplete, customerio-node's track() per job`,
     store: 'redis',
     count: (full, latencyMs) =>
-      Math.min(full, latencyMs === 0 ? 20_000 : Math.ceil((SECONDS * concurrency * 1_000) / latencyMs)),
+      Math.min(full, latencyMs === 0 ? 10_000 : Math.ceil((SECONDS * concurrency * 1_000) / latencyMs)),
     async fill(url, count) {
       const { Queue } = await import('bullmq')
       const queue = new Queue(QUEUE, { connection: connectionOf(url) })

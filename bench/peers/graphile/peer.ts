@@ -18,7 +18,7 @@ export const graphile: PostgresPeer = {
   label: 'graphile-worker, a job and a call per intent',
   settings: `as its own documentation recommends: ${JSON.stringify(SETTINGS)}`,
   store: 'postgres',
-  count: (full, latencyMs) => Math.min(full, latencyMs === 0 ? 20_000 : latencyMs <= 50 ? 5_000 : 2_000),
+  count: (full, latencyMs) => Math.min(full, latencyMs === 0 ? 10_000 : latencyMs <= 50 ? 3_000 : 1_000),
   async install(url) {
     const { runMigrations } = await import('graphile-worker')
     await runMigrations({ connectionString: url })

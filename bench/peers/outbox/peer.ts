@@ -1,12 +1,10 @@
 import { fileURLToPath } from 'node:url'
-import type pg from 'pg'
 import { migrate } from '../../../src/index.ts'
 import type { WorkerCommand } from '../../machine/worker-process.ts'
-import { payloadSql } from '../../workload/payload.ts'
 import type { Place, PostgresPeer } from '../peer.ts'
+import { committed, fill } from './backlog.ts'
 
 const MAIN = fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url))
-const CHUNK = 1_000
 
 /** `customerio-outbox relay` as a user runs it, with its defaults or with flags. */
 export function relayCommand({ storeUrl, apiUrl }: Place, flags: readonly string[] = []): WorkerCommand {
@@ -22,26 +20,8 @@ export function relayCommand({ storeUrl, apiUrl }: Place, flags: readonly string
   }
 }
 
-async function fill(client: pg.Client, count: number): Promise<void> {
-  for (let from = 0; from < count; from += CHUNK) {
-    await client.query(
-      `SELECT count(*) FROM outbox.enqueue_many((
-         SELECT jsonb_agg(jsonb_build_object('operation', 'track', 'payload', ${payloadSql('n')}) ORDER BY n)
-         FROM generate_series($1::int, $2::int) AS n))`,
-      [from, Math.min(from + CHUNK, count) - 1],
-    )
-  }
-}
-
-async function check(client: pg.Client, count: number): Promise<string | undefined> {
-  const { rows } = await client.query<{ pending: number; delivered: number; dead: number }>(
-    `SELECT (SELECT count(*) FROM outbox.intents)::int AS pending,
-            (SELECT count(DISTINCT id) FROM outbox.delivered)::int AS delivered,
-            (SELECT count(*) FROM outbox.dead_letters)::int AS dead`,
-  )
-  const [found] = rows
-  if (found?.pending === 0 && found.delivered === count && found.dead === 0) return undefined
-  return `of ${count} intents, ${found?.delivered} are delivered, ${found?.pending} pending, ${found?.dead} dead letters`
+export async function installOutbox(url: string): Promise<void> {
+  await migrate({ connectionString: url })
 }
 
 function outboxPeer(id: string, label: string, settings: string, flags: readonly string[]): PostgresPeer {
@@ -51,11 +31,9 @@ function outboxPeer(id: string, label: string, settings: string, flags: readonly
     settings,
     store: 'postgres',
     count: (full) => full,
-    install: async (url) => {
-      await migrate({ connectionString: url })
-    },
+    install: installOutbox,
     fill,
-    check,
+    committed,
     worker: (place) => relayCommand(place, flags),
   }
 }

@@ -64,14 +64,14 @@ export const pgBossSingle = pgBoss({
   batchSize: 50,
   localConcurrency: 1,
   call: 'track',
-  count: (full, latencyMs) => Math.min(full, latencyMs === 0 ? 20_000 : latencyMs <= 50 ? 10_000 : 2_500),
+  count: (full, latencyMs) => Math.min(full, latencyMs === 0 ? 10_000 : latencyMs <= 50 ? 5_000 : 1_500),
 })
 
 export const pgBossBatch = pgBoss({
   id: 'pg-boss-batch',
   label: 'pg-boss, a job per intent, batches of 1,000',
   batchSize: 1_000,
-  localConcurrency: Number(process.env.PGBOSS_LC ?? 1),
+  localConcurrency: 1,
   call: 'batch',
   count: (full, latencyMs) => (latencyMs === 0 ? full : Math.min(full, 100_000)),
 })

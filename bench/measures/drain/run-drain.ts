@@ -1,0 +1,63 @@
+import type { JournalReport } from '../../api/journal.ts'
+import { cpuSeconds } from '../../machine/process-usage.ts'
+import { WorkerProcess } from '../../machine/worker-process.ts'
+import { judgeRun } from '../../oracle/judge-run.ts'
+import type { Peer } from '../../peers/peer.ts'
+import type { Bench } from '../bench.ts'
+
+export interface DrainRun {
+  readonly count: number
+  /** Intents per second, from the first request's arrival to the last one's answer. */
+  readonly rate: number
+  readonly seconds: number
+  /**
+   * Ms of CPU of worker and store per 1,000 intents, the worker's start included: it tells what a design costs also
+   * where others keep the processors busy. Undefined where it cannot be read.
+   */
+  readonly cpuPerThousand: number | undefined
+  readonly report: JournalReport
+  /** What the peer promises and did not keep; empty where all held. */
+  readonly broken: readonly string[]
+}
+
+/** A peer works off a backlog that was there before its worker started. */
+export async function runDrain(
+  bench: Bench,
+  peer: Peer,
+  storeUrl: string,
+  count: number,
+  latencyMs: number,
+): Promise<DrainRun> {
+  const { api } = bench
+  await api.begin(count, latencyMs)
+  const before = await storeCpu(bench, peer)
+  const worker = await WorkerProcess.start(peer.worker({ storeUrl, apiUrl: api.url }))
+  let used: number | undefined
+  try {
+    await Promise.race([api.untilSeen(count), worker.failed])
+    used = cpuSeconds(worker.pid)
+  } finally {
+    await worker.stop()
+  }
+  const after = await storeCpu(bench, peer)
+  const report = await api.report()
+  const seconds = (report.lastAnsweredAt - report.firstAt) / 1_000
+  const committed = peer.store === 'postgres' ? peer.committed : undefined
+  return {
+    count,
+    seconds,
+    rate: count / seconds,
+    cpuPerThousand: perThousand(count, after, before, used),
+    report,
+    broken: committed ? await judgeRun(api, storeUrl, committed) : [],
+  }
+}
+
+async function storeCpu({ postgres, redis }: Bench, peer: Peer): Promise<number | undefined> {
+  return peer.store === 'postgres' ? postgres.cpuSeconds() : cpuSeconds(redis?.pid ?? 0)
+}
+
+function perThousand(count: number, after?: number, before?: number, worker?: number): number | undefined {
+  if (after === undefined || before === undefined || worker === undefined) return undefined
+  return ((after - before + worker) * 1e6) / count
+}

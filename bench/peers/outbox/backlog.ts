@@ -1,0 +1,40 @@
+import type pg from 'pg'
+import { payloadSql } from '../../workload/payload.ts'
+import type { Committed } from '../../oracle/judge-arrivals.ts'
+
+const CHUNK = 1_000
+
+/** Which event got which id, as an app's own business row would remember it. */
+const REMEMBERED = 'CREATE TABLE remembered (ref integer PRIMARY KEY, id uuid NOT NULL)'
+
+/** Enqueues refs 0 … count - 1, and remembers their ids in the same transactions. */
+export async function fill(client: pg.Client, count: number): Promise<void> {
+  await client.query(REMEMBERED)
+  for (let from = 0; from < count; from += CHUNK) {
+    await client.query(
+      `INSERT INTO remembered (ref, id)
+       SELECT $1::int + ordinal - 1, id FROM outbox.enqueue_many((
+         SELECT jsonb_agg(jsonb_build_object('operation', 'track', 'payload', ${payloadSql('n')}) ORDER BY n)
+         FROM generate_series($1::int, $2::int) AS n))`,
+      [from, Math.min(from + CHUNK, count) - 1],
+    )
+  }
+}
+
+/** What `fill` has enqueued. */
+export async function committed(client: pg.Client): Promise<Committed> {
+  const { rows } = await client.query<{ ref: number; id: string }>('SELECT ref, id FROM remembered')
+  return new Map(rows.map(({ ref, id }) => [ref, id]))
+}
+
+/** What must hold in the database after everything was delivered; a sentence where it does not. */
+export async function checkSettled(client: pg.Client, count: number): Promise<string | undefined> {
+  const { rows } = await client.query<{ pending: number; delivered: number; dead: number }>(
+    `SELECT (SELECT count(*) FROM outbox.intents)::int AS pending,
+            (SELECT count(DISTINCT id) FROM outbox.delivered)::int AS delivered,
+            (SELECT count(*) FROM outbox.dead_letters)::int AS dead`,
+  )
+  const [found] = rows
+  if (found?.pending === 0 && found.delivered === count && found.dead === 0) return undefined
+  return `of ${count} intents ${found?.delivered} are delivered, ${found?.pending} pending, ${found?.dead} dead letters`
+}
