@@ -32,7 +32,7 @@ export class Api implements AsyncDisposable {
     await this.#ask({ kind: 'begin', expected, latencyMs }, 'begun')
   }
 
-  /** Resolves when so many different refs were received and answered. */
+  /** Resolves when so many different refs were received and answered; rejects where no more come. */
   async untilSeen(seen: number): Promise<void> {
     await this.#ask({ kind: 'await', seen }, 'seen')
   }
@@ -68,9 +68,11 @@ function heard<Kind extends ApiMessage['kind']>(
 ): Promise<Extract<ApiMessage, { kind: Kind }>> {
   return new Promise((resolve, reject) => {
     const onMessage = (message: ApiMessage) => {
-      if (message.kind !== kind) return
+      const stalled = message.kind === 'stalled' && kind === 'seen'
+      if (message.kind !== kind && !stalled) return
       child.off('message', onMessage).off('exit', onExit)
-      resolve(message as Extract<ApiMessage, { kind: Kind }>)
+      if (stalled) reject(new Error(`nothing new has arrived for 60 s, after ${message.seen} events`))
+      else resolve(message as Extract<ApiMessage, { kind: Kind }>)
     }
     const onExit = (code: number | null) => reject(new Error(`the API server ended with ${code}`))
     child.on('message', onMessage).once('exit', onExit)

@@ -48,6 +48,11 @@ export class Journal {
     return this.#order.length
   }
 
+  /** Refs that came and were never handed out: whoever waits for others waits in vain. */
+  get unknown(): number {
+    return this.#counts.unknown
+  }
+
   request(at: number): void {
     this.#counts.requests++
     if (this.#firstAt === 0) this.#firstAt = at

@@ -14,6 +14,8 @@ export type ApiMessage =
   | { readonly kind: 'listening'; readonly port: number }
   | { readonly kind: 'begun' }
   | { readonly kind: 'seen' }
+  /** Nothing new has come for a long time, and less than was awaited. */
+  | { readonly kind: 'stalled'; readonly seen: number }
   | { readonly kind: 'report'; readonly report: JournalReport }
   | { readonly kind: 'arrivals'; readonly arrivals: Float64Array }
   | { readonly kind: 'log'; readonly log: ArrivalLog }

@@ -11,6 +11,7 @@ import { readRefs } from './read-refs.ts'
 
 const EVENTS = /^\/api\/(v1\/customers\/[^/]+\/events|v2\/batch)$/
 const REGION = '/api/v1/accounts/region'
+const STALLED_MS = 60_000
 
 let journal = new Journal(0)
 let latencyMs = 0
@@ -47,8 +48,19 @@ function answer(response: ServerResponse, status: number, body: string): void {
   response.writeHead(status, { 'content-type': 'application/json', 'content-length': body.length }).end(body)
 }
 
+/** Says once that what is awaited no longer comes. */
+let lately = { seen: 0, at: 0 }
+setInterval(() => {
+  if (awaited === Number.POSITIVE_INFINITY || journal.seen !== lately.seen) {
+    lately = { seen: journal.seen, at: now() }
+  } else if (now() - lately.at > STALLED_MS) {
+    awaited = Number.POSITIVE_INFINITY
+    tell({ kind: 'stalled', seen: journal.seen })
+  }
+}, 1_000)
+
 function tellSeen(): void {
-  if (journal.seen < awaited) return
+  if (journal.seen + journal.unknown < awaited) return
   awaited = Number.POSITIVE_INFINITY
   tell({ kind: 'seen' })
 }
