@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import './modest-heap.ts' // before everything else
 import { Command } from 'commander'
 import { VERSION } from '../version.ts'
 import { addDemoCommand } from './demo.ts'

@@ -10,7 +10,6 @@ import { readConfigFile } from './config-file.ts'
 import { redact, SettingError } from './errors.ts'
 import { openReader } from './health-reader.ts'
 import { createLogger, type Logger, logRelay } from './log.ts'
-import { keepHeapModest } from './modest-heap.ts'
 import type { RelaySettings } from './relay.ts'
 import { untilSignal } from './shutdown.ts'
 import { watchConfig } from './watch-config.ts'
@@ -23,7 +22,6 @@ const READ_AT_MOST_EVERY_MS = 2_000
 
 /** Runs a relay, and its endpoints where a port is given, until a signal ends it. */
 export async function runRelay(given: RelaySettings): Promise<void> {
-  keepHeapModest()
   const readWorkspaces = workspaceReader(given)
   const workspaces = await readWorkspaces()
   const log = createLogger(given.logLevel)

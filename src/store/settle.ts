@@ -41,43 +41,77 @@ export class FencedError extends Error {
  * @throws {FencedError} where the lane has a newer epoch.
  */
 export async function settle(db: Database, fence: Fence, settlement: Settlement): Promise<{ late: number }> {
-  const q = db.names.q
-  const dead = settlement.dead
-  const [row] = await db.query<{ fenced: boolean; late: number }>(
-    `WITH fence AS (
+  const { text, values } = statementOf(db.names.q, fence, settlement)
+  const [row] = await db.query<{ fenced: boolean; late: number }>(text, values)
+  if (row?.fenced !== false) throw new FencedError(fence)
+  return { late: row.late }
+}
+
+/**
+ * The statement has only the parts that the settlement asks for. Nearly always everything was delivered: the
+ * plain form takes a tenth less time than the full one.
+ */
+function statementOf(q: string, fence: Fence, { delivered, dead, suppressed = [], deliveryIds }: Settlement) {
+  const values: unknown[] = [fence.destination, fence.lane, fence.epoch, fence.relayId]
+  const bind = (value: unknown) => `$${values.push(value)}`
+  const seqs = bind([...delivered, ...dead.map(({ seq }) => seq), ...suppressed])
+  const deadSeqs = dead.length > 0 ? bind(dead.map(({ seq }) => seq)) : undefined
+  const suppressedSeqs = suppressed.length > 0 ? bind(suppressed) : undefined
+  const ids = deliveryIds && deliveryIds.size > 0 ? [...deliveryIds] : undefined
+  const isDead = deadSeqs ? `seq = ANY (${deadSeqs}::bigint[])` : 'false'
+  const isSuppressed = suppressedSeqs ? `seq = ANY (${suppressedSeqs}::bigint[])` : 'false'
+  const parts = [
+    `fence AS (
        SELECT 1 FROM ${q}.lanes
        WHERE destination = $1 AND lane = $2 AND epoch = $3 AND relay_id = $4 FOR SHARE
-     ), verdict AS (
-       SELECT * FROM unnest($6::bigint[], $7::text[], $8::smallint[], $9::text[], $10::text[])
-         AS d(seq, reason, status, field, message)
-     ), message_id AS (
-       SELECT * FROM unnest($11::bigint[], $12::text[]) AS m(seq, delivery_id)
-     ), gone AS (
-       DELETE FROM ${q}.intents i
-       WHERE i.destination = $1 AND i.lane = $2 AND i.seq = ANY ($5::bigint[] || $6::bigint[] || $13::bigint[])
-         AND EXISTS (SELECT 1 FROM fence)
-       RETURNING i.seq, i.id, i.format, i.operation, i.ordering_key, i.priority, i.on_ambiguous,
-                 i.enqueued_at, i.send_after, i.expires_at, i.sending_at, clock_timestamp() AS settled_at,
-                 i.seq = ANY ($6::bigint[]) AS is_dead, i.seq = ANY ($13::bigint[]) AS is_suppressed,
-                 CASE WHEN i.seq = ANY ($6::bigint[]) THEN i.payload END AS payload
-     ), kept AS (
+     )`,
+    `gone AS (
+       DELETE FROM ${q}.intents
+       WHERE destination = $1 AND lane = $2 AND seq = ANY (${seqs}::bigint[]) AND EXISTS (SELECT 1 FROM fence)
+       RETURNING seq, id, operation, ordering_key, enqueued_at, send_after, clock_timestamp() AS settled_at,
+                 ${isDead} AS is_dead, ${isSuppressed} AS is_suppressed${
+                   deadSeqs
+                     ? `, format, priority, on_ambiguous, expires_at, sending_at,
+                 CASE WHEN ${isDead} THEN payload END AS payload`
+                     : ''
+                 }
+     )`,
+    `kept AS (
        INSERT INTO ${q}.delivered (id, destination, lane, seq, operation, ordering_key, enqueued_at, delivered_at,
                                   outcome, delivery_id)
        SELECT g.id, $1, $2, g.seq, g.operation, g.ordering_key, g.enqueued_at, g.settled_at,
-              CASE WHEN g.is_suppressed THEN 'suppressed_by_config' ELSE 'delivered' END, m.delivery_id
-       FROM gone g LEFT JOIN message_id m ON m.seq = g.seq WHERE NOT g.is_dead
-     ), buried AS (
+              ${suppressedSeqs ? "CASE WHEN g.is_suppressed THEN 'suppressed_by_config' ELSE 'delivered' END" : "'delivered'"},
+              ${ids ? 'm.delivery_id' : 'NULL'}
+       FROM gone g ${
+         ids
+           ? `LEFT JOIN unnest(${bind(ids.map(([seq]) => seq))}::bigint[], ${bind(ids.map(([, id]) => id))}::text[])
+                  AS m(seq, delivery_id) ON m.seq = g.seq`
+           : ''
+       }
+       WHERE NOT g.is_dead
+     )`,
+    ...(deadSeqs
+      ? [
+          `buried AS (
        INSERT INTO ${q}.dead_letters (id, destination, seq, format, operation, payload, ordering_key, priority,
          on_ambiguous, enqueued_at, expires_at, dead_at, reason, status, field, message, requested_at)
        SELECT g.id, $1, g.seq, g.format, g.operation, g.payload, g.ordering_key, g.priority, g.on_ambiguous,
               g.enqueued_at, g.expires_at, g.settled_at, v.reason, v.status, v.field, v.message,
               CASE v.reason WHEN 'ambiguous' THEN g.sending_at END
-       FROM gone g JOIN verdict v ON v.seq = g.seq
-     ), late AS (
+       FROM gone g JOIN unnest(${deadSeqs}::bigint[], ${bind(dead.map(({ reason }) => reason))}::text[],
+           ${bind(dead.map(({ status }) => status ?? null))}::smallint[],
+           ${bind(dead.map(({ field }) => field ?? null))}::text[],
+           ${bind(dead.map(({ message }) => message ?? null))}::text[])
+         AS v(seq, reason, status, field, message) ON v.seq = g.seq
+     )`,
+        ]
+      : []),
+    `late AS (
        SELECT settled_at FROM gone
        WHERE NOT is_dead AND NOT is_suppressed
          AND settled_at - enqueued_at > make_interval(hours => ${CAMPAIGN_WINDOW_HOURS})
-     ), counted AS (
+     )`,
+    `counted AS (
        INSERT INTO ${q}.settled_counts AS c (minute, destination, lane, bin, count)
        SELECT date_trunc('minute', settled_at), $1, $2, bin, count(*) FROM gone,
          LATERAL (SELECT CASE WHEN is_dead THEN -1 WHEN is_suppressed THEN -3 ELSE floor(ln(greatest(1, date_part('epoch',
@@ -86,24 +120,9 @@ export async function settle(db: Database, fence: Fence, settlement: Settlement)
        UNION ALL
        SELECT date_trunc('minute', settled_at), $1, $2, -2, count(*) FROM late GROUP BY 1
        ON CONFLICT ON CONSTRAINT settled_counts_pkey DO UPDATE SET count = c.count + excluded.count
-     )
-     SELECT NOT EXISTS (SELECT 1 FROM fence) AS fenced, (SELECT count(*) FROM late)::int AS late`,
-    [
-      fence.destination,
-      fence.lane,
-      fence.epoch,
-      fence.relayId,
-      settlement.delivered,
-      dead.map((d) => d.seq),
-      dead.map((d) => d.reason),
-      dead.map((d) => d.status ?? null),
-      dead.map((d) => d.field ?? null),
-      dead.map((d) => d.message ?? null),
-      [...(settlement.deliveryIds?.keys() ?? [])],
-      [...(settlement.deliveryIds?.values() ?? [])],
-      settlement.suppressed ?? [],
-    ],
-  )
-  if (row?.fenced !== false) throw new FencedError(fence)
-  return { late: row.late }
+     )`,
+  ]
+  const text = `WITH ${parts.join(', ')}
+     SELECT NOT EXISTS (SELECT 1 FROM fence) AS fenced, (SELECT count(*) FROM late)::int AS late`
+  return { text, values }
 }
