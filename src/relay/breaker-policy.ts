@@ -1,4 +1,5 @@
 import {
+  BrokenCircuitError,
   type CircuitBreakerPolicy,
   CircuitState,
   ConsecutiveBreaker,
@@ -22,10 +23,10 @@ export interface SendOptions {
   /** No retry begins once it is aborted. */
   readonly stopping?: AbortSignal
   /**
-   * The intent is known to fail alone: what its request comes to says nothing of the destination, and the breaker
-   * does not count it. One attempt.
+   * Whether a failure counts against the destination; no quick retry follows one that does not. Default: every one
+   * does.
    */
-  readonly suspect?: boolean
+  readonly counts?: (failure: Unavailable) => boolean
 }
 
 export type Unavailable = Extract<Answer, { kind: 'unavailable' }>
@@ -52,22 +53,29 @@ export function closedPolicy(settings: PolicySettings, onFailure: (failure: Unav
     if ('value' in reason) onFailure(reason.value as Unavailable)
   })
   const { attempts, initialDelayMs } = settings.retry
-  const retrying = (when: (result: unknown) => boolean) =>
-    retry(handleWhenResult(when), {
-      maxAttempts: attempts,
-      backoff: new ExponentialBackoff({ initialDelay: initialDelayMs }),
-    })
-  const policies = { always: retrying(isUnavailable), 'unless unknown': retrying(isNotApplied) }
+  const retryWhen = { always: isUnavailable, 'unless unknown': isNotApplied }
   const execute = async (
     send: () => Promise<Answer>,
-    { retries = 'always', stopping, suspect }: SendOptions = {},
+    { retries = 'always', stopping, counts = () => true }: SendOptions = {},
   ) => {
-    if (suspect) return send()
-    if (attempts === 0 || retries === 'never') return breaker.execute(send)
+    let counted = true
+    const once = async () => {
+      if (breaker.state !== CircuitState.Closed) throw new BrokenCircuitError()
+      const answer = await send()
+      counted = answer.kind !== 'unavailable' || counts(answer)
+      // Where it has opened meanwhile the answer is a straggler's, and counts no more.
+      if (counted && breaker.state === CircuitState.Closed) await breaker.execute(() => answer)
+      return answer
+    }
+    if (attempts === 0 || retries === 'never') return once()
+    const retrying = retry(
+      handleWhenResult((result) => counted && retryWhen[retries](result)),
+      { maxAttempts: attempts, backoff: new ExponentialBackoff({ initialDelay: initialDelayMs }) },
+    )
     let last: Answer | undefined
     // cockatiel looks at the signal before its delay and not after it.
-    return policies[retries].execute(async () => {
-      if (last === undefined || !stopping?.aborted) last = await breaker.execute(send)
+    return retrying.execute(async () => {
+      if (last === undefined || !stopping?.aborted) last = await once()
       return last
     }, stopping)
   }

@@ -9,6 +9,7 @@ import {
   type SendOptions,
   type Unavailable,
 } from './breaker-policy.ts'
+import { Comparison } from './comparison.ts'
 import { SupersededError } from './superseded-error.ts'
 
 /** What the breaker tells the fleet through Postgres; resolves when it is written. */
@@ -48,6 +49,7 @@ export class DestinationBreaker {
   readonly #settings: BreakerSettings
   readonly #store: BreakerStore
   readonly #clock: () => number
+  readonly comparison = new Comparison()
   #policy: Policy
   #state: BreakerState = 'closed'
   #retryAt: number | undefined
@@ -58,7 +60,6 @@ export class DestinationBreaker {
   /** Another relay was seen to hold the probe: not asked for again before. */
   #elsewhereUntil = 0
   #failures = 0
-  #passed = 0
   #lastFailure: Unavailable = { kind: 'unavailable', status: undefined, outcome: 'not_applied', message: '' }
   #limitedInARow = 0
   /** Raised by every change made here: what was read from the row before it is stale. */
@@ -84,13 +85,13 @@ export class DestinationBreaker {
     return this.#state
   }
 
-  get generation(): number {
-    return this.#generation
+  /** Milliseconds to leave between a failure and the next try, by how many have failed in a row. */
+  retryDelayMs(failures: number): number {
+    return this.#settings.retry.initialDelayMs * 2 ** (failures - 1)
   }
 
-  /** How many requests the destination has answered as asked, or with a refusal of their content. */
-  get passed(): number {
-    return this.#passed
+  get generation(): number {
+    return this.#generation
   }
 
   /** Milliseconds until the destination may be tried; undefined while it may be now, or until a person resumes it. */
@@ -181,7 +182,7 @@ export class DestinationBreaker {
   async run(permit: Permit, send: () => Promise<Answer>, how?: SendOptions): Promise<Answer | undefined> {
     try {
       const answer = await this.#execute(() => this.#sendIfLet(permit, send), how)
-      if (answer && PASSES.has(answer.kind)) this.#passed++
+      if (answer && PASSES.has(answer.kind)) this.comparison.pass()
       // What the request came to is known, whether or not it can be written down for the fleet.
       const written = permit === 'probe' && answer ? this.#settleProbe(answer) : this.#settleSend(answer)
       await written.catch((error: unknown) => this.#store.onError(error as Error))

@@ -6,7 +6,7 @@ import type { Permit } from './breaker.ts'
 import { charge, mayBeTheirs } from './exhaust.ts'
 import { judge, type Verdict } from './judge.ts'
 import type { LaneOutcome } from './lane-outcome.ts'
-import { askLeave, askMore, failed, nextRows, settleAndTell, type Turn } from './turn.ts'
+import { askLeave, askMore, failed, nextRows, nothingReady, settleAndTell, type Turn } from './turn.ts'
 
 /** With nobody in the lane to probe with: others may come. */
 const NOBODY_MS = 1_000
@@ -20,11 +20,11 @@ const CONCURRENCY = 8
  */
 export async function drainOnce(turn: Turn): Promise<LaneOutcome> {
   const { reader, waiting } = turn
-  for (let wave = 0; !turn.stopping.aborted; wave++) {
-    if ((await reader.peek()).length === 0) return { kind: 'drained' }
+  for (let wave = 0; !turn.stopping.aborted && !waiting.isDue; wave++) {
+    if ((await reader.peek()).length === 0) return nothingReady(turn)
     if (wave > 0) await reader.readAhead(0) // the next people, while some of the last are left
     const rows = await nextRows(turn)
-    if (rows.length === 0) return { kind: 'handed_back', waitMs: waiting.waitMs }
+    if (rows.length === 0) return nothingReady(turn)
     const parked = rows.filter(isParked)
     if (parked.length > 0) {
       await settleAndTell(turn, { delivered: [], dead: parked.map(foundUnderWay) })
@@ -49,7 +49,8 @@ async function sendWave(turn: Turn, rows: readonly QueuedIntent[]): Promise<Lane
   }
   const leave = await askLeave(turn)
   if (typeof leave === 'object') return leave
-  const passedBefore = turn.breaker.passed
+  const { comparison } = turn.breaker
+  const passedBefore = comparison.passed
   const batch = await mark(turn, leave === 'probe' ? wave.probe : wave.batch).catch((error: unknown) => {
     turn.breaker.giveBack(leave)
     throw error
@@ -67,7 +68,7 @@ async function sendWave(turn: Turn, rows: readonly QueuedIntent[]): Promise<Lane
   for (const end of ends) if (end.status === 'rejected') throw end.reason
   const outcome = results.find(({ outcome }) => outcome)?.outcome
   if (outcome) return outcome
-  return endFailures(turn, results, turn.breaker.passed > passedBefore)
+  return endFailures(turn, results, comparison.passed > passedBefore)
 }
 
 /** Who failed while others passed is charged an attempt and waits; the rest of the lane goes on. */
@@ -78,12 +79,20 @@ async function endFailures(
 ): Promise<LaneOutcome | undefined> {
   for (const { failure } of results) {
     if (!failure) continue
-    const isAlone = othersPassed || failure.entry.row.attempts > 0
-    if (!isAlone || !mayBeTheirs(turn, failure.verdict)) return failed(turn, failure.verdict)
-    const dead = await charge(turn, failure.entry.row, failure.verdict)
+    const { row } = failure.entry
+    if (!(othersPassed || isComparable(turn, row)) || !mayBeTheirs(turn, failure.verdict)) {
+      for (const { failure } of results) if (failure) turn.breaker.comparison.beginAnew(failure.entry.row.id)
+      return failed(turn, failure.verdict)
+    }
+    const dead = await charge(turn, row, failure.verdict)
     if (dead !== 'waits') await settleAndDrop(turn, { delivered: [], dead: [dead] })
   }
   return undefined
+}
+
+/** Its failure is compared with what has passed since it failed before, and does not count against the destination. */
+function isComparable({ breaker }: Turn, { id, attempts }: QueuedIntent): boolean {
+  return attempts > 0 || breaker.comparison.hasPassedSince(id)
 }
 
 /**
@@ -146,7 +155,7 @@ async function sendOne(turn: Turn, entry: BatchEntry, permit: Permit): Promise<S
   const answer = await turn.breaker.run(permit, () => turn.destination.transport.send([entry.item]), {
     retries: 'unless unknown',
     stopping: turn.stopping,
-    suspect: entry.row.attempts > 0,
+    counts: (failure) => !(mayBeTheirs(turn, failure) && isComparable(turn, entry.row)),
   })
   const verdict = judge(answer, [entry])
   switch (verdict.kind) {

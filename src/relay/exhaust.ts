@@ -10,7 +10,7 @@ type Failure = Extract<Verdict, { readonly kind: 'fail' }>
  * Whether a failure may be that of an intent and not of the destination: an answer of the service itself, while
  * nothing has opened the breaker. A timeout or a reset says nothing of the content.
  */
-export function mayBeTheirs(turn: Turn, { status = 0 }: Failure): boolean {
+export function mayBeTheirs(turn: Turn, { status = 0 }: Pick<Failure, 'status'>): boolean {
   return status >= 500 && turn.breaker.state === 'closed' && !turn.stopping.aborted
 }
 
@@ -23,6 +23,7 @@ export async function charge(turn: Turn, row: QueuedIntent, failure: Failure): P
     return { seq: row.seq, reason: 'exhausted', status: failure.status, message }
   }
   const delayMs = Math.min(maxDelayMs, initialDelayMs * 2 ** (made - 1))
+  turn.breaker.comparison.beginAnew(row.id)
   await chargeAttempt(turn.db, turn.fence, row.seq, delayMs)
   turn.waiting.add(row, delayMs)
   return 'waits'

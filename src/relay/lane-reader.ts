@@ -23,6 +23,8 @@ export class LaneReader {
   readonly #horizon: Horizon
   /** Read and not yet settled, in order. */
   #rows: QueuedIntent[] = []
+  /** Ordering keys that are left in the queue for this turn. */
+  #leftKeys: ReadonlySet<string> = new Set()
   #bound: LaneBound
   /** As the bound may be, once everything that was read is settled. */
   #seen: LaneBound
@@ -56,10 +58,13 @@ export class LaneReader {
     if (waiting.length < this.#size && bytes < READ_BYTES) await this.#read(sending)
   }
 
-  /** The first `count` rows are settled. */
-  used(count: number): void {
-    this.#rows.splice(0, count)
-    this.#raiseBound()
+  /**
+   * What is of these keys is left in the queue for the rest of the turn, and read no more: however much of it there is,
+   * it takes nobody's place. From here on the bound stays, below all that is left.
+   */
+  leave(keys: ReadonlySet<string>): void {
+    this.#leftKeys = keys
+    this.#rows = this.#rows.filter(({ orderingKey }) => !keys.has(orderingKey))
   }
 
   /** These rows are settled, wherever they stood. */
@@ -70,6 +75,7 @@ export class LaneReader {
   }
 
   #raiseBound(): void {
+    if (this.#leftKeys.size > 0) return
     const [next] = this.#rows
     const to = next && BigInt(next.seq) - 1n
     const settledTo = max(this.#bound.settledTo, min(to, this.#seen.settledTo))
@@ -85,6 +91,7 @@ export class LaneReader {
     const { rows, complete, late } = await readLane(this.#db, this.#fence, {
       bound: this.#bound,
       except: this.#rows.map((row) => row.seq),
+      exceptKeys: [...this.#leftKeys],
       limit: this.#size,
       bytes: READ_BYTES,
     })

@@ -6,14 +6,17 @@ import { settleAndTell, type Turn } from './turn.ts'
 /** One batch on its way, in as many requests as it takes: what of it is settled, and what still waits. */
 export class Round {
   readonly turn: Turn
+  /** `id` of the batch's first intent: by it is remembered how the batch failed. */
+  readonly firstId: string
   /** The lane's rows as they were when it began, in order, the batch's own among them. */
   readonly #rows: readonly QueuedIntent[]
   readonly #settled = new Set<string>()
   /** Set aside when the batch was cut: settled together with its first requests. */
   #aside: Settlement | undefined
 
-  constructor(turn: Turn, rows: readonly QueuedIntent[], { dead, suppressed }: Cut) {
+  constructor(turn: Turn, rows: readonly QueuedIntent[], { batch, dead, suppressed }: Cut) {
     this.turn = turn
+    this.firstId = batch[0]?.row.id ?? ''
     this.#rows = rows
     this.#aside = { delivered: [], dead, suppressed }
   }

@@ -1,19 +1,18 @@
 import type { BatchEntry } from './batch.ts'
 import type { Permit } from './breaker.ts'
-import type { SendOptions } from './breaker-policy.ts'
 import { charge, mayBeTheirs } from './exhaust.ts'
 import { judge } from './judge.ts'
 import type { LaneOutcome } from './lane-outcome.ts'
-import { pickAnother } from './pick-another.ts'
 import type { Round } from './round.ts'
-import { askLeave, failed } from './turn.ts'
+import { askLeaveAgain, canCompare, isSuspect, tryOthers } from './try-others.ts'
+import { failed } from './turn.ts'
 
 /**
  * Sends a batch; where its content or its size is refused, halves it until the culprit stands alone. The first
  * half is settled before the second is sent, so order holds also then.
  *
  * A batch at which the service fails is halved too, if another intent passes meanwhile: then it is not the
- * destination that fails. Undefined: go on.
+ * destination that fails, and its breaker does not count it. Undefined: go on.
  */
 export async function sendSplitting(
   round: Round,
@@ -21,20 +20,20 @@ export async function sendSplitting(
   permit: Permit,
 ): Promise<LaneOutcome | undefined> {
   const { turn } = round
+  const failedBefore = new Set<string>()
   let leave: Permit | undefined = permit
-  let isolating = false
   const parts = [batch]
   for (let next = parts.pop(); next; next = parts.pop()) {
     const part = round.left(next)
-    if (part.length === 0) continue
+    const [first, ...others] = part
+    if (first === undefined) continue
     if (leave === undefined) {
       if (turn.stopping.aborted) return { kind: 'handed_back' }
-      const asked = await askLeave(turn)
+      const asked = await askLeaveAgain(turn)
       if (typeof asked === 'object') return asked
       leave = asked
     }
-    const passedBefore = turn.breaker.passed
-    const verdict = await send(round, part, leave, isolating && part.length > 1 ? 'never' : 'always')
+    const verdict = await send(round, part, leave)
     leave = undefined
     if (verdict.kind === 'wait') return { kind: 'handed_back' }
     if (verdict.kind === 'settle') {
@@ -43,14 +42,21 @@ export async function sendSplitting(
     }
     if (verdict.kind === 'fail') {
       if (!mayBeTheirs(turn, verdict)) return failed(turn, verdict)
-      isolating = true
-      const end = await tryAnother(round, part, passedBefore)
-      if (end === 'fails') return failed(turn, verdict)
-      if (end !== 'passes') return end
-      const [only] = part
-      if (only && part.length === 1) {
-        const dead = await charge(turn, only.row, verdict)
-        if (dead !== 'waits') await round.settle({ delivered: [], dead: [dead] })
+      const end = await tryOthers(round, part)
+      if (typeof end === 'object') return end
+      if (end === 'fail') {
+        turn.breaker.comparison.beginAnew(first.row.id)
+        return failed(turn, verdict)
+      }
+      if (others.length === 0) {
+        if (isSuspect(part) || failedBefore.has(first.row.seq)) {
+          const dead = await charge(turn, first.row, verdict)
+          if (dead !== 'waits') await round.settle({ delivered: [], dead: [dead] })
+        } else {
+          // It may have been a moment's failure: once more, now that another has passed.
+          failedBefore.add(first.row.seq)
+          parts.push(part)
+        }
         continue
       }
     }
@@ -60,40 +66,17 @@ export async function sendSplitting(
   return undefined
 }
 
-/** Whether another intent passes at which the part failed: of this lane, or meanwhile of another one. */
-async function tryAnother(
-  round: Round,
-  part: readonly BatchEntry[],
-  passedBefore: number,
-): Promise<'passes' | 'fails' | LaneOutcome> {
-  const { turn } = round
-  const other = pickAnother(turn.destination, round.rows, part)
-  // Of what has failed alone while others passed no more is asked when there is nobody to compare it with.
-  if (!other) return isSuspect(part) || turn.breaker.passed > passedBefore ? 'passes' : 'fails'
-  const leave = await askLeave(turn)
-  if (typeof leave === 'object') return leave
-  const verdict = await send(round, [other], leave, 'never')
-  if (verdict.kind === 'wait') return { kind: 'handed_back' }
-  if (verdict.kind !== 'settle') return 'fails'
-  await round.settle(verdict)
-  return 'passes'
-}
-
-async function send(
-  { turn }: Round,
-  part: readonly BatchEntry[],
-  leave: Permit,
-  retries: NonNullable<SendOptions['retries']>,
-) {
+/** One request. A failure that is to be compared does not count against the destination: that of others does. */
+async function send(round: Round, part: readonly BatchEntry[], leave: Permit) {
+  const { breaker, destination, stopping } = round.turn
+  const { passed } = breaker.comparison
   const items = part.map(({ item }) => item)
-  const answer = await turn.breaker.run(leave, () => turn.destination.transport.send(items), {
-    retries,
-    stopping: turn.stopping,
-    suspect: isSuspect(part),
+  const answer = await breaker.run(leave, () => destination.transport.send(items), {
+    stopping,
+    counts: (failure) => {
+      breaker.comparison.begin(round.firstId, passed)
+      return !(mayBeTheirs(round.turn, failure) && canCompare(round, part))
+    },
   })
   return judge(answer, part)
-}
-
-function isSuspect([only]: readonly BatchEntry[]): boolean {
-  return (only?.row.attempts ?? 0) > 0 // they travel alone
 }

@@ -57,11 +57,17 @@ export async function settleAndTell(turn: Turn, settlement: Settlement): Promise
 
 /** The next rows in order that may go; none where the lane is empty or what it holds waits. */
 export async function nextRows({ reader, waiting }: Turn): Promise<readonly QueuedIntent[]> {
-  const rows = await reader.peek()
-  const ready = waiting.ready(rows)
-  if (ready.length > 0 || rows.length === 0) return ready
-  await reader.readAhead(0) // behind what waits
-  return waiting.ready(await reader.peek())
+  for (;;) {
+    const rows = await reader.peek()
+    const ready = waiting.ready(rows)
+    if (ready.length === rows.length) return ready
+    reader.leave(waiting.keys)
+  }
+}
+
+/** How a turn ends that has nothing to send. */
+export function nothingReady({ waiting }: Turn): LaneOutcome {
+  return waiting.any ? { kind: 'handed_back', waitMs: waiting.waitMs } : { kind: 'drained' }
 }
 
 /** A request has failed: with a closed breaker the lane waits by itself, else until the destination may be tried. */

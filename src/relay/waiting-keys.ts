@@ -11,7 +11,7 @@ const LOOK_AGAIN_MS = 1_000
 export class WaitingKeys {
   readonly #keys = new Set<string>()
   readonly #onUnknownFormat: (format: number) => void
-  #retryInMs = Number.POSITIVE_INFINITY
+  #dueAt = Number.POSITIVE_INFINITY
 
   constructor(onUnknownFormat: (format: number) => void) {
     this.#onUnknownFormat = onUnknownFormat
@@ -21,9 +21,18 @@ export class WaitingKeys {
     return this.#keys.size > 0
   }
 
+  get keys(): ReadonlySet<string> {
+    return this.#keys
+  }
+
+  /** Whether one of them has waited long enough: a turn that has other work ends here, and the next one begins with it. */
+  get isDue(): boolean {
+    return this.#dueAt <= performance.now()
+  }
+
   /** How long the lane may be left alone where nothing but waiting keys is in it. */
   get waitMs(): number {
-    return Math.min(LOOK_AGAIN_MS, Math.max(1, this.#retryInMs))
+    return Math.min(LOOK_AGAIN_MS, Math.max(1, this.#dueAt - performance.now()))
   }
 
   has(key: string): boolean {
@@ -32,7 +41,7 @@ export class WaitingKeys {
 
   add({ orderingKey }: QueuedIntent, retryInMs: number): void {
     this.#keys.add(orderingKey)
-    this.#retryInMs = Math.min(this.#retryInMs, retryInMs)
+    this.#dueAt = Math.min(this.#dueAt, performance.now() + retryInMs)
   }
 
   /** Of rows in order, those that may go now. */

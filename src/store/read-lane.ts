@@ -40,6 +40,8 @@ export interface LaneRange {
   readonly bound: LaneBound
   /** `seq` of rows that the caller has already. */
   readonly except: readonly string[]
+  /** Ordering keys that are left out: their first intent has to wait. */
+  readonly exceptKeys: readonly string[]
   readonly limit: number
   /** No further row once the payloads read take this many bytes: memory stays flat whatever is waiting. */
   readonly bytes: number
@@ -84,13 +86,13 @@ export async function readLane(db: Database, lane: Lane, range: LaneRange): Prom
                   coalesce(expires_at <= clock_timestamp(), false) AS expired
            FROM ${db.names.q}.intents
            WHERE destination = $1 AND lane = $2 AND seq > CASE WHEN start.late THEN $3::bigint ELSE $4::bigint END
-             AND NOT (seq = ANY ($6::bigint[]))
-           ORDER BY seq LIMIT $7) AS next) AS sized
-       WHERE "bytesSoFar" - size < $8) AS page ON true
+             AND NOT (seq = ANY ($6::bigint[])) AND NOT (ordering_key = ANY ($7::text[]))
+           ORDER BY seq LIMIT $8) AS next) AS sized
+       WHERE "bytesSoFar" - size < $9) AS page ON true
      ORDER BY page.seq`,
     [
       ...[lane.destination, lane.lane, settledTo.toString(), passedTo.toString(), passedUnless],
-      ...[range.except, range.limit, range.bytes],
+      ...[range.except, range.exceptKeys, range.limit, range.bytes],
     ],
   )
   const found = rows.filter((row): row is { late: boolean } & Stored => row.seq !== null)

@@ -3,7 +3,8 @@
  * all but the third time out with other people's intents in the queue; with nobody tried for comparison
  * (`pickAnother` giving undefined) the first, second and fourth; without the comparison counting (`tryAnother`'s
  * 'fails' ignored) the third waits in vain for a lane that fails, its intents are dead letters; with every probe
- * the lane's first intent the fourth times out with the breaker open.
+ * the lane's first intent the fourth times out with the breaker open; with a turn that goes on past what is due
+ * (`WaitingKeys.isDue` always false) the fifth has its dead letter only when the lane is empty.
  */
 import { once } from 'node:events'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -114,6 +115,21 @@ test('10: an open breaker is not kept open by it: a probe is somebody’s at ran
   await h.drained()
   expect(h.fake.counts).toMatchObject({ applied: 39, duplicates: 0 })
   expect((await deadLetters()).map(({ reason }) => reason)).toEqual(['exhausted'])
+})
+
+test('10: a lane that is never empty: its next attempt comes when it is due', async () => {
+  h.fake.misbehave(breaksOn('poison'))
+  h.fake.latencyMs = 20
+  const [victim, ...others] = await peopleOfOneLane(h.db, 'default/track', 50)
+  await h.enqueue(
+    poison(victim as string, 0),
+    ...Array.from({ length: 2_000 }, (_, n) => track(others[n % 49] as string, n)),
+  )
+  await h.relay({ batchSize: 10, intentRetry: ATTEMPTS })
+  await eventually('a dead letter', async () => (await deadLetters()).length === 1, 20_000)
+  expect(h.fake.counts.applied).toBeLessThan(1_500)
+  await h.drained(30_000)
+  expect(h.fake.counts).toMatchObject({ applied: 2_000, duplicates: 0, outOfOrder: 0 })
 })
 
 test('10: a message that may be sent again: the same, and nobody else’s waits', async () => {

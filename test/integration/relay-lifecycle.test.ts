@@ -121,6 +121,7 @@ test('large payloads are read a request at a time, whatever is waiting', async (
   const page = await readLane(db, lane ?? { destination: '', lane: 0 }, {
     bound: FROM_THE_BEGINNING,
     except: [],
+    exceptKeys: [],
     limit: 1_000,
     bytes: 600_000,
   })

@@ -1,0 +1,57 @@
+import type { LaneOutcome } from './lane-outcome.ts'
+
+/** What trying somebody else has shown, or how the turn ends instead. */
+export type Compared = 'pass' | 'fail' | LaneOutcome
+
+/** Intents of which it is remembered how they failed: far more than fail at a time. */
+const REMEMBERED = 1_000
+
+/** What one relay knows of a destination to tell an intent's failure from the destination's. */
+export class Comparison {
+  #passed = 0
+  /** By id of an intent that failed: how many requests had passed by then. */
+  readonly #passedBefore = new Map<string, number>()
+  #underWay: Promise<Compared> | undefined
+
+  /** How many requests the destination has answered as asked, or with a refusal of their content. */
+  get passed(): number {
+    return this.#passed
+  }
+
+  pass(): void {
+    this.#passed++
+  }
+
+  /** An intent has failed of which it is not known yet: it is compared with what passed since `passed` was as given. */
+  begin(id: string, passed: number): void {
+    if (!this.#passedBefore.has(id)) this.#remember(id, passed)
+  }
+
+  /** An intent has failed and was compared: from here on with what passes from now on. */
+  beginAnew(id: string): void {
+    this.#remember(id, this.#passed)
+  }
+
+  #remember(id: string, passed: number): void {
+    this.#passedBefore.delete(id)
+    this.#passedBefore.set(id, passed)
+    for (const oldest of this.#passedBefore.keys()) {
+      if (this.#passedBefore.size <= REMEMBERED) break
+      this.#passedBefore.delete(oldest)
+    }
+  }
+
+  /** Whether something has passed since then, as far as this relay knows. */
+  hasPassedSince(id: string): boolean {
+    const before = this.#passedBefore.get(id)
+    return before !== undefined && this.#passed > before
+  }
+
+  /** Tries others; one lane at a time: those that want to know the same meanwhile are told what it comes to. */
+  async byOthers(tryThem: () => Promise<Compared>): Promise<Compared> {
+    this.#underWay ??= tryThem().finally(() => {
+      this.#underWay = undefined
+    })
+    return this.#underWay
+  }
+}

@@ -1,0 +1,79 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Settlement } from '../store/settle.ts'
+import type { BatchEntry } from './batch.ts'
+import type { Permit } from './breaker.ts'
+import type { Compared } from './comparison.ts'
+import { mayBeTheirs } from './exhaust.ts'
+import { judge, type Verdict } from './judge.ts'
+import type { LaneOutcome } from './lane-outcome.ts'
+import { pickAnother } from './pick-another.ts'
+import type { Round } from './round.ts'
+import { askLeave, type Turn } from './turn.ts'
+
+/**
+ * So many are tried, one after the other, if none passes: also one of them may be a culprit. Each failure counts, so that
+ * in an outage the breaker has opened by then, after no more requests than it takes.
+ */
+const OTHERS = 5
+
+/** Whether there is something to compare a part of a batch with at which the service fails. */
+export function canCompare(round: Round, part: readonly BatchEntry[]): boolean {
+  return isSuspect(part) || hasPassedSince(round) || pick(round, part) !== undefined
+}
+
+/** Whether others pass at which the part failed: of this lane or, since it failed before, of another one. */
+export async function tryOthers(round: Round, part: readonly BatchEntry[]): Promise<Compared> {
+  // Of what has failed alone while others passed no more is asked when there is nobody to compare it with.
+  if (!pick(round, part)) return isSuspect(part) || hasPassedSince(round) ? 'pass' : 'fail'
+  const mine: Settlement[] = []
+  const end = await round.turn.breaker.comparison.byOthers(async () => {
+    for (let failures = 0; failures < OTHERS; failures++) {
+      if (failures > 0) await pause(round.turn, failures)
+      if (round.turn.stopping.aborted) return { kind: 'handed_back' }
+      const other = pick(round, part)
+      if (!other) return 'fail'
+      const leave = await askLeaveAgain(round.turn)
+      if (typeof leave === 'object') return leave
+      const verdict = await sendAlone(round.turn, other, leave)
+      if (verdict.kind === 'wait') return { kind: 'handed_back' }
+      if (verdict.kind === 'settle') {
+        mine.push(verdict)
+        return 'pass'
+      }
+      if (verdict.kind === 'fail' && !mayBeTheirs(round.turn, verdict)) return 'fail'
+    }
+    return 'fail'
+  })
+  for (const settlement of mine) await round.settle(settlement)
+  return end
+}
+
+/** Leave for one more request of a batch. Never a probe's: that is somebody's at random. */
+export async function askLeaveAgain(turn: Turn): Promise<Permit | LaneOutcome> {
+  const leave = await askLeave(turn)
+  if (leave !== 'probe') return leave
+  turn.breaker.giveBack(leave)
+  return { kind: 'handed_back' }
+}
+
+/** What has failed alone before. It travels alone, too. */
+export function isSuspect([only]: readonly BatchEntry[]): boolean {
+  return (only?.row.attempts ?? 0) > 0
+}
+
+async function sendAlone({ breaker, destination }: Turn, other: BatchEntry, leave: Permit): Promise<Verdict> {
+  const send = () => destination.transport.send([other.item])
+  return judge(await breaker.run(leave, send, { retries: 'never' }), [other])
+}
+
+async function pause({ breaker, stopping }: Turn, failures: number): Promise<void> {
+  await delay(breaker.retryDelayMs(failures), undefined, { signal: stopping }).catch(() => {})
+}
+
+function pick({ turn, rows }: Round, part: readonly BatchEntry[]): BatchEntry | undefined {
+  return pickAnother(turn.destination, rows, part)
+}
+
+function hasPassedSince({ turn, firstId }: Round): boolean {
+  return turn.breaker.comparison.hasPassedSince(firstId)
+}

@@ -1,0 +1,100 @@
+/**
+ * Shown to fail: with a batch's failure counted before others were tried (`counts` of src/relay/send-splitting.ts always
+ * true) the first opens the breaker, for three people in thirty seconds; the second with what passed meanwhile in other
+ * lanes forgotten (`Comparison.hasPassedSince` always false): no attempt is charged, and the breaker opens again and again;
+ * the third with every lane trying others for itself (`byOthers` not shared): more requests than promised.
+ */
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { Intent } from '../../src/index.ts'
+import { eventually } from '../support/eventually.ts'
+import { type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
+
+/** A breaker that has opened stays open for longer than the test takes. */
+const FIVE_FAILURES = { failures: 5, successes: 3, halfOpenAfterMs: 60_000, maxHalfOpenAfterMs: 60_000 }
+const RETRY = { attempts: 2, initialDelayMs: 20 }
+
+let h: Harness
+beforeEach(async () => {
+  h = await startHarness({ sequenceOf: stepOf, latencyMs: 20 })
+})
+afterEach(() => h.close())
+
+function poison(customerId: string): Intent {
+  return { operation: 'track', customerId, name: 'poison', data: { n: 0 } }
+}
+
+const BREAKS_ON_POISON = {
+  kind: 'serverError' as const,
+  match: ({ operations }: { readonly operations: readonly { readonly name?: unknown }[] }) =>
+    operations.some((operation) => operation.name === 'poison'),
+}
+
+const opened = () => h.db.rows("SELECT 1 FROM outbox.breaker_transitions WHERE to_state = 'open'")
+const reasons = async () =>
+  (await h.db.rows<{ reason: string }>('SELECT reason FROM outbox.dead_letters')).map(({ reason }) => reason)
+
+/** Somebody of every lane, `each` times. */
+async function peopleOfEveryLane(each: number): Promise<string[][]> {
+  const rows = await h.db.rows<{ people: string[] }>(
+    `SELECT (array_agg('p' || n))[1:$1::int] AS people FROM generate_series(1, 1000) n
+     GROUP BY outbox.lane_of('default/track', 'p' || n, 'normal')`,
+    [each],
+  )
+  return rows.map(({ people }) => people)
+}
+
+test('10: one culprit in every lane, and a lane’s batch at a time fails in each: the breaker stays closed, everybody else is served', async () => {
+  h.fake.misbehave(BREAKS_ON_POISON)
+  const lanes = await peopleOfEveryLane(20)
+  await h.enqueue(
+    ...lanes.flatMap(([culprit, ...others]) => [
+      poison(culprit as string),
+      ...others.map((id) => track(id, 0)),
+    ]),
+  )
+  await h.relay({
+    retry: RETRY,
+    breaker: FIVE_FAILURES,
+    intentRetry: { attempts: 3, initialDelayMs: 100, maxDelayMs: 200 },
+  })
+  await h.drained(30_000)
+  expect(h.fake.counts).toMatchObject({ applied: lanes.length * 19, duplicates: 0, outOfOrder: 0 })
+  expect(await reasons()).toEqual(lanes.map(() => 'exhausted'))
+  expect(await opened()).toEqual([])
+})
+
+test('10: each alone in its lane: an outage until others pass, and theirs from then on', async () => {
+  h.fake.misbehave(BREAKS_ON_POISON)
+  const lanes = await peopleOfEveryLane(1)
+  await h.enqueue(...lanes.slice(0, 8).flatMap(([culprit]) => poison(culprit as string)))
+  await h.relay({
+    retry: RETRY,
+    breaker: { ...FIVE_FAILURES, halfOpenAfterMs: 200, maxHalfOpenAfterMs: 200 },
+    intentRetry: { attempts: 3, initialDelayMs: 100, maxDelayMs: 200 },
+  })
+  await eventually('an open breaker', async () => (await opened()).length > 0)
+  // Little traffic, of others: three of them close the breaker.
+  const others = lanes.slice(8).flat()
+  for (let n = 0; (await reasons()).length < 8; n++) {
+    await h.enqueue(...others.slice(0, 4).map((person) => track(person, n)))
+    await h.fake.until(() => h.fake.counts.applied === 4 * (n + 1), { timeoutMs: 20_000 })
+    expect(n).toBeLessThan(40)
+  }
+  expect(await reasons()).toEqual(Array.from({ length: 8 }, () => 'exhausted'))
+  await h.drained()
+  expect(h.fake.counts).toMatchObject({ duplicates: 0, outOfOrder: 0 })
+})
+
+test('10: an outage is known after a request of each lane and five of others', async () => {
+  h.fake.misbehave({ kind: 'serverError' })
+  const lanes = await peopleOfEveryLane(50)
+  await h.enqueue(...lanes.flatMap((people) => people.map((person) => track(person, 0))))
+  await h.relay({ retry: RETRY, breaker: FIVE_FAILURES, batchSize: 10 })
+  await eventually('an open breaker', async () => (await opened()).length > 0)
+  await eventually('no lane held', async () => {
+    return (await h.db.rows('SELECT 1 FROM outbox.lanes WHERE relay_id IS NOT NULL')).length === 0
+  })
+  expect(h.fake.counts.requests).toBeGreaterThanOrEqual(6)
+  expect(h.fake.counts.requests).toBeLessThanOrEqual(lanes.length + 5)
+  expect(await h.db.rows('SELECT 1 FROM outbox.intents WHERE attempts > 0')).toEqual([])
+})
