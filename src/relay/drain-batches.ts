@@ -5,7 +5,7 @@ import type { LaneOutcome } from './lane-outcome.ts'
 import { pickAnother } from './pick-another.ts'
 import { Round } from './round.ts'
 import { sendSplitting } from './send-splitting.ts'
-import { askLeave, nextRows, settleAndTell, type Turn } from './turn.ts'
+import { askLeave, moreComes, nextRows, settleAndTell, type Turn } from './turn.ts'
 
 /** With nobody in the lane to probe with: others may come. */
 const NOBODY_MS = 1_000
@@ -16,7 +16,9 @@ export async function drainBatches(turn: Turn): Promise<LaneOutcome> {
   while (!turn.stopping.aborted) {
     const rows = await nextRows(turn)
     if (rows.length === 0) {
-      return waiting.any ? { kind: 'handed_back', waitMs: waiting.waitMs } : { kind: 'drained' }
+      if (waiting.any) return { kind: 'handed_back', waitMs: waiting.waitMs }
+      if (await moreComes(turn)) continue
+      return { kind: 'drained' }
     }
     const cut = cutNext(turn, rows)
     if (cut.batch.length === 0) {

@@ -64,6 +64,14 @@ export async function nextRows({ reader, waiting }: Turn): Promise<readonly Queu
   return waiting.ready(await reader.peek())
 }
 
+/** The lane is empty: lingers in it. True when there is more, false at the end of the turn. */
+export async function moreComes(turn: Turn): Promise<boolean> {
+  const { breaker, linger, reader, stopping, waiting } = turn
+  if (waiting.any || stopping.aborted || breaker.eligibility() !== 'all' || !turn.inForce()) return false
+  await reader.rest()
+  return (await linger.forWork(reader.readAt)) && !stopping.aborted && turn.inForce()
+}
+
 /** A request has failed: with a closed breaker the lane waits by itself, else until the destination may be tried. */
 export function failed({ breaker }: Turn, { message }: { readonly message: string }): LaneOutcome {
   return breaker.state === 'closed' ? { kind: 'failed', message } : { kind: 'handed_back' }
