@@ -6,10 +6,13 @@ import { recheckBounds } from '../store/recheck-bounds.ts'
 import { setRelayIdle } from '../store/relay-idle.ts'
 import { backoffMs } from './backoff.ts'
 import type { Breakers } from './breakers.ts'
+import { IdleFlag } from './idle-flag.ts'
 import { type LaneJob, type LaneJobs, queueOf } from './lane-jobs.ts'
+import { Linger } from './linger.ts'
+import { Offers } from './offers.ts'
 import { Signal } from './signal.ts'
 
-/** While lanes are worked no wake-up is sent: lanes that get work meanwhile are found by looking this often. */
+/** While lanes are worked, and while commits are so many that they send no wake-up, a look is had this often. */
 const BUSY_LOOK_MS = 20
 /** The same while none but bulk lanes are worked: a live event that comes then is not to notice. */
 const BULK_LOOK_MS = 10
@@ -23,8 +26,8 @@ const RECHECK = { everyMs: 5_000, share: 1 / 50 }
 const BULK_SHARE = 1 / 4
 /** Between looks that fail, doubled with each. */
 const FAILED_LOOK_MS = { first: 100, max: 10_000 }
-/** The idle flag is said again this often: another relay may have changed it and died. */
-const IDLE_AGAIN_MS = 5_000
+/** Without wake-ups: for this long after work the relay looks as often as during it. */
+const WORKED_MS = 200
 
 export interface DispatcherOptions {
   readonly db: Database
@@ -35,7 +38,7 @@ export interface DispatcherOptions {
   readonly pollIntervalMs: number
   readonly serves: (destination: string) => boolean
   /** Works one lane to the end of its turn; never rejects. */
-  readonly work: (job: LaneJob) => Promise<void>
+  readonly work: (job: LaneJob, linger: Linger) => Promise<void>
   readonly onUnserved: (destination: string) => void
   /** Whether a notification would be heard: only then are the apps asked for one. */
   readonly hears: () => boolean
@@ -45,19 +48,27 @@ export interface DispatcherOptions {
   readonly onError: (error: Error) => void
 }
 
+interface ActiveLane {
+  readonly job: LaneJob
+  readonly linger: Linger
+  readonly done: Promise<void>
+}
+
 /**
  * Decides which lanes are worked: those with intents whose destination is not held back. It offers them to the
- * fleet as pg-boss jobs and takes as many as it has room for.
+ * fleet as pg-boss jobs and takes as many as it has room for; those that linger here it wakes.
  */
 export class Dispatcher {
   readonly #options: DispatcherOptions
   readonly #signal = new Signal()
-  readonly #active = new Map<string, { readonly job: LaneJob; readonly done: Promise<void> }>()
+  readonly #flag: IdleFlag
+  readonly #offers = new Offers()
+  readonly #active = new Map<string, ActiveLane>()
   readonly #heldBack = new Map<string, number>()
   #stopped = false
   #syncDue = true
-  #saidIdle: boolean | undefined
-  #idleSaidAt = Number.NEGATIVE_INFINITY
+  #workedAt = Number.NEGATIVE_INFINITY
+  #lookedAt = Number.NEGATIVE_INFINITY
   #lookedAtAllAt = Number.NEGATIVE_INFINITY
   /** When the first delayed intent falls due, as far as is known. */
   #nextDueAt = Number.POSITIVE_INFINITY
@@ -67,10 +78,17 @@ export class Dispatcher {
 
   constructor(options: DispatcherOptions) {
     this.#options = options
+    const { db, hears, onError } = options
+    this.#flag = new IdleFlag({ set: (idle) => setRelayIdle(db, idle), hears, onError })
   }
 
   get active(): LaneJob[] {
     return [...this.#active.values()].map(({ job }) => job)
+  }
+
+  /** Those of which something is under way, or may be. */
+  get #atWork(): ActiveLane[] {
+    return [...this.#active.values()].filter(({ linger }) => !linger.waits)
   }
 
   get isRunning(): boolean {
@@ -84,7 +102,17 @@ export class Dispatcher {
   /** Something has changed: look now. */
   wake(kind: 'work' | 'breaker'): void {
     if (kind === 'breaker') this.#syncDue = true
+    this.#offers.retry()
     this.#signal.raise()
+  }
+
+  /** The same, as somebody's commit has told; commits may be very many. */
+  notified(kind: 'work' | 'breaker'): void {
+    if (kind === 'breaker') this.wake(kind)
+    else {
+      this.#flag.heard()
+      this.#signal.raise()
+    }
   }
 
   /** Not to be started again before: its destination's rate limit said so. */
@@ -95,10 +123,16 @@ export class Dispatcher {
   /** Takes no more lanes, and waits for those that are worked to end their turn. */
   async stop(): Promise<void> {
     this.#stopped = true
+    this.#endAll()
     this.#signal.raise()
     await this.#loop
+    this.#endAll() // also what the last look has begun
     await this.#rechecking
     await Promise.all([...this.#active.values()].map(({ done }) => done))
+  }
+
+  #endAll(): void {
+    for (const { linger } of this.#active.values()) linger.end()
   }
 
   async #run(): Promise<void> {
@@ -123,26 +157,36 @@ export class Dispatcher {
     const { breakers, pollIntervalMs } = this.#options
     const began = performance.now()
     this.#recheck()
-    const lanes = this.#startable(await this.#read())
+    const found = await this.#read()
+    this.#endHeld()
+    for (const lane of found) this.#active.get(laneKey(lane))?.linger.wake()
+    const lanes = this.#startable(found)
+    this.#offers.keepOnly(lanes)
     if (await this.#promote()) return 0 // they are in their lanes now
     if (lanes.length > 0) {
       const queues = Map.groupBy(lanes, queueOf)
-      await Promise.all([this.#sayIdle(false), ...[...queues].map((entry) => this.#take(...entry))])
+      await Promise.all([...queues].map((entry) => this.#take(...entry)))
     }
     this.#options.jobs.supervise(lanes.some((lane) => !this.#active.has(laneKey(lane))))
     const held = this.#heldForMs()
     const due = this.#nextDueAt - performance.now()
     const wait = Math.max(1, Math.min(breakers.waitMs ?? pollIntervalMs, held, due, pollIntervalMs))
-    if (this.#active.size > 0) {
-      const lookMs = this.active.every(({ lane }) => isBulk(lane)) ? BULK_LOOK_MS : BUSY_LOOK_MS
-      // A look that is slow, through dead rows under an old snapshot, is had less often.
-      return Math.min(wait, Math.max(lookMs, 5 * (performance.now() - began)))
-    }
-    if (lanes.length > 0) return wait // another relay works them, or a backoff is on
-    const slept = this.#saidIdle === true
-    await this.#sayIdle(true)
     // What committed between the look and the flag was told nobody: look once more before sleeping.
-    return slept || !this.#saidIdle ? wait : 0
+    if (await this.#flag.update(found.length > 0)) return 0
+    const lookMs = this.#lookMs()
+    // A look that is slow, through dead rows under an old snapshot, is had less often.
+    return lookMs === undefined ? wait : Math.min(wait, Math.max(lookMs, 5 * (performance.now() - began)))
+  }
+
+  /** How often to look without being told; undefined: at the polls. */
+  #lookMs(): number | undefined {
+    const atWork = this.#atWork
+    if (atWork.length > 0) {
+      this.#workedAt = performance.now()
+      return atWork.every(({ job }) => isBulk(job.lane)) ? BULK_LOOK_MS : BUSY_LOOK_MS
+    }
+    if (this.#flag.isUp) return undefined
+    return this.#flag.isDue || performance.now() - this.#workedAt < WORKED_MS ? BUSY_LOOK_MS : undefined
   }
 
   /**
@@ -151,25 +195,50 @@ export class Dispatcher {
    */
   async #take(queue: string, lanes: readonly Lane[]): Promise<void> {
     const { jobs, capacity } = this.#options
+    const due = this.#offers.due(lanes)
+    if (due.length > 0) this.#offers.offered(due, await jobs.offer(queue, due))
+    const active = [...this.#active.values()].filter(({ job }) => queueOf(job.lane) === queue)
     const bulk = lanes.some(isBulk)
-    const active = this.active.filter(({ lane }) => queueOf(lane) === queue).length
-    const room = (bulk ? Math.max(1, Math.floor(capacity * BULK_SHARE)) : capacity) - active
-    if (room <= 0) return
-    await jobs.offer(queue, lanes)
-    for (const job of await jobs.take(queue, room)) this.#begin(job)
+    const room = (bulk ? Math.max(1, Math.floor(capacity * BULK_SHARE)) : capacity) - active.length
+    if (room > 0 && (due.length > 0 || lanes.some((lane) => this.#offers.isWaiting(lane)))) {
+      for (const job of await jobs.take(queue, room)) this.#begin(job)
+    }
+    // Those that linger make room for those that wait.
+    const waiting = lanes.filter((lane) => this.#offers.isWaiting(lane)).length
+    const lingering = active.filter(({ linger }) => linger.waits)
+    for (const { linger } of lingering.slice(0, waiting)) linger.end()
   }
 
-  /** The lanes that have work and are not worked here; now and then also what the breakers' rows say. */
+  /** Where nothing may be sent no lane is kept. */
+  #endHeld(): void {
+    for (const { job, linger } of this.#active.values()) {
+      const { destination } = job.lane
+      const open = this.#options.breakers.get(destination).eligibility() === 'all'
+      if (linger.waits && !(open && this.#options.serves(destination))) linger.end()
+    }
+  }
+
+  /** A lane is drained and would wait for more. */
+  #mayLinger(lane: Lane, readAt: number): boolean {
+    if (this.#stopped || isBulk(lane)) return false
+    // The last look may have left it out, and begun after the lane was read: what came between, nobody has seen.
+    if (this.#lookedAt >= readAt) this.#signal.raise()
+    return ![...this.#offers.waiting].some((other) => queueOf(other) === queueOf(lane))
+  }
+
+  /** The lanes that have work, those left out that are at work here; now and then also what the breakers' rows say. */
   async #read(): Promise<readonly Lane[]> {
     const { db, breakers, pollIntervalMs } = this.#options
     const now = performance.now()
+    const atWork = this.#atWork
+    this.#lookedAt = now
     const all =
       this.#syncDue ||
       breakers.stale ||
       now >= this.#nextDueAt ||
       // Also without a word: a notification may have been lost, and a person may have changed a row by hand.
-      now - this.#lookedAtAllAt >= (this.#active.size > 0 ? LOOK_AT_ALL_MS : 0.9 * pollIntervalMs)
-    const except = this.active.map(({ lane }) => lane)
+      now - this.#lookedAtAllAt >= (atWork.length > 0 ? LOOK_AT_ALL_MS : 0.9 * pollIntervalMs)
+    const except = atWork.map(({ job }) => job.lane)
     if (!all) return (await look(db, { except, all })).lanes
     this.#syncDue = false
     this.#lookedAtAllAt = now
@@ -231,24 +300,16 @@ export class Dispatcher {
 
   #begin(job: LaneJob): void {
     const key = laneKey(job.lane)
-    const done = this.#options.work(job).finally(() => {
+    this.#offers.begun(job.lane)
+    const linger = new Linger(
+      (readAt) => this.#mayLinger(job.lane, readAt),
+      (intents) => this.#flag.settled(intents),
+    )
+    const done = this.#options.work(job, linger).finally(() => {
       this.#active.delete(key)
+      this.#workedAt = performance.now()
       this.#signal.raise() // a job offered while the lane's job was active was refused: look again
     })
-    this.#active.set(key, { job, done })
-  }
-
-  /**
-   * A notification slows every commit, so nobody is asked for one that would not be heard. The flag outlives the
-   * relay that said it: also what this relay has never said is said once there is work.
-   */
-  async #sayIdle(sleeps: boolean): Promise<void> {
-    const idle = sleeps && this.#options.hears()
-    if (sleeps && !idle && this.#saidIdle !== true) return // another relay may sleep, and hear
-    const now = performance.now()
-    if (idle === this.#saidIdle && now - this.#idleSaidAt < IDLE_AGAIN_MS) return
-    await setRelayIdle(this.#options.db, idle)
-    this.#saidIdle = idle
-    this.#idleSaidAt = now
+    this.#active.set(key, { job, linger, done })
   }
 }

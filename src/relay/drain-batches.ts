@@ -5,7 +5,7 @@ import type { LaneOutcome } from './lane-outcome.ts'
 import { pickAnother } from './pick-another.ts'
 import { Round } from './round.ts'
 import { sendSplitting } from './send-splitting.ts'
-import { askLeave, nextRows, nothingReady, settleAndTell, type Turn } from './turn.ts'
+import { askLeave, moreComes, nextRows, nothingReady, settleAndTell, type Turn } from './turn.ts'
 
 /** With nobody in the lane to probe with: others may come. */
 const NOBODY_MS = 1_000
@@ -15,7 +15,10 @@ export async function drainBatches(turn: Turn): Promise<LaneOutcome> {
   const { reader, waiting } = turn
   while (!turn.stopping.aborted && !waiting.isDue) {
     const rows = await nextRows(turn)
-    if (rows.length === 0) return nothingReady(turn)
+    if (rows.length === 0) {
+      if (await moreComes(turn)) continue
+      return nothingReady(turn)
+    }
     const cut = cutNext(turn, rows)
     if (cut.batch.length === 0) {
       // What is not to be sent takes no one's turn under the limit.

@@ -6,7 +6,16 @@ import type { Permit } from './breaker.ts'
 import { charge, mayBeTheirs } from './exhaust.ts'
 import { judge, type Verdict } from './judge.ts'
 import type { LaneOutcome } from './lane-outcome.ts'
-import { askLeave, askMore, failed, nextRows, nothingReady, settleAndTell, type Turn } from './turn.ts'
+import {
+  askLeave,
+  askMore,
+  failed,
+  moreComes,
+  nextRows,
+  nothingReady,
+  settleAndTell,
+  type Turn,
+} from './turn.ts'
 
 /** With nobody in the lane to probe with: others may come. */
 const NOBODY_MS = 1_000
@@ -21,7 +30,11 @@ const CONCURRENCY = 8
 export async function drainOnce(turn: Turn): Promise<LaneOutcome> {
   const { reader, waiting } = turn
   for (let wave = 0; !turn.stopping.aborted && !waiting.isDue; wave++) {
-    if ((await reader.peek()).length === 0) return nothingReady(turn)
+    if ((await reader.peek()).length === 0) {
+      if (!(await moreComes(turn))) return nothingReady(turn)
+      wave = -1 // as in a new turn
+      continue
+    }
     if (wave > 0) await reader.readAhead(0) // the next people, while some of the last are left
     const rows = await nextRows(turn)
     if (rows.length === 0) return nothingReady(turn)

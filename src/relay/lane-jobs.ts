@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { type JobAttempt, PgBoss } from 'pg-boss'
 import { Connections } from '../store/connection.ts'
 import { isBulk, type Lane, laneKey } from '../store/lane.ts'
@@ -111,15 +112,21 @@ export class LaneJobs {
     await this.#boss.updateQueue(name, settings)
   }
 
-  /** Makes a job for each lane that has none: `exclusive` refuses a second one, waiting or active. */
-  async offer(queue: string, lanes: readonly Lane[]): Promise<void> {
+  /**
+   * Makes a job for each lane that has none: `exclusive` refuses a second one, waiting or active.
+   *
+   * @returns the keys of the lanes that had none.
+   */
+  async offer(queue: string, lanes: readonly Lane[]): Promise<Set<string>> {
     await this.#tellUntold()
     await this.#queue(queue)
     const jobs = lanes.map(({ destination, lane }) => ({
+      id: randomUUID(),
       data: { destination, lane },
       singletonKey: laneKey({ destination, lane }),
     }))
-    await this.#boss.insert(queue, jobs)
+    const made = new Set(await this.#boss.insert(queue, jobs, { returnId: true }))
+    return new Set(jobs.flatMap(({ id, singletonKey }) => (made.has(id) ? [singletonKey] : [])))
   }
 
   /** Takes up to `count` lanes of a queue that nobody works. */

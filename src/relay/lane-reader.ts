@@ -8,6 +8,8 @@ import type { Horizon } from './horizon.ts'
 const READ_BYTES = 600_000
 /** How far the bound may rise, in `seq` of all lanes, before it is written down for the others who look at the lane. */
 const REPORT_EVERY = 100_000n
+/** The same where the lane is drained and stays with its worker. */
+const REPORT_AT_REST = 1_000n
 
 /**
  * Reads a lane in order, the next rows while the last ones are on their way.
@@ -29,6 +31,8 @@ export class LaneReader {
   /** As the bound may be, once everything that was read is settled. */
   #seen: LaneBound
   #reportedTo: bigint
+  #readAt = Number.NEGATIVE_INFINITY
+  #horizonError: Error | undefined
 
   constructor(db: Database, taken: Fence & { readonly bound: LaneBound }, size: number, horizon: Horizon) {
     this.#db = db
@@ -43,6 +47,16 @@ export class LaneReader {
   /** How far the lane is known to be settled. */
   get bound(): LaneBound {
     return this.#bound
+  }
+
+  /** When the last read began, by `performance.now()`. */
+  get readAt(): number {
+    return this.#readAt
+  }
+
+  /** The lane is empty, and others go on looking at it. */
+  async rest(): Promise<void> {
+    if (this.#bound.passedTo - this.#reportedTo >= REPORT_AT_REST) await this.#report()
   }
 
   /** The next rows in order; none when the lane is empty. */
@@ -84,16 +98,18 @@ export class LaneReader {
   }
 
   async #read(sending = 0): Promise<void> {
-    await this.#horizon.advance()
+    await this.#advance()
     // As they are before the read: what they promise is true of whatever begins after.
     const { safe, passed } = this.#horizon
     if (this.#bound.passedTo - this.#reportedTo >= REPORT_EVERY) await this.#report()
+    this.#readAt = performance.now()
     const { rows, complete, late } = await readLane(this.#db, this.#fence, {
       bound: this.#bound,
       except: this.#rows.map((row) => row.seq),
       exceptKeys: [...this.#leftKeys],
       limit: this.#size,
       bytes: READ_BYTES,
+      fence: this.#fence,
     })
     if (late) this.#bound = { ...this.#bound, passedTo: this.#bound.settledTo, passedUnless: [] }
     const last = rows.at(-1)
@@ -106,6 +122,18 @@ export class LaneReader {
     }
     this.#rows = [...this.#rows.slice(0, sending), ...merge(this.#rows.slice(sending), rows)]
     if (this.#rows.length === 0) this.#raiseBound()
+  }
+
+  /** What it comes to is the next read's: a bound that is lower than it might be costs less than waiting does. */
+  async #advance(): Promise<void> {
+    const error = this.#horizonError
+    this.#horizonError = undefined
+    if (error) throw error
+    const moving = this.#horizon.advance()
+    if (this.#horizon.safe === 0n) return moving
+    moving.catch((failure) => {
+      this.#horizonError = failure
+    })
   }
 
   async #report(): Promise<void> {

@@ -6,6 +6,7 @@ import type { Destinations } from './destinations.ts'
 import type { RelayEvents } from './events.ts'
 import type { LaneJob, LaneJobs } from './lane-jobs.ts'
 import type { LaneOutcome } from './lane-outcome.ts'
+import type { Linger } from './linger.ts'
 import { type LaneContext, workLane } from './work-lane.ts'
 
 export interface LaneTurnsOptions
@@ -30,11 +31,11 @@ export class LaneTurns {
   }
 
   /** One turn of a lane. Whatever happens, the lane's job is settled or left to its heartbeat; never rejects. */
-  async run(job: LaneJob): Promise<void> {
+  async run(job: LaneJob, linger: Linger): Promise<void> {
     const { jobs, breakers, emit, holdBack, onError } = this.#options
     const { lane } = job
     try {
-      const outcome = await this.#work(lane)
+      const outcome = await this.#work(lane, linger)
       if (outcome.kind === 'failed') {
         emit('laneFailed', { ...lane, message: outcome.message })
         await jobs.fail(job, outcome.message)
@@ -50,7 +51,7 @@ export class LaneTurns {
     }
   }
 
-  async #work(lane: Lane): Promise<LaneOutcome> {
+  async #work(lane: Lane, linger: Linger): Promise<LaneOutcome> {
     const { destinations, breakers, pollIntervalMs, ...context } = this.#options
     const destination = destinations.get(lane.destination)
     // Another relay, with other credentials, has offered it.
@@ -59,9 +60,14 @@ export class LaneTurns {
       {
         ...context,
         destination,
+        linger,
+        inForce: () => destinations.get(lane.destination) === destination,
         breaker: breakers.get(lane.destination),
         onUnknownFormat: (name, format) => this.#tellUnknownFormat(name, format),
-        onSettled: (settlement, late) => this.#tellSettled(lane, settlement, late),
+        onSettled: (settlement, late) => {
+          linger.settled(settlement.delivered.length + settlement.dead.length)
+          this.#tellSettled(lane, settlement, late)
+        },
       },
       lane,
     )

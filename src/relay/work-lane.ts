@@ -9,6 +9,7 @@ import { drainOnce } from './drain-once.ts'
 import type { Horizon } from './horizon.ts'
 import type { LaneOutcome } from './lane-outcome.ts'
 import { LaneReader } from './lane-reader.ts'
+import type { Linger } from './linger.ts'
 import type { ResolvedRelayOptions } from './options.ts'
 import { WaitingKeys } from './waiting-keys.ts'
 
@@ -21,12 +22,15 @@ export interface LaneContext {
   readonly breaker: DestinationBreaker
   readonly horizon: Horizon
   readonly stopping: AbortSignal
+  readonly linger: Linger
+  /** Whether the destination's settings are those that were given last. */
+  readonly inForce: () => boolean
   readonly onUnknownFormat: (destination: string, format: number) => void
   /** `late`: how many were delivered after the time in which an event triggers a campaign. */
   readonly onSettled: (settlement: Settlement, late: number) => void
 }
 
-/** Drains a lane: take it, then send what it holds, in order, until it is empty or must wait. */
+/** Drains a lane: take it, then send what it holds, in order, until it stays empty or must wait. */
 export async function workLane(context: LaneContext, lane: Lane): Promise<LaneOutcome> {
   const fence = await takeLane(context.db, lane, context.relayId)
   const reader = new LaneReader(context.db, fence, context.batchSize, context.horizon)

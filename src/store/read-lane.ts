@@ -1,5 +1,6 @@
 import type { Database } from './database.ts'
-import type { Lane, LaneBound } from './lane.ts'
+import type { Fence, Lane, LaneBound } from './lane.ts'
+import { FencedError } from './settle.ts'
 
 /**
  * The highest `intents.format` that this version knows. Rows of a later one, which a newer app has written, stay
@@ -43,6 +44,8 @@ export interface LaneRange {
   /** Ordering keys that are left out: their first intent has to wait. */
   readonly exceptKeys: readonly string[]
   readonly limit: number
+  /** The lane is the reader's only while this holds: asked in the same snapshot. */
+  readonly fence?: Fence
   /** No further row once the payloads read take this many bytes: memory stays flat whatever is waiting. */
   readonly bytes: number
 }
@@ -64,15 +67,20 @@ export const FROM_THE_BEGINNING: LaneBound = { settledTo: 0n, passedTo: 0n, pass
  *
  * Whether a transaction of `passedUnless` is over is asked in the snapshot of the search itself: where none is, none
  * of their rows can be in it.
+ *
+ * @throws {FencedError} where `fence` was given and the lane has been taken since.
  */
 export async function readLane(db: Database, lane: Lane, range: LaneRange): Promise<LanePage> {
   const { settledTo, passedTo, passedUnless } = range.bound
-  const rows = await db.query<{ late: boolean } & (Stored | { seq: null })>(
+  const rows = await db.query<{ late: boolean; fenced: boolean } & (Stored | { seq: null })>(
     `WITH start AS MATERIALIZED (
        SELECT EXISTS (SELECT FROM unnest($5::bigint[]) AS xid
-                      WHERE pg_visible_in_snapshot(xid::text::xid8, pg_current_snapshot())) AS late
+                      WHERE pg_visible_in_snapshot(xid::text::xid8, pg_current_snapshot())) AS late,
+              $10::bigint IS NOT NULL AND NOT EXISTS (
+                SELECT FROM ${db.names.q}.lanes WHERE destination = $1 AND lane = $2 AND epoch = $10 AND relay_id = $11
+              ) AS fenced
      )
-     SELECT start.late, page.* FROM start LEFT JOIN LATERAL (
+     SELECT start.late, start.fenced, page.* FROM start LEFT JOIN LATERAL (
        SELECT * FROM (
          SELECT *, octet_length(payload) AS size,
                 sum(octet_length(payload)) OVER (ORDER BY seq ROWS UNBOUNDED PRECEDING)::float8 AS "bytesSoFar"
@@ -93,9 +101,11 @@ export async function readLane(db: Database, lane: Lane, range: LaneRange): Prom
     [
       ...[lane.destination, lane.lane, settledTo.toString(), passedTo.toString(), passedUnless],
       ...[range.except, range.exceptKeys, range.limit, range.bytes],
+      ...[range.fence?.epoch ?? null, range.fence?.relayId ?? null],
     ],
   )
-  const found = rows.filter((row): row is { late: boolean } & Stored => row.seq !== null)
+  if (range.fence && rows[0]?.fenced !== false) throw new FencedError(range.fence)
+  const found = rows.filter((row): row is { late: boolean; fenced: boolean } & Stored => row.seq !== null)
   return {
     rows: found,
     complete: found.length < range.limit && (found.at(-1)?.bytesSoFar ?? 0) < range.bytes,
