@@ -58,10 +58,12 @@ async function sendNext(
   const underWay = last ? (await reader.peek()).indexOf(last) + 1 : 0
   const round = new Round(turn, rows, cut)
   // Both are waited for, whatever happens to either: the lane is not let go of with a request under way.
-  const [sent, ahead] = await Promise.allSettled([
-    sendSplitting(round, cut.batch, permit),
-    reader.readAhead(underWay),
-  ])
+  const [sent, ahead] = await turn.sending.during(() =>
+    Promise.allSettled([
+      sendSplitting(round, cut.batch, permit),
+      turn.sending.few ? reader.readAhead(underWay) : undefined,
+    ]),
+  )
   if (sent.status === 'rejected') throw sent.reason
   if (ahead.status === 'rejected') throw ahead.reason
   reader.drop(round.settled)

@@ -7,6 +7,7 @@ import type { RelayEvents } from './events.ts'
 import type { LaneJob, LaneJobs } from './lane-jobs.ts'
 import type { LaneOutcome } from './lane-outcome.ts'
 import type { Linger } from './linger.ts'
+import { Sending } from './sending.ts'
 import { type LaneContext, workLane } from './work-lane.ts'
 
 export interface LaneTurnsOptions
@@ -24,6 +25,7 @@ export interface LaneTurnsOptions
 /** Runs the turns of lanes that were handed out, settles their jobs, and tells what came of it. */
 export class LaneTurns {
   readonly #options: LaneTurnsOptions
+  readonly #sending = new Sending()
   readonly #toldOfFormats = new Set<string>()
 
   constructor(options: LaneTurnsOptions) {
@@ -59,6 +61,7 @@ export class LaneTurns {
     return workLane(
       {
         ...context,
+        sending: this.#sending,
         destination,
         linger,
         inForce: () => destinations.get(lane.destination) === destination,

@@ -11,6 +11,7 @@ import type { LaneOutcome } from './lane-outcome.ts'
 import { LaneReader } from './lane-reader.ts'
 import type { Linger } from './linger.ts'
 import type { ResolvedRelayOptions } from './options.ts'
+import type { Sending } from './sending.ts'
 import { WaitingKeys } from './waiting-keys.ts'
 
 export interface LaneContext {
@@ -21,6 +22,7 @@ export interface LaneContext {
   readonly destination: Destination
   readonly breaker: DestinationBreaker
   readonly horizon: Horizon
+  readonly sending: Sending
   readonly stopping: AbortSignal
   readonly linger: Linger
   /** Whether the destination's settings are those that were given last. */
