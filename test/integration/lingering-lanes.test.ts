@@ -1,0 +1,140 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { createRelay } from '../../src/index.ts'
+import { openDatabase } from '../../src/store/database.ts'
+import { look } from '../../src/store/look.ts'
+import { takeLane } from '../../src/store/take-lane.ts'
+import { startCountingProxy } from '../support/counting-proxy.ts'
+import { eventually } from '../support/eventually.ts'
+import {
+  email,
+  type Harness,
+  peopleOfOneLane,
+  QUICK,
+  startHarness,
+  stepOf,
+  track,
+} from '../support/relay-harness.ts'
+
+let h: Harness
+beforeEach(async () => {
+  h = await startHarness({ sequenceOf: stepOf })
+})
+afterEach(() => h.close())
+
+const held = () =>
+  h.db.rows<{ relay_id: string }>('SELECT relay_id FROM outbox.lanes WHERE relay_id IS NOT NULL')
+const jobs = () => h.db.rows("SELECT FROM outbox_pgboss.job_common WHERE state IN ('created', 'active')")
+const epochs = () => h.db.rows<{ epoch: string }>('SELECT epoch FROM outbox.lanes ORDER BY destination, lane')
+const flag = async () =>
+  (await h.db.rows<{ up: boolean }>('SELECT last_value = 2 AS up FROM outbox.relay_idle'))[0]?.up
+
+/** One after the other: each is committed when the one before has arrived. */
+async function oneByOne(count: number, person: string, from = 0): Promise<number> {
+  const began = performance.now()
+  for (let n = from; n < from + count; n++) {
+    await h.enqueue(track(person, n))
+    await h.fake.until(({ counts }) => counts.applied > n)
+  }
+  return performance.now() - began
+}
+
+test('intents one after the other cost one taking of their lane and no job each', async () => {
+  const [person = ''] = await peopleOfOneLane(h.db, 'default/track', 1)
+  const proxy = await startCountingProxy(h.db.url)
+  // Without wake-ups and looks of its own it would be 10 s each: it is notified of every one.
+  const relay = await h.relay({ connectionString: proxy.url, pollIntervalMs: 10_000 })
+  await oneByOne(1, person)
+  const before = proxy.statements
+  await oneByOne(50, person, 1)
+  // Look, read, read ahead, settle, read; and a draw of the limit's for every other one.
+  expect((proxy.statements - before) / 50).toBeLessThan(9)
+  expect(await epochs()).toEqual([{ epoch: '1' }])
+  expect(await held()).toEqual([{ relay_id: relay.relayId }])
+  expect(await jobs()).toHaveLength(1)
+  expect(h.fake.counts).toMatchObject({ applied: 51, duplicates: 0, outOfOrder: 0 })
+  await relay.stop()
+  await proxy.close()
+})
+
+test('messages too: their lane lingers', async () => {
+  await h.relay({ pollIntervalMs: 10_000 })
+  for (let n = 1; n <= 10; n++) {
+    await h.enqueue(email('u1', n))
+    await h.fake.until(({ counts }) => counts.sends === n)
+  }
+  expect(await epochs()).toEqual([{ epoch: '1' }])
+})
+
+test('a lane without work is handed back, and another relay works it', async () => {
+  const first = await h.relay()
+  await h.enqueue(track('u1', 1))
+  await h.fake.until(({ counts }) => counts.applied === 1)
+  await eventually('the lane handed back', async () => (await held()).length === 0, 5_000)
+  await eventually('the end of its job', async () => (await jobs()).length === 0, 5_000)
+  const second = await h.relay()
+  await first.stop()
+  await h.enqueue(track('u1', 2))
+  await h.fake.until(({ counts }) => counts.applied === 2)
+  expect(await held()).toEqual([{ relay_id: second.relayId }])
+})
+
+test('a lane that lingers is handed over at once by stop()', async () => {
+  const relay = await h.relay()
+  const [person = ''] = await peopleOfOneLane(h.db, 'default/track', 1)
+  await oneByOne(3, person)
+  expect(await held()).toHaveLength(1)
+  const began = performance.now()
+  await relay.stop()
+  expect(performance.now() - began).toBeLessThan(1_000)
+  expect(await held()).toEqual([])
+  expect(await jobs()).toEqual([])
+})
+
+test('lanes that linger make room for those that wait', async () => {
+  await h.relay({ lanes: 1 })
+  const people = Array.from({ length: 60 }, (_, n) => `u${n}`) // of every lane
+  const began = performance.now()
+  await h.enqueue(...people.map((person, n) => track(person, n)))
+  await h.drained()
+  // 16 lanes one after the other, each kept for its 1.5 s, would be 24 s.
+  expect(performance.now() - began).toBeLessThan(8_000)
+  expect((await epochs()).length).toBeGreaterThan(10)
+})
+
+test('a relay whose lingering lane was taken sends nothing more of it', async () => {
+  const [person = ''] = await peopleOfOneLane(h.db, 'default/track', 1)
+  await h.relay()
+  await oneByOne(1, person)
+  const db = openDatabase({ connectionString: h.db.url })
+  const thief = createRelay({
+    connectionString: h.db.url,
+    ...QUICK,
+    customerio: { siteId: 's', trackApiKey: 'k' },
+  })
+  await takeLane(db, { destination: 'default/track', lane: 3 }, thief.relayId)
+  // Whoever holds the lane's job may take it anew: it is the epoch that says so.
+  await h.enqueue(track(person, 1))
+  await h.fake.until(({ counts }) => counts.applied === 2)
+  expect((await epochs())[0]?.epoch).toBe('3')
+  expect(h.fake.counts).toMatchObject({ duplicates: 0, outOfOrder: 0 })
+  expect((await look(db, { except: [], all: false })).lanes).toEqual([])
+  await db.close()
+  await thief.stop()
+})
+
+test('commits notify while they are few; the flag goes down under a flood and comes up after it', async () => {
+  await h.relay()
+  await eventually('the flag up', flag)
+  const [person = ''] = await peopleOfOneLane(h.db, 'default/track', 1)
+  await oneByOne(10, person)
+  expect(await flag()).toBe(true)
+  let writing = true
+  const writers = Array.from({ length: 4 }, async (_, writer) => {
+    for (let n = 0; writing; n++) await h.enqueue(track(`w${writer}`, n))
+  })
+  await eventually('the flag down', async () => (await flag()) === false)
+  writing = false
+  await Promise.all(writers)
+  await h.drained()
+  await eventually('the flag up again', flag, 5_000)
+})
