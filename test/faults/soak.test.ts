@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest'
+import { startFakeCustomerIo } from '../../src/testing/index.ts'
+import { Refusals } from './soak/refusals.ts'
 import { runSchedule } from './soak/run-schedule.ts'
 import { describeEntry, type Entry, planSchedule } from './soak/schedule.ts'
 
@@ -28,4 +30,35 @@ test('the soak: an incident that fails is told of, and ends nothing', async () =
   })
   expect(done).toEqual(['0.0 s  cut relay=0 how=fin', '0.0 s  cut relay=2 how=fin'])
   expect(failed).toEqual(['0.0 s  cut relay=1 how=fin: no such proxy'])
+})
+
+test('the soak: what was refused once is refused again, in the same way, also when the incident is over', async () => {
+  await using fake = await startFakeCustomerIo()
+  const refusals = new Refusals()
+  refusals.declareTo(fake)
+  const send = async (...numbers: number[]) => {
+    const batch = numbers.map((n) => ({
+      type: 'person',
+      action: 'event',
+      identifiers: { id: 'u1' },
+      name: 'step',
+      attributes: { ref: `w0-${n}` },
+    }))
+    const response = await fetch(`${fake.url}/api/v2/batch`, {
+      method: 'POST',
+      headers: { authorization: `Basic ${btoa('site:key')}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ batch }),
+    })
+    return response.status
+  }
+  const end207 = refusals.begin('207', 10)
+  expect(await send(9, 10, 11)).toBe(207)
+  end207()
+  const end400 = refusals.begin('400', 7)
+  expect([await send(13, 14), await send(10)]).toEqual([400, 207])
+  end400()
+  fake.behave()
+  refusals.declareTo(fake)
+  expect([await send(10), await send(14), await send(20, 21)]).toEqual([207, 400, 200])
+  expect(fake.counts.applied).toBe(4)
 })

@@ -20,6 +20,7 @@ const DOCUMENTS = [
   'docs/architecture.md',
   'docs/guarantees.md',
   'docs/operations.md',
+  'docs/performance.md',
 ]
 const readme = readDocument('README.md')
 const blocks = DOCUMENTS.flatMap(blocksOf)
@@ -216,6 +217,22 @@ describe('facts', () => {
       ),
     )
     expect(links.filter((link) => !existsSync(path.join(REPOSITORY, link)))).toEqual([])
+  })
+
+  test('every source file and test that is named is there', () => {
+    const names = DOCUMENTS.flatMap((file) =>
+      [...readDocument(file).matchAll(/`((?:src|test|bench|migrations)\/[\w./-]+\.(?:ts|sql))`/g)].map(
+        ([, name = '']) => name,
+      ),
+    )
+    expect(names.length).toBeGreaterThan(40)
+    expect(names.filter((name) => !existsSync(path.join(REPOSITORY, name)))).toEqual([])
+  })
+
+  test('the guarantees have a line for every failure, with its test', () => {
+    const rows = [...readDocument('docs/guarantees.md').matchAll(/^\| (\d+) \|.*`test\/faults\/(\d+)-/gm)]
+    const numbers = rows.map(([, row, file]) => [Number(row), Number(file)])
+    expect(numbers).toEqual(Array.from({ length: 34 }, (_, n) => [n + 1, n + 1]))
   })
 })
 

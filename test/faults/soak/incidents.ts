@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { FakeOperation, Misbehaviour } from '../../../src/testing/index.ts'
+import type { Misbehaviour } from '../../../src/testing/index.ts'
 import type { Faults } from '../support/tcp-proxy.ts'
 import type { Incident } from './schedule.ts'
 import { ask, type World } from './world.ts'
@@ -63,9 +63,11 @@ export async function happen(world: World, incident: Incident, stopping: AbortSi
     case 'outage':
       return during(incident.forMs, { kind: 'outage', status: incident.status })
     case '207':
-      return during(incident.forMs, { kind: 'refuse', operation: oneIn(incident.oneIn) })
-    case '400':
-      return during(incident.forMs, { kind: 'badRequest', operation: oneIn(incident.oneIn) })
+    case '400': {
+      const end = world.refusals.begin(incident.kind, incident.oneIn)
+      await last(incident.forMs)
+      return end()
+    }
     case 'rate limit': {
       const { retryAfter, times } = incident
       const header = retryAfter === 0 ? {} : { retryAfter }
@@ -121,12 +123,4 @@ function alone(world: World, work: () => Promise<void>): Promise<void> {
   const turn = (turns.get(world) ?? Promise.resolve()).catch(() => {}).then(work)
   turns.set(world, turn)
   return turn
-}
-
-/** The same intents every time they come. */
-function oneIn(count: number): (operation: FakeOperation) => boolean {
-  return ({ attributes }) => {
-    const [, number] = String(attributes?.ref).split('-')
-    return Number(number) % count === 0
-  }
 }

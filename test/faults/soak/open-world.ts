@@ -6,6 +6,7 @@ import { startFakeCustomerIo } from '../../../src/testing/index.ts'
 import { startPostgresServer } from '../support/postgres-server.ts'
 import { createShop } from '../support/shop.ts'
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts'
+import { Refusals } from './refusals.ts'
 import { SupervisedRelay } from './supervised-relay.ts'
 import { ask, onClient, type World } from './world.ts'
 
@@ -29,6 +30,8 @@ export async function openWorld(
   await migrate({ connectionString: url })
   await onClient(url, createShop)
   const fake = cleanup.use(await startFakeCustomerIo())
+  const refusals = new Refusals()
+  refusals.declareTo(fake)
   const proxies: TcpProxy[] = []
   const relays: SupervisedRelay[] = []
   for (let number = 0; number < count; number++) {
@@ -44,7 +47,7 @@ export async function openWorld(
       }),
     )
   }
-  const world = { server, databaseUrl: url, proxies, relays, fake }
+  const world = { server, databaseUrl: url, proxies, relays, fake, refusals }
   endWithThisProcess(cleanup, world)
   return world
 }

@@ -124,8 +124,9 @@ async function goWrong(
   }
 }
 
-async function putRight({ fake, proxies, relays }: World): Promise<void> {
+async function putRight({ fake, proxies, refusals, relays }: World): Promise<void> {
   fake.behave()
+  refusals.declareTo(fake)
   for (const proxy of proxies) {
     await proxy.restore()
     proxy.cut('rst') // what was swallowed is lost: those connections are of no use any more

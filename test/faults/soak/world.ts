@@ -2,6 +2,7 @@ import pg from 'pg'
 import type { FakeCustomerIo } from '../../../src/testing/index.ts'
 import type { PostgresServer } from '../support/postgres-server.ts'
 import type { TcpProxy } from '../support/tcp-proxy.ts'
+import type { Refusals } from './refusals.ts'
 import type { SupervisedRelay } from './supervised-relay.ts'
 
 /** Everything that can go wrong. */
@@ -12,6 +13,8 @@ export interface World {
   readonly proxies: readonly TcpProxy[]
   readonly relays: readonly SupervisedRelay[]
   readonly fake: FakeCustomerIo
+  /** What the fake refuses for its content. */
+  readonly refusals: Refusals
 }
 
 /** One statement on a connection of its own. Undefined where the server takes none. */
