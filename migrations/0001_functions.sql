@@ -121,12 +121,13 @@ END
 $$;
 --> statement-breakpoint
 -- A NOTIFY serialises commits across the whole server (measured: 7,200 to 3,100 tx/s with 8 writers), so it is
--- sent only while a relay sleeps. It is a hint: polling is what correctness rests on.
-CREATE FUNCTION "outbox".wake_idle_relay() RETURNS void
+-- sent only while a relay sleeps. It is a hint: polling is what correctness rests on. A lane that is named is woken
+-- where it lingers, without a look at the others; `lane` is null where there are several.
+CREATE FUNCTION "outbox".wake_idle_relay(destination text, lane integer) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
   IF (SELECT last_value FROM "outbox".relay_idle) = 2 THEN
-    PERFORM pg_notify('outbox:wake', '');
+    PERFORM pg_notify('outbox:wake', coalesce(destination || '#' || lane, ''));
   END IF;
 END
 $$;
@@ -156,7 +157,7 @@ DECLARE
   v_earlier uuid;
   v_destination text;
   v_key text;
-  v_waits boolean := coalesce(send_after > v_now, false);
+  v_lane integer := -1;
 BEGIN
   PERFORM "outbox".check_intent(operation, payload, dedup_key, dedup_window, ordering_key,
                                 send_after, expires_at, workspace, on_ambiguous, priority);
@@ -176,13 +177,14 @@ BEGIN
 
   v_destination := workspace || '/' || "outbox".api_of(operation);
   v_key := coalesce(ordering_key, "outbox".ordering_key_of(operation, payload));
+  IF send_after IS NULL OR send_after <= v_now THEN
+    v_lane := "outbox".lane_of(v_destination, v_key, priority);
+  END IF;
   INSERT INTO "outbox".intents (destination, lane, id, operation, payload, ordering_key, priority,
                                 on_ambiguous, enqueued_at, send_after, expires_at)
-  VALUES (v_destination,
-          CASE WHEN v_waits THEN -1 ELSE "outbox".lane_of(v_destination, v_key, priority) END,
-          v_id, operation, payload, v_key, priority, on_ambiguous, v_now, send_after, expires_at);
-  IF NOT v_waits THEN
-    PERFORM "outbox".wake_idle_relay();
+  VALUES (v_destination, v_lane, v_id, operation, payload, v_key, priority, on_ambiguous, v_now, send_after, expires_at);
+  IF v_lane >= 0 THEN
+    PERFORM "outbox".wake_idle_relay(v_destination, v_lane);
   END IF;
   RETURN QUERY SELECT v_id, false;
 END
@@ -198,8 +200,9 @@ DECLARE
   v_now timestamptz := clock_timestamp();
   v_ids uuid[];
   v_kept uuid[];
-  v_waiting bigint;
-  v_count bigint;
+  v_destination text;
+  v_lane integer;
+  v_one boolean;
 BEGIN
   IF intents IS NULL OR jsonb_typeof(intents) <> 'array' THEN
     RAISE EXCEPTION 'outbox: enqueue_many takes a JSON array, got %', coalesce(jsonb_typeof(intents), 'NULL')
@@ -257,10 +260,12 @@ BEGIN
                       coalesce(i.ordering_key, "outbox".ordering_key_of(i.operation, i.payload)) AS ordering_key) k
     WHERE v_kept[i.ord] = v_ids[i.ord]
     ORDER BY i.ord
-    RETURNING lane)
-  SELECT count(*) FILTER (WHERE lane = -1), count(*) INTO v_waiting, v_count FROM stored;
-  IF v_count > v_waiting THEN
-    PERFORM "outbox".wake_idle_relay();
+    RETURNING destination, lane)
+  SELECT min(destination), min(lane), min(lane) = max(lane) AND min(destination) = max(destination)
+  INTO v_destination, v_lane, v_one
+  FROM stored WHERE lane >= 0;
+  IF v_lane IS NOT NULL THEN
+    PERFORM "outbox".wake_idle_relay(v_destination, CASE WHEN v_one THEN v_lane END);
   END IF;
   RETURN QUERY
     SELECT o.ord::integer, v_kept[o.ord], v_kept[o.ord] <> v_ids[o.ord]

@@ -277,7 +277,7 @@ DECLARE
   v_earlier uuid;
   v_destination text;
   v_key text;
-  v_waits boolean := coalesce(send_after > v_now, false);
+  v_lane integer := -1;
 BEGIN
   PERFORM "outbox".check_intent(operation, payload, dedup_key, dedup_window, ordering_key,
                                 send_after, expires_at, workspace, on_ambiguous, priority);
@@ -297,13 +297,14 @@ BEGIN
 
   v_destination := workspace || '/' || "outbox".api_of(operation);
   v_key := coalesce(ordering_key, "outbox".ordering_key_of(operation, payload));
+  IF send_after IS NULL OR send_after <= v_now THEN
+    v_lane := "outbox".lane_of(v_destination, v_key, priority);
+  END IF;
   INSERT INTO "outbox".intents (destination, lane, id, operation, payload, ordering_key, priority,
                                 on_ambiguous, enqueued_at, send_after, expires_at)
-  VALUES (v_destination,
-          CASE WHEN v_waits THEN -1 ELSE "outbox".lane_of(v_destination, v_key, priority) END,
-          v_id, operation, payload, v_key, priority, on_ambiguous, v_now, send_after, expires_at);
-  IF NOT v_waits THEN
-    PERFORM "outbox".wake_idle_relay();
+  VALUES (v_destination, v_lane, v_id, operation, payload, v_key, priority, on_ambiguous, v_now, send_after, expires_at);
+  IF v_lane >= 0 THEN
+    PERFORM "outbox".wake_idle_relay(v_destination, v_lane);
   END IF;
   RETURN QUERY SELECT v_id, false;
 END
@@ -320,8 +321,9 @@ DECLARE
   v_now timestamptz := clock_timestamp();
   v_ids uuid[];
   v_kept uuid[];
-  v_waiting bigint;
-  v_count bigint;
+  v_destination text;
+  v_lane integer;
+  v_one boolean;
 BEGIN
   IF intents IS NULL OR jsonb_typeof(intents) <> 'array' THEN
     RAISE EXCEPTION 'outbox: enqueue_many takes a JSON array, got %', coalesce(jsonb_typeof(intents), 'NULL')
@@ -379,10 +381,12 @@ BEGIN
                       coalesce(i.ordering_key, "outbox".ordering_key_of(i.operation, i.payload)) AS ordering_key) k
     WHERE v_kept[i.ord] = v_ids[i.ord]
     ORDER BY i.ord
-    RETURNING lane)
-  SELECT count(*) FILTER (WHERE lane = -1), count(*) INTO v_waiting, v_count FROM stored;
-  IF v_count > v_waiting THEN
-    PERFORM "outbox".wake_idle_relay();
+    RETURNING destination, lane)
+  SELECT min(destination), min(lane), min(lane) = max(lane) AND min(destination) = max(destination)
+  INTO v_destination, v_lane, v_one
+  FROM stored WHERE lane >= 0;
+  IF v_lane IS NOT NULL THEN
+    PERFORM "outbox".wake_idle_relay(v_destination, CASE WHEN v_one THEN v_lane END);
   END IF;
   RETURN QUERY
     SELECT o.ord::integer, v_kept[o.ord], v_kept[o.ord] <> v_ids[o.ord]
@@ -728,13 +732,13 @@ AS $function$
 $function$;
 -- executable by the owner
 
-CREATE OR REPLACE FUNCTION outbox.wake_idle_relay()
+CREATE OR REPLACE FUNCTION outbox.wake_idle_relay(destination text, lane integer)
  RETURNS void
  LANGUAGE plpgsql
 AS $function$
 BEGIN
   IF (SELECT last_value FROM "outbox".relay_idle) = 2 THEN
-    PERFORM pg_notify('outbox:wake', '');
+    PERFORM pg_notify('outbox:wake', coalesce(destination || '#' || lane, ''));
   END IF;
 END
 $function$;

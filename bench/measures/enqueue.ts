@@ -31,7 +31,7 @@ const VARIANTS: readonly Variant[] = [
     mode: 'enqueue',
     perTransaction: 1,
     prepare:
-      'CREATE OR REPLACE FUNCTION outbox.wake_idle_relay() RETURNS void LANGUAGE plpgsql AS $$BEGIN END$$',
+      'CREATE OR REPLACE FUNCTION outbox.wake_idle_relay(destination text, lane integer) RETURNS void LANGUAGE plpgsql AS $$BEGIN END$$',
   },
   {
     id: 'unread',
@@ -104,7 +104,7 @@ async function prepare({ postgres }: Bench): Promise<string> {
     await client.query(ORDERS)
     await client.query('CREATE TABLE unread_intents (LIKE outbox.intents INCLUDING ALL)')
     const { rows } = await client.query<{ at: string | null }>(
-      `SELECT to_regprocedure('outbox.wake_idle_relay()') AS at`,
+      `SELECT to_regprocedure('outbox.wake_idle_relay(text, integer)') AS at`,
     )
     if (rows[0]?.at === null)
       throw new Error('outbox.wake_idle_relay() is gone: the benchmark cannot switch it off')

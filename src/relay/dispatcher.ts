@@ -11,6 +11,7 @@ import { type LaneJob, type LaneJobs, queueOf } from './lane-jobs.ts'
 import { Linger } from './linger.ts'
 import { Offers } from './offers.ts'
 import { Signal } from './signal.ts'
+import type { News } from './wake-up.ts'
 
 /** While lanes are worked, and while commits are so many that they send no wake-up, a look is had this often. */
 const BUSY_LOOK_MS = 20
@@ -106,13 +107,16 @@ export class Dispatcher {
     this.#signal.raise()
   }
 
-  /** The same, as somebody's commit has told; commits may be very many. */
-  notified(kind: 'work' | 'breaker'): void {
-    if (kind === 'breaker') this.wake(kind)
-    else {
-      this.#flag.heard()
-      this.#signal.raise()
+  /** The same, as a notification has told; commits may be very many. A lane that is worked here needs no look. */
+  notified(news: News): void {
+    if (news === 'breaker') {
+      this.wake(news)
+      return
     }
+    this.#flag.heard()
+    const here = news.lane === undefined ? undefined : this.#active.get(news.lane)
+    if (here) here.linger.notified()
+    else this.#signal.raise()
   }
 
   /** Not to be started again before: its destination's rate limit said so. */

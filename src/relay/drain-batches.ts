@@ -5,6 +5,7 @@ import type { LaneOutcome } from './lane-outcome.ts'
 import { pickAnother } from './pick-another.ts'
 import { Round } from './round.ts'
 import { sendSplitting } from './send-splitting.ts'
+import { sendTogether } from './send-together.ts'
 import { askLeave, moreComes, nextRows, nothingReady, settleAndTell, type Turn } from './turn.ts'
 
 /** With nobody in the lane to probe with: others may come. */
@@ -30,7 +31,9 @@ export async function drainBatches(turn: Turn): Promise<LaneOutcome> {
     if (waiting.any && cut.batch[0]?.item.barrier) return { kind: 'handed_back', waitMs: waiting.waitMs }
     const probe = turn.breaker.state === 'closed' ? undefined : chooseProbe(turn, rows, cut)
     if (turn.breaker.state !== 'closed' && !probe) return { kind: 'handed_back', waitMs: NOBODY_MS }
-    const leave = await askLeave(turn)
+    const together = probe ? undefined : await sendTogether(turn, rows, cut)
+    if (together === 'sent') continue
+    const leave = together ?? (await askLeave(turn))
     if (typeof leave === 'object') return leave
     const outcome =
       leave === 'probe' && probe

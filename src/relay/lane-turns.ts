@@ -2,7 +2,8 @@ import type { Lane } from '../store/lane.ts'
 import { ROW_FORMAT } from '../store/read-lane.ts'
 import type { Settlement } from '../store/settle.ts'
 import type { Breakers } from './breakers.ts'
-import type { Destinations } from './destinations.ts'
+import { Coalescer } from './coalescer.ts'
+import type { Destination, Destinations } from './destinations.ts'
 import type { RelayEvents } from './events.ts'
 import type { LaneJob, LaneJobs } from './lane-jobs.ts'
 import type { LaneOutcome } from './lane-outcome.ts'
@@ -26,6 +27,8 @@ export interface LaneTurnsOptions
 export class LaneTurns {
   readonly #options: LaneTurnsOptions
   readonly #sending = new Sending()
+  /** By destination: its settings, once changed, make it another one. */
+  readonly #coalescers = new WeakMap<Destination, Coalescer>()
   readonly #toldOfFormats = new Set<string>()
 
   constructor(options: LaneTurnsOptions) {
@@ -66,6 +69,7 @@ export class LaneTurns {
         linger,
         inForce: () => destinations.get(lane.destination) === destination,
         breaker: breakers.get(lane.destination),
+        coalescer: this.#coalescerOf(destination),
         onUnknownFormat: (name, format) => this.#tellUnknownFormat(name, format),
         onSettled: (settlement, late) => {
           linger.settled(settlement.delivered.length + settlement.dead.length)
@@ -74,6 +78,14 @@ export class LaneTurns {
       },
       lane,
     )
+  }
+
+  #coalescerOf(destination: Destination): Coalescer {
+    const { batchSize, breakers, stopping } = this.#options
+    const known = this.#coalescers.get(destination)
+    const coalescer = known ?? new Coalescer(destination, breakers.get(destination.name), batchSize, stopping)
+    if (!known) this.#coalescers.set(destination, coalescer)
+    return coalescer
   }
 
   #tellSettled(lane: Lane, { delivered, dead, suppressed = [] }: Settlement, late: number): void {

@@ -7,8 +7,8 @@ const TURN_MS = 300_000
 
 /**
  * A lane that was drained is not handed back at once: its job stays active and its fence taken, so that what is
- * committed next costs neither a hand-out nor a taking. The dispatcher, whose looks find that work, is the one who
- * wakes it, and who ends the wait where the lane is to go.
+ * committed next costs neither a hand-out nor a taking. It is woken by that commit's notification, or by the dispatcher,
+ * whose looks find the work, and who ends the wait where the lane is to go.
  */
 export class Linger {
   readonly #onBegin: (readAt: number) => boolean
@@ -16,6 +16,7 @@ export class Linger {
   readonly #signal = new Signal()
   readonly #until = performance.now() + TURN_MS
   #waits = false
+  #notifiedAt = Number.NEGATIVE_INFINITY
   #over = false
 
   /**
@@ -39,6 +40,12 @@ export class Linger {
     this.#signal.raise()
   }
 
+  /** A commit has brought work to the lane: also where that is told while the lane is worked, it is not waited for. */
+  notified(): void {
+    this.#notifiedAt = performance.now()
+    this.wake()
+  }
+
   /** The lane is to be handed back, now or when it is drained. */
   end(): void {
     this.#over = true
@@ -52,6 +59,7 @@ export class Linger {
   /** Waits for work; false where none came, or the lane is to be handed back. */
   async forWork(readAt: number): Promise<boolean> {
     if (this.#over || performance.now() > this.#until) return false
+    if (this.#notifiedAt >= readAt) return true
     this.#waits = true
     if (!this.#onBegin(readAt)) return this.#endWait()
     const why = await this.#signal.wait(LINGER_MS)

@@ -138,7 +138,7 @@ export class Relay extends EventEmitter<RelayEvents> {
       connectionString: listenConnectionString,
       names: this.#db.names,
       notify: (channel, payload) => this.#db.query('SELECT pg_notify($1, $2)', [channel, payload]),
-      onNotification: (kind) => this.#dispatcher.notified(kind),
+      onNotification: (news) => this.#dispatcher.notified(news),
       onListening: () => this.#watch.listening(),
       onBroken: onError,
       onNotListening: (reason, error) => this.#watch.notListening(reason, error),

@@ -4,6 +4,7 @@ import type { Settlement } from '../store/settle.ts'
 import type { Permit } from './breaker.ts'
 import type { LaneOutcome } from './lane-outcome.ts'
 import type { LaneReader } from './lane-reader.ts'
+import { SLEEP_THROUGH_MS } from './limiter.ts'
 import { settleSurely } from './settle-surely.ts'
 import type { WaitingKeys } from './waiting-keys.ts'
 import type { LaneContext } from './work-lane.ts'
@@ -16,9 +17,6 @@ export interface Turn extends LaneContext {
   /** Whose first intent waits in this turn. */
   readonly waiting: WaitingKeys
 }
-
-/** A limit's wait up to this is slept through; for a longer one the lane is handed back. */
-const SLEEP_THROUGH_MS = 250
 
 /** Leave for one request: of the breaker and of the fleet's rate limit. Otherwise how the turn ends. */
 export async function askLeave(turn: Turn): Promise<Permit | LaneOutcome> {

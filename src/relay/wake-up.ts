@@ -9,8 +9,7 @@ export interface WakeUpOptions {
   readonly names: Names
   /** Notifies on another connection than the one that listens. */
   readonly notify: (channel: string, payload: string) => Promise<unknown>
-  /** `breaker` when a breaker changed, `work` for everything else. */
-  readonly onNotification: (kind: 'work' | 'breaker') => void
+  readonly onNotification: (news: News) => void
   /** From now on notifications are heard. */
   readonly onListening: () => void
   /** A connection that was heard on broke, or fell silent; another is made at once. */
@@ -18,6 +17,9 @@ export interface WakeUpOptions {
   /** They are not heard, again and again; it is tried again, and polling goes on meanwhile. */
   readonly onNotListening: (reason: NotListeningReason, error: Error) => void
 }
+
+/** A breaker has changed; or a commit has brought work to one lane (its `laneKey`), or to several. */
+export type News = 'breaker' | { readonly lane: string | undefined }
 
 /**
  * `unheard`: LISTEN succeeds and nothing comes, as through a pooler in transaction mode. `refused`: the server does
@@ -88,7 +90,7 @@ export class WakeUp {
     client.on('error', (error) => this.#broken(listener, error))
     client.on('notification', ({ channel, payload }) => {
       if (channel === this.#echo) return
-      this.#options.onNotification(payload === 'breaker' ? 'breaker' : 'work')
+      this.#options.onNotification(payload === 'breaker' ? payload : { lane: payload || undefined })
     })
     try {
       await client.connect()

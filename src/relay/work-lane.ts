@@ -3,6 +3,7 @@ import { isBulk, type Lane } from '../store/lane.ts'
 import { FencedError, type Settlement } from '../store/settle.ts'
 import { releaseLane, takeLane } from '../store/take-lane.ts'
 import type { DestinationBreaker } from './breaker.ts'
+import type { Coalescer } from './coalescer.ts'
 import type { Destination } from './destinations.ts'
 import { drainBatches } from './drain-batches.ts'
 import { drainOnce } from './drain-once.ts'
@@ -21,6 +22,7 @@ export interface LaneContext {
   readonly intentRetry: ResolvedRelayOptions['intentRetry']
   readonly destination: Destination
   readonly breaker: DestinationBreaker
+  readonly coalescer: Coalescer
   readonly horizon: Horizon
   readonly sending: Sending
   readonly stopping: AbortSignal

@@ -46,11 +46,11 @@ afterAll(async () => {
 
 test('26: many writers committing at once: commit rate within 20 % of the same inserts without a wake-up', async () => {
   const [found] = await db.rows<{ source: string }>(
-    "SELECT pg_get_functiondef('outbox.wake_idle_relay()'::regprocedure) AS source",
+    "SELECT pg_get_functiondef('outbox.wake_idle_relay(text, integer)'::regprocedure) AS source",
   )
   const ours = found?.source ?? ''
   const instead = (body: string) =>
-    `CREATE OR REPLACE FUNCTION outbox.wake_idle_relay() RETURNS void LANGUAGE sql AS $$ ${body} $$`
+    `CREATE OR REPLACE FUNCTION outbox.wake_idle_relay(destination text, lane integer) RETURNS void LANGUAGE sql AS $$ ${body} $$`
   h.fake.latencyMs = 50
   await h.relayProcess()
   await commitsPerSecond(ours) // plans, caches, pages

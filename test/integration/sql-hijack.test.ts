@@ -9,7 +9,7 @@ const HOSTILE_FUNCTIONS = [
   'api_of(text) RETURNS text',
   'ordering_key_of(text, jsonb) RETURNS text',
   'lane_of(text, text, text) RETURNS smallint',
-  'wake_idle_relay() RETURNS void',
+  'wake_idle_relay(text, integer) RETURNS void',
   'check_intent(text, jsonb, text, interval, text, timestamptz, timestamptz, text, text, text) RETURNS void',
   'check_destination(text) RETURNS void',
   'gen_random_uuid() RETURNS uuid',

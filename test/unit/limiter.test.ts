@@ -10,10 +10,32 @@ function limiterOver(answers: number[], requests = 250) {
   return { limiter, draws }
 }
 
-test('draws a fiftieth of a second’s requests at once, and uses them up before it draws again', async () => {
+test('draws a fiftieth of a second’s requests at once, and draws again with the last of them', async () => {
   const { limiter, draws } = limiterOver([])
-  for (let n = 0; n < 12; n++) expect(await limiter.take()).toBe(0)
+  for (let n = 0; n < 4; n++) expect(await limiter.take()).toBe(0)
+  expect(draws).toEqual([5])
+  for (let n = 4; n < 12; n++) expect(await limiter.take()).toBe(0)
   expect(draws).toEqual([5, 5, 5])
+})
+
+test('a draw ahead that fails, or has to wait, is nobody’s: whoever comes next asks anew', async () => {
+  const answers: (() => Promise<number>)[] = [
+    async () => 0,
+    () => Promise.reject(new Error('no database')),
+    async () => 0,
+    async () => 70,
+    async () => 0,
+  ]
+  const limiter = new Limiter(
+    { requests: 100, perMs: 1_000 },
+    () => answers.shift()?.() ?? Promise.resolve(90),
+  )
+  for (let n = 0; n < 4; n++) {
+    expect(await limiter.take()).toBe(0)
+    await new Promise(setImmediate)
+  }
+  expect(answers).toHaveLength(1)
+  expect(await limiter.take()).toBe(0)
 })
 
 test('a low limit is drawn one by one', async () => {
@@ -49,10 +71,10 @@ test('a draw that fails is told to its callers, and the next one tries again', a
 })
 
 test('leave that is given back is the next one to be had', async () => {
-  const { limiter, draws } = limiterOver([0, 250])
+  const { limiter, draws } = limiterOver([0, 250, 250])
   for (let n = 0; n < 5; n++) expect(await limiter.take()).toBe(0)
   limiter.giveBack()
   expect(await limiter.take()).toBe(0)
   expect(await limiter.take()).toBe(250)
-  expect(draws).toEqual([5, 5])
+  expect(draws).toEqual([5, 5, 5])
 })

@@ -1,0 +1,32 @@
+import type { QueuedIntent } from '../store/read-lane.ts'
+import type { Cut } from './batch.ts'
+import type { Permit } from './breaker.ts'
+import { judge } from './judge.ts'
+import type { LaneOutcome } from './lane-outcome.ts'
+import { Round } from './round.ts'
+import type { Turn } from './turn.ts'
+
+/**
+ * Sends all that a lane holds in one request with what others hold, where it is little. `sent`: it is settled.
+ * Otherwise leave to send it alone, how the turn ends, or undefined: leave is to be asked for.
+ */
+export async function sendTogether(
+  turn: Turn,
+  rows: readonly QueuedIntent[],
+  cut: Cut,
+): Promise<'sent' | Permit | LaneOutcome | undefined> {
+  const { batch, used } = cut
+  const items = batch.map(({ item }) => item)
+  // What has failed alone before is not to break the request of others.
+  if (turn.bulk || used < rows.length || batch.some(({ row }) => row.attempts > 0)) return undefined
+  if (!turn.coalescer.takes(items)) return undefined
+  const joined = await turn.coalescer.join(items)
+  if (joined.kind === 'alone') return 'send'
+  if (joined.kind === 'again') return undefined
+  if (joined.kind !== 'accepted') return joined
+  const round = new Round(turn, rows, cut)
+  const verdict = judge(joined.answer, batch)
+  if (verdict.kind === 'settle') await round.settle(verdict)
+  turn.reader.drop(round.settled)
+  return 'sent'
+}
