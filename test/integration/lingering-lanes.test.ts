@@ -46,15 +46,23 @@ test('intents one after the other cost one taking of their lane and no job each'
   await oneByOne(1, person)
   const before = proxy.statements
   await oneByOne(50, person, 1)
-  // Read, read ahead, settle, read, and a draw of the limit's for every other one; a look only now and then: the
-  // notification names the lane.
-  expect((proxy.statements - before) / 50).toBeLessThan(6)
+  // Read, read ahead, settle, read, and a draw of the limit's for every other one.
+  expect((proxy.statements - before) / 50).toBeLessThan(7)
   expect(await epochs()).toEqual([{ epoch: '1' }])
   expect(await held()).toEqual([{ relay_id: relay.relayId }])
   expect(await jobs()).toHaveLength(1)
   expect(h.fake.counts).toMatchObject({ applied: 51, duplicates: 0, outOfOrder: 0 })
   await relay.stop()
   await proxy.close()
+})
+
+test('a lane that lingers is woken by the notification itself: no look has to find the work', async () => {
+  await h.relay({ pollIntervalMs: 10_000 })
+  await oneByOne(2, 'u1')
+  await h.db.rows('ALTER VIEW outbox.lane_heads RENAME TO no_lane_heads') // every look fails from now on
+  await oneByOne(10, 'u1', 2)
+  expect(await epochs()).toEqual([{ epoch: '1' }])
+  await h.db.rows('ALTER VIEW outbox.no_lane_heads RENAME TO lane_heads')
 })
 
 test('messages too: their lane lingers', async () => {
