@@ -49,7 +49,7 @@ function answer(response: ServerResponse, status: number, body: string): void {
 }
 
 /** Says once that what is awaited no longer comes. */
-let lately = { seen: 0, at: 0 }
+let lately = { seen: 0, at: now() }
 setInterval(() => {
   if (awaited === Number.POSITIVE_INFINITY || journal.seen !== lately.seen) {
     lately = { seen: journal.seen, at: now() }

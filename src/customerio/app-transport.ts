@@ -44,7 +44,8 @@ export function createAppTransport(credentials: AppCredentials, timeoutMs: numbe
     limits: { count: 1, bytes: MAX_MESSAGE_BYTES, itemBytes: MAX_MESSAGE_BYTES },
     prepare(row) {
       const call = toAppCall(row)
-      return { bytes: jsonBytes(call.request.message), batchable: false, barrier: false, call }
+      const bytes = jsonBytes(call.request.message)
+      return { bytes, atMost: bytes, batchable: false, barrier: false, call }
     },
     send: (items) =>
       exchange.request(

@@ -36,7 +36,8 @@ export function createBroadcastTransport(
     prepare(row) {
       const call = toBroadcastCall(row)
       const body = recordBody(recorder, (client) => perform(client, call))
-      return { bytes: jsonBytes(body), batchable: false, barrier: false, call }
+      const bytes = jsonBytes(body)
+      return { bytes, atMost: bytes, batchable: false, barrier: false, call }
     },
     send: (items) =>
       exchange.request(

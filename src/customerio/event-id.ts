@@ -1,22 +1,40 @@
 const DIGITS = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 /** Two digits of base 32 for each ten bits. */
 const PAIRS = Array.from({ length: 1024 }, (_, bits) => DIGITS.charAt(bits >> 5) + DIGITS.charAt(bits & 31))
-const UUID = /^[0-9a-f]{32}$/i
+/** By character code, what a hexadecimal digit is worth; `NONE` for every other character. */
+const NONE = 255
+const WORTH = new Uint8Array(256).fill(NONE)
+for (let value = 0; value < 16; value++) {
+  const digit = value.toString(16)
+  for (const form of [digit, digit.toUpperCase()]) WORTH[form.charCodeAt(0)] = value
+}
+const FORM = 'xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx'
+/** Where the 32 digits stand in a UUID's text. */
+const PLACES = [...FORM].flatMap((mark, at) => (mark === 'x' ? [at] : []))
 
 /**
  * The id Customer.io deduplicates an event by: the intent's UUID, re-encoded without loss as a ULID of 26
  * characters. Order is kept: intents minted in order (UUIDv7) have event ids in order.
  *
- * Of its own, because it is made for every event: the `ulid` package's took a ninth of a draining relay's time.
+ * Of its own, because it is made for every event: the `ulid` package's took a ninth of a draining relay's time, and one
+ * with a regular expression and `parseInt` four times as long as this.
+ *
+ * @throws TypeError for what is no UUID in its usual form of 36 characters.
  */
 export function toUlid(uuid: string): string {
-  const hex = uuid.replaceAll('-', '')
-  if (!UUID.test(hex)) throw new TypeError(`Invalid UUID: ${uuid}`)
-  // 26 digits are 130 bits: the first two hold the first eight, each further four hold twenty.
-  let ulid = PAIRS[Number.parseInt(hex.slice(0, 2), 16)] as string
-  for (let i = 2; i < 32; i += 5) {
-    const bits = Number.parseInt(hex.slice(i, i + 5), 16)
-    ulid += (PAIRS[bits >> 10] as string) + PAIRS[bits & 1023]
+  let seen = uuid.length === FORM.length ? 0 : NONE
+  const digit = (n: number): number => {
+    const value = WORTH[uuid.charCodeAt(PLACES[n] as number)] ?? NONE
+    seen |= value
+    return value
   }
+  // 26 digits are 130 bits: the first two hold the first eight, each further four hold twenty.
+  let ulid = PAIRS[(digit(0) << 4) | digit(1)] as string
+  for (let n = 2; n < 32; n += 5) {
+    const bits =
+      (digit(n) << 16) | (digit(n + 1) << 12) | (digit(n + 2) << 8) | (digit(n + 3) << 4) | digit(n + 4)
+    ulid += (PAIRS[(bits >> 10) & 1023] as string) + PAIRS[bits & 1023]
+  }
+  if (seen > 15) throw new TypeError(`Invalid UUID: ${uuid}`)
   return ulid
 }

@@ -78,11 +78,13 @@ function toItem(intent: PipelinesIntent, row: StoredIntent): WireItem<PipelinesC
   const body = recordBody(recorder, (client) => perform(client, [call]))
   if (call.via === 'alias') {
     const payload = body as AliasPayload
-    return { bytes: jsonBytes(payload), batchable: false, barrier: true, call: { via: 'alias', payload } }
+    const bytes = jsonBytes(payload)
+    return { bytes, atMost: bytes, batchable: false, barrier: true, call: { via: 'alias', payload } }
   }
   const [item] = (body as { readonly batch: readonly [BatchItem] }).batch
   const batchable = !hasOwnContext(intent)
-  return { bytes: jsonBytes(item), batchable, barrier: false, call: { via: 'batch', item } }
+  const bytes = jsonBytes(item)
+  return { bytes, atMost: bytes, batchable, barrier: false, call: { via: 'batch', item } }
 }
 
 /**

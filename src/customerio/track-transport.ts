@@ -1,12 +1,13 @@
 import { type BatchOperation, TrackClient } from 'customerio-node'
 import { MAX_BATCH_BYTES, MAX_BATCH_COUNT, MAX_OPERATION_BYTES } from '../intent/limits.ts'
-import { jsonBytes } from '../intent/size.ts'
+import { jsonBytes, wireBytesAtMost } from '../intent/size.ts'
 import type { TrackCredentials } from './credentials.ts'
 import { formsOf } from './discreet.ts'
 import { createExchange, regionOf } from './exchange.ts'
 import type { TrackFormOptions, TrackV2Operation } from './operation.ts'
 import { recordBody } from './record-body.ts'
 import { type TrackCall, toTrackCall } from './track-call.ts'
+import type { StoredIntent } from './stored-intent.ts'
 import type { Transport, WireItem } from './transport.ts'
 
 /**
@@ -33,7 +34,7 @@ export function createTrackTransport(
       bytes: MAX_BATCH_BYTES - jsonBytes({ batch: [] }),
       itemBytes: MAX_OPERATION_BYTES,
     },
-    prepare: (row) => toItem(toTrackCall(row, options)),
+    prepare: (row) => toItem(toTrackCall(row, options), row),
     send: (items) =>
       exchange.request(
         (defaults) =>
@@ -49,13 +50,45 @@ export function createTrackTransport(
 
 const recorder = new TrackClient('', '')
 
-function toItem(call: TrackCall): WireItem<TrackCall> {
+function toItem(call: TrackCall, row: StoredIntent): WireItem<TrackCall> {
   if (call.via !== 'batch') {
-    const body = recordBody(recorder, (client) => perform(client, [call]))
-    return { bytes: jsonBytes(body), batchable: false, barrier: false, call }
+    const bytes = jsonBytes(recordBody(recorder, (client) => perform(client, [call])))
+    return { bytes, atMost: bytes, batchable: false, barrier: false, call }
   }
-  const barrier = isBarrier(call.operation)
-  return { bytes: jsonBytes(call.operation), batchable: !barrier, barrier, call }
+  return new BatchMember(call, row)
+}
+
+/**
+ * Its bytes are measured where they are asked for: they take its JSON, which is written again for the request, and most
+ * batches are full before they could be too large.
+ */
+class BatchMember implements WireItem<TrackCall> {
+  readonly call: Extract<TrackCall, { readonly via: 'batch' }>
+  readonly barrier: boolean
+  readonly #known: number | undefined
+  #bytes: number | undefined
+
+  constructor(
+    call: Extract<TrackCall, { readonly via: 'batch' }>,
+    { operation, payloadBytes }: StoredIntent,
+  ) {
+    this.call = call
+    this.barrier = isBarrier(call.operation)
+    this.#known = payloadBytes === undefined ? undefined : wireBytesAtMost(operation, payloadBytes)
+  }
+
+  get batchable(): boolean {
+    return !this.barrier
+  }
+
+  get bytes(): number {
+    this.#bytes ??= jsonBytes(this.call.operation)
+    return this.#bytes
+  }
+
+  get atMost(): number {
+    return this.#known ?? this.bytes
+  }
 }
 
 function perform(client: TrackClient, calls: readonly TrackCall[]): Promise<unknown> {

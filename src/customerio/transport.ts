@@ -3,8 +3,10 @@ import type { StoredIntent } from './stored-intent.ts'
 
 /** An intent in the form in which it is sent. */
 export interface WireItem<Call = unknown> {
-  /** UTF-8 bytes of the item in its request's body. */
+  /** UTF-8 bytes of the item in its request's body. May be measured only when it is asked for. */
   readonly bytes: number
+  /** No less than `bytes`, and known at once. */
+  readonly atMost: number
   /** May share a request with others. */
   readonly batchable: boolean
   /** Travels alone, after all before it and before all after it: merge, destroy, suppress, unsuppress. */

@@ -130,6 +130,14 @@ const EMPTY_BODY = 2
 export const WIRE_BYTES_SLACK = 160
 
 /**
+ * No fewer than the bytes that are sent for an intent whose fields other than `operation` take `payloadBytes` as JSON:
+ * the bound of who has not got the intent's text at hand, or no time for it.
+ */
+export function wireBytesAtMost(operation: Operation, payloadBytes: number): number {
+  return Math.max(EMPTY_BODY, payloadBytes + utf8Bytes(`"operation":"${operation}",`) + gains[operation])
+}
+
+/**
  * The bytes of UTF-8 that Customer.io will be sent for an intent, envelope, event id and timestamp included:
  * never too few, and at most {@link WIRE_BYTES_SLACK} too many.
  */

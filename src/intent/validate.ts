@@ -11,7 +11,7 @@ import { apiOf, isOperation, OPERATIONS } from './operations.ts'
 import { checkPerson, checkTextId } from './person.ts'
 import { checkPipelines } from './pipelines-message.ts'
 import { checkShape } from './shape.ts'
-import { wireBytes } from './size.ts'
+import { wireBytes, wireBytesAtMost } from './size.ts'
 import { checkBytes, checkNotBlank } from './text.ts'
 import { checkTimestamp } from './timestamp.ts'
 
@@ -20,9 +20,11 @@ import { checkTimestamp } from './timestamp.ts'
  * `jsonb` as it went, and sizes within `limits.ts`.
  *
  * @param index Its index, where it is one of an array: error paths then begin with `[index]`.
+ * @param payloadBytes Bytes of UTF-8 of its fields other than `operation` as JSON, or more: where they are few enough it
+ * is not measured.
  * @throws InvalidIntentError for the first thing that is wrong.
  */
-export function validateIntent(value: unknown, index?: number): Intent {
+export function validateIntent(value: unknown, index?: number, payloadBytes?: number): Intent {
   const fields = fieldsOf(value, index)
   const subject = { operation: operationOf(fields.operation, index), index }
   checkShape(subject, subject.operation, fields)
@@ -30,7 +32,7 @@ export function validateIntent(value: unknown, index?: number): Intent {
   checkFields(subject, intent)
   checkJson(subject, fields, MAX_WIRE_BYTES[apiOf(intent.operation)])
   checkContents(subject, intent)
-  checkWireBytes(subject, intent)
+  checkWireBytes(subject, intent, payloadBytes)
   return intent
 }
 
@@ -148,9 +150,10 @@ function checkPush(subject: Subject, { deliveryId, deviceId, timestamp }: TrackP
   if (deviceId !== undefined) checkNotBlank(subject, 'deviceId', deviceId)
 }
 
-function checkWireBytes(subject: Subject, intent: Intent): void {
-  const actual = wireBytes(intent)
+function checkWireBytes(subject: Subject, intent: Intent, payloadBytes = Number.POSITIVE_INFINITY): void {
   const limit = MAX_WIRE_BYTES[apiOf(intent.operation)]
+  if (wireBytesAtMost(intent.operation, payloadBytes) <= limit) return
+  const actual = wireBytes(intent)
   if (actual <= limit) return
   refuseSize(
     subject,

@@ -1,6 +1,7 @@
 import type { WireItem } from '../customerio/transport.ts'
 import type { QueuedIntent } from '../store/read-lane.ts'
 import type { DeadLetter } from '../store/settle.ts'
+import { Room } from './room.ts'
 
 /** An intent in its wire form. */
 export interface BatchEntry {
@@ -40,7 +41,7 @@ export function cutBatch(
   const batch: BatchEntry[] = []
   const dead: DeadLetter[] = []
   const suppressed: string[] = []
-  let bytes = 0
+  const room = new Room(limits.bytes)
   let used = 0
   for (const row of rows) {
     if (batch.length >= limits.count) break
@@ -49,15 +50,13 @@ export function cutBatch(
     else if ('dead' in prepared) dead.push(prepared.dead)
     else {
       const item = prepared.send
-      if (item.bytes > limits.itemBytes) {
+      if (item.atMost > limits.itemBytes && item.bytes > limits.itemBytes) {
         dead.push(tooLarge(row, item.bytes, limits.itemBytes))
       } else {
         // What has failed alone before is not to break a batch again.
         const alone = item.barrier || !item.batchable || row.attempts > 0
-        const size = item.bytes + (batch.length > 0 ? 1 : 0)
-        if (batch.length > 0 && (alone || bytes + size > limits.bytes)) break
+        if ((alone && batch.length > 0) || !room.take(item)) break
         batch.push({ row, item })
-        bytes += size
         if (alone) {
           used++
           break

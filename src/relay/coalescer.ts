@@ -135,7 +135,7 @@ function part({ refused, ...answer }: Accepted, from: number, to: number): Accep
   return { ...answer, refused: own.map((each) => ({ ...each, index: each.index - from })) }
 }
 
-/** With a comma between each two. */
+/** At most, with a comma between each two. */
 function bytesOf(items: readonly WireItem[]): number {
-  return items.reduce((sum, { bytes }) => sum + bytes + 1, -1)
+  return items.reduce((sum, { atMost }) => sum + atMost + 1, -1)
 }

@@ -23,6 +23,8 @@ export interface Destination {
   readonly transport: Transport
   /** Transactional sends and broadcasts have no idempotency key: they are marked before they are sent. */
   readonly once: boolean
+  /** Intents that were enqueued longer ago are dead letters of reason `expired`. */
+  readonly maxAgeSeconds: number | undefined
   readonly prepare: (row: QueuedIntent) => Prepared
   /** Leave for one request under the fleet's rate limit: 0, or the ms to wait. */
   readonly takeTurn: (bulk: boolean) => Promise<number>
@@ -110,6 +112,7 @@ export class Destinations {
   }
 
   #create(name: string, api: Api, options: ResolvedWorkspace, transport: Transport): Opened {
+    const { maxAgeSeconds } = options
     const allows = recipientGuard(options.allowRecipients)
     const requests = options.requestsPerSecond?.[api] ?? DEFAULT_LIMITS[api]
     const limiter = this.#limiter(name, requests)
@@ -127,7 +130,8 @@ export class Destinations {
         },
       },
       once,
-      prepare: (row) => prepareRow(transport, { maxAgeSeconds: options.maxAgeSeconds, allows }, row),
+      maxAgeSeconds,
+      prepare: (row) => prepareRow(transport, { maxAgeSeconds, allows }, row),
       takeTurn: async (bulk) => {
         if (retired) return RETIRED_WAIT_MS
         const bulkWaitMs = bulk ? await bulkLimiter.take() : 0

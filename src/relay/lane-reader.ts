@@ -11,6 +11,13 @@ const REPORT_EVERY = 100_000n
 /** The same where the lane is drained and stays with its worker. */
 const REPORT_AT_REST = 1_000n
 
+export interface LaneReaderOptions {
+  /** Intents of one read, at most. */
+  readonly size: number
+  /** The workspace's. */
+  readonly maxAgeSeconds: number | undefined
+}
+
 /**
  * Reads a lane in order, the next rows while the last ones are on their way.
  *
@@ -22,6 +29,7 @@ export class LaneReader {
   readonly #db: Database
   readonly #fence: Fence
   readonly #size: number
+  readonly #maxAgeSeconds: number | undefined
   readonly #horizon: Horizon
   /** Read and not yet settled, in order. */
   #rows: QueuedIntent[] = []
@@ -34,10 +42,16 @@ export class LaneReader {
   #readAt = Number.NEGATIVE_INFINITY
   #horizonError: Error | undefined
 
-  constructor(db: Database, taken: Fence & { readonly bound: LaneBound }, size: number, horizon: Horizon) {
+  constructor(
+    db: Database,
+    taken: Fence & { readonly bound: LaneBound },
+    { size, maxAgeSeconds }: LaneReaderOptions,
+    horizon: Horizon,
+  ) {
     this.#db = db
     this.#fence = taken
     this.#size = size
+    this.#maxAgeSeconds = maxAgeSeconds
     this.#horizon = horizon
     this.#bound = taken.bound
     this.#seen = taken.bound
@@ -109,6 +123,7 @@ export class LaneReader {
       exceptKeys: [...this.#leftKeys],
       limit: this.#size,
       bytes: READ_BYTES,
+      maxAgeSeconds: this.#maxAgeSeconds,
       fence: this.#fence,
     })
     if (late) this.#bound = { ...this.#bound, passedTo: this.#bound.settledTo, passedUnless: [] }

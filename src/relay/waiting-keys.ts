@@ -50,7 +50,7 @@ export class WaitingKeys {
       if (row.format > ROW_FORMAT) {
         if (!this.#keys.has(row.orderingKey)) this.#onUnknownFormat(row.format)
         this.add(row, LOOK_AGAIN_MS)
-      } else if (row.retryInMs > 0) this.add(row, row.retryInMs)
+      } else if (row.retryInMs !== null && row.retryInMs > 0) this.add(row, row.retryInMs)
     }
     return this.any ? rows.filter(({ orderingKey }) => !this.#keys.has(orderingKey)) : rows
   }

@@ -37,7 +37,13 @@ export interface LaneContext {
 /** Drains a lane: take it, then send what it holds, in order, until it stays empty or must wait. */
 export async function workLane(context: LaneContext, lane: Lane): Promise<LaneOutcome> {
   const fence = await takeLane(context.db, lane, context.relayId)
-  const reader = new LaneReader(context.db, fence, context.batchSize, context.horizon)
+  const { maxAgeSeconds } = context.destination
+  const reader = new LaneReader(
+    context.db,
+    fence,
+    { size: context.batchSize, maxAgeSeconds },
+    context.horizon,
+  )
   try {
     const waiting = new WaitingKeys((format) => context.onUnknownFormat(lane.destination, format))
     const turn = { ...context, fence, reader, bulk: isBulk(lane), waiting }

@@ -12,15 +12,14 @@ function row(seq: number, operation = 'track', payload: object = {}): QueuedInte
     operation,
     payload: JSON.stringify(payload),
     size: 100,
-    occurredAtSeconds: 1,
+    enqueuedAt: 1,
     orderingKey: 'u1',
     format: 1,
     attempts: 0,
-    retryInMs: 0,
-    ageSeconds: 0,
+    retryInMs: null,
     onAmbiguous: 'park',
     sendingAt: null,
-    expired: false,
+    expired: null,
   }
 }
 
@@ -30,7 +29,8 @@ function prepare({ seq, operation, payload }: QueuedIntent): Prepared {
   if (operation === 'expired') return { dead: { seq, reason: 'expired' } }
   const barrier = operation === 'barrier'
   const batchable = !barrier && operation !== 'alone'
-  return { send: { bytes: Buffer.byteLength(payload), batchable, barrier, call: JSON.parse(payload) } }
+  const bytes = Buffer.byteLength(payload)
+  return { send: { bytes, atMost: bytes + 40, batchable, barrier, call: JSON.parse(payload) } }
 }
 
 /** Text whose UTF-8 takes 1 to 4 bytes a character. */

@@ -64,6 +64,17 @@ describe('toUlid', () => {
     expect(toUlid('01890A5D-AC96-774B-BCCE-B302099A8057')).toBe(
       toUlid('01890a5d-ac96-774b-bcce-b302099a8057'),
     )
-    expect(() => toUlid('42')).toThrow('Invalid UUID')
+    const uuid = '01890a5d-ac96-774b-bcce-b302099a8057'
+    for (const wrong of [
+      '42',
+      '',
+      `${uuid}0`,
+      uuid.slice(1),
+      uuid.replace('5', 'g'),
+      uuid.replace('5', 'é'),
+    ]) {
+      expect(() => toUlid(wrong), wrong).toThrow('Invalid UUID')
+    }
+    expect(() => toUlid(uuid.replace('a', '語'))).toThrow('Invalid UUID')
   })
 })

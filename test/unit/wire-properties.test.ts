@@ -4,6 +4,7 @@ import type { Transport, WireItem } from '../../src/customerio/transport.ts'
 import type { Intent } from '../../src/intent/intent.ts'
 import { apiOf } from '../../src/intent/operations.ts'
 import { toPayload } from '../../src/intent/payload.ts'
+import { jsonBytes } from '../../src/intent/size.ts'
 import { accepted, candidate } from '../support/intent-arbitraries.ts'
 import { createTransport } from '../support/transports.ts'
 
@@ -32,7 +33,8 @@ const transports: Record<ReturnType<typeof apiOf>, Transport> = {
 function prepare(intent: Intent, id: string): WireItem {
   const payload = JSON.parse(JSON.stringify(toPayload(intent)))
   const { operation } = intent
-  return transports[apiOf(operation)].prepare({ id, operation, payload, occurredAtSeconds: 1_700_000_000 })
+  const row = { id, operation, payload, occurredAtSeconds: 1_700_000_000 }
+  return transports[apiOf(operation)].prepare({ ...row, payloadBytes: jsonBytes(payload) })
 }
 
 describe('whatever is accepted', () => {
@@ -51,6 +53,7 @@ describe('whatever is accepted', () => {
         const body = bodies[0] ?? ''
         const envelope = body.startsWith('{"batch":[') ? Buffer.byteLength('{"batch":[]}') : 0
         expect(item.bytes).toBe(Buffer.byteLength(body) - envelope)
+        expect(item.atMost).toBeGreaterThanOrEqual(item.bytes)
         expect(item.bytes).toBeLessThanOrEqual(transport.limits.itemBytes)
         expect(item.batchable && item.barrier).toBe(false)
       }),
