@@ -13,7 +13,7 @@ export type Joined =
   | { readonly kind: 'accepted'; readonly answer: Accepted }
   /** Nobody else was there: leave to send it alone. */
   | { readonly kind: 'alone' }
-  /** The request that it went with came to something else: it is to be tried alone, and needs leave for that. */
+  /** It was not sent, or the request that it went with came to something else: it needs leave to be sent alone. */
   | { readonly kind: 'again' }
   | LaneOutcome
 
@@ -99,8 +99,10 @@ export class Coalescer {
   }
 
   #depart(passengers: readonly Passenger[]): void {
-    const [only, ...others] = passengers
-    if (others.length === 0) only?.resolve({ kind: 'alone' })
+    // The breaker may have opened, or a 429 held the destination, while they waited.
+    if (this.#breaker.eligibility() !== 'all')
+      for (const { resolve } of passengers) resolve({ kind: 'again' })
+    else if (passengers.length === 1) passengers[0]?.resolve({ kind: 'alone' })
     else {
       this.#send(passengers).catch((error) => {
         for (const { reject } of passengers) reject(error)
@@ -110,12 +112,11 @@ export class Coalescer {
 
   async #send(passengers: readonly Passenger[]): Promise<void> {
     const items = passengers.flatMap((each) => each.items)
-    const answer =
-      this.#breaker.eligibility() === 'all'
-        ? await this.#breaker.run('send', () => this.#destination.transport.send(items), {
-            retries: 'never',
-          })
-        : undefined
+    const answer = await this.#breaker.run('send', () => this.#destination.transport.send(items), {
+      retries: 'never',
+      // An answer of the service itself may be about one of them: each lane's own request counts then.
+      counts: ({ status = 0 }) => status < 500,
+    })
     let from = 0
     for (const { items, resolve } of passengers) {
       const to = from + items.length

@@ -41,6 +41,11 @@ export class Comparison {
     }
   }
 
+  /** Whether it has failed, as far as this relay knows. */
+  remembers(id: string): boolean {
+    return this.#passedBefore.has(id)
+  }
+
   /** Whether something has passed since then, as far as this relay knows. */
   hasPassedSince(id: string): boolean {
     const before = this.#passedBefore.get(id)

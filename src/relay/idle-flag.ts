@@ -1,5 +1,7 @@
 /** So many notifications within so many ms are a flood: the apps are not to pay for more. */
 const FLOOD = { notifications: 50, withinMs: 200 }
+/** Notifications of one session within this are of one transaction: it could hardly have made another. */
+const SAME_COMMIT_MS = 1
 /** Settling more intents than this within so many ms says that a flood goes on which nobody notifies of. */
 const MUCH = { intents: 40, withinMs: 200 }
 /** Down for at least this long, doubled where a flood comes as soon as it is up again. */
@@ -11,6 +13,8 @@ export interface IdleFlagOptions {
   readonly set: (idle: boolean) => Promise<void>
   /** Whether a notification would be heard: only then are the apps asked for one. */
   readonly hears: () => boolean
+  /** From now on commits do not notify, though they may have been told of: they are to be looked for. */
+  readonly onLowered: () => void
   readonly onError: (error: Error) => void
   /** Milliseconds. Default: `performance.now`. */
   readonly clock?: () => number
@@ -30,6 +34,7 @@ export class IdleFlag {
   #downMs = DOWN_MS.first
   #downUntil = Number.NEGATIVE_INFINITY
   #heardAt: number[] = []
+  #last = { from: 0, at: Number.NEGATIVE_INFINITY }
   #settled = { since: 0, intents: 0 }
   #saying: Promise<void> = Promise.resolve()
 
@@ -48,9 +53,11 @@ export class IdleFlag {
     return this.#said !== true && this.#options.hears()
   }
 
-  /** A commit has notified. */
-  heard(): void {
+  /** A transaction of the session `from` has notified: of several lanes, perhaps, and then several times at once. */
+  heard(from: number): void {
     const now = this.#clock()
+    if (from === this.#last.from && now - this.#last.at < SAME_COMMIT_MS) return
+    this.#last = { from, at: now }
     this.#heardAt.push(now)
     if (this.#heardAt.length < FLOOD.notifications) return
     const [first = now] = this.#heardAt
@@ -60,7 +67,7 @@ export class IdleFlag {
     const soon = now - this.#raisedAt < 2 * DOWN_MS.first
     this.#downMs = soon ? Math.min(2 * this.#downMs, DOWN_MS.max) : DOWN_MS.first
     this.#downUntil = now + this.#downMs
-    void this.#say(false).catch(this.#options.onError)
+    this.#say(false).then(this.#options.onLowered, this.#options.onError)
   }
 
   settled(intents: number): void {

@@ -40,6 +40,8 @@ export class LaneReader {
   #seen: LaneBound
   #reportedTo: bigint
   #readAt = Number.NEGATIVE_INFINITY
+  /** The last read has left nothing behind. What has come since is told by a notification, or found by a look. */
+  #readAll = false
   #horizonError: Error | undefined
 
   constructor(
@@ -73,14 +75,20 @@ export class LaneReader {
     if (this.#bound.passedTo - this.#reportedTo >= REPORT_AT_REST) await this.#report()
   }
 
-  /** The next rows in order; none when the lane is empty. */
+  /** The next rows in order; none when the lane was found empty, or all that was found in it is settled. */
   async peek(): Promise<readonly QueuedIntent[]> {
-    if (this.#rows.length === 0) await this.#read()
+    if (this.#rows.length === 0 && !this.#readAll) await this.#read()
     return this.#rows
   }
 
-  /** Reads on while the first `sending` rows are on their way. */
+  /** There is more in the lane than was found at the last read. */
+  again(): void {
+    this.#readAll = false
+  }
+
+  /** Reads on while the first `sending` rows are on their way; not where nothing was left behind them. */
   async readAhead(sending: number): Promise<void> {
+    if (this.#readAll) return
     const waiting = this.#rows.slice(sending)
     const bytes = waiting.reduce((sum, { size }) => sum + size, 0)
     if (waiting.length < this.#size && bytes < READ_BYTES) await this.#read(sending)
@@ -127,6 +135,7 @@ export class LaneReader {
       fence: this.#fence,
     })
     if (late) this.#bound = { ...this.#bound, passedTo: this.#bound.settledTo, passedUnless: [] }
+    this.#readAll = complete
     const last = rows.at(-1)
     const readTo = complete || !last ? undefined : BigInt(last.seq)
     this.#seen = {

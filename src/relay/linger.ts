@@ -59,9 +59,12 @@ export class Linger {
   /** Waits for work; false where none came, or the lane is to be handed back. */
   async forWork(readAt: number): Promise<boolean> {
     if (this.#over || performance.now() > this.#until) return false
-    if (this.#notifiedAt >= readAt) return true
     this.#waits = true
     if (!this.#onBegin(readAt)) return this.#endWait()
+    if (this.#notifiedAt >= readAt) {
+      this.#waits = false
+      return true
+    }
     const why = await this.#signal.wait(LINGER_MS)
     return this.#endWait() || (why === 'raised' && !this.#over)
   }

@@ -23,7 +23,7 @@ export const workspaceSchema = z
     identifyTimestamp: z.boolean().optional(),
     anonymousOnV2: z.boolean().optional(),
     allowRecipients: z.array(text).optional(),
-    maxAgeSeconds: z.number().positive().optional(),
+    maxAgeSeconds: z.number().positive().max(315_360_000).optional(),
     requestsPerSecond: z
       .strictObject({
         track: requestsPerSecond,
@@ -107,7 +107,7 @@ export interface WorkspaceOptions {
    * `suppressed_by_config` and never sent. Default: everybody.
    */
   readonly allowRecipients?: readonly string[] | undefined
-  /** Seconds after which an intent is a dead letter of reason `expired` and not sent. Default: never. */
+  /** Seconds after which an intent is a dead letter of reason `expired` and not sent, at most ten years. Default: never. */
   readonly maxAgeSeconds?: number | undefined
   /**
    * Requests per second and API, for the whole fleet. Default: track 100, app 100, broadcast 0.1, pipelines 1,000:

@@ -17,9 +17,8 @@ export async function sendTogether(
 ): Promise<'sent' | Permit | LaneOutcome | undefined> {
   const { batch, used } = cut
   const items = batch.map(({ item }) => item)
-  // What has failed alone before is not to break the request of others.
-  if (turn.bulk || used < rows.length || batch.some(({ row }) => row.attempts > 0)) return undefined
-  if (!turn.coalescer.takes(items)) return undefined
+  if (turn.bulk || used < rows.length || hasFailed(turn, cut)) return undefined
+  if (turn.breaker.eligibility() !== 'all' || !turn.coalescer.takes(items)) return undefined
   const joined = await turn.coalescer.join(items)
   if (joined.kind === 'alone') return 'send'
   if (joined.kind === 'again') return undefined
@@ -29,4 +28,9 @@ export async function sendTogether(
   if (verdict.kind === 'settle') await round.settle(verdict)
   turn.reader.drop(round.settled)
   return 'sent'
+}
+
+/** What has failed alone, or the request that began with it, is not to break or to hold up the request of others. */
+function hasFailed({ breaker }: Turn, { batch }: Cut): boolean {
+  return batch.some(({ row }, n) => row.attempts > 0 || (n === 0 && breaker.comparison.remembers(row.id)))
 }

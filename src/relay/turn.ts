@@ -68,12 +68,14 @@ export function nothingReady({ waiting }: Turn): LaneOutcome {
   return waiting.any ? { kind: 'handed_back', waitMs: waiting.waitMs } : { kind: 'drained' }
 }
 
-/** The lane is empty: lingers in it. True when there is more, false at the end of the turn. */
+/** What was found in the lane is settled: lingers in it. True when there is more, false at the end of the turn. */
 export async function moreComes(turn: Turn): Promise<boolean> {
   const { breaker, linger, reader, stopping, waiting } = turn
   if (waiting.any || stopping.aborted || breaker.eligibility() !== 'all' || !turn.inForce()) return false
   await reader.rest()
-  return (await linger.forWork(reader.readAt)) && !stopping.aborted && turn.inForce()
+  if (!(await linger.forWork(reader.readAt)) || stopping.aborted || !turn.inForce()) return false
+  reader.again()
+  return true
 }
 
 /** A request has failed: with a closed breaker the lane waits by itself, else until the destination may be tried. */

@@ -18,8 +18,8 @@ export interface WakeUpOptions {
   readonly onNotListening: (reason: NotListeningReason, error: Error) => void
 }
 
-/** A breaker has changed; or a commit has brought work to one lane (its `laneKey`), or to several. */
-export type News = 'breaker' | { readonly lane: string | undefined }
+/** A breaker has changed; or a commit of the session `from` has brought work to one lane (its `laneKey`), or to several. */
+export type News = 'breaker' | { readonly lane: string | undefined; readonly from: number }
 
 /**
  * `unheard`: LISTEN succeeds and nothing comes, as through a pooler in transaction mode. `refused`: the server does
@@ -88,9 +88,11 @@ export class WakeUp {
     const listener = { client, connections }
     this.#listener = listener
     client.on('error', (error) => this.#broken(listener, error))
-    client.on('notification', ({ channel, payload }) => {
+    client.on('notification', ({ channel, payload, processId }) => {
       if (channel === this.#echo) return
-      this.#options.onNotification(payload === 'breaker' ? payload : { lane: payload || undefined })
+      this.#options.onNotification(
+        payload === 'breaker' ? payload : { lane: payload || undefined, from: processId },
+      )
     })
     try {
       await client.connect()

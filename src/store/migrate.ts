@@ -89,11 +89,18 @@ export async function migrationScript(options: MigrateOptions): Promise<string> 
 }
 
 async function requireSupportedServer(client: pg.Client): Promise<void> {
-  const { rows } = await client.query("SELECT current_setting('server_version_num')::int AS version")
-  if (rows[0].version < 140_000) {
+  const { rows } = await client.query(
+    "SELECT current_setting('server_version_num')::int AS version, current_setting('server_encoding') AS encoding",
+  )
+  const [{ version, encoding }] = rows
+  if (version < 140_000) {
     throw new SchemaVersionError(
-      `PostgreSQL 14 or newer is needed, this server is ${Math.floor(rows[0].version / 10_000)}`,
+      `PostgreSQL 14 or newer is needed, this server is ${Math.floor(version / 10_000)}`,
     )
+  }
+  // Customer.io's limits are bytes of UTF-8, and the database counts in its own.
+  if (encoding !== 'UTF8') {
+    throw new SchemaVersionError(`a database of encoding UTF8 is needed, this one is ${encoding}`)
   }
 }
 

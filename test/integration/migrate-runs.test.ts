@@ -40,6 +40,24 @@ test('an empty database gets everything: tables, functions, views, partitions an
   expect(await db.rows('SELECT FROM outbox_pgboss.version')).toHaveLength(1)
 })
 
+test('a database that does not count in UTF-8 is refused, and left as it is', async () => {
+  const latin = new URL(db.url)
+  latin.pathname += '_latin1'
+  const name = latin.pathname.slice(1)
+  await db.rows(`CREATE DATABASE ${name} TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'`)
+  try {
+    const refused = migrate({ connectionString: latin.toString() })
+    await expect(refused).rejects.toThrow('a database of encoding UTF8 is needed, this one is LATIN1')
+    const client = new pg.Client({ connectionString: latin.toString() })
+    await client.connect()
+    const { rows } = await client.query("SELECT FROM pg_namespace WHERE nspname LIKE 'outbox%'")
+    await client.end()
+    expect(rows).toEqual([])
+  } finally {
+    await db.rows(`DROP DATABASE ${name} WITH (FORCE)`)
+  }
+})
+
 test('a second run finds nothing to do', async () => {
   await run()
   const before = await dump()

@@ -3,10 +3,12 @@ import { IdleFlag } from '../../src/relay/idle-flag.ts'
 
 function flagOf() {
   const said: boolean[] = []
+  const lowered: number[] = []
   const clock = { now: 0, hears: true }
   const flag = new IdleFlag({
     set: async (idle) => void said.push(idle),
     hears: () => clock.hears,
+    onLowered: () => void lowered.push(clock.now),
     onError: (error) => {
       throw error
     },
@@ -15,11 +17,11 @@ function flagOf() {
   const hear = async (times: number, everyMs: number) => {
     for (let n = 0; n < times; n++) {
       clock.now += everyMs
-      flag.heard()
+      flag.heard(n)
       await flag.update(true)
     }
   }
-  return { said, clock, flag, hear }
+  return { said, lowered, clock, flag, hear }
 }
 
 test('goes up with the first look, and asks for one more: what was committed before told nobody', async () => {
@@ -37,12 +39,14 @@ test('stays up, and is not said again and again, at 100 commits a second', async
   expect(flag.isUp).toBe(true)
 })
 
-test('goes down at a flood, stays down while much is settled, and comes up after it', async () => {
-  const { flag, said, hear, clock } = flagOf()
+test('goes down at a flood, and tells it, stays down while much is settled, and comes up after it', async () => {
+  const { flag, said, lowered, hear, clock } = flagOf()
   await flag.update(false)
   await hear(50, 1)
   await flag.update(true)
   expect(said).toEqual([true, false])
+  await new Promise(setImmediate) // it is told once the flag is written
+  expect(lowered).toHaveLength(1)
   for (let n = 0; n < 200; n++) {
     clock.now += 10
     flag.settled(50)
@@ -54,6 +58,17 @@ test('goes down at a flood, stays down while much is settled, and comes up after
   clock.now += 1
   expect(await flag.update(false)).toBe(true)
   expect(said).toEqual([true, false, true])
+})
+
+test('a transaction that notifies of many lanes is one commit', async () => {
+  const { flag, said, clock } = flagOf()
+  await flag.update(false)
+  for (let commit = 0; commit < 20; commit++) {
+    clock.now += 9
+    for (let lane = 0; lane < 16; lane++) flag.heard(commit % 2)
+  }
+  await flag.update(true)
+  expect(said).toEqual([true])
 })
 
 test('a flood of which nothing is settled is asked after less and less often', async () => {

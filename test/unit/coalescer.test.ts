@@ -1,0 +1,168 @@
+import { expect, test } from 'vitest'
+import type { Answer } from '../../src/customerio/answer.ts'
+import type { WireItem } from '../../src/customerio/transport.ts'
+import { DestinationBreaker } from '../../src/relay/breaker.ts'
+import { Coalescer } from '../../src/relay/coalescer.ts'
+import type { Destination } from '../../src/relay/destinations.ts'
+import { SupersededError } from '../../src/relay/superseded-error.ts'
+
+/*
+ * With the breaker and the retry policy as they are; the row in Postgres, the rate limit and the HTTP exchange are given
+ * by each test. What a whole relay makes of it is in test/integration/coalescing.test.ts.
+ */
+
+const LIMITS = { count: 1_000, bytes: 1_000, itemBytes: 500 }
+const ACCEPTED: Answer = { kind: 'accepted', refused: [] }
+
+function item(call: string, atMost = 100, more: Partial<WireItem> = {}): WireItem {
+  return { call, bytes: atMost - 1, atMost, batchable: true, barrier: false, ...more }
+}
+
+/** `turns`: what the limit answers, one after the other, and then leave. */
+function coalescerWith({
+  turns = [],
+  send = async () => ACCEPTED,
+  failures = 5,
+}: {
+  turns?: (number | Error)[]
+  send?: (items: readonly WireItem[]) => Promise<Answer>
+  failures?: number
+}) {
+  const requests: unknown[][] = []
+  const stop = new AbortController()
+  const destination = {
+    name: 'default/track',
+    transport: {
+      limits: LIMITS,
+      send: async (items: readonly WireItem[]) => {
+        requests.push(items.map(({ call }) => call))
+        return send(items)
+      },
+    },
+    takeTurn: async () => {
+      const turn = turns.shift() ?? 0
+      if (turn instanceof Error) throw turn
+      return turn
+    },
+  } as unknown as Destination
+  const breaker = new DestinationBreaker(
+    'relay',
+    {
+      breaker: { failures, successes: 3, halfOpenAfterMs: 1_000, maxHalfOpenAfterMs: 1_000 },
+      retry: { attempts: 2, initialDelayMs: 1 },
+    },
+    {
+      open: async () => true,
+      acquireProbe: async () => true,
+      close: async () => true,
+      hold: async () => {},
+      recordFailures: async () => {},
+      onError: (error) => {
+        throw error
+      },
+    },
+  )
+  const coalescer = new Coalescer(destination, breaker, 1_000, stop.signal)
+  const join = (...names: string[]) => Promise.all(names.map((name) => coalescer.join([item(name)])))
+  return { coalescer, breaker, requests, stop, join }
+}
+
+const kinds = (joined: readonly { readonly kind: string }[]) => joined.map(({ kind }) => kind)
+
+test('who finds leave at once goes alone; those who wait for it go together', async () => {
+  const { coalescer, requests, join } = coalescerWith({ turns: [0, 20] })
+  expect(await coalescer.join([item('a')])).toEqual({ kind: 'alone' })
+  expect(kinds(await join('b', 'c', 'd'))).toEqual(['accepted', 'accepted', 'accepted'])
+  expect(requests).toEqual([['b', 'c', 'd']])
+})
+
+test('as many as fit, in the order in which they came', async () => {
+  const { requests, join } = coalescerWith({ turns: [5] })
+  const names = Array.from({ length: 12 }, (_, n) => `n${n}`)
+  const joined = kinds(await join(...names))
+  // Nine of 100 bytes and their commas, in 1,000; the rest with the next leave.
+  expect(requests).toEqual([names.slice(0, 9), names.slice(9)])
+  expect(new Set(joined)).toEqual(new Set(['accepted']))
+})
+
+test('takes what leaves room for as much again, and nothing that travels alone', () => {
+  const { coalescer } = coalescerWith({})
+  expect(coalescer.takes([item('a', 499)])).toBe(true)
+  expect(coalescer.takes([item('a', 501)])).toBe(false)
+  expect(coalescer.takes([item('a', 249), item('b', 249)])).toBe(true)
+  expect(coalescer.takes([item('a', 250), item('b', 250)])).toBe(false)
+  expect(coalescer.takes(Array.from({ length: 501 }, () => item('a', 0)))).toBe(false)
+  expect(coalescer.takes([item('a'), item('b', 100, { barrier: true, batchable: false })])).toBe(false)
+  expect(coalescer.takes([item('a', 100, { batchable: false })])).toBe(false)
+})
+
+test('what was refused is told to whom it belongs, by its place among their own', async () => {
+  const refused = [1, 2].map((index) => ({ index, reason: `of ${index}` }))
+  const { coalescer } = coalescerWith({ turns: [5], send: async () => ({ kind: 'accepted', refused }) })
+  const joined = await Promise.all([
+    coalescer.join([item('a'), item('b')]),
+    coalescer.join([item('c'), item('d')]),
+  ])
+  expect(joined).toEqual([
+    { kind: 'accepted', answer: { kind: 'accepted', refused: [{ index: 1, reason: 'of 1' }] } },
+    { kind: 'accepted', answer: { kind: 'accepted', refused: [{ index: 0, reason: 'of 2' }] } },
+  ])
+})
+
+test.each<Answer>([
+  { kind: 'rejected', status: 400, message: 'one of you' },
+  { kind: 'too_large', status: 413, message: 'all of you' },
+  { kind: 'unavailable', status: 500, outcome: 'unknown', message: 'one of you, perhaps' },
+  { kind: 'unavailable', status: undefined, outcome: 'unknown', message: 'timeout' },
+])('$kind ($status): one request, and each is to try alone', async (answer) => {
+  const { requests, join } = coalescerWith({ turns: [5], send: async () => answer })
+  expect(kinds(await join('a', 'b'))).toEqual(['again', 'again'])
+  expect(requests).toHaveLength(1)
+})
+
+test('a 500 to many does not count against the destination, a timeout does', async () => {
+  const unavailable = (status: number | undefined): Answer => {
+    return { kind: 'unavailable', status, outcome: 'unknown', message: '' }
+  }
+  const answered = coalescerWith({ turns: [5], send: async () => unavailable(500), failures: 1 })
+  await answered.join('a', 'b')
+  expect(answered.breaker.state).toBe('closed')
+  const silent = coalescerWith({ turns: [5], send: async () => unavailable(undefined), failures: 1 })
+  await silent.join('a', 'b')
+  expect(silent.breaker.state).toBe('open')
+})
+
+test.each(['one', 'several'])('nothing goes while a 429 holds the destination, %s waiting', async (many) => {
+  const { breaker, requests, join } = coalescerWith({ turns: [5] })
+  await breaker.run('send', async () => ({ kind: 'rate_limited', retryAfterMs: 60_000, message: '' }))
+  expect(breaker.state).toBe('closed')
+  const names = many === 'one' ? ['a'] : ['a', 'b']
+  expect(kinds(await join(...names))).toEqual(names.map(() => 'again'))
+  expect(requests).toEqual([])
+})
+
+test('settings that changed meanwhile: each is to ask again', async () => {
+  const { join } = coalescerWith({
+    turns: [5],
+    send: () => Promise.reject(new SupersededError('default/track')),
+  })
+  expect(kinds(await join('a', 'b'))).toEqual(['again', 'again'])
+})
+
+test('a wait that is long, or a stop, hands all back', async () => {
+  const long = coalescerWith({ turns: [300] })
+  expect(await long.join('a', 'b')).toEqual([
+    { kind: 'handed_back', waitMs: 300 },
+    { kind: 'handed_back', waitMs: 300 },
+  ])
+  const stopped = coalescerWith({ turns: [100, 100] })
+  stopped.stop.abort()
+  expect(kinds(await stopped.join('a', 'b'))).toEqual(['handed_back', 'handed_back'])
+  expect(stopped.requests).toEqual([])
+})
+
+test('where leave cannot be asked for, each is told why, and the next ones ask again', async () => {
+  const { coalescer, join } = coalescerWith({ turns: [new Error('no database')] })
+  await expect(join('a', 'b')).rejects.toThrow('no database')
+  expect(await coalescer.join([item('c')])).toEqual({ kind: 'alone' })
+})
