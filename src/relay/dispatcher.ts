@@ -19,7 +19,7 @@ import type { News } from './wake-up.ts'
  * which 8 writers committed.
  */
 const FLOOD_LOOK_MS = 200
-/** Without wake-ups, while lanes are worked and shortly after. */
+/** Without wake-ups, while lanes are worked and shortly after; and right after wake-ups were asked for. */
 const BUSY_LOOK_MS = 20
 /** The same while none but bulk lanes are worked: a live event that comes then is not to notice. */
 const BULK_LOOK_MS = 10
@@ -198,6 +198,7 @@ export class Dispatcher {
     const atWork = this.#atWork
     const works = atWork.length > 0
     if (works) this.#workedAt = performance.now()
+    if (this.#flag.isNew) return BUSY_LOOK_MS
     if (this.#flag.isUp) return works ? LOOK_AT_ALL_MS : undefined
     if (works && atWork.every(({ job }) => isBulk(job.lane))) return BULK_LOOK_MS
     if (this.#flag.isDue) return FLOOD_LOOK_MS

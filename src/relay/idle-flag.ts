@@ -6,6 +6,8 @@ const SAME_COMMIT_MS = 1
 const MUCH = { intents: 40, withinMs: 200 }
 /** Down for at least this long, doubled where a flood comes as soon as it is up again. */
 const DOWN_MS = { first: 300, max: 2_000 }
+/** Transactions that enqueued while it was down have mostly ended after this; the polls find what the others commit. */
+const NEW_MS = 200
 /** The idle flag is said again this often: another relay may have changed it and died. */
 const AGAIN_MS = 5_000
 
@@ -46,6 +48,11 @@ export class IdleFlag {
   /** Whether commits notify, as far as this relay knows. */
   get isUp(): boolean {
     return this.#said === true && this.#options.hears()
+  }
+
+  /** Whether it is up, and was not a moment ago: who looked at it before, and commits now, notifies nobody. */
+  get isNew(): boolean {
+    return this.isUp && this.#clock() - this.#raisedAt < NEW_MS
   }
 
   /** Whether it is down only for as long as commits are many. */

@@ -148,10 +148,10 @@ test.each([
       requestTimeoutMs: 20_000,
     })
     const ids = await h.enqueue(...people(300))
-    await eventually('a request of every lane that has work', async () => {
-      const lanes = await h.db.rows('SELECT DISTINCT lane FROM outbox.intents')
-      return held.length === lanes.length
-    })
+    await eventually(
+      'requests of every lane',
+      () => held.flatMap(({ passage }) => JSON.parse(passage.body.toString()).batch).length === ids.length,
+    )
     await relay.updateWorkspaces({ default: workspace('the-new-key') })
     answer(status, body)
     await h.drained()

@@ -31,6 +31,19 @@ test('goes up with the first look, and asks for one more: what was committed bef
   expect(said).toEqual([true])
 })
 
+test('is new for a moment: who looked at it before may commit a little later', async () => {
+  const { flag, clock } = flagOf()
+  expect(flag.isNew).toBe(false)
+  await flag.update(false)
+  clock.now += 199
+  expect(flag.isNew).toBe(true)
+  clock.now += 1
+  expect(flag.isNew).toBe(false)
+  clock.now += 10_000
+  await flag.update(false) // said again
+  expect(flag.isNew).toBe(false)
+})
+
 test('stays up, and is not said again and again, at 100 commits a second', async () => {
   const { flag, said, hear } = flagOf()
   await flag.update(false)

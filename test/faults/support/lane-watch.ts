@@ -26,23 +26,22 @@ export interface Overlap {
 
 export interface LaneWatch {
   readonly overlaps: readonly Overlap[]
-  /** A request that carried more than one lane: no lane worker cuts such a batch. */
-  readonly mixed: readonly number[]
+  /** Those of which a request has arrived. One request may carry several. */
+  readonly lanes: ReadonlySet<number>
 }
 
 /** Looks at every request that arrives: is another one of its lane still unanswered? Answers must take time for that. */
 export function watchLanes(fake: FakeCustomerIo, laneOf: LaneOf): LaneWatch {
   const overlaps: Overlap[] = []
-  const mixed: number[] = []
+  const lanes = new Set<number>()
   const lastOfLane = new Map<number, number>()
   fake.misbehave({
     kind: 'latency',
     ms: 0,
     match: ({ operations }) => {
       const ordinal = fake.requests.total + 1
-      const lanes = new Set(operations.map(({ identifiers }) => laneOf(String(identifiers?.id))))
-      if (lanes.size > 1) mixed.push(ordinal)
-      for (const lane of lanes) {
+      for (const lane of new Set(operations.map(({ identifiers }) => laneOf(String(identifiers?.id))))) {
+        lanes.add(lane)
         const before = lastOfLane.get(lane)
         lastOfLane.set(lane, ordinal)
         if (before !== undefined && isUnderWay(fake, before))
@@ -51,7 +50,7 @@ export function watchLanes(fake: FakeCustomerIo, laneOf: LaneOf): LaneWatch {
       return false
     },
   })
-  return { overlaps, mixed }
+  return { overlaps, lanes }
 }
 
 function isUnderWay(fake: FakeCustomerIo, ordinal: number): boolean {
