@@ -13,8 +13,8 @@ export type Joined =
   | { readonly kind: 'accepted'; readonly answer: Accepted }
   /** Nobody else was there: leave to send it alone. */
   | { readonly kind: 'alone' }
-  /** It was not sent, or the request that it went with came to something else: it needs leave to be sent alone. */
-  | { readonly kind: 'again' }
+  /** It needs leave to be sent alone: it was not sent, or the request that it went with came to something else. */
+  | { readonly kind: 'again'; readonly answer?: Answer | undefined }
   | LaneOutcome
 
 type Accepted = Extract<Answer, { readonly kind: 'accepted' }>
@@ -123,7 +123,7 @@ export class Coalescer {
       resolve(
         answer?.kind === 'accepted'
           ? { kind: 'accepted', answer: part(answer, from, to) }
-          : { kind: 'again' },
+          : { kind: 'again', answer },
       )
       from = to
     }

@@ -75,6 +75,7 @@ export class ConnectionWatch {
     this.#failedLooks++
     if (this.#failedLooks < 2 || this.#lostAt !== undefined) return
     this.#lostAt = performance.now()
+    this.#told = { message: error.message, at: this.#lostAt }
     this.#options.onLost(error)
   }
 

@@ -10,6 +10,9 @@ import { askLeave, moreComes, nextRows, nothingReady, settleAndTell, type Turn }
 
 /** With nobody in the lane to probe with: others may come. */
 const NOBODY_MS = 1_000
+/** Of four probes of an intent that has failed before, one is sent; the next time to ask is soon. */
+const STAND_BACK = 3 / 4
+const STAND_BACK_MS = 250
 
 /** read → cut → ask leave → send → settle, batch by batch. */
 export async function drainBatches(turn: Turn): Promise<LaneOutcome> {
@@ -31,6 +34,7 @@ export async function drainBatches(turn: Turn): Promise<LaneOutcome> {
     if (waiting.any && cut.batch[0]?.item.barrier) return { kind: 'handed_back', waitMs: waiting.waitMs }
     const probe = turn.breaker.state === 'closed' ? undefined : chooseProbe(turn, rows, cut)
     if (turn.breaker.state !== 'closed' && !probe) return { kind: 'handed_back', waitMs: NOBODY_MS }
+    if (probe && standsBack(turn, probe)) return { kind: 'handed_back', waitMs: STAND_BACK_MS }
     const together = probe ? undefined : await sendTogether(turn, rows, cut)
     if (together === 'sent') continue
     const leave = together ?? (await askLeave(turn))
@@ -80,6 +84,15 @@ async function sendNext(
 function chooseProbe({ destination }: Turn, rows: readonly QueuedIntent[], { batch }: Cut) {
   const [first] = batch
   return pickAnother(destination, rows, []) ?? (first?.row.attempts === 0 ? first : undefined)
+}
+
+/**
+ * Whether another lane is to have the probe. Where some lanes hold nothing but an intent at which the service always
+ * fails, and each lane were as likely to have it, those would keep the breaker open for everybody. In an outage everything
+ * has failed before: that one of many lanes goes at once, and of few a moment later, costs nobody anything.
+ */
+function standsBack({ breaker }: Turn, { row }: BatchEntry): boolean {
+  return breaker.comparison.remembers(row.id) && Math.random() < STAND_BACK
 }
 
 async function sendProbe(

@@ -78,5 +78,7 @@ async function send(round: Round, part: readonly BatchEntry[], leave: Permit) {
       return !(mayBeTheirs(round.turn, failure) && canCompare(round, part))
     },
   })
+  // Also a probe's: it is of nobody who is to go with others.
+  if (answer?.kind === 'unavailable') breaker.comparison.begin(round.firstId, passed)
   return judge(answer, part)
 }

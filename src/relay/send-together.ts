@@ -19,9 +19,15 @@ export async function sendTogether(
   const items = batch.map(({ item }) => item)
   if (turn.bulk || used < rows.length || hasFailed(turn, cut)) return undefined
   if (turn.breaker.eligibility() !== 'all' || !turn.coalescer.takes(items)) return undefined
+  const { comparison } = turn.breaker
+  const { passed } = comparison
   const joined = await turn.coalescer.join(items)
   if (joined.kind === 'alone') return 'send'
-  if (joined.kind === 'again') return undefined
+  if (joined.kind === 'again') {
+    // Whoever of them it was: if others pass now, it was not the destination.
+    if (joined.answer?.kind === 'unavailable') comparison.begin(batch[0]?.row.id ?? '', passed)
+    return undefined
+  }
   if (joined.kind !== 'accepted') return joined
   const round = new Round(turn, rows, cut)
   const verdict = judge(joined.answer, batch)

@@ -56,6 +56,7 @@ test('23: every connection of the relay is half-open: it goes on with new ones, 
   relay.on('databaseLost', ({ message }) => lost.push(message))
   await h.enqueue(...Array.from({ length: 40 }, (_, n) => track(`u${n}`, 0))) // every connection is in use
   await delivered(40)
+  await h.drained() // and none is any more
   proxy.set(HALF_OPEN)
   await h.enqueue(track('u1', 1))
   await delivered(41)

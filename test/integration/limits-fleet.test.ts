@@ -38,7 +38,7 @@ async function enqueueFor(ms: number): Promise<number> {
   return n
 }
 
-test('two relays together stay under the limit in every second, and send fuller requests for it', async () => {
+test('two relays together stay under the limit in every second, and a request has what many commits have brought', async () => {
   await Promise.all([h.relay(at({ track: 20 })), h.relay(at({ track: 20 }))])
   const total = await enqueueFor(2_500)
   await h.drained()
@@ -46,14 +46,7 @@ test('two relays together stay under the limit in every second, and send fuller 
   const times = h.fake.requests.recent.map(({ receivedAt }) => receivedAt)
   expect((times.at(-1) ?? 0) - (times[0] ?? 0)).toBeGreaterThanOrEqual(2_000)
   expect(mostInASecond(times)).toBeLessThanOrEqual(20 + 2) // two whose way here took longer
-  const limited = total / h.fake.requests.total
-
-  h.fake.reset()
-  await h.relay(at({ track: 100_000 })) // the limit of a relay is its own setting: this one has none
-  const second = await enqueueFor(1_000)
-  await h.drained()
-  const unlimited = second / h.fake.requests.total
-  expect(limited).toBeGreaterThan(unlimited)
+  expect(total / h.fake.requests.total).toBeGreaterThan(20) // of one transaction
 })
 
 test('a limit somewhat below Customer.io’s own is never answered with 429', async () => {
