@@ -22,7 +22,7 @@ test('4: kill -9 after Customer.io\u2019s 200, before settling: sent again with 
   for (let n = 0; n < 10; n++) await writer.transact({ steps: people })
   await eventually('a 200 and a settle that waits', async () => {
     const answered = s.fake.requests.byStatus[200] ?? 0
-    return answered > 3 && (await settlesThatWait()) > 3
+    return answered > 0 && (await settlesThatWait()) > 3
   })
   await victim.kill()
   const killedAt = performance.now()
