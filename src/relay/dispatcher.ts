@@ -9,22 +9,11 @@ import type { Breakers } from './breakers.ts'
 import { IdleFlag } from './idle-flag.ts'
 import { type LaneJob, type LaneJobs, queueOf } from './lane-jobs.ts'
 import { Linger } from './linger.ts'
+import { LOOK_AT_ALL_MS, LookPace } from './look-pace.ts'
 import { Offers } from './offers.ts'
 import { Signal } from './signal.ts'
 import type { News } from './wake-up.ts'
 
-/**
- * While commits are so many that they send no wake-up a look is had this often. What comes between two looks is read,
- * sent and settled together: every 50 ms, the looks and the small batches that they found took a third of the rate at
- * which 8 writers committed.
- */
-const FLOOD_LOOK_MS = 200
-/** Without wake-ups, while lanes are worked and shortly after; and right after wake-ups were asked for. */
-const BUSY_LOOK_MS = 20
-/** The same while none but bulk lanes are worked: a live event that comes then is not to notice. */
-const BULK_LOOK_MS = 10
-/** While lanes are worked, breakers and delayed intents are looked at this often, and lanes where every commit notifies. */
-const LOOK_AT_ALL_MS = 200
 /** Another relay is giving due intents their lanes: looked at again after this. */
 const PROMOTED_ELSEWHERE_MS = 100
 /** The bounds of lanes are checked by a look from their very beginning: this often, and in a fiftieth of the time. */
@@ -33,8 +22,6 @@ const RECHECK = { everyMs: 5_000, share: 1 / 50 }
 const BULK_SHARE = 1 / 4
 /** Between looks that fail, doubled with each. */
 const FAILED_LOOK_MS = { first: 100, max: 10_000 }
-/** For this long after work. */
-const WORKED_MS = 200
 
 export interface DispatcherOptions {
   readonly db: Database
@@ -69,12 +56,12 @@ export class Dispatcher {
   readonly #options: DispatcherOptions
   readonly #signal = new Signal()
   readonly #flag: IdleFlag
+  readonly #pace: LookPace
   readonly #offers = new Offers()
   readonly #active = new Map<string, ActiveLane>()
   readonly #heldBack = new Map<string, number>()
   #stopped = false
   #syncDue = true
-  #workedAt = Number.NEGATIVE_INFINITY
   #lookedAt = Number.NEGATIVE_INFINITY
   #lookedAtAllAt = Number.NEGATIVE_INFINITY
   /** When the first delayed intent falls due, as far as is known. */
@@ -92,6 +79,7 @@ export class Dispatcher {
       onLowered: () => this.#signal.raise(),
       onError,
     })
+    this.#pace = new LookPace(this.#flag)
   }
 
   get active(): LaneJob[] {
@@ -188,21 +176,9 @@ export class Dispatcher {
     const wait = Math.max(1, Math.min(breakers.waitMs ?? pollIntervalMs, held, due, pollIntervalMs))
     // What committed between the look and the flag was told nobody: look once more before sleeping.
     if (await this.#flag.update(found.length > 0)) return 0
-    const lookMs = this.#lookMs()
+    const lookMs = this.#pace.betweenLooks(this.#atWork.map(({ job }) => job.lane))
     // A look that is slow, through dead rows under an old snapshot, is had less often.
     return lookMs === undefined ? wait : Math.min(wait, Math.max(lookMs, 5 * (performance.now() - began)))
-  }
-
-  /** How often to look without being told; undefined: at the polls. */
-  #lookMs(): number | undefined {
-    const atWork = this.#atWork
-    const works = atWork.length > 0
-    if (works) this.#workedAt = performance.now()
-    if (this.#flag.isNew) return BUSY_LOOK_MS
-    if (this.#flag.isUp) return works ? LOOK_AT_ALL_MS : undefined
-    if (works && atWork.every(({ job }) => isBulk(job.lane))) return BULK_LOOK_MS
-    if (this.#flag.isDue) return FLOOD_LOOK_MS
-    return performance.now() - this.#workedAt < WORKED_MS ? BUSY_LOOK_MS : undefined
   }
 
   /**
@@ -324,7 +300,7 @@ export class Dispatcher {
     )
     const done = this.#options.work(job, linger).finally(() => {
       this.#active.delete(key)
-      this.#workedAt = performance.now()
+      this.#pace.worked()
       this.#signal.raise() // a job offered while the lane's job was active was refused: look again
     })
     this.#active.set(key, { job, linger, done })
