@@ -4,7 +4,8 @@ import type { WorkerCommand } from '../../machine/worker-process.ts'
 import type { Place, PostgresPeer } from '../peer.ts'
 import { committed, fill } from './backlog.ts'
 
-const MAIN = fileURLToPath(new URL('../../../src/cli/main.ts', import.meta.url))
+/** Built by `bench/start.ts`. */
+const MAIN = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url))
 
 /** `customerio-outbox relay` as a user runs it, with its defaults or with flags. */
 export function relayCommand({ storeUrl, apiUrl }: Place, flags: readonly string[] = []): WorkerCommand {
