@@ -28,6 +28,7 @@ export class SupervisedRelay {
   readonly #options: SupervisedRelayOptions
   readonly #log: WriteStream
   #child: ChildProcess | undefined
+  #stopping: ChildProcess | undefined
   #wanted = false
   #running: Promise<void> = Promise.resolve()
   #restarts = 0
@@ -63,10 +64,14 @@ export class SupervisedRelay {
     await this.#running
   }
 
-  /** SIGTERM, and nobody starts it again. A relay that stands still is woken first: the signal would wait. */
+  /**
+   * SIGTERM, and nobody starts it again. A relay that stands still is woken first: the signal would wait. One that is
+   * stopping already is waited for: a second signal would end it at once.
+   */
   async stop(): Promise<void> {
     this.#wanted = false
-    this.#child?.kill('SIGTERM')
+    if (this.#stopping !== this.#child) this.#child?.kill('SIGTERM')
+    this.#stopping = this.#child
     this.#child?.kill('SIGCONT')
     await this.#running
   }
