@@ -296,6 +296,7 @@ export class Dispatcher {
     this.#offers.begun(job.lane)
     const linger = new Linger(
       (readAt) => this.#mayLinger(job.lane, readAt),
+      // A backfill that is worked off says nothing of how many commits there are.
       (intents) => this.#flag.settled(intents),
     )
     const done = this.#options.work(job, linger).finally(() => {

@@ -9,8 +9,10 @@ export const LOOK_AT_ALL_MS = 200
  * which 8 writers committed.
  */
 const FLOOD_MS = 200
-/** Without wake-ups, while lanes are worked and shortly after; and right after wake-ups were asked for. */
+/** Without wake-ups, while lanes are worked and shortly after. */
 const BUSY_MS = 20
+/** Right after wake-ups were asked for. */
+const NEW_MS = 50
 /** The same while none but bulk lanes are worked: a live event that comes then is not to notice. */
 const BULK_MS = 10
 /** Shortly: for this long after work. */
@@ -38,7 +40,7 @@ export class LookPace {
   betweenLooks(atWork: readonly Lane[]): number | undefined {
     const works = atWork.length > 0
     if (works) this.worked()
-    if (this.#flag.isNew) return BUSY_MS
+    if (this.#flag.isNew) return NEW_MS
     if (this.#flag.isUp) return works ? LOOK_AT_ALL_MS : undefined
     if (works && atWork.every(isBulk)) return BULK_MS
     if (this.#flag.isDue) return FLOOD_MS

@@ -22,32 +22,35 @@ const bulkLeft = async () =>
   (await h.db.rows<{ n: number }>("SELECT count(*)::int AS n FROM outbox.intents WHERE priority = 'bulk'"))[0]
     ?.n ?? 0
 
-/** Median ms from commit to arrival of `count` live events, one after the other. */
-async function medianLatency(name: string, count: number): Promise<number> {
-  const times: number[] = []
+/**
+ * How many requests arrive between the commit of a live event and its own arrival, it included: the most of `count`, one
+ * after the other. In requests and not in milliseconds, which say as much of the machine.
+ */
+async function mostWaited(name: string, count: number): Promise<number> {
+  const waits: number[] = []
   for (let n = 0; n < count; n++) {
     const id = `${name}${n}`
     await h.enqueue(track(id, n))
-    const committedAt = performance.now()
+    const before = h.fake.requests.total
     await h.fake.until((fake) => fake.person({ id }) !== undefined)
-    times.push(performance.now() - committedAt)
+    waits.push(h.fake.requests.total - before)
   }
-  return times.sort((a, b) => a - b)[Math.floor(count / 2)] ?? 0
+  return Math.max(...waits)
 }
 
-test('a backfill of 50,000 that is under way leaves the latency of live events as it was', async () => {
+test('a backfill of 50,000 that is under way: a live event waits for no more than what its workers have in hand', async () => {
   h.fake.latencyMs = 20
   await h.relayProcess({ batchSize: 100 })
-  await medianLatency('warm', 10)
-  const alone = await medianLatency('alone', 50)
+  await mostWaited('warm', 10)
   await enqueueBackfill(50_000)
   await h.fake.until(({ counts }) => counts.applied > 500)
-  const beside = await medianLatency('beside', 50)
+  const beside = await mostWaited('beside', 50)
   const left = await bulkLeft()
   expect(left).toBeGreaterThan(5_000)
-  expect(beside / alone).toBeLessThanOrEqual(3)
+  // Four workers of bulk lanes, with a request each and the next. Among them, as `normal`, one of them waits for hundreds.
+  expect(beside).toBeLessThanOrEqual(8)
   await h.drained(60_000)
-  expect(h.fake.counts).toMatchObject({ applied: 50_110, duplicates: 0, outOfOrder: 0 })
+  expect(h.fake.counts).toMatchObject({ applied: 50_060, duplicates: 0, outOfOrder: 0 })
 })
 
 test('with one worker live events overtake a backfill that came first', async () => {
@@ -88,7 +91,6 @@ test('a backfill under a limit leaves half of it to live events', async () => {
   const times = h.fake.requests.recent.map(({ receivedAt }) => receivedAt)
   const most = Math.max(...times.map((at) => times.filter((time) => time >= at && time < at + 1_000).length))
   expect(most).toBeLessThanOrEqual(10 + 1)
-  const median = await medianLatency('live', 10)
-  expect(median).toBeLessThan(500)
+  expect(await mostWaited('live', 10)).toBeLessThanOrEqual(8)
   expect(await bulkLeft()).toBeGreaterThan(0)
 })

@@ -13,7 +13,7 @@ test('where every commit notifies nothing is looked for: breakers and delays onl
 })
 
 test('where it has only just been asked for, who read the flag before is looked for', () => {
-  expect(pace({ isUp: true, isNew: true }).betweenLooks([])).toBe(20)
+  expect(pace({ isUp: true, isNew: true }).betweenLooks([])).toBe(50)
 })
 
 test('where commits are too many to notify, what they bring is gathered; beside a backfill it is not', () => {
