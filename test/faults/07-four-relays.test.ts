@@ -1,6 +1,6 @@
 /**
  * Shown to fail: with lane jobs that are not exclusive (pg-boss' policy `standard` and no singleton key),
- * requests of one lane overlap 37 times.
+ * requests of one lane overlap a hundred times.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
