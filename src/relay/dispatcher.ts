@@ -1,23 +1,19 @@
 import type { Database } from '../store/database.ts'
 import { isBulk, type Lane, laneKey } from '../store/lane.ts'
-import { type Look, look } from '../store/look.ts'
-import { promoteScheduled } from '../store/promote-scheduled.ts'
-import { recheckBounds } from '../store/recheck-bounds.ts'
 import { setRelayIdle } from '../store/relay-idle.ts'
 import { backoffMs } from './backoff.ts'
+import { BoundCheck } from './bound-check.ts'
 import type { Breakers } from './breakers.ts'
+import { HeldLanes } from './held-lanes.ts'
 import { IdleFlag } from './idle-flag.ts'
 import { type LaneJob, type LaneJobs, queueOf } from './lane-jobs.ts'
+import { LaneSearch } from './lane-search.ts'
 import { Linger } from './linger.ts'
-import { LOOK_AT_ALL_MS, LookPace } from './look-pace.ts'
+import { LookPace } from './look-pace.ts'
 import { Offers } from './offers.ts'
 import { Signal } from './signal.ts'
 import type { News } from './wake-up.ts'
 
-/** Another relay is giving due intents their lanes: looked at again after this. */
-const PROMOTED_ELSEWHERE_MS = 100
-/** The bounds of lanes are checked by a look from their very beginning: this often, and in a fiftieth of the time. */
-const RECHECK = { everyMs: 5_000, share: 1 / 50 }
 /** Workers of bulk lanes, as a share of those of live ones: on top of them, so that a backfill takes none away. */
 const BULK_SHARE = 1 / 4
 /** Between looks that fail, doubled with each. */
@@ -59,15 +55,10 @@ export class Dispatcher {
   readonly #pace: LookPace
   readonly #offers = new Offers()
   readonly #active = new Map<string, ActiveLane>()
-  readonly #heldBack = new Map<string, number>()
+  readonly #heldBack = new HeldLanes()
+  readonly #boundCheck: BoundCheck
+  readonly #search: LaneSearch
   #stopped = false
-  #syncDue = true
-  #lookedAt = Number.NEGATIVE_INFINITY
-  #lookedAtAllAt = Number.NEGATIVE_INFINITY
-  /** When the first delayed intent falls due, as far as is known. */
-  #nextDueAt = Number.POSITIVE_INFINITY
-  #recheckAt = 0
-  #rechecking: Promise<void> | undefined
   #loop: Promise<void> | undefined
 
   constructor(options: DispatcherOptions) {
@@ -80,6 +71,8 @@ export class Dispatcher {
       onError,
     })
     this.#pace = new LookPace(this.#flag)
+    this.#search = new LaneSearch(options)
+    this.#boundCheck = new BoundCheck({ db, onFound: () => this.#signal.raise(), onError })
   }
 
   get active(): LaneJob[] {
@@ -87,8 +80,8 @@ export class Dispatcher {
   }
 
   /** Those of which something is under way, or may be. */
-  get #atWork(): ActiveLane[] {
-    return [...this.#active.values()].filter(({ linger }) => !linger.waits)
+  get #atWork(): Lane[] {
+    return [...this.#active.values()].filter(({ linger }) => !linger.waits).map(({ job }) => job.lane)
   }
 
   get isRunning(): boolean {
@@ -101,7 +94,7 @@ export class Dispatcher {
 
   /** Something has changed: look now. */
   wake(kind: 'work' | 'breaker'): void {
-    if (kind === 'breaker') this.#syncDue = true
+    if (kind === 'breaker') this.#search.syncNext()
     this.#offers.retry()
     this.#signal.raise()
   }
@@ -120,7 +113,7 @@ export class Dispatcher {
 
   /** Not to be started again before: its destination's rate limit said so. */
   holdBack(lane: Lane, ms: number): void {
-    if (ms > 0) this.#heldBack.set(laneKey(lane), performance.now() + ms)
+    this.#heldBack.hold(lane, ms)
   }
 
   /** Takes no more lanes, and waits for those that are worked to end their turn. */
@@ -130,7 +123,7 @@ export class Dispatcher {
     this.#signal.raise()
     await this.#loop
     this.#endAll() // also what the last look has begun
-    await this.#rechecking
+    await this.#boundCheck.ended()
     await Promise.all([...this.#active.values()].map(({ done }) => done))
   }
 
@@ -147,7 +140,7 @@ export class Dispatcher {
         this.#options.onLooked()
       } catch (error) {
         failures++
-        this.#syncDue = true
+        this.#search.syncNext()
         waitMs = backoffMs(failures, FAILED_LOOK_MS.first, FAILED_LOOK_MS.max)
         this.#options.onLookFailed(error as Error)
       }
@@ -159,24 +152,25 @@ export class Dispatcher {
   async #look(): Promise<number> {
     const { breakers, pollIntervalMs } = this.#options
     const began = performance.now()
-    this.#recheck()
-    const found = await this.#read()
+    this.#boundCheck.begin()
+    const found = await this.#search.find(this.#atWork)
     this.#endHeld()
     for (const lane of found) this.#active.get(laneKey(lane))?.linger.wake()
     const lanes = this.#startable(found)
     this.#offers.keepOnly(lanes)
-    if (await this.#promote()) return 0 // they are in their lanes now
+    if (await this.#search.promote()) return 0 // they are in their lanes now
     if (lanes.length > 0) {
       const queues = Map.groupBy(lanes, queueOf)
       await Promise.all([...queues].map((entry) => this.#take(...entry)))
     }
     this.#options.jobs.supervise(lanes.some((lane) => !this.#active.has(laneKey(lane))))
-    const held = this.#heldForMs()
-    const due = this.#nextDueAt - performance.now()
-    const wait = Math.max(1, Math.min(breakers.waitMs ?? pollIntervalMs, held, due, pollIntervalMs))
+    const wait = Math.max(
+      1,
+      Math.min(breakers.waitMs ?? pollIntervalMs, this.#heldBack.forMs, this.#search.dueInMs, pollIntervalMs),
+    )
     // What committed between the look and the flag was told nobody: look once more before sleeping.
     if (await this.#flag.update(found.length > 0)) return 0
-    const lookMs = this.#pace.betweenLooks(this.#atWork.map(({ job }) => job.lane))
+    const lookMs = this.#pace.betweenLooks(this.#atWork)
     // A look that is slow, through dead rows under an old snapshot, is had less often.
     return lookMs === undefined ? wait : Math.min(wait, Math.max(lookMs, 5 * (performance.now() - began)))
   }
@@ -215,54 +209,8 @@ export class Dispatcher {
     if (this.#stopped || isBulk(lane)) return false
     // The last look may have left it out, and begun after the lane was read: what came between, nobody has seen. Where
     // commits do not notify, the next look is not far.
-    if (this.#flag.isUp && this.#lookedAt >= readAt) this.#signal.raise()
+    if (this.#flag.isUp && this.#search.beganAt >= readAt) this.#signal.raise()
     return ![...this.#offers.waiting].some((other) => queueOf(other) === queueOf(lane))
-  }
-
-  /** The lanes that have work, those left out that are at work here; now and then also what the breakers' rows say. */
-  async #read(): Promise<readonly Lane[]> {
-    const { db, breakers, pollIntervalMs } = this.#options
-    const now = performance.now()
-    const atWork = this.#atWork
-    this.#lookedAt = now
-    const all =
-      this.#syncDue ||
-      breakers.stale ||
-      now >= this.#nextDueAt ||
-      // Also without a word: a notification may have been lost, and a person may have changed a row by hand.
-      now - this.#lookedAtAllAt >= (atWork.length > 0 ? LOOK_AT_ALL_MS : 0.9 * pollIntervalMs)
-    const except = atWork.map(({ job }) => job.lane)
-    if (!all) return (await look(db, { except, all })).lanes
-    this.#syncDue = false
-    this.#lookedAtAllAt = now
-    let found: Look = { lanes: [] }
-    await breakers.syncWith(async () => {
-      found = await look(db, { except, all })
-      return found.breakers
-    })
-    this.#nextDueAt = performance.now() + (found.dueInMs ?? Number.POSITIVE_INFINITY)
-    return found.lanes
-  }
-
-  /** Delayed intents whose time has come get their lanes; tells whether there were any. */
-  async #promote(): Promise<boolean> {
-    if (performance.now() < this.#nextDueAt) return false
-    const promoted = await promoteScheduled(this.#options.db)
-    this.#nextDueAt = performance.now() + (promoted > 0 ? 0 : PROMOTED_ELSEWHERE_MS)
-    return promoted > 0
-  }
-
-  /** A safety net beside the looks, which begin at the lanes' bounds. */
-  #recheck(): void {
-    const began = performance.now()
-    if (this.#rechecking || began < this.#recheckAt) return
-    this.#rechecking = recheckBounds(this.#options.db)
-      .then((lanes) => lanes.length > 0 && this.#signal.raise(), this.#options.onError)
-      .then(() => {
-        const now = performance.now()
-        this.#recheckAt = now + Math.max(RECHECK.everyMs, (now - began) / RECHECK.share)
-        this.#rechecking = undefined
-      })
   }
 
   /**
@@ -275,20 +223,9 @@ export class Dispatcher {
         this.#options.onUnserved(lane.destination)
         return false
       }
-      if (this.#active.has(laneKey(lane)) || this.#isHeldBack(lane)) return false
+      if (this.#active.has(laneKey(lane)) || this.#heldBack.has(lane)) return false
       return this.#options.breakers.get(lane.destination).eligibility() !== 'none'
     })
-  }
-
-  #isHeldBack(lane: Lane): boolean {
-    return (this.#heldBack.get(laneKey(lane)) ?? 0) > performance.now()
-  }
-
-  /** Until the first lane that is held back may start; those whose time has come are forgotten. */
-  #heldForMs(): number {
-    const now = performance.now()
-    for (const [key, until] of this.#heldBack) if (until <= now) this.#heldBack.delete(key)
-    return Math.min(...this.#heldBack.values()) - now
   }
 
   #begin(job: LaneJob): void {

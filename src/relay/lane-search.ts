@@ -1,0 +1,75 @@
+import type { Database } from '../store/database.ts'
+import type { Lane } from '../store/lane.ts'
+import { type Look, look } from '../store/look.ts'
+import { promoteScheduled } from '../store/promote-scheduled.ts'
+import type { Breakers } from './breakers.ts'
+import { LOOK_AT_ALL_MS } from './look-pace.ts'
+
+/** Another relay is giving due intents their lanes: looked at again after this. */
+const PROMOTED_ELSEWHERE_MS = 100
+
+export interface LaneSearchOptions {
+  readonly db: Database
+  readonly breakers: Breakers
+  readonly pollIntervalMs: number
+}
+
+/** Finds the lanes that have work; now and then also what the breakers' rows say, and what has fallen due. */
+export class LaneSearch {
+  readonly #options: LaneSearchOptions
+  #syncDue = true
+  #beganAt = Number.NEGATIVE_INFINITY
+  #lookedAtAllAt = Number.NEGATIVE_INFINITY
+  /** When the first delayed intent falls due, as far as is known. */
+  #nextDueAt = Number.POSITIVE_INFINITY
+
+  constructor(options: LaneSearchOptions) {
+    this.#options = options
+  }
+
+  /** When the last look began: what was committed since, it may not have seen. */
+  get beganAt(): number {
+    return this.#beganAt
+  }
+
+  /** Milliseconds until a delayed intent falls due, as far as is known. */
+  get dueInMs(): number {
+    return this.#nextDueAt - performance.now()
+  }
+
+  /** The next look reads the breakers' rows too. */
+  syncNext(): void {
+    this.#syncDue = true
+  }
+
+  /** @param atWork Lanes of which something is under way here: they are left out. */
+  async find(atWork: readonly Lane[]): Promise<readonly Lane[]> {
+    const { db, breakers, pollIntervalMs } = this.#options
+    const now = performance.now()
+    this.#beganAt = now
+    const all =
+      this.#syncDue ||
+      breakers.stale ||
+      now >= this.#nextDueAt ||
+      // Also without a word: a notification may have been lost, and a person may have changed a row by hand.
+      now - this.#lookedAtAllAt >= (atWork.length > 0 ? LOOK_AT_ALL_MS : 0.9 * pollIntervalMs)
+    if (!all) return (await look(db, { except: atWork, all })).lanes
+    this.#syncDue = false
+    this.#lookedAtAllAt = now
+    let found: Look = { lanes: [] }
+    await breakers.syncWith(async () => {
+      found = await look(db, { except: atWork, all })
+      return found.breakers
+    })
+    this.#nextDueAt = performance.now() + (found.dueInMs ?? Number.POSITIVE_INFINITY)
+    return found.lanes
+  }
+
+  /** Delayed intents whose time has come get their lanes; tells whether there were any. */
+  async promote(): Promise<boolean> {
+    if (this.dueInMs > 0) return false
+    const promoted = await promoteScheduled(this.#options.db)
+    this.#nextDueAt = performance.now() + (promoted > 0 ? 0 : PROMOTED_ELSEWHERE_MS)
+    return promoted > 0
+  }
+}
