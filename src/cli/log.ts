@@ -33,7 +33,12 @@ export function logRelay(log: Logger, relay: Relay): void {
   relay.on('deadLetter', ({ destination, seq, reason, status, field }) =>
     log.warn({ destination, seq, reason, status, field }, 'dead letter'),
   )
-  relay.on('breaker', (change) => log[change.to === 'closed' ? 'info' : 'warn'](change, 'breaker changed'))
+  relay.on('breaker', (change) =>
+    log[change.to === 'closed' ? 'info' : 'warn'](
+      change,
+      change.from === undefined ? 'breaker found' : 'breaker changed',
+    ),
+  )
   relay.on('laneFailed', ({ destination, lane, message }) =>
     log.warn({ destination, lane, error: redact(message) }, 'lane failed, it is tried again'),
   )

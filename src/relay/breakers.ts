@@ -17,7 +17,8 @@ export interface BreakersOptions {
   readonly db: Database
   readonly relayId: string
   readonly settings: BreakerSettings & { readonly requestTimeoutMs: number }
-  readonly onChange: (destination: string, from: BreakerState, to: BreakerState) => void
+  /** `from` is undefined where a breaker was found as it is, by a relay that had not heard of it. */
+  readonly onChange: (destination: string, from: BreakerState | undefined, to: BreakerState) => void
   readonly onError: (error: Error) => void
 }
 
@@ -32,12 +33,16 @@ export class Breakers {
   }
 
   get(destination: string): DestinationBreaker {
-    let breaker = this.#breakers.get(destination)
-    if (!breaker) {
-      const { relayId, settings } = this.#options
-      breaker = new DestinationBreaker(relayId, settings, this.#storeOf(destination))
-      this.#breakers.set(destination, breaker)
-    }
+    const known = this.#breakers.get(destination)
+    if (known) return known
+    this.#seen.set(destination, 'closed')
+    return this.#create(destination)
+  }
+
+  #create(destination: string): DestinationBreaker {
+    const { relayId, settings } = this.#options
+    const breaker = new DestinationBreaker(relayId, settings, this.#storeOf(destination))
+    this.#breakers.set(destination, breaker)
     return breaker
   }
 
@@ -56,7 +61,7 @@ export class Breakers {
     if (!found) return
     const rows = new Map(found.map((row) => [row.destination, row]))
     for (const destination of new Set([...rows.keys(), ...this.#breakers.keys()])) {
-      const breaker = this.get(destination)
+      const breaker = this.#breakers.get(destination) ?? this.#create(destination)
       breaker.apply(rows.get(destination), generations.get(destination) ?? breaker.generation)
     }
     this.report()
@@ -65,9 +70,9 @@ export class Breakers {
   /** Tells of the states that have changed since the last time. */
   report(): void {
     for (const [destination, breaker] of this.#breakers) {
-      const from = this.#seen.get(destination) ?? 'closed'
+      const from = this.#seen.get(destination)
       this.#seen.set(destination, breaker.state)
-      if (from !== breaker.state) this.#options.onChange(destination, from, breaker.state)
+      if ((from ?? 'closed') !== breaker.state) this.#options.onChange(destination, from, breaker.state)
     }
   }
 

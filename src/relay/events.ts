@@ -34,8 +34,10 @@ export interface RelayEvents {
       readonly message: string | undefined
     },
   ]
-  /** A destination's breaker changed, as this relay sees it. */
-  breaker: [{ readonly destination: string; readonly from: BreakerState; readonly to: BreakerState }]
+  /** A destination's breaker changed, as this relay sees it; without `from`: it was found so, when the relay started. */
+  breaker: [
+    { readonly destination: string; readonly from: BreakerState | undefined; readonly to: BreakerState },
+  ]
   /** A lane failed and waits with a backoff, its intents untouched. */
   laneFailed: [{ readonly destination: string; readonly lane: number; readonly message: string }]
   /** Intents wait for a destination that this relay has no credentials for. Once per destination. */

@@ -249,7 +249,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     ...[destination, from, to]: Parameters<ConstructorParameters<typeof Breakers>[0]['onChange']>
   ): void {
     this.emit('breaker', { destination, from, to })
-    if (to !== 'closed') return
+    if (to !== 'closed' || this.#ending !== undefined) return
     this.#jobs
       .forgetWaiting(destination)
       .catch((error) => this.#report(error))

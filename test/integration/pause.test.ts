@@ -88,6 +88,20 @@ test('it outlasts restarts of every relay, a changed key and a rate limit, and s
   expect(state).toEqual({ state: 'paused', retry_at: null, last_error: 'paused by postgres: ticket 1234' })
 })
 
+test('a relay that starts while a destination is held back tells what it found, not a change that never was', async () => {
+  await pause()
+  const relay = createRelay({ connectionString: h.db.url, customerio: everyApi(h.fake), ...QUICK })
+  const told: unknown[] = []
+  relay.on('breaker', (change) => told.push(change))
+  await relay.start()
+  await eventually('what it found', () => told.length > 0)
+  expect(told).toEqual([{ destination: 'default/track', from: undefined, to: 'paused' }])
+  await resume()
+  await eventually('the change', () => told.length > 1)
+  expect(told.slice(1)).toEqual([{ destination: 'default/track', from: 'paused', to: 'closed' }])
+  await relay.stop()
+})
+
 test("it wins over a relay's own opening and over a probe under way", async () => {
   const db = openDatabase({ connectionString: h.db.url })
   const opening = {
