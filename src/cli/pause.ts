@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { type BreakerStatus, readBreakerState } from '../observe/read-breaker-state.ts'
 import { type Database, openDatabase } from '../store/database.ts'
+import { isKnownDestination } from '../store/is-known-destination.ts'
 import { pauseDestination } from '../store/pause-destination.ts'
 import { shorten } from './format.ts'
 import { addDatabaseOptions, addExamples, addJsonOption } from './options.ts'
@@ -30,10 +31,11 @@ export function addPauseCommand(program: Command): void {
 async function run(db: Database, name: string, reason: string | undefined, json: boolean): Promise<void> {
   const paused = await pauseDestination(db, name, reason)
   const breaker = await breakerOf(db, name)
+  // A hint: it is paused all the same where the user may not look into the tables.
+  const known = await isKnownDestination(db, name).catch(() => true)
   if (json) {
-    console.log(
-      JSON.stringify({ destination: name, paused, state: breaker?.state, reason: breaker?.lastError }),
-    )
+    const { state, lastError: reason } = breaker ?? {}
+    console.log(JSON.stringify({ destination: name, paused, state, reason, known }))
     return
   }
   console.log(
@@ -41,6 +43,10 @@ async function run(db: Database, name: string, reason: string | undefined, json:
       ? `${name} is paused: no relay begins another request, until customerio-outbox resume ${name}`
       : `${name} was paused already, since ${since(breaker)}: ${shorten(breaker?.lastError ?? null, 200)}`,
   )
+  if (!known)
+    console.error(
+      `nothing was ever enqueued for ${name}: is the name right? customerio-outbox resume ${name} undoes it`,
+    )
 }
 
 /** A connection for one statement or two. */

@@ -5,6 +5,9 @@ import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 let db: TestDatabase
 beforeAll(async () => {
   db = await createTestDatabase()
+  // What is paused by name is a name that is in use.
+  await db.rows(`SELECT outbox.enqueue('track', '{"customerId": "u1", "name": "x"}'),
+                        outbox.enqueue('sendEmail', '{"message": {"identifiers": {"id": "u1"}}}')`)
 })
 afterAll(() => db.drop())
 beforeEach(() => db.rows('TRUNCATE outbox.breakers, outbox.breaker_transitions'))
@@ -58,10 +61,21 @@ test('--json prints one object', async () => {
     result: 'unchanged',
     retryAt: null,
   })
-  const paused = { destination: 'default/app', state: 'paused', reason: 'paused by postgres: a' }
+  const paused = { destination: 'default/app', state: 'paused', reason: 'paused by postgres: a', known: true }
   expect(await json('pause', 'default/app', '--reason', 'a')).toEqual({ ...paused, paused: true })
   expect(await json('pause', 'default/app')).toEqual({ ...paused, paused: false })
   expect(await json('resume', 'default/app')).toMatchObject({ result: 'resumed' })
+})
+
+test('a destination for which nothing was ever enqueued is paused, and the name doubted', async () => {
+  expect(await run('pause', 'defalt/track')).toEqual({
+    status: 0,
+    stdout:
+      'defalt/track is paused: no relay begins another request, until customerio-outbox resume defalt/track\n',
+    stderr:
+      'nothing was ever enqueued for defalt/track: is the name right? customerio-outbox resume defalt/track undoes it\n',
+  })
+  expect(await json('pause', 'defalt/track')).toMatchObject({ paused: false, known: false })
 })
 
 test.each(['pause', 'resume'])(

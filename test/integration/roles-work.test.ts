@@ -131,6 +131,7 @@ test('outbox_viewer: status works, and pause is refused in one line', async () =
 })
 
 test('outbox_operator: status, pause and resume work, and who it was is kept', async () => {
+  await enqueue(db.url, [track('u1', 1)])
   const operator = await loginAs('outbox_operator')
   const env = { DATABASE_URL: operator.url }
   const paused = await runCli(['pause', 'default/track', '--reason', 'ticket 1234'], env)
