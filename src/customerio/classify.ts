@@ -23,6 +23,9 @@ export type Result =
 /** Longest piece of an answer that is kept in a row or a log: answers are the API's words, not our payloads. */
 const MESSAGE_LENGTH = 500
 
+/** So much of an error page is read for its words. */
+const MARKUP_LENGTH = 20_000
+
 /** Whoever answers these has not taken the request: it was not had in time, or there is nobody to take it. */
 const NOT_TAKEN = new Set([408, 503])
 
@@ -67,7 +70,7 @@ function succeeded(
   json: Record<string, unknown> | undefined,
 ): Answer {
   if (json === undefined && (body.trim() !== '' || isMarkup(contentType))) {
-    const message = `answer is not JSON: ${excerpt(body) || excerpt(contentType ?? '')}`
+    const message = `answer is not JSON: ${wordsOf(body) || excerpt(contentType ?? '')}`
     return { kind: 'unavailable', status, outcome: 'unknown', message }
   }
   return accepted(status, json)
@@ -143,7 +146,17 @@ function explain(json: Record<string, unknown> | undefined, body: string): strin
   }
   const error = json && firstError(json)
   if (error) return excerpt([error.reason, error.field, error.message].filter(Boolean).join(': '))
-  return excerpt(body)
+  return wordsOf(body)
+}
+
+/** Of a proxy's error page what a person would see of it. */
+function wordsOf(body: string): string {
+  if (!/^\s*</.test(body)) return excerpt(body)
+  const seen = body
+    .slice(0, MARKUP_LENGTH)
+    .replace(/<(script|style)\b[\s\S]*?<\/\1\s*>|<!--[\s\S]*?-->|<[^>]*>/gi, ' ')
+    .replace(/\s+/g, ' ')
+  return excerpt(seen) || excerpt(body)
 }
 
 /** Not String(…): an object from the network may have a `toString` of its own. */

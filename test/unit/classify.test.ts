@@ -114,6 +114,22 @@ test('whatever comes has a kind, and its words fit a text column', () => {
   )
 })
 
+test.each([
+  [
+    '<html><head><title>503 Service Unavailable</title></head>\n<body><h1>Sorry</h1></body></html>',
+    '503 Service Unavailable Sorry',
+  ],
+  [
+    '\n<!doctype html><style>h1 { color: red }</style><!-- proxy 7 --><h1>Bad\n Gateway</h1><script>x()</script>',
+    'Bad Gateway',
+  ],
+  ['<html></html>', '<html></html>'],
+  ['a < b, c > d', 'a < b, c > d'],
+])('of markup the words are kept: %j', (body, message) => {
+  expect(respond(503, body, 'text/html')).toMatchObject({ message })
+  expect(respond(200, body, 'text/html')).toMatchObject({ message: `answer is not JSON: ${message}` })
+})
+
 test('a delivery id is kept', () => {
   expect(respond(200, '{"delivery_id":"RPILAgUB","queued_at":5}')).toEqual({
     kind: 'accepted',
