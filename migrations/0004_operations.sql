@@ -52,7 +52,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$;
 --> statement-breakpoint
 -- Raises one clear error for what no relay could deliver. Shapes of payloads are the TypeScript client's to
--- check: what passes here and cannot be mapped is dead-lettered as 'invalid', never lost.
+-- check: what passes here and cannot be mapped is dead-lettered as 'invalid', never lost. Returns the ordering key.
 --
 -- A payload's text is up to twice as long here as on the wire, because jsonb writes spaces. So the bound is twice
 -- Customer.io's: 32,000 bytes for an operation of Track or Pipelines, and 3,000,000 for a message or a broadcast,
@@ -60,7 +60,7 @@ $$;
 CREATE OR REPLACE FUNCTION "outbox".check_intent(
   operation text, payload jsonb, dedup_key text, dedup_window interval, ordering_key text,
   send_after timestamptz, expires_at timestamptz, workspace text, on_ambiguous text, priority text
-) RETURNS void
+) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
   v_api text := "outbox".api_of(operation);
@@ -110,7 +110,7 @@ BEGIN
     RAISE EXCEPTION 'outbox: %: expires_at must be later than send_after', operation
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
-  IF workspace IS NULL OR workspace !~ '^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$' THEN
+  IF workspace IS DISTINCT FROM 'default' AND (workspace IS NULL OR workspace !~ '^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$') THEN
     RAISE EXCEPTION 'outbox: %: workspace must be 1 to 63 letters, digits, - or _, got %', operation, coalesce(quote_literal(workspace), 'NULL')
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
@@ -122,5 +122,6 @@ BEGIN
     RAISE EXCEPTION 'outbox: %: priority must be normal or bulk, got %', operation, coalesce(quote_literal(priority), 'NULL')
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
+  RETURN coalesce(ordering_key, "outbox".ordering_key_of(operation, payload));
 END
 $$;

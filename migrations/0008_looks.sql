@@ -215,7 +215,8 @@ WITH alive AS (
   UNION ALL
   SELECT 2, CASE WHEN (SELECT sum(count) FROM recent) > 100000
                  THEN format('%s has more than %s dead letters of the last hour', destination, count)
-                 ELSE format('%s has %s dead letters of the last hour', destination, count) END
+                 ELSE format('%s has %s dead %s of the last hour', destination, count,
+                             CASE count WHEN 1 THEN 'letter' ELSE 'letters' END) END
   FROM recent
   UNION ALL
   SELECT 2, format('%s has delivered %s intents in the last hour that were over 72 h old: such events trigger no campaign',

@@ -195,7 +195,7 @@ $function$;
 -- executable by the owner
 
 CREATE OR REPLACE FUNCTION outbox.check_intent(operation text, payload jsonb, dedup_key text, dedup_window interval, ordering_key text, send_after timestamp with time zone, expires_at timestamp with time zone, workspace text, on_ambiguous text, priority text)
- RETURNS void
+ RETURNS text
  LANGUAGE plpgsql
  IMMUTABLE PARALLEL SAFE
 AS $function$
@@ -247,7 +247,7 @@ BEGIN
     RAISE EXCEPTION 'outbox: %: expires_at must be later than send_after', operation
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
-  IF workspace IS NULL OR workspace !~ '^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$' THEN
+  IF workspace IS DISTINCT FROM 'default' AND (workspace IS NULL OR workspace !~ '^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$') THEN
     RAISE EXCEPTION 'outbox: %: workspace must be 1 to 63 letters, digits, - or _, got %', operation, coalesce(quote_literal(workspace), 'NULL')
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
@@ -259,12 +259,13 @@ BEGIN
     RAISE EXCEPTION 'outbox: %: priority must be normal or bulk, got %', operation, coalesce(quote_literal(priority), 'NULL')
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
+  RETURN coalesce(ordering_key, "outbox".ordering_key_of(operation, payload));
 END
 $function$;
 -- executable by the owner
 
-CREATE OR REPLACE FUNCTION outbox.enqueue(operation text, payload jsonb, dedup_key text DEFAULT NULL::text, dedup_window interval DEFAULT '7 days'::interval, ordering_key text DEFAULT NULL::text, send_after timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, workspace text DEFAULT 'default'::text, on_ambiguous text DEFAULT 'park'::text, priority text DEFAULT 'normal'::text)
- RETURNS TABLE(id uuid, duplicate boolean)
+CREATE OR REPLACE FUNCTION outbox.enqueue(operation text, payload jsonb, dedup_key text DEFAULT NULL::text, dedup_window interval DEFAULT '7 days'::interval, ordering_key text DEFAULT NULL::text, send_after timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, workspace text DEFAULT 'default'::text, on_ambiguous text DEFAULT 'park'::text, priority text DEFAULT 'normal'::text, OUT id uuid, OUT duplicate boolean)
+ RETURNS record
  LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'pg_temp'
@@ -273,40 +274,36 @@ DECLARE
   -- A variable and not now(): the window is exact also in a transaction that began long ago, and a function
   -- call in ON CONFLICT … WHERE would keep the table from being distributed.
   v_now timestamptz := clock_timestamp();
-  v_id uuid := "outbox".new_id();
-  v_earlier uuid;
-  v_destination text;
-  v_key text;
+  v_key text := "outbox".check_intent(operation, payload, dedup_key, dedup_window, ordering_key,
+                                      send_after, expires_at, workspace, on_ambiguous, priority);
+  v_destination text := workspace || '/' || "outbox".api_of(operation);
   v_lane integer := -1;
+  v_woken boolean;
 BEGIN
-  PERFORM "outbox".check_intent(operation, payload, dedup_key, dedup_window, ordering_key,
-                                send_after, expires_at, workspace, on_ambiguous, priority);
+  id := "outbox".new_id();
+  duplicate := false;
   IF dedup_key IS NOT NULL THEN
     INSERT INTO "outbox".dedup AS d (workspace, key, intent_id, expires_at)
-    VALUES (enqueue.workspace, dedup_key, v_id, v_now + dedup_window)
+    VALUES (enqueue.workspace, dedup_key, enqueue.id, v_now + dedup_window)
     ON CONFLICT ON CONSTRAINT dedup_pkey DO UPDATE
       SET intent_id = excluded.intent_id, expires_at = excluded.expires_at
       WHERE d.expires_at <= v_now;
     IF NOT FOUND THEN
-      SELECT d.intent_id INTO v_earlier FROM "outbox".dedup d
+      SELECT d.intent_id INTO id FROM "outbox".dedup d
       WHERE d.workspace = enqueue.workspace AND d.key = dedup_key;
-      RETURN QUERY SELECT v_earlier, true;
+      duplicate := true;
       RETURN;
     END IF;
   END IF;
 
-  v_destination := workspace || '/' || "outbox".api_of(operation);
-  v_key := coalesce(ordering_key, "outbox".ordering_key_of(operation, payload));
   IF send_after IS NULL OR send_after <= v_now THEN
     v_lane := "outbox".lane_of(v_destination, v_key, priority);
   END IF;
   INSERT INTO "outbox".intents (destination, lane, id, operation, payload, ordering_key, priority,
                                 on_ambiguous, enqueued_at, send_after, expires_at)
-  VALUES (v_destination, v_lane, v_id, operation, payload, v_key, priority, on_ambiguous, v_now, send_after, expires_at);
-  IF v_lane >= 0 THEN
-    PERFORM "outbox".wake_idle_relay(v_destination, v_lane);
-  END IF;
-  RETURN QUERY SELECT v_id, false;
+  VALUES (v_destination, v_lane, enqueue.id, operation, payload, v_key, priority, on_ambiguous, v_now, send_after,
+          expires_at);
+  v_woken := v_lane >= 0 AND "outbox".wake_idle_relay(v_destination, v_lane);
 END
 $function$;
 -- executable by the owner, outbox_enqueue
@@ -324,6 +321,7 @@ DECLARE
   v_destination text;
   v_lane integer;
   v_one boolean;
+  v_woken boolean;
 BEGIN
   IF intents IS NULL OR jsonb_typeof(intents) <> 'array' THEN
     RAISE EXCEPTION 'outbox: enqueue_many takes a JSON array, got %', coalesce(jsonb_typeof(intents), 'NULL')
@@ -386,7 +384,7 @@ BEGIN
   INTO v_destination, v_lane, v_one
   FROM stored WHERE lane >= 0;
   IF v_lane IS NOT NULL THEN
-    PERFORM "outbox".wake_idle_relay(v_destination, CASE WHEN v_one THEN v_lane END);
+    v_woken := "outbox".wake_idle_relay(v_destination, CASE WHEN v_one THEN v_lane END);
   END IF;
   RETURN QUERY
     SELECT o.ord::integer, v_kept[o.ord], v_kept[o.ord] <> v_ids[o.ord]
@@ -733,14 +731,11 @@ $function$;
 -- executable by the owner
 
 CREATE OR REPLACE FUNCTION outbox.wake_idle_relay(destination text, lane integer)
- RETURNS void
- LANGUAGE plpgsql
+ RETURNS boolean
+ LANGUAGE sql
 AS $function$
-BEGIN
-  IF (SELECT last_value FROM "outbox".relay_idle) = 2 THEN
-    PERFORM pg_notify('outbox:wake', coalesce(destination || '#' || lane, ''));
-  END IF;
-END
+  SELECT CASE WHEN pg_sequence_last_value('"outbox".relay_idle'::regclass) = 2
+    THEN pg_notify('outbox:wake', coalesce(destination || '#' || lane, '')) IS NOT NULL ELSE false END
 $function$;
 -- executable by the owner
 
@@ -976,7 +971,11 @@ CREATE VIEW outbox.health AS
                 CASE
                     WHEN (( SELECT sum(recent_1.count) AS sum
                        FROM recent recent_1) > (100000)::numeric) THEN format('%s has more than %s dead letters of the last hour'::text, recent.destination, recent.count)
-                    ELSE format('%s has %s dead letters of the last hour'::text, recent.destination, recent.count)
+                    ELSE format('%s has %s dead %s of the last hour'::text, recent.destination, recent.count,
+                    CASE recent.count
+                        WHEN 1 THEN 'letter'::text
+                        ELSE 'letters'::text
+                    END)
                 END AS format
            FROM recent
         UNION ALL

@@ -31,7 +31,7 @@ const VARIANTS: readonly Variant[] = [
     mode: 'enqueue',
     perTransaction: 1,
     prepare:
-      'CREATE OR REPLACE FUNCTION outbox.wake_idle_relay(destination text, lane integer) RETURNS void LANGUAGE plpgsql AS $$BEGIN END$$',
+      'CREATE OR REPLACE FUNCTION outbox.wake_idle_relay(destination text, lane integer) RETURNS boolean LANGUAGE sql AS $$SELECT false$$',
   },
   {
     id: 'unread',

@@ -28,7 +28,7 @@ test('25: notifications lost altogether: latency ≤ the poll interval', async (
   await eventually('the relay to sleep', idle)
   // The apps go through the motions, and nothing comes of it.
   await h.db.rows(
-    `CREATE OR REPLACE FUNCTION outbox.wake_idle_relay(destination text, lane integer) RETURNS void LANGUAGE sql AS 'SELECT NULL::void'`,
+    `CREATE OR REPLACE FUNCTION outbox.wake_idle_relay(destination text, lane integer) RETURNS boolean LANGUAGE sql AS 'SELECT false'`,
   )
   const latencies: number[] = []
   for (let n = 1; n <= 4; n++) {

@@ -1,5 +1,5 @@
 /**
- * Shown to fail: with `wake_idle_relay` that notifies in every transaction (0001_functions.sql without its IF) the rate
+ * Shown to fail: with `wake_idle_relay` that notifies in every transaction (0001_functions.sql without its CASE) the rate
  * is 0.2 to 0.4 of that without a wake-up; the test measures this too, so that its bound is known to separate.
  */
 import pg from 'pg'
@@ -17,8 +17,8 @@ const ROUNDS = 5
 
 /** What an enqueue does about a relay that sleeps. */
 const WAKE_UPS = {
-  none: `SELECT NULL::void`,
-  always: `SELECT pg_notify('outbox:wake', '')`,
+  none: `SELECT false`,
+  always: `SELECT pg_notify('outbox:wake', '') IS NOT NULL`,
 } as const
 
 let server: PostgresServer
@@ -50,7 +50,7 @@ test('26: many writers committing at once: commit rate within 20 % of the same i
   )
   const ours = found?.source ?? ''
   const instead = (body: string) =>
-    `CREATE OR REPLACE FUNCTION outbox.wake_idle_relay(destination text, lane integer) RETURNS void LANGUAGE sql AS $$ ${body} $$`
+    `CREATE OR REPLACE FUNCTION outbox.wake_idle_relay(destination text, lane integer) RETURNS boolean LANGUAGE sql AS $$ ${body} $$`
   h.fake.latencyMs = 50
   await h.relayProcess()
   await commitsPerSecond(ours) // plans, caches, pages

@@ -18,8 +18,9 @@ describe('the signatures are those that are documented', () => {
       "operation text, payload jsonb, dedup_key text DEFAULT NULL::text, dedup_window interval DEFAULT '7 days'::interval, " +
         'ordering_key text DEFAULT NULL::text, send_after timestamp with time zone DEFAULT NULL::timestamp with time zone, ' +
         'expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, ' +
-        "workspace text DEFAULT 'default'::text, on_ambiguous text DEFAULT 'park'::text, priority text DEFAULT 'normal'::text",
-      'TABLE(id uuid, duplicate boolean)',
+        "workspace text DEFAULT 'default'::text, on_ambiguous text DEFAULT 'park'::text, priority text DEFAULT 'normal'::text, " +
+        'OUT id uuid, OUT duplicate boolean',
+      'record', // one row, not a set: that would be stored before it is read
     ],
     ['enqueue_many', 'intents jsonb', 'TABLE(ordinal integer, id uuid, duplicate boolean)'],
   ])('%s', async (name, args, result) => {
