@@ -21,15 +21,21 @@ interface Row {
   readonly duplicate: boolean
 }
 
+/** The function's row as text: `(0190…,f)`. */
+const STORED = /^\((?<id>[0-9a-f-]{36}),(?<duplicate>[tf])\)$/
+
 /**
  * Every parameter is bound as text and cast by the server: drivers differ in what they make of an object bound
- * to jsonb (postgres.js encodes a string a second time) and of a Date.
+ * to jsonb (postgres.js encodes a string a second time) and of a Date. The row comes back as text for the same reason.
+ *
+ * The call stands in the target list and not in FROM, where Postgres spends 22 us more to plan it and to set it up: as
+ * much as a quarter of an INSERT from a client.
  */
 export async function enqueueOne(executor: Executor, names: Names, intent: StoredIntent): Promise<Row> {
-  const rows = await run(
+  const [row] = await run<{ stored: string }>(
     executor,
-    `SELECT id::text, duplicate FROM ${names.q}.enqueue($1::text, $2::text::jsonb, $3::text, $4::text::interval,
-       $5::text, $6::text::timestamptz, $7::text::timestamptz, $8::text, $9::text, $10::text)`,
+    `SELECT ${names.q}.enqueue($1::text, $2::text::jsonb, $3::text, $4::text::interval,
+       $5::text, $6::text::timestamptz, $7::text::timestamptz, $8::text, $9::text, $10::text)::text AS stored`,
     [
       intent.operation,
       JSON.stringify(intent.payload),
@@ -43,9 +49,9 @@ export async function enqueueOne(executor: Executor, names: Names, intent: Store
       intent.priority,
     ],
   )
-  const [row] = rows
-  if (!row) throw new Error('outbox.enqueue returned no row')
-  return { id: row.id, duplicate: row.duplicate }
+  const { id, duplicate } = STORED.exec(row?.stored ?? '')?.groups ?? {}
+  if (id === undefined) throw new Error(`outbox.enqueue returned no row, got ${String(row?.stored)}`)
+  return { id, duplicate: duplicate === 't' }
 }
 
 /** One statement for any number of intents. */
@@ -54,7 +60,7 @@ export async function enqueueMany(
   names: Names,
   intents: readonly StoredIntent[],
 ): Promise<Row[]> {
-  const rows = await run(
+  const rows = await run<Row>(
     executor,
     `SELECT id::text, duplicate FROM ${names.q}.enqueue_many($1::text::jsonb) ORDER BY ordinal`,
     [JSON.stringify(intents)],
@@ -69,9 +75,9 @@ export async function enqueueMany(
  * @throws {NotATransactionError} where a statement of the transaction has failed before. A driver need not know it:
  * pg learns a transaction's state only after it has rejected the statement.
  */
-async function run(executor: Executor, text: string, values: (string | null)[]): Promise<Row[]> {
+async function run<Result>(executor: Executor, text: string, values: (string | null)[]): Promise<Result[]> {
   try {
-    return (await executor.execute(text, values)) as Row[]
+    return (await executor.execute(text, values)) as Result[]
   } catch (error) {
     const own = withoutParameters(error)
     if (isFailedTransaction(own)) throw new NotATransactionError(FAILED_TRANSACTION, { cause: own })
