@@ -48,15 +48,13 @@ export function toTrackOperation(
     case 'identify':
       return identify(intent, identifyTimestamp ? (intent.timestamp ?? row.occurredAtSeconds) : undefined)
     case 'track':
-      return { ...person(intent, 'event'), ...event(row, intent, intent.name) }
+      return event(row, intent, identifiersOf(intent), 'event', intent.name)
     case 'trackPageView':
-      return { ...person(intent, 'page'), ...event(row, intent, intent.path) }
+      return event(row, intent, identifiersOf(intent), 'page', intent.path)
     case 'trackScreen':
-      return { ...person(intent, 'screen'), ...event(row, intent, intent.name) }
-    case 'trackAnonymous': {
-      const identifiers = { anonymous_id: intent.anonymousId }
-      return { type: 'person', identifiers, action: 'event', ...event(row, intent, intent.name) }
-    }
+      return event(row, intent, identifiersOf(intent), 'screen', intent.name)
+    case 'trackAnonymous':
+      return event(row, intent, { anonymous_id: intent.anonymousId }, 'event', intent.name)
     case 'addDevice':
       return { ...person(intent, 'add_device'), device: device(intent) }
     case 'deleteDevice':
@@ -93,8 +91,18 @@ type EventIntent = Extract<
   { operation: 'track' | 'trackAnonymous' | 'trackPageView' | 'trackScreen' }
 >
 
-function event(row: StoredIntent, intent: EventIntent, name: string) {
+/** One literal: it is made for every event. */
+function event(
+  row: StoredIntent,
+  intent: EventIntent,
+  identifiers: JsonObject,
+  action: string,
+  name: string,
+): TrackV2Operation {
   return {
+    type: 'person',
+    identifiers,
+    action,
     name,
     id: toUlid(row.id),
     timestamp: intent.timestamp ?? row.occurredAtSeconds,

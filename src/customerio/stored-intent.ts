@@ -29,8 +29,10 @@ export type StoredIntent = {
 export function intentOf({ operation, payload, payloadBytes }: StoredIntent): Intent {
   if (!isPlainObject(payload)) refuse({ operation }, '', 'has a payload that is not a JSON object')
   const given = withoutNulls(payload)
-  const message = isPlainObject(given.message) ? { message: withoutNulls(given.message) } : {}
-  return validateIntent({ ...given, ...message, operation }, undefined, payloadBytes)
+  const intent = isPlainObject(given.message)
+    ? { ...given, message: withoutNulls(given.message), operation }
+    : { ...given, operation }
+  return validateIntent(intent, undefined, payloadBytes)
 }
 
 /** The error for a row that another API's transport was given. */
@@ -40,6 +42,10 @@ export function refuseOperation({ operation }: StoredIntent, api: string): never
 
 /** The object itself where it has none. */
 function withoutNulls(object: Record<string, unknown>): Record<string, unknown> {
-  if (!Object.values(object).includes(null)) return object
+  for (const field in object) if (object[field] === null) return copyWithoutNulls(object)
+  return object
+}
+
+function copyWithoutNulls(object: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== null))
 }

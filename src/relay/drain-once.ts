@@ -41,7 +41,7 @@ export async function drainOnce(turn: Turn): Promise<LaneOutcome> {
     const parked = rows.filter(isParked)
     if (parked.length > 0) {
       await settleAndTell(turn, { delivered: [], dead: parked.map(foundUnderWay) })
-      reader.drop(parked.map(({ seq }) => seq))
+      reader.drop(new Set(parked.map(({ seq }) => seq)))
       continue
     }
     const outcome = await sendWave(turn, rows)
@@ -122,7 +122,7 @@ async function mark(turn: Turn, batch: readonly BatchEntry[]): Promise<readonly 
 async function settleAndDrop(turn: Turn, settlement: Settlement): Promise<void> {
   const { delivered, dead, suppressed = [] } = settlement
   await settleAndTell(turn, settlement)
-  turn.reader.drop([...delivered, ...dead.map(({ seq }) => seq), ...suppressed])
+  turn.reader.drop(new Set([...delivered, ...dead.map(({ seq }) => seq), ...suppressed]))
 }
 
 /** The first waiting intent of each of the next people, and of one of them who has not failed alone. */
@@ -188,7 +188,7 @@ async function sendOne(turn: Turn, entry: BatchEntry, permit: Permit): Promise<S
 
 /** A mark that was found: the relay that set it ended before it could say what became of the request. */
 function isParked(row: QueuedIntent): boolean {
-  return row.sendingAt !== null && row.onAmbiguous === 'park'
+  return row.sending && row.onAmbiguous === 'park'
 }
 
 function foundUnderWay({ seq }: QueuedIntent): DeadLetter {

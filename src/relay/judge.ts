@@ -48,6 +48,7 @@ export function judge(answer: Answer | undefined, part: readonly BatchEntry[]): 
 
 /** Several errors may name one operation: the first is kept. An index that is not in the batch names nothing. */
 function settleItems(part: readonly BatchEntry[], refused: readonly RefusedOperation[]): Settlement {
+  if (refused.length === 0) return { delivered: part.map(({ row }) => row.seq), dead: [] }
   const byIndex = new Map([...refused].reverse().map((error) => [error.index, error]))
   const delivered: string[] = []
   const dead: Settlement['dead'][number][] = []

@@ -104,8 +104,7 @@ export class LaneReader {
   }
 
   /** These rows are settled, wherever they stood. */
-  drop(seqs: readonly string[]): void {
-    const gone = new Set(seqs)
+  drop(gone: ReadonlySet<string>): void {
     this.#rows = this.#rows.filter(({ seq }) => !gone.has(seq))
     this.#raiseBound()
   }

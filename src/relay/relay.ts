@@ -252,7 +252,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     if (to !== 'closed' || this.#ending !== undefined) return
     this.#jobs
       .forgetWaiting(destination)
-      .catch((error) => this.#report(error))
+      .catch((error) => this.#ending === undefined && this.#report(error)) // its waits end with the relay
       .finally(() => this.#dispatcher.wake('work'))
   }
 

@@ -21,8 +21,8 @@ export class Round {
     this.#aside = { delivered: [], dead, suppressed }
   }
 
-  get settled(): string[] {
-    return [...this.#settled]
+  get settled(): ReadonlySet<string> {
+    return this.#settled
   }
 
   /** In order, what may still be sent. */
@@ -39,9 +39,9 @@ export class Round {
     const all = { ...settlement, dead: [...dead, ...settlement.dead], suppressed }
     await settleAndTell(this.turn, all)
     this.#aside = undefined
-    for (const seq of [...all.delivered, ...all.dead.map(({ seq }) => seq), ...suppressed]) {
-      this.#settled.add(seq)
-    }
+    for (const seq of all.delivered) this.#settled.add(seq)
+    for (const { seq } of all.dead) this.#settled.add(seq)
+    for (const seq of suppressed) this.#settled.add(seq)
   }
 
   #isLeft({ seq, orderingKey }: QueuedIntent): boolean {

@@ -23,7 +23,7 @@ export async function reportRelay(db: Database, relay: RelayIdentity): Promise<v
  * Takes the relay out of the fleet and gives back whatever it still held. A probe, too: nobody else could try a
  * destination that half-opened before its lease had run out.
  */
-export async function removeRelay(db: Database, relayId: string): Promise<void> {
+export async function removeRelay(db: Pick<Database, 'names' | 'query'>, relayId: string): Promise<void> {
   const q = db.names.q
   await db.query(
     `WITH lanes AS (

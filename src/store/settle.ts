@@ -54,7 +54,8 @@ export async function settle(db: Database, fence: Fence, settlement: Settlement)
 function statementOf(q: string, fence: Fence, { delivered, dead, suppressed = [], deliveryIds }: Settlement) {
   const values: unknown[] = [fence.destination, fence.lane, fence.epoch, fence.relayId]
   const bind = (value: unknown) => `$${values.push(value)}`
-  const seqs = bind([...delivered, ...dead.map(({ seq }) => seq), ...suppressed])
+  // As text: pg would quote each of thousands by itself.
+  const seqs = bind(`{${[...delivered, ...dead.map(({ seq }) => seq), ...suppressed].join(',')}}`)
   const deadSeqs = dead.length > 0 ? bind(dead.map(({ seq }) => seq)) : undefined
   const suppressedSeqs = suppressed.length > 0 ? bind(suppressed) : undefined
   const ids = deliveryIds && deliveryIds.size > 0 ? [...deliveryIds] : undefined

@@ -18,7 +18,7 @@ function row(seq: number, operation = 'track', payload: object = {}): QueuedInte
     attempts: 0,
     retryInMs: null,
     onAmbiguous: 'park',
-    sendingAt: null,
+    sending: false,
     expired: null,
   }
 }

@@ -80,7 +80,6 @@ async function forget(relays: readonly RelayProcess[], names: Names, pool: pg.Po
     names,
     query: async <Row>(text: string, values: readonly unknown[] = []) =>
       (await pool.query(text, [...values])).rows as Row[],
-    close: async () => {},
   }
   for (const { relayId } of relays) if (relayId !== undefined) await removeRelay(db, relayId)
 }
