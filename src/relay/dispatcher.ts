@@ -58,6 +58,8 @@ export class Dispatcher {
   readonly #heldBack = new HeldLanes()
   readonly #boundCheck: BoundCheck
   readonly #search: LaneSearch
+  /** The last look had no room for all that it found: lanes may wait for a worker, whoever has offered them. */
+  #isFull = false
   #stopped = false
   #loop: Promise<void> | undefined
 
@@ -159,6 +161,7 @@ export class Dispatcher {
     const lanes = this.#startable(found)
     this.#offers.keepOnly(lanes)
     if (await this.#search.promote()) return 0 // they are in their lanes now
+    this.#isFull = false
     if (lanes.length > 0) {
       const queues = Map.groupBy(lanes, queueOf)
       await Promise.all([...queues].map((entry) => this.#take(...entry)))
@@ -183,16 +186,21 @@ export class Dispatcher {
     const { jobs, capacity } = this.#options
     const due = this.#offers.due(lanes)
     if (due.length > 0) this.#offers.offered(due, await jobs.offer(queue, due))
-    const active = [...this.#active.values()].filter(({ job }) => queueOf(job.lane) === queue)
-    const bulk = lanes.some(isBulk)
-    const room = (bulk ? Math.max(1, Math.floor(capacity * BULK_SHARE)) : capacity) - active.length
-    if (room > 0 && (due.length > 0 || lanes.some((lane) => this.#offers.isWaiting(lane)))) {
-      for (const job of await jobs.take(queue, room)) this.#begin(job)
-    }
-    // Those that linger make room for those that wait.
-    const waiting = lanes.filter((lane) => this.#offers.isWaiting(lane)).length
-    const lingering = active.filter(({ linger }) => linger.waits)
-    for (const { linger } of lingering.slice(0, waiting)) linger.end()
+    const workers = lanes.some(isBulk) ? Math.max(1, Math.floor(capacity * BULK_SHARE)) : capacity
+    const room = workers - this.#activeOf(queue).filter(({ linger }) => !linger.waits).length
+    this.#isFull ||= room <= 0
+    if (room <= 0 || (due.length === 0 && !lanes.some((lane) => this.#offers.isWaiting(lane)))) return
+    const taken = await jobs.take(queue, room)
+    this.#isFull ||= taken.length === room
+    for (const job of taken) this.#begin(job)
+    // Those that linger make room, also for lanes that another relay has offered and nobody works.
+    const active = this.#activeOf(queue)
+    const tooMany = Math.max(0, active.length - workers)
+    for (const { linger } of active.filter(({ linger }) => linger.waits).slice(0, tooMany)) linger.end()
+  }
+
+  #activeOf(queue: string): ActiveLane[] {
+    return [...this.#active.values()].filter(({ job }) => queueOf(job.lane) === queue)
   }
 
   /** Where nothing may be sent no lane is kept. */
@@ -210,6 +218,7 @@ export class Dispatcher {
     // The last look may have left it out, and begun after the lane was read: what came between, nobody has seen. Where
     // commits do not notify, the next look is not far.
     if (this.#flag.isUp && this.#search.beganAt >= readAt) this.#signal.raise()
+    if (this.#isFull) this.#signal.raise() // there is room now
     return ![...this.#offers.waiting].some((other) => queueOf(other) === queueOf(lane))
   }
 

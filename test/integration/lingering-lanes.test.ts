@@ -28,6 +28,18 @@ const epochs = () => h.db.rows<{ epoch: string }>('SELECT epoch FROM outbox.lane
 const flag = async () =>
   (await h.db.rows<{ up: boolean }>('SELECT last_value = 2 AS up FROM outbox.relay_idle'))[0]?.up
 
+/** People of so many lanes, one of each. */
+async function peopleOfLanes(count: number): Promise<string[]> {
+  const rows = await h.db.rows<{ person: string }>(
+    `SELECT DISTINCT ON (lane) person FROM (
+       SELECT 'p' || n AS person, outbox.lane_of('default/track', 'p' || n, 'normal') AS lane
+       FROM generate_series(1, 500) n) p
+     ORDER BY lane, person LIMIT $1`,
+    [count],
+  )
+  return rows.map(({ person }) => person)
+}
+
 /** One after the other: each is committed when the one before has arrived. */
 async function oneByOne(count: number, person: string, from = 0): Promise<number> {
   const began = performance.now()
@@ -55,6 +67,21 @@ test('intents one after the other cost one taking of their lane and no job each'
   await relay.stop()
   await proxy.close()
 })
+
+test('lanes that another relay has offered, and nobody works, wait for no lane that lingers', async () => {
+  // The first relay's only worker is held up; seven lanes more wait, which it has offered.
+  const hung = h.fake.misbehave({ kind: 'latency', ms: 8_000, times: 1 })
+  const first = await h.relay({ lanes: 1, requestTimeoutMs: 20_000 })
+  const people = await peopleOfLanes(8)
+  await h.enqueue(...people.map((person) => track(person, 1)))
+  await h.fake.until(({ requests }) => requests.total === 1)
+  await h.relay({ lanes: 1 })
+  // Each would otherwise be waited for as long as a lane lingers: 10 s in all.
+  await h.fake.until(({ counts }) => counts.applied === 7, { timeoutMs: 7_000 })
+  expect(await held()).toContainEqual({ relay_id: first.relayId })
+  await h.drained(15_000)
+  hung()
+}, 60_000)
 
 test('a lane that lingers is woken by the notification itself: no look has to find the work', async () => {
   await h.relay({ pollIntervalMs: 10_000 })
