@@ -5,6 +5,9 @@ const MOVE_MS = 250
 /** A transaction that has been open for this long is not waited for any more: what may be skipped goes past it. */
 const LONG_MS = 1_000
 
+/** Virtual ids of prepared transactions that were recovered: no backend has them. */
+const PREPARED = '-1/'
+
 /** Everything up to `to` can be seen or will never be, except what the transactions `unless` may still commit. */
 export interface Passed {
   readonly to: bigint
@@ -59,6 +62,7 @@ export class Horizon {
 
   async #move(): Promise<void> {
     const now = await this.#read()
+    this.#keepPrepared(now)
     const open = new Map(now.writers.map((writer) => [writer.id, writer]))
     const stillOpen = (of: WriteHorizon) => of.writers.flatMap(({ id }) => open.get(id) ?? [])
     this.#remember(open)
@@ -77,6 +81,18 @@ export class Horizon {
       break
     }
     this.#pendingPast ??= now
+  }
+
+  /**
+   * A prepared transaction that outlives the server has another virtual id afterwards: one that is seen for the first
+   * time may be any of those that are waited for.
+   */
+  #keepPrepared({ writers }: WriteHorizon): void {
+    const prepared = writers.filter(({ id }) => id.startsWith(PREPARED) && !this.#openSince.has(id))
+    if (prepared.length === 0) return
+    const withThem = (of: WriteHorizon) => ({ ...of, writers: [...of.writers, ...prepared] })
+    this.#pending &&= withThem(this.#pending)
+    this.#pendingPast &&= withThem(this.#pendingPast)
   }
 
   #remember(open: ReadonlyMap<string, Writer>): void {

@@ -1,6 +1,6 @@
 import type { Database } from '../store/database.ts'
 import type { Fence, LaneBound } from '../store/lane.ts'
-import { type QueuedIntent, readLane } from '../store/read-lane.ts'
+import { FROM_THE_BEGINNING, type QueuedIntent, readLane } from '../store/read-lane.ts'
 import { reportBound } from '../store/take-lane.ts'
 import type { Horizon } from './horizon.ts'
 
@@ -10,6 +10,9 @@ const READ_BYTES = 600_000
 const REPORT_EVERY = 100_000n
 /** The same where the lane is drained and stays with its worker. */
 const REPORT_AT_REST = 1_000n
+
+/** Looking for what lies below the bound: this often, and in a fiftieth of the time. */
+const BEHIND = { everyMs: 5_000, share: 1 / 50 }
 
 export interface LaneReaderOptions {
   /** Intents of one read, at most. */
@@ -42,6 +45,9 @@ export class LaneReader {
   #readAt = Number.NEGATIVE_INFINITY
   /** The last read has left nothing behind. What has come since is told by a notification, or found by a look. */
   #readAll = false
+  /** Somebody has seen work in the lane since. */
+  #moreIsSaid = false
+  #behindAt = Number.NEGATIVE_INFINITY
   #horizonError: Error | undefined
 
   constructor(
@@ -77,13 +83,30 @@ export class LaneReader {
 
   /** The next rows in order; none when the lane was found empty, or all that was found in it is settled. */
   async peek(): Promise<readonly QueuedIntent[]> {
-    if (this.#rows.length === 0 && !this.#readAll) await this.#read()
+    if (this.#rows.length > 0 || this.#readAll) return this.#rows
+    await this.#read()
+    if (this.#rows.length === 0 && this.#moreIsSaid) await this.#lookBehind()
+    this.#moreIsSaid = false
     return this.#rows
+  }
+
+  /**
+   * Work was seen in the lane, and none is there from the bound on. Mostly it was had already; but the looks begin at the
+   * row's bound, and may see what the lane's own passes by: somebody has put back rows, or the server has lost commits.
+   */
+  async #lookBehind(): Promise<void> {
+    const began = performance.now()
+    if (began < this.#behindAt) return
+    this.#bound = FROM_THE_BEGINNING
+    await this.#read()
+    const now = performance.now()
+    this.#behindAt = now + Math.max(BEHIND.everyMs, (now - began) / BEHIND.share)
   }
 
   /** There is more in the lane than was found at the last read. */
   again(): void {
     this.#readAll = false
+    this.#moreIsSaid = true
   }
 
   /** Reads on while the first `sending` rows are on their way; not where nothing was left behind them. */

@@ -52,3 +52,13 @@ test('does not go past a writer whose number is not known yet', async () => {
     expect(await move(seq, { id: 'mute' })).toEqual({ safe: 10n, to: 10n, unless: [] })
   }
 })
+
+test('a transaction that is prepared is recovered goes on under another id, and is waited for', async () => {
+  const move = horizonOf()
+  await move(10n)
+  await move(20n, { id: '3/45', xid: '7' })
+  expect(await move(30n, { id: '-1/7', xid: '7' })).toMatchObject({ safe: 10n, to: 10n })
+  await move(40n, { id: '-1/7', xid: '7' })
+  expect(await move(50n, { id: '-1/7', xid: '7' })).toMatchObject({ safe: 10n, unless: ['7'] })
+  expect(await move(60n)).toMatchObject({ safe: 60n, to: 60n, unless: [] })
+})
