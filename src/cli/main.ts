@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-import './modest-heap.ts' // before everything else
+import './node-version.ts' // before everything else
+import './modest-heap.ts' // before what allocates
 import { Command } from 'commander'
 import { VERSION } from '../version.ts'
 import { addDemoCommand } from './demo.ts'

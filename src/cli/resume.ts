@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { BreakerStatus } from '../observe/read-breaker-state.ts'
 import type { Database } from '../store/database.ts'
+import { isKnownDestination } from '../store/is-known-destination.ts'
 import { type Resumed, resumeDestination } from '../store/resume-destination.ts'
 import { age, shorten } from './format.ts'
 import { addDatabaseOptions, addExamples, addJsonOption } from './options.ts'
@@ -30,8 +31,13 @@ export function addResumeCommand(program: Command): void {
 async function run(db: Database, name: string, json: boolean): Promise<void> {
   const result = await resumeDestination(db, name)
   const breaker = await breakerOf(db, name)
-  if (json) console.log(JSON.stringify({ destination: name, result, retryAt: breaker?.retryAt ?? null }))
-  else console.log(`${name} ${describe(result, breaker)}`)
+  const known = await isKnownDestination(db, name).catch(() => true) // a hint, as in `pause`
+  if (json) {
+    console.log(JSON.stringify({ destination: name, result, retryAt: breaker?.retryAt ?? null, known }))
+    return
+  }
+  console.log(`${name} ${describe(result, breaker)}`)
+  if (!known) console.error(`nothing was ever enqueued for ${name}: is the name right?`)
 }
 
 function describe(result: Resumed, breaker: BreakerStatus | undefined): string {

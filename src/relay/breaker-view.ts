@@ -133,8 +133,7 @@ export class BreakerView {
    */
   async close(write: () => Promise<boolean>): Promise<boolean> {
     this.#generation++
-    const closed = await write()
-    if (!closed) return false
+    if (!(await this.#change(write))) return false
     this.#state = 'closed'
     this.#probeIsMine = false
     this.#retryAt = undefined
@@ -142,10 +141,10 @@ export class BreakerView {
   }
 
   /** What is read from the row before the change is in it is stale, also where the reading began after the change. */
-  async #change(write: () => Promise<unknown>): Promise<void> {
+  async #change<T>(write: () => Promise<T>): Promise<T> {
     this.#writing++
     try {
-      await write()
+      return await write()
     } finally {
       this.#writing--
       this.#generation++

@@ -58,7 +58,7 @@ export class Dispatcher {
   readonly #heldBack = new HeldLanes()
   readonly #boundCheck: BoundCheck
   readonly #search: LaneSearch
-  /** The last look had no room for all that it found: lanes may wait for a worker, whoever has offered them. */
+  /** The last look may have had no room for all that it found: lanes may wait for a worker, whoever has offered them. */
   #isFull = false
   #stopped = false
   #loop: Promise<void> | undefined
@@ -113,7 +113,7 @@ export class Dispatcher {
     else this.#signal.raise()
   }
 
-  /** Not to be started again before: its destination's rate limit said so. */
+  /** Not to be started again here before: a rate limit, or what else its last turn has found, said so. */
   holdBack(lane: Lane, ms: number): void {
     this.#heldBack.hold(lane, ms)
   }
@@ -160,7 +160,7 @@ export class Dispatcher {
     for (const lane of found) this.#active.get(laneKey(lane))?.linger.wake()
     const lanes = this.#startable(found)
     this.#offers.keepOnly(lanes)
-    if (await this.#search.promote()) return 0 // they are in their lanes now
+    const promoted = await this.#search.promote()
     this.#isFull = false
     if (lanes.length > 0) {
       const queues = Map.groupBy(lanes, queueOf)
@@ -171,6 +171,7 @@ export class Dispatcher {
       1,
       Math.min(breakers.waitMs ?? pollIntervalMs, this.#heldBack.forMs, this.#search.dueInMs, pollIntervalMs),
     )
+    if (promoted) return 0 // they are in their lanes now, and there may be more
     // What committed between the look and the flag was told nobody: look once more before sleeping.
     if (await this.#flag.update(found.length > 0)) return 0
     const lookMs = this.#pace.betweenLooks(this.#atWork)

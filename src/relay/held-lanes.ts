@@ -1,6 +1,6 @@
 import { type Lane, laneKey } from '../store/lane.ts'
 
-/** Lanes that are not to be started again before a time: their destination's rate limit said so. */
+/** Lanes that are not to be started again here before a time: a rate limit, or what else their last turn found, said so. */
 export class HeldLanes {
   readonly #until = new Map<string, number>()
 

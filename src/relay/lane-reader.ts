@@ -25,8 +25,8 @@ export interface LaneReaderOptions {
  * Reads a lane in order, the next rows while the last ones are on their way.
  *
  * What was settled is skipped by a lower bound, because dead rows stay in the way of a scan while any snapshot is
- * older. It begins where the last turn ended, and never passes the horizon, so a row that commits late takes its place
- * in the order.
+ * older. It begins where the last turn ended, and passes no transaction that may still commit without naming it
+ * (`Horizon`), so a row that commits late takes its place in the order.
  */
 export class LaneReader {
   readonly #db: Database

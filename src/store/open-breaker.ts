@@ -7,7 +7,7 @@ export interface Opening {
   readonly state: 'open' | 'paused'
   readonly failureCount: number
   readonly error: string
-  /** Delay to the first probe; doubled with every opening in a row. */
+  /** Delay to the first probe; doubled with every opening in a row: a refused credential is none. */
   readonly delayMs: number
   readonly maxDelayMs: number
 }
@@ -28,14 +28,16 @@ export async function openBreaker(db: Database, opening: Opening): Promise<boole
        INSERT INTO ${q}.breakers AS b (destination, state, failure_count, last_failure_at, last_error,
                                        opened_at, retry_at, opens)
        VALUES ($1, $3, $4, clock_timestamp(), $5, clock_timestamp(),
-               clock_timestamp() + make_interval(secs => $6::float8 / 1000), 1)
+               clock_timestamp() + make_interval(secs => $6::float8 / 1000), CASE $3 WHEN 'open' THEN 1 ELSE 0 END)
        ON CONFLICT (destination) DO UPDATE
-         SET state = excluded.state, failure_count = excluded.failure_count,
+         SET state = excluded.state,
+             failure_count = CASE WHEN b.state = 'closed' THEN excluded.failure_count
+                                  ELSE greatest(b.failure_count, excluded.failure_count) END,
              last_failure_at = excluded.last_failure_at, last_error = excluded.last_error,
              opened_at = CASE WHEN b.state = 'closed' THEN excluded.opened_at ELSE b.opened_at END,
              retry_at = clock_timestamp()
                + make_interval(secs => least($7::float8, $6::float8 * power(2, least(b.opens, 30))) / 1000),
-             opens = b.opens + 1, probe_relay = NULL, probe_until = NULL
+             opens = b.opens + excluded.opens, probe_relay = NULL, probe_until = NULL
          WHERE b.state = 'closed' OR b.probe_relay = $2
        RETURNING state
      ), kept AS (

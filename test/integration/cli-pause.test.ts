@@ -60,6 +60,7 @@ test('--json prints one object', async () => {
     destination: 'default/app',
     result: 'unchanged',
     retryAt: null,
+    known: true,
   })
   const paused = { destination: 'default/app', state: 'paused', reason: 'paused by postgres: a', known: true }
   expect(await json('pause', 'default/app', '--reason', 'a')).toEqual({ ...paused, paused: true })
@@ -76,6 +77,10 @@ test('a destination for which nothing was ever enqueued is paused, and the name 
       'nothing was ever enqueued for defalt/track: is the name right? customerio-outbox resume defalt/track undoes it\n',
   })
   expect(await json('pause', 'defalt/track')).toMatchObject({ paused: false, known: false })
+  expect(await run('resume', 'defalt/track')).toMatchObject({
+    status: 0,
+    stderr: 'nothing was ever enqueued for defalt/track: is the name right?\n',
+  })
 })
 
 test.each(['pause', 'resume'])(

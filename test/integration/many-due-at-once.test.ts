@@ -1,0 +1,31 @@
+/** Shown to fail: with a dispatcher that gives every due intent its lane before it takes any lane, none is left then. */
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
+import { email, type Harness, startHarness, track } from '../support/relay-harness.ts'
+
+let h: Harness
+beforeEach(async () => {
+  h = await startHarness()
+})
+afterEach(() => h.close())
+
+test('while very many delayed intents fall due at once, everybody else\u2019s go out', async () => {
+  const due = new Date(Date.now() + 3_000)
+  for (let n = 0; n < 20; n++) {
+    await h.enqueueWith({ sendAfter: due }, ...Array.from({ length: 1_000 }, (_, i) => track(`u${i}`, n)))
+  }
+  const left = async () => {
+    const [row] = await h.db.rows<{ count: number }>(
+      'SELECT count(*)::int AS count FROM outbox.intents WHERE lane = -1',
+    )
+    return row?.count ?? 0
+  }
+  expect(await left()).toBe(20_000)
+  await eventually('them to be due', () => Date.now() > due.getTime())
+  await h.enqueue(email('live', 1))
+  await h.relay()
+  await h.fake.until(({ counts }) => counts.sends === 1)
+  expect(await left()).toBeGreaterThan(0)
+  await h.drained(60_000)
+  expect(h.fake.counts).toMatchObject({ applied: 20_000, duplicates: 0 })
+})
