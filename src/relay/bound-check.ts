@@ -1,9 +1,6 @@
 import type { Database } from '../store/database.ts'
 import { recheckBounds } from '../store/recheck-bounds.ts'
-
-/** This often, and in a fiftieth of the time. */
-const EVERY_MS = 5_000
-const SHARE = 1 / 50
+import { CheckPace } from './check-pace.ts'
 
 export interface BoundCheckOptions {
   readonly db: Database
@@ -15,7 +12,7 @@ export interface BoundCheckOptions {
 /** A safety net beside the looks, which begin at the lanes' bounds: now and then from their very beginning. */
 export class BoundCheck {
   readonly #options: BoundCheckOptions
-  #dueAt = 0
+  readonly #pace = new CheckPace()
   #running: Promise<void> | undefined
 
   constructor(options: BoundCheckOptions) {
@@ -26,14 +23,13 @@ export class BoundCheck {
   begin(): void {
     const { db, onFound, onError } = this.#options
     const began = performance.now()
-    if (this.#running || began < this.#dueAt) return
+    if (this.#running || !this.#pace.isDue) return
     this.#running = recheckBounds(db)
       .then((lanes) => {
         if (lanes.length > 0) onFound()
       }, onError)
       .then(() => {
-        const now = performance.now()
-        this.#dueAt = now + Math.max(EVERY_MS, (now - began) / SHARE)
+        this.#pace.ended(began)
         this.#running = undefined
       })
   }

@@ -2,6 +2,7 @@ import type { Database } from '../store/database.ts'
 import type { Fence, LaneBound } from '../store/lane.ts'
 import { FROM_THE_BEGINNING, type QueuedIntent, readLane } from '../store/read-lane.ts'
 import { reportBound } from '../store/take-lane.ts'
+import { CheckPace } from './check-pace.ts'
 import type { Horizon } from './horizon.ts'
 
 /** Bytes of payloads that one read may bring: one full request and some. */
@@ -10,9 +11,6 @@ const READ_BYTES = 600_000
 const REPORT_EVERY = 100_000n
 /** The same where the lane is drained and stays with its worker. */
 const REPORT_AT_REST = 1_000n
-
-/** Looking for what lies below the bound: this often, and in a fiftieth of the time. */
-const BEHIND = { everyMs: 5_000, share: 1 / 50 }
 
 export interface LaneReaderOptions {
   /** Intents of one read, at most. */
@@ -47,7 +45,7 @@ export class LaneReader {
   #readAll = false
   /** Somebody has seen work in the lane since. */
   #moreIsSaid = false
-  #behindAt = Number.NEGATIVE_INFINITY
+  readonly #behindPace = new CheckPace()
   #horizonError: Error | undefined
 
   constructor(
@@ -95,12 +93,11 @@ export class LaneReader {
    * row's bound, and may see what the lane's own passes by: somebody has put back rows, or the server has lost commits.
    */
   async #lookBehind(): Promise<void> {
+    if (!this.#behindPace.isDue) return
     const began = performance.now()
-    if (began < this.#behindAt) return
     this.#bound = FROM_THE_BEGINNING
     await this.#read()
-    const now = performance.now()
-    this.#behindAt = now + Math.max(BEHIND.everyMs, (now - began) / BEHIND.share)
+    this.#behindPace.ended(began)
   }
 
   /** There is more in the lane than was found at the last read. */

@@ -53,12 +53,12 @@ export class LaneSearch {
       now >= this.#nextDueAt ||
       // Also without a word: a notification may have been lost, and a person may have changed a row by hand.
       now - this.#lookedAtAllAt >= (atWork.length > 0 ? LOOK_AT_ALL_MS : 0.9 * pollIntervalMs)
-    if (!all) return (await look(db, { except: atWork, all })).lanes
+    if (!all) return (await look(db, { except: atWork, all: false })).lanes
     this.#syncDue = false
     this.#lookedAtAllAt = now
     let found: Look = { lanes: [] }
     await breakers.syncWith(async () => {
-      found = await look(db, { except: atWork, all })
+      found = await look(db, { except: atWork, all: true })
       return found.breakers
     })
     this.#nextDueAt = performance.now() + (found.dueInMs ?? Number.POSITIVE_INFINITY)
