@@ -36,7 +36,9 @@ const killAll = async () => {
   await Promise.all(running.map((relay) => relay.kill('SIGKILL')))
 }
 const all = (to: string) =>
-  relays.every(({ log }) => log.some((line) => line.message === 'breaker changed' && line.to === to))
+  relays.every(({ log }) =>
+    log.some((line) => /^breaker (changed|found)$/.test(String(line.message)) && line.to === to),
+  )
 const lanesWorked = async () =>
   (await h.db.rows("SELECT 1 FROM outbox_pgboss.job WHERE state = 'active'")).length
 const untilNoLaneIsWorked = () =>
