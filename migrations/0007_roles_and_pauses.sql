@@ -105,11 +105,14 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     ('{operator}', '', 'FUNCTION', '{pause,resume}', '{EXECUTE}', NULL),
     ('{operator}', '', 'TABLE', '{dead_letters,lane_heads,lanes}', '{SELECT}', NULL),
 
-    -- The relay: its statements in src/store, and nothing else. It reads no dead letter and nothing delivered. Of
-    -- dedup it reads no intent's id; UPDATE of one column is what FOR UPDATE asks for.
+    -- The relay: its statements in src/store, and nothing else. It reads no dead letter's payload and nothing delivered;
+    -- the id and UPDATE of dead letters are for one that was put back and fails again. Of dedup it reads no intent's id;
+    -- UPDATE of one column is what FOR UPDATE asks for.
     ('{relay}', '', 'TABLE', '{intents}', '{SELECT,INSERT,DELETE}', NULL),
     ('{relay}', '', 'TABLE', '{intents}', '{UPDATE}', '{sending_at,attempts,retry_at}'),
     ('{relay}', '', 'TABLE', '{delivered,dead_letters,breaker_transitions}', '{INSERT}', NULL),
+    ('{relay}', '', 'TABLE', '{dead_letters}', '{SELECT}', '{id}'),
+    ('{relay}', '', 'TABLE', '{dead_letters}', '{UPDATE}', NULL),
     ('{relay}', '', 'TABLE', '{breaker_transitions}', '{SELECT}', '{at}'),
     ('{relay}', '', 'TABLE', '{breaker_transitions}', '{DELETE}', NULL),
     ('{relay}', '', 'TABLE', '{dedup}', '{SELECT}', '{workspace,key,expires_at}'),
@@ -119,6 +122,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     ('{relay}', '', 'TABLE', '{relays,settled_counts}', '{SELECT,INSERT,UPDATE,DELETE}', NULL),
     ('{relay}', '', 'TABLE', '{migrations,lane_heads,lane_bounds}', '{SELECT}', NULL),
     ('{relay}', '', 'SEQUENCE', '{relay_idle}', '{UPDATE}', NULL),
+    ('{relay}', '', 'SEQUENCE', '{intents_seq_seq}', '{SELECT}', NULL),
     ('{relay}', '', 'FUNCTION', '{lane_of,write_horizon,ensure_partitions,prune_delivered}', '{EXECUTE}', NULL),
 
     -- pg-boss at work: fetch, insert, touch, fail, delete, queues, supervision. No DDL of it.

@@ -30,8 +30,8 @@ export function logRelay(log: Logger, relay: Relay): void {
       ? log.info('the backlog is empty')
       : log.warn({ lanesLeft }, 'the time to drain is up: what is left stays in the queue'),
   )
-  relay.on('deadLetter', ({ destination, seq, reason, status, field }) =>
-    log.warn({ destination, seq, reason, status, field }, 'dead letter'),
+  relay.on('deadLetter', ({ destination, id, seq, reason, status, field }) =>
+    log.warn({ destination, id, seq, reason, status, field }, 'dead letter'),
   )
   relay.on('breaker', (change) =>
     log[change.to === 'closed' ? 'info' : 'warn'](
@@ -79,6 +79,12 @@ function logDatabase(log: Logger, relay: Relay): void {
   )
   relay.on('databaseBack', ({ afterMs }) => log.info({ afterMs }, 'the database is back, lanes go on'))
   let deaf = false
+  relay.on('sequenceRewound', ({ from, to }) =>
+    log.warn(
+      { from: String(from), to: String(to) },
+      'sequence ran backwards; every lane is read from its beginning',
+    ),
+  )
   relay.on('listening', () => {
     log[deaf ? 'info' : 'debug']('wake-ups are heard')
     deaf = false

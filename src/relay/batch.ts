@@ -13,8 +13,8 @@ export interface Cut {
   readonly batch: readonly BatchEntry[]
   /** Rows that can never be sent: they are settled without a request. */
   readonly dead: readonly DeadLetter[]
-  /** `seq` of rows that this workspace's settings keep from being sent. */
-  readonly suppressed: readonly string[]
+  /** Rows that this workspace's settings keep from being sent. */
+  readonly suppressed: readonly QueuedIntent[]
   /** How many of the rows were used up, from the first. */
   readonly used: number
 }
@@ -40,13 +40,13 @@ export function cutBatch(
 ): Cut {
   const batch: BatchEntry[] = []
   const dead: DeadLetter[] = []
-  const suppressed: string[] = []
+  const suppressed: QueuedIntent[] = []
   const room = new Room(limits.bytes)
   let used = 0
   for (const row of rows) {
     if (batch.length >= limits.count) break
     const prepared = prepare(row)
-    if (prepared === 'suppressed') suppressed.push(row.seq)
+    if (prepared === 'suppressed') suppressed.push(row)
     else if ('dead' in prepared) dead.push(prepared.dead)
     else {
       const item = prepared.send
@@ -68,7 +68,7 @@ export function cutBatch(
   return { batch, dead, suppressed, used }
 }
 
-function tooLarge({ seq }: QueuedIntent, bytes: number, limit: number): DeadLetter {
+function tooLarge({ seq, id }: QueuedIntent, bytes: number, limit: number): DeadLetter {
   const message = `the operation is ${bytes} bytes, Customer.io takes at most ${limit}`
-  return { seq, reason: 'too_large', message }
+  return { seq, id, reason: 'too_large', message }
 }

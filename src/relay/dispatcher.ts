@@ -5,6 +5,7 @@ import { backoffMs } from './backoff.ts'
 import { BoundCheck } from './bound-check.ts'
 import type { Breakers } from './breakers.ts'
 import { HeldLanes } from './held-lanes.ts'
+import type { Horizon } from './horizon.ts'
 import { IdleFlag } from './idle-flag.ts'
 import { type LaneJob, type LaneJobs, queueOf } from './lane-jobs.ts'
 import { LaneSearch } from './lane-search.ts'
@@ -23,6 +24,7 @@ export interface DispatcherOptions {
   readonly db: Database
   readonly jobs: LaneJobs
   readonly breakers: Breakers
+  readonly horizon: Horizon
   /** Lanes of one destination worked at a time, bulk lanes not counted. */
   readonly capacity: number
   readonly pollIntervalMs: number

@@ -41,7 +41,7 @@ export async function drainOnce(turn: Turn): Promise<LaneOutcome> {
     const parked = rows.filter(isParked)
     if (parked.length > 0) {
       await settleAndTell(turn, { delivered: [], dead: parked.map(foundUnderWay) })
-      reader.drop(new Set(parked.map(({ seq }) => seq)))
+      reader.drop(new Set(parked.map(({ id }) => id)))
       continue
     }
     const outcome = await sendWave(turn, rows)
@@ -71,13 +71,16 @@ async function sendWave(turn: Turn, rows: readonly QueuedIntent[]): Promise<Lane
   // All are waited for, whatever happens to any: the lane is not let go of with a request under way.
   const ends = await Promise.allSettled(batch.map((entry) => sendOne(turn, entry, leave)))
   const results = ends.flatMap((end) => (end.status === 'fulfilled' ? [end.value] : []))
-  await settleAndDrop(turn, {
-    delivered: results.flatMap(({ settlement }) => settlement?.delivered ?? []),
-    dead: results.flatMap(({ settlement }) => settlement?.dead ?? []),
-    deliveryIds: new Map(results.flatMap(({ settlement }) => [...(settlement?.deliveryIds ?? [])])),
-  })
-  const unsent = results.flatMap(({ unsent: seq }) => (seq === undefined ? [] : [seq]))
-  if (unsent.length > 0) await unmarkSending(turn.db, turn.fence, unsent)
+  const unsent = results.flatMap(({ unsent: row }) => (row === undefined ? [] : [row]))
+  try {
+    await settleAndDrop(turn, {
+      delivered: results.flatMap(({ settlement }) => settlement?.delivered ?? []),
+      dead: results.flatMap(({ settlement }) => settlement?.dead ?? []),
+      deliveryIds: new Map(results.flatMap(({ settlement }) => [...(settlement?.deliveryIds ?? [])])),
+    })
+  } finally {
+    if (unsent.length > 0) await unmarkSending(turn.db, turn.fence, unsent)
+  }
   for (const end of ends) if (end.status === 'rejected') throw end.reason
   const outcome = results.find(({ outcome }) => outcome)?.outcome
   if (outcome) return outcome
@@ -114,15 +117,18 @@ function isComparable({ breaker }: Turn, { id, attempts }: QueuedIntent): boolea
  */
 async function mark(turn: Turn, batch: readonly BatchEntry[]): Promise<readonly BatchEntry[]> {
   const now = batch.slice(0, 1 + (await askMore(turn, batch.length - 1)))
-  const seqs = now.map(({ row }) => row.seq)
-  await markSending(turn.db, turn.fence, seqs)
+  await markSending(
+    turn.db,
+    turn.fence,
+    now.map(({ row }) => row),
+  )
   return now
 }
 
 async function settleAndDrop(turn: Turn, settlement: Settlement): Promise<void> {
   const { delivered, dead, suppressed = [] } = settlement
   await settleAndTell(turn, settlement)
-  turn.reader.drop(new Set([...delivered, ...dead.map(({ seq }) => seq), ...suppressed]))
+  turn.reader.drop(new Set([...delivered, ...dead, ...suppressed].map(({ id }) => id)))
 }
 
 /** The first waiting intent of each of the next people, and of one of them who has not failed alone. */
@@ -156,15 +162,15 @@ function cutEach({ destination }: Turn, rows: readonly QueuedIntent[]) {
 
 interface Sent {
   readonly settlement?: Settlement
-  /** `seq` whose request is known to have had no effect: its mark goes. */
-  readonly unsent?: string
+  /** Its request is known to have had no effect: its mark goes. */
+  readonly unsent?: QueuedIntent
   /** The request failed, and the intent is still in the queue. */
   readonly failure?: { readonly entry: BatchEntry; readonly verdict: Extract<Verdict, { kind: 'fail' }> }
   readonly outcome?: LaneOutcome
 }
 
 async function sendOne(turn: Turn, entry: BatchEntry, permit: Permit): Promise<Sent> {
-  const { seq, onAmbiguous } = entry.row
+  const { row } = entry
   const answer = await turn.breaker.run(permit, () => turn.destination.transport.send([entry.item]), {
     retries: 'unless unknown',
     stopping: turn.stopping,
@@ -176,12 +182,12 @@ async function sendOne(turn: Turn, entry: BatchEntry, permit: Permit): Promise<S
       return { settlement: verdict }
     case 'wait':
     case 'split':
-      return { unsent: seq, outcome: { kind: 'handed_back' } }
+      return { unsent: row, outcome: { kind: 'handed_back' } }
     case 'fail': {
       const failure = { entry, verdict }
-      if (verdict.applied === 'no') return { unsent: seq, failure }
-      if (onAmbiguous === 'resend') return { failure } // the mark stays: it says that one may be out already
-      return { settlement: { delivered: [], dead: [ambiguous(seq, verdict.message)] } }
+      if (verdict.applied === 'no') return { unsent: row, failure }
+      if (row.onAmbiguous === 'resend') return { failure } // the mark stays: it says that one may be out already
+      return { settlement: { delivered: [], dead: [ambiguous(row, verdict.message)] } }
     }
   }
 }
@@ -191,11 +197,11 @@ function isParked(row: QueuedIntent): boolean {
   return row.sending && row.onAmbiguous === 'park'
 }
 
-function foundUnderWay({ seq }: QueuedIntent): DeadLetter {
-  return ambiguous(seq, 'the relay ended before the answer came')
+function foundUnderWay(row: QueuedIntent): DeadLetter {
+  return ambiguous(row, 'the relay ended before the answer came')
 }
 
-function ambiguous(seq: string, known: string): DeadLetter {
+function ambiguous({ seq, id }: QueuedIntent, known: string): DeadLetter {
   const message = `it may have been sent, Customer.io cannot tell a second one: ${known}`
-  return { seq, reason: 'ambiguous', message }
+  return { seq, id, reason: 'ambiguous', message }
 }

@@ -27,6 +27,7 @@ export interface RelayEvents {
   deadLetter: [
     {
       readonly destination: string
+      readonly id: string
       readonly seq: string
       readonly reason: DeadLetterReason
       readonly status: number | undefined
@@ -60,6 +61,11 @@ export interface RelayEvents {
   databaseLost: [{ readonly message: string }]
   /** It answers again. */
   databaseBack: [{ readonly afterMs: number }]
+  /**
+   * The queue's numbers ran backwards, from the highest that was seen: a person restored the queue or its sequence. Every
+   * turn ends, and the lanes are read from their beginning.
+   */
+  sequenceRewound: [{ readonly from: bigint; readonly to: bigint }]
   /** Wake-ups are heard: when the relay starts, and after `notListening`. */
   listening: [{ readonly relayId: string }]
   /**

@@ -20,11 +20,11 @@ export async function charge(turn: Turn, row: QueuedIntent, failure: Failure): P
   const made = row.attempts + 1
   if (made >= attempts) {
     const message = `failed alone ${made} times while others passed: ${failure.message}`
-    return { seq: row.seq, reason: 'exhausted', status: failure.status, message }
+    return { seq: row.seq, id: row.id, reason: 'exhausted', status: failure.status, message }
   }
   const delayMs = Math.min(maxDelayMs, initialDelayMs * 2 ** (made - 1))
   turn.breaker.comparison.beginAnew(row.id)
-  await chargeAttempt(turn.db, turn.fence, row.seq, delayMs)
+  await chargeAttempt(turn.db, turn.fence, row, delayMs)
   turn.waiting.add(row, delayMs)
   return 'waits'
 }

@@ -1,12 +1,19 @@
-import type { WriteHorizon, Writer } from '../store/read-horizon.ts'
+import type { SequenceReading, WriteHorizon, Writer } from '../store/read-horizon.ts'
 
 /** How often the horizon is moved while lanes are worked. */
 const MOVE_MS = 250
 /** A transaction that has been open for this long is not waited for any more: what may be skipped goes past it. */
 const LONG_MS = 1_000
 
-/** Virtual ids of prepared transactions that were recovered: no backend has them. */
-const PREPARED = '-1/'
+/** What may be skipped in a lane. */
+export interface Skippable {
+  /** Everything up to here can be seen or will never be. */
+  readonly safe: bigint
+  /** Never below `safe`. */
+  readonly passed: Passed
+}
+
+const NOTHING: Skippable = { safe: 0n, passed: { to: 0n, unless: [] } }
 
 /** Everything up to `to` can be seen or will never be, except what the transactions `unless` may still commit. */
 export interface Passed {
@@ -24,10 +31,16 @@ export interface Passed {
  * A transaction that is left open for hours would stop it, and every read would walk through all that was settled
  * since. So there is a second one, `passed`, which goes past such transactions and names them: who skips up to it
  * asks in the same snapshot whether one of them is over (`readLane`).
+ *
+ * All of it is about one server since its last start: after a failover, other transactions draw numbers that were
+ * drawn before. Another server, or a number that runs backwards, makes the horizon forget everything.
  */
 export class Horizon {
   readonly #read: () => Promise<WriteHorizon>
+  readonly #onRewound: (from: SequenceReading, to: SequenceReading) => Promise<void>
   readonly #now: () => number
+  /** The server, and the highest number that was seen on it. */
+  #seen: SequenceReading = { server: '', lastSeq: 0n }
   #safe = 0n
   #passed: Passed = { to: 0n, unless: [] }
   #pending: WriteHorizon | undefined
@@ -36,18 +49,49 @@ export class Horizon {
   #movedAt = Number.NEGATIVE_INFINITY
   #moving: Promise<void> | undefined
 
-  constructor(read: () => Promise<WriteHorizon>, now = () => performance.now()) {
+  /** @param onRewound Numbers ran backwards on the same server: the bounds of all lanes are wrong, too. */
+  constructor(
+    read: () => Promise<WriteHorizon>,
+    onRewound: (from: SequenceReading, to: SequenceReading) => Promise<void>,
+    now = () => performance.now(),
+  ) {
     this.#read = read
+    this.#onRewound = onRewound
     this.#now = now
   }
 
-  get safe(): bigint {
-    return this.#safe
+  /** What may be skipped in a lane that was taken on `server`: nothing, if the horizon knows another server. */
+  on(server: string): Skippable {
+    if (server !== this.#seen.server) return NOTHING
+    const safe = this.#safe
+    return { safe, passed: this.#passed.to > safe ? this.#passed : { to: safe, unless: [] } }
   }
 
-  /** Never below `safe`. */
-  get passed(): Passed {
-    return this.#passed.to > this.#safe ? this.#passed : { to: this.#safe, unless: [] }
+  /** The highest number that was seen, and on which server: to be asked for before a reading begins (see `compare`). */
+  get seen(): SequenceReading {
+    return this.#seen
+  }
+
+  /**
+   * Compares a reading with what is known, and forgets what is not true any more.
+   *
+   * @param before `seen` when the reading began: readings overlap, and a later one may be told of earlier.
+   */
+  async compare(reading: SequenceReading, before: SequenceReading): Promise<void> {
+    const rewound = reading.server === before.server && reading.lastSeq < before.lastSeq
+    if (rewound) await this.#onRewound(before, reading)
+    if (rewound || reading.server !== this.#seen.server) this.#forget(reading)
+    else if (reading.lastSeq > this.#seen.lastSeq)
+      this.#seen = { server: reading.server, lastSeq: reading.lastSeq }
+  }
+
+  #forget({ server, lastSeq }: SequenceReading): void {
+    this.#seen = { server, lastSeq }
+    this.#safe = 0n
+    this.#passed = NOTHING.passed
+    this.#pending = undefined
+    this.#pendingPast = undefined
+    this.#openSince.clear()
   }
 
   /** Moves the horizon if it is time. Callers at one time share one look. */
@@ -61,8 +105,9 @@ export class Horizon {
   }
 
   async #move(): Promise<void> {
+    const before = this.#seen
     const now = await this.#read()
-    this.#keepPrepared(now)
+    await this.compare(now, before)
     const open = new Map(now.writers.map((writer) => [writer.id, writer]))
     const stillOpen = (of: WriteHorizon) => of.writers.flatMap(({ id }) => open.get(id) ?? [])
     this.#remember(open)
@@ -81,18 +126,6 @@ export class Horizon {
       break
     }
     this.#pendingPast ??= now
-  }
-
-  /**
-   * A prepared transaction that outlives the server has another virtual id afterwards: one that is seen for the first
-   * time may be any of those that are waited for.
-   */
-  #keepPrepared({ writers }: WriteHorizon): void {
-    const prepared = writers.filter(({ id }) => id.startsWith(PREPARED) && !this.#openSince.has(id))
-    if (prepared.length === 0) return
-    const withThem = (of: WriteHorizon) => ({ ...of, writers: [...of.writers, ...prepared] })
-    this.#pending &&= withThem(this.#pending)
-    this.#pendingPast &&= withThem(this.#pendingPast)
   }
 
   #remember(open: ReadonlyMap<string, Writer>): void {

@@ -1,4 +1,5 @@
 import type { Answer, RefusedOperation } from '../customerio/answer.ts'
+import type { RowIdentity } from '../store/lane.ts'
 import type { Settlement } from '../store/settle.ts'
 import type { BatchEntry } from './batch.ts'
 
@@ -41,24 +42,25 @@ export function judge(answer: Answer | undefined, part: readonly BatchEntry[]): 
       if (only === undefined || others.length > 0) return { kind: 'split' }
       const { kind: reason, status, message } = answer
       const field = 'field' in answer ? answer.field : undefined
-      return { kind: 'settle', delivered: [], dead: [{ seq: only.row.seq, reason, status, field, message }] }
+      const { seq, id } = only.row
+      return { kind: 'settle', delivered: [], dead: [{ seq, id, reason, status, field, message }] }
     }
   }
 }
 
 /** Several errors may name one operation: the first is kept. An index that is not in the batch names nothing. */
 function settleItems(part: readonly BatchEntry[], refused: readonly RefusedOperation[]): Settlement {
-  if (refused.length === 0) return { delivered: part.map(({ row }) => row.seq), dead: [] }
+  if (refused.length === 0) return { delivered: part.map(({ row }) => row), dead: [] }
   const byIndex = new Map([...refused].reverse().map((error) => [error.index, error]))
-  const delivered: string[] = []
+  const delivered: RowIdentity[] = []
   const dead: Settlement['dead'][number][] = []
   for (const [index, { row }] of part.entries()) {
     const error = byIndex.get(index)
     if (error) {
       const message = [error.reason, error.message].filter(Boolean).join(': ')
-      dead.push({ seq: row.seq, reason: 'rejected', status: 207, field: error.field, message })
+      dead.push({ seq: row.seq, id: row.id, reason: 'rejected', status: 207, field: error.field, message })
     } else {
-      delivered.push(row.seq)
+      delivered.push(row)
     }
   }
   return { delivered, dead }
@@ -68,5 +70,5 @@ function deliveryIds(part: readonly BatchEntry[], deliveryId: string | undefined
   const [only] = part
   return deliveryId === undefined || only === undefined
     ? {}
-    : { deliveryIds: new Map([[only.row.seq, deliveryId]]) }
+    : { deliveryIds: new Map([[only.row.id, deliveryId]]) }
 }

@@ -123,9 +123,9 @@ export class LaneReader {
     this.#rows = this.#rows.filter(({ orderingKey }) => !keys.has(orderingKey))
   }
 
-  /** These rows are settled, wherever they stood. */
+  /** The rows with these ids are settled, wherever they stood. */
   drop(gone: ReadonlySet<string>): void {
-    this.#rows = this.#rows.filter(({ seq }) => !gone.has(seq))
+    this.#rows = this.#rows.filter(({ id }) => !gone.has(id))
     this.#raiseBound()
   }
 
@@ -141,7 +141,8 @@ export class LaneReader {
   async #read(sending = 0): Promise<void> {
     await this.#advance()
     // As they are before the read: what they promise is true of whatever begins after.
-    const { safe, passed } = this.#horizon
+    const { safe, passed } = this.#horizon.on(this.#fence.server)
+    const { server, lastSeq } = this.#horizon.seen
     if (this.#bound.passedTo - this.#reportedTo >= REPORT_EVERY) await this.#report()
     this.#readAt = performance.now()
     const { rows, complete, late } = await readLane(this.#db, this.#fence, {
@@ -152,6 +153,7 @@ export class LaneReader {
       bytes: READ_BYTES,
       maxAgeSeconds: this.#maxAgeSeconds,
       fence: this.#fence,
+      drawn: server === this.#fence.server ? lastSeq : 0n,
     })
     if (late) this.#bound = { ...this.#bound, passedTo: this.#bound.settledTo, passedUnless: [] }
     this.#readAll = complete
@@ -173,7 +175,7 @@ export class LaneReader {
     this.#horizonError = undefined
     if (error) throw error
     const moving = this.#horizon.advance()
-    if (this.#horizon.safe === 0n) return moving
+    if (this.#horizon.on(this.#fence.server).safe === 0n) return moving
     moving.catch((failure) => {
       this.#horizonError = failure
     })

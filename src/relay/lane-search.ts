@@ -3,6 +3,7 @@ import type { Lane } from '../store/lane.ts'
 import { type Look, look } from '../store/look.ts'
 import { promoteScheduled } from '../store/promote-scheduled.ts'
 import type { Breakers } from './breakers.ts'
+import type { Horizon } from './horizon.ts'
 import { LOOK_AT_ALL_MS } from './look-pace.ts'
 
 /** Another relay is giving due intents their lanes: looked at again after this. */
@@ -11,6 +12,7 @@ const PROMOTED_ELSEWHERE_MS = 100
 export interface LaneSearchOptions {
   readonly db: Database
   readonly breakers: Breakers
+  readonly horizon: Horizon
   readonly pollIntervalMs: number
 }
 
@@ -44,7 +46,7 @@ export class LaneSearch {
 
   /** @param atWork Lanes of which something is under way here: they are left out. */
   async find(atWork: readonly Lane[]): Promise<readonly Lane[]> {
-    const { db, breakers, pollIntervalMs } = this.#options
+    const { db, breakers, horizon, pollIntervalMs } = this.#options
     const now = performance.now()
     this.#beganAt = now
     const all =
@@ -57,10 +59,12 @@ export class LaneSearch {
     this.#syncDue = false
     this.#lookedAtAllAt = now
     let found: Look = { lanes: [] }
+    const { seen } = horizon
     await breakers.syncWith(async () => {
       found = await look(db, { except: atWork, all: true })
       return found.breakers
     })
+    if (found.sequence) await horizon.compare(found.sequence, seen)
     this.#nextDueAt = performance.now() + (found.dueInMs ?? Number.POSITIVE_INFINITY)
     return found.lanes
   }

@@ -18,7 +18,7 @@ export function prepareRow(transport: Transport, settings: PrepareSettings, row:
       row.expired === 'age'
         ? `it waited longer than the workspace's maxAge of ${settings.maxAgeSeconds} s`
         : 'expires_at had passed before it could be sent'
-    return { dead: { seq, reason: 'expired', message } }
+    return { dead: { seq, id, reason: 'expired', message } }
   }
   const payload: unknown = JSON.parse(row.payload)
   if (!settings.allows(row.operation, payload)) return 'suppressed'
@@ -28,7 +28,7 @@ export function prepareRow(transport: Transport, settings: PrepareSettings, row:
     return { send: transport.prepare({ id, operation, payload, occurredAtSeconds, payloadBytes: row.size }) }
   } catch (error) {
     return {
-      dead: { seq, reason: 'invalid', message: error instanceof Error ? error.message : String(error) },
+      dead: { seq, id, reason: 'invalid', message: error instanceof Error ? error.message : String(error) },
     }
   }
 }

@@ -9,6 +9,7 @@ import { readHorizon } from '../store/read-horizon.ts'
 import { ROW_FORMAT } from '../store/read-lane.ts'
 import { removeRelay, reportRelay } from '../store/relay-registry.ts'
 import { requireSchemaVersion } from '../store/schema-version.ts'
+import { voidLanes } from '../store/void-lanes.ts'
 import { VERSION } from '../version.ts'
 import { Breakers } from './breakers.ts'
 import { checkRegions } from './check-regions.ts'
@@ -105,13 +106,20 @@ export class Relay extends EventEmitter<RelayEvents> {
       onChange: (destination, from, to) => this.#breakerChanged(destination, from, to),
       onError,
     })
+    const horizon = new Horizon(
+      () => readHorizon(this.#db),
+      async (from, to) => {
+        await voidLanes(this.#db)
+        this.emit('sequenceRewound', { from: from.lastSeq, to: to.lastSeq })
+      },
+    )
     const turns = new LaneTurns({
       db: this.#db,
       relayId: this.relayId,
       batchSize: options.batchSize,
       intentRetry: options.intentRetry,
       pollIntervalMs: options.pollIntervalMs,
-      horizon: new Horizon(() => readHorizon(this.#db)),
+      horizon,
       stopping: this.#stopping.signal,
       jobs: this.#jobs,
       destinations: this.#destinations,
@@ -124,6 +132,7 @@ export class Relay extends EventEmitter<RelayEvents> {
       db: this.#db,
       jobs: this.#jobs,
       breakers: this.#breakers,
+      horizon,
       capacity: options.lanes,
       pollIntervalMs: options.pollIntervalMs,
       serves: (destination) => this.#destinations.get(destination) !== undefined,

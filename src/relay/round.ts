@@ -21,6 +21,7 @@ export class Round {
     this.#aside = { delivered: [], dead, suppressed }
   }
 
+  /** Ids. */
   get settled(): ReadonlySet<string> {
     return this.#settled
   }
@@ -39,12 +40,10 @@ export class Round {
     const all = { ...settlement, dead: [...dead, ...settlement.dead], suppressed }
     await settleAndTell(this.turn, all)
     this.#aside = undefined
-    for (const seq of all.delivered) this.#settled.add(seq)
-    for (const { seq } of all.dead) this.#settled.add(seq)
-    for (const seq of suppressed) this.#settled.add(seq)
+    for (const { id } of [...all.delivered, ...all.dead, ...suppressed]) this.#settled.add(id)
   }
 
-  #isLeft({ seq, orderingKey }: QueuedIntent): boolean {
-    return !this.#settled.has(seq) && !this.turn.waiting.has(orderingKey)
+  #isLeft({ id, orderingKey }: QueuedIntent): boolean {
+    return !this.#settled.has(id) && !this.turn.waiting.has(orderingKey)
   }
 }

@@ -49,12 +49,12 @@ export async function sendSplitting(
         return failed(turn, verdict)
       }
       if (others.length === 0) {
-        if (isSuspect(part) || failedBefore.has(first.row.seq)) {
+        if (isSuspect(part) || failedBefore.has(first.row.id)) {
           const dead = await charge(turn, first.row, verdict)
           if (dead !== 'waits') await round.settle({ delivered: [], dead: [dead] })
         } else {
           // It may have been a moment's failure: once more, now that another has passed.
-          failedBefore.add(first.row.seq)
+          failedBefore.add(first.row.id)
           parts.push(part)
         }
         continue

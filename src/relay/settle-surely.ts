@@ -1,5 +1,5 @@
 import { ExponentialBackoff, handleWhen, retry } from 'cockatiel'
-import { FencedError, type Settlement, settle } from '../store/settle.ts'
+import { FencedError, type Settled, type Settlement, settle } from '../store/settle.ts'
 import type { Turn } from './turn.ts'
 
 /**
@@ -12,6 +12,6 @@ const again = retry(
   { maxAttempts: 6, backoff: new ExponentialBackoff({ initialDelay: 100, maxDelay: 2_000 }) },
 )
 
-export function settleSurely({ db, fence }: Turn, settlement: Settlement): Promise<{ late: number }> {
+export function settleSurely({ db, fence }: Turn, settlement: Settlement): Promise<Settled> {
   return again.execute(() => settle(db, fence, settlement))
 }

@@ -1,6 +1,6 @@
 import type { Fence } from '../store/lane.ts'
 import type { QueuedIntent } from '../store/read-lane.ts'
-import type { Settlement } from '../store/settle.ts'
+import { FencedError, type Settlement } from '../store/settle.ts'
 import type { Permit } from './breaker.ts'
 import type { LaneOutcome } from './lane-outcome.ts'
 import type { LaneReader } from './lane-reader.ts'
@@ -49,8 +49,9 @@ export async function askMore(turn: Turn, count: number): Promise<number> {
 export async function settleAndTell(turn: Turn, settlement: Settlement): Promise<void> {
   const { delivered, dead, suppressed = [] } = settlement
   if (delivered.length + dead.length + suppressed.length === 0) return
-  const { late } = await settleSurely(turn, settlement)
+  const { late, serverChanged } = await settleSurely(turn, settlement)
   turn.onSettled(settlement, late)
+  if (serverChanged) throw new FencedError(turn.fence) // what else the turn has read is the former server's
 }
 
 /** The next rows in order that may go; none where the lane is empty or what it holds waits. */

@@ -1,11 +1,15 @@
 import type { Database } from './database.ts'
-import type { Lane } from './lane.ts'
+import { type Lane, serverStart } from './lane.ts'
 import { type BreakerRow, breakerRows } from './read-breakers.ts'
+import type { SequenceReading } from './read-horizon.ts'
 
 export interface LookOptions {
   /** Lanes that are worked already: they are not looked at. */
   readonly except: readonly Lane[]
-  /** Whether to read, too, what changes less often than lanes get work: breakers, and the first delayed intent. */
+  /**
+   * Whether to read, too, what changes less often than lanes get work: breakers, the first delayed intent, and how far
+   * numbers were drawn.
+   */
   readonly all: boolean
 }
 
@@ -16,6 +20,8 @@ export interface Look {
   readonly breakers?: BreakerRow[]
   /** With `all`: milliseconds until the first delayed intent falls due, at most 0 where one is; null without any. */
   readonly dueInMs?: number | null
+  /** With `all`. */
+  readonly sequence?: SequenceReading
 }
 
 /**
@@ -24,12 +30,13 @@ export interface Look {
  */
 export async function look(db: Database, { except, all }: LookOptions): Promise<Look> {
   const q = db.names.q
-  const [row] = await db.query<{ lanes: Lane[]; breakers?: BreakerRow[]; dueInMs?: number | null }>(
+  const [row] = await db.query<Row>(
     `SELECT ${
       all
         ? `(SELECT coalesce(json_agg(b), '[]') FROM (${breakerRows(q)}) b) AS breakers,
            (SELECT extract(epoch FROM send_after - clock_timestamp())::float8 * 1000
-            FROM ${q}.intents WHERE lane = -1 ORDER BY send_after LIMIT 1) AS "dueInMs",`
+            FROM ${q}.intents WHERE lane = -1 ORDER BY send_after LIMIT 1) AS "dueInMs",
+           ${serverStart} AS server, (SELECT last_value FROM ${q}.intents_seq_seq) AS "lastSeq",`
         : ''
     }
      (SELECT coalesce(json_agg(json_build_object('destination', h.destination, 'lane', h.lane)), '[]')
@@ -37,5 +44,10 @@ export async function look(db: Database, { except, all }: LookOptions): Promise<
       WHERE h.lane >= 0 AND NOT (h.destination || '#' || h.lane = ANY ($1::text[]))) AS lanes`,
     [except.map(({ destination, lane }) => `${destination}#${lane}`)],
   )
-  return row ?? { lanes: [] }
+  if (!row) return { lanes: [] }
+  const { server, lastSeq, ...found } = row
+  if (server === undefined || lastSeq === undefined) return found
+  return { ...found, sequence: { server, lastSeq: BigInt(lastSeq) } }
 }
+
+type Row = Omit<Look, 'sequence'> & { readonly server?: string; readonly lastSeq?: string }

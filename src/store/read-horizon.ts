@@ -1,4 +1,5 @@
 import type { Database } from './database.ts'
+import { durably, serverStart } from './lane.ts'
 
 /** An open transaction that has written to the queue, or is about to. */
 export interface Writer {
@@ -8,26 +9,34 @@ export interface Writer {
   readonly xid?: string
 }
 
-export interface WriteHorizon {
+/** How far numbers were drawn, and by which server. */
+export interface SequenceReading {
+  /** The server that answered (`serverStart`): its numbers say nothing of another server's. */
+  readonly server: string
   /** The highest `seq` that was drawn. */
   readonly lastSeq: bigint
+}
+
+export interface WriteHorizon extends SequenceReading {
   /** They may commit rows below `lastSeq`; no other transaction may. */
   readonly writers: readonly Writer[]
 }
 
 /**
- * Reads how far numbers were drawn, and makes it durable: the message is written to the log after the number was
- * read, and committed with it. A server that crashed hands out again what it had not yet written down, and what is
- * committed under such a number would be below a bound that was taken from it.
+ * Reads how far numbers were drawn, and makes that durable: the message is written to the log after the number was
+ * read, and its commit is on disk when the promise resolves. After a crash a server draws those numbers again that were
+ * not on disk. An intent with such a number would be below a bound that was taken from it.
  */
 export async function readHorizon(db: Database): Promise<WriteHorizon> {
-  const [row] = await db.query<{ last_seq: string; holders: string[] }>(
-    `SELECT last_seq, holders, pg_logical_emit_message(true, 'customerio-outbox', '') IS NOT NULL AS durable
+  const [row] = await db.query<{ server: string; last_seq: string; holders: string[] }>(
+    `SELECT ${serverStart} AS server, last_seq, holders, ${durably} AS durable,
+            pg_logical_emit_message(true, 'customerio-outbox', '') IS NOT NULL AS written
      FROM ${db.names.q}.write_horizon()`,
   )
   const writers = (row?.holders ?? []).map((holder) => {
     const [id = '', xid] = holder.split('@')
     return xid ? { id, xid } : { id }
   })
-  return { lastSeq: BigInt(row?.last_seq ?? 0), writers }
+  if (!row) throw new Error('write_horizon returned no row')
+  return { server: row.server, lastSeq: BigInt(row.last_seq), writers }
 }

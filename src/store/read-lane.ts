@@ -1,5 +1,5 @@
 import type { Database } from './database.ts'
-import type { Fence, Lane, LaneBound } from './lane.ts'
+import { type Fence, type Lane, type LaneBound, serverStart } from './lane.ts'
 import { FencedError } from './settle.ts'
 
 /**
@@ -49,6 +49,8 @@ export interface LaneRange {
   readonly maxAgeSeconds?: number | undefined
   /** The lane is the reader's only while this holds: asked in the same snapshot. */
   readonly fence?: Fence
+  /** A number that was drawn on the fence's server. If the sequence is below it now, `bound` is wrong. Default: 0. */
+  readonly drawn?: bigint
   /** No further row once the payloads read take this many bytes: memory stays flat whatever is waiting. */
   readonly bytes: number
 }
@@ -75,7 +77,8 @@ export const FROM_THE_BEGINNING: LaneBound = { settledTo: 0n, passedTo: 0n, pass
  * Whether a transaction of `passedUnless` is over is asked in the snapshot of the search itself: where none is, none
  * of their rows can be in it.
  *
- * @throws {FencedError} where `fence` was given and the lane has been taken since.
+ * @throws {FencedError} if `fence` was given and the lane was taken since, another server answers, or its
+ * numbers ran backwards.
  */
 export async function readLane(db: Database, lane: Lane, range: LaneRange): Promise<LanePage> {
   const { settledTo, passedTo, passedUnless } = range.bound
@@ -84,7 +87,9 @@ export async function readLane(db: Database, lane: Lane, range: LaneRange): Prom
        SELECT EXISTS (SELECT FROM unnest($5::bigint[]) AS xid
                       WHERE pg_visible_in_snapshot(xid::text::xid8, pg_current_snapshot())) AS late,
               $10::bigint IS NOT NULL AND NOT EXISTS (
-                SELECT FROM ${db.names.q}.lanes WHERE destination = $1 AND lane = $2 AND epoch = $10 AND relay_id = $11
+                SELECT FROM ${db.names.q}.lanes
+                WHERE destination = $1 AND lane = $2 AND epoch = $10 AND relay_id = $11 AND ${serverStart} = $13
+                  AND (SELECT last_value FROM ${db.names.q}.intents_seq_seq) >= $14::bigint
               ) AS fenced,
               clock_timestamp() AS now, clock_timestamp() - make_interval(secs => $12::float8) AS oldest
      )
@@ -114,6 +119,7 @@ export async function readLane(db: Database, lane: Lane, range: LaneRange): Prom
       ...[lane.destination, lane.lane, settledTo.toString(), passedTo.toString(), passedUnless],
       ...[range.except, range.exceptKeys, range.limit, range.bytes],
       ...[range.fence?.epoch ?? null, range.fence?.relayId ?? null, range.maxAgeSeconds ?? null],
+      ...[range.fence?.server ?? null, (range.drawn ?? 0n).toString()],
     ],
   )
   const [first] = rows

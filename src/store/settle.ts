@@ -1,10 +1,9 @@
 import type { Database } from './database.ts'
-import type { Fence } from './lane.ts'
+import { durably, type Fence, type RowIdentity, serverStart } from './lane.ts'
 
 export type DeadLetterReason = 'rejected' | 'too_large' | 'expired' | 'invalid' | 'ambiguous' | 'exhausted'
 
-export interface DeadLetter {
-  readonly seq: string
+export interface DeadLetter extends RowIdentity {
   readonly reason: DeadLetterReason
   readonly status?: number | undefined
   readonly field?: string | undefined
@@ -12,39 +11,51 @@ export interface DeadLetter {
 }
 
 export interface Settlement {
-  /** `seq` of what Customer.io has taken. */
-  readonly delivered: readonly string[]
+  /** What Customer.io has taken. */
+  readonly delivered: readonly RowIdentity[]
   readonly dead: readonly DeadLetter[]
-  /** `seq` of what the workspace's `allowRecipients` kept from being sent. */
-  readonly suppressed?: readonly string[]
-  /** By `seq`, Customer.io's own id of a transactional message. */
+  /** What the workspace's `allowRecipients` kept from being sent. */
+  readonly suppressed?: readonly RowIdentity[]
+  /** By `id` of an intent, Customer.io's own id of a transactional message. */
   readonly deliveryIds?: ReadonlyMap<string, string>
 }
 
 /** An event that arrives later than this triggers no campaign (Customer.io's Track API). */
 export const CAMPAIGN_WINDOW_HOURS = 72
 
-/** The lane was taken by another relay: nothing was settled, and nothing more may be sent from it. */
+/** The lane was taken by another relay, or the server changed: nothing more may be sent in this turn. */
 export class FencedError extends Error {
   override readonly name = 'FencedError'
 
-  constructor(fence: Fence) {
-    super(`lane ${fence.lane} of ${fence.destination} was taken by another relay after epoch ${fence.epoch}`)
+  constructor({ destination, lane, epoch }: Fence) {
+    super(
+      `epoch ${epoch} of lane ${lane} of ${destination} is over: another relay or another server has the lane`,
+    )
   }
 }
 
+export interface Settled {
+  /** How many were delivered after the time in which an event triggers a campaign. */
+  readonly late: number
+  /** Another server answered than the one that gave the lane: the turn must end. */
+  readonly serverChanged: boolean
+}
+
 /**
- * Moves intents out of the queue in one statement: to `delivered`, or to `dead_letters`. The fence is checked,
- * and held until the commit, by the statement itself.
+ * Moves intents out of the queue in one statement: to `delivered`, or to `dead_letters`. The statement itself checks the
+ * epoch, and holds it until the commit, which is on disk when the promise resolves.
  *
- * @returns how many were delivered later than an event triggers a campaign.
- * @throws {FencedError} where the lane has a newer epoch.
+ * Rows are found by `seq` and settled by `id`. After a failover that lost commits, other intents have the same `seq`,
+ * and the restored lane has the same epoch: the answer that arrives late is not about them. What has both is settled,
+ * also on another server: Customer.io has taken it, and sending it again would be worse.
+ *
+ * @throws {FencedError} if the lane has a newer epoch: nothing was settled.
  */
-export async function settle(db: Database, fence: Fence, settlement: Settlement): Promise<{ late: number }> {
+export async function settle(db: Database, fence: Fence, settlement: Settlement): Promise<Settled> {
   const { text, values } = statementOf(db.names.q, fence, settlement)
-  const [row] = await db.query<{ fenced: boolean; late: number }>(text, values)
+  const [row] = await db.query<{ fenced: boolean; late: number; server: string }>(text, values)
   if (row?.fenced !== false) throw new FencedError(fence)
-  return { late: row.late }
+  return { late: row.late, serverChanged: row.server !== fence.server }
 }
 
 /**
@@ -54,13 +65,15 @@ export async function settle(db: Database, fence: Fence, settlement: Settlement)
 function statementOf(q: string, fence: Fence, { delivered, dead, suppressed = [], deliveryIds }: Settlement) {
   const values: unknown[] = [fence.destination, fence.lane, fence.epoch, fence.relayId]
   const bind = (value: unknown) => `$${values.push(value)}`
+  const all: readonly RowIdentity[] = [...delivered, ...dead, ...suppressed]
   // As text: pg would quote each of thousands by itself.
-  const seqs = bind(`{${[...delivered, ...dead.map(({ seq }) => seq), ...suppressed].join(',')}}`)
-  const deadSeqs = dead.length > 0 ? bind(dead.map(({ seq }) => seq)) : undefined
-  const suppressedSeqs = suppressed.length > 0 ? bind(suppressed) : undefined
-  const ids = deliveryIds && deliveryIds.size > 0 ? [...deliveryIds] : undefined
-  const isDead = deadSeqs ? `seq = ANY (${deadSeqs}::bigint[])` : 'false'
-  const isSuppressed = suppressedSeqs ? `seq = ANY (${suppressedSeqs}::bigint[])` : 'false'
+  const seqs = bind(`{${all.map(({ seq }) => seq).join(',')}}`)
+  const ids = bind(`{${all.map(({ id }) => id).join(',')}}`)
+  const deadIds = dead.length > 0 ? bind(dead.map(({ id }) => id)) : undefined
+  const suppressedIds = suppressed.length > 0 ? bind(suppressed.map(({ id }) => id)) : undefined
+  const messageIds = deliveryIds && deliveryIds.size > 0 ? [...deliveryIds] : undefined
+  const isDead = deadIds ? `id = ANY (${deadIds}::uuid[])` : 'false'
+  const isSuppressed = suppressedIds ? `id = ANY (${suppressedIds}::uuid[])` : 'false'
   const parts = [
     `fence AS (
        SELECT 1 FROM ${q}.lanes
@@ -68,10 +81,11 @@ function statementOf(q: string, fence: Fence, { delivered, dead, suppressed = []
      )`,
     `gone AS (
        DELETE FROM ${q}.intents
-       WHERE destination = $1 AND lane = $2 AND seq = ANY (${seqs}::bigint[]) AND EXISTS (SELECT 1 FROM fence)
+       WHERE destination = $1 AND lane = $2 AND seq = ANY (${seqs}::bigint[]) AND id = ANY (${ids}::uuid[])
+         AND EXISTS (SELECT 1 FROM fence)
        RETURNING seq, id, operation, ordering_key, enqueued_at, send_after, clock_timestamp() AS settled_at,
                  ${isDead} AS is_dead, ${isSuppressed} AS is_suppressed${
-                   deadSeqs
+                   deadIds
                      ? `, format, priority, on_ambiguous, expires_at, sending_at,
                  CASE WHEN ${isDead} THEN payload END AS payload`
                      : ''
@@ -81,17 +95,17 @@ function statementOf(q: string, fence: Fence, { delivered, dead, suppressed = []
        INSERT INTO ${q}.delivered (id, destination, lane, seq, operation, ordering_key, enqueued_at, delivered_at,
                                   outcome, delivery_id)
        SELECT g.id, $1, $2, g.seq, g.operation, g.ordering_key, g.enqueued_at, g.settled_at,
-              ${suppressedSeqs ? "CASE WHEN g.is_suppressed THEN 'suppressed_by_config' ELSE 'delivered' END" : "'delivered'"},
-              ${ids ? 'm.delivery_id' : 'NULL'}
+              ${suppressedIds ? "CASE WHEN g.is_suppressed THEN 'suppressed_by_config' ELSE 'delivered' END" : "'delivered'"},
+              ${messageIds ? 'm.delivery_id' : 'NULL'}
        FROM gone g ${
-         ids
-           ? `LEFT JOIN unnest(${bind(ids.map(([seq]) => seq))}::bigint[], ${bind(ids.map(([, id]) => id))}::text[])
-                  AS m(seq, delivery_id) ON m.seq = g.seq`
+         messageIds
+           ? `LEFT JOIN unnest(${bind(messageIds.map(([id]) => id))}::uuid[], ${bind(messageIds.map(([, id]) => id))}::text[])
+                  AS m(id, delivery_id) ON m.id = g.id`
            : ''
        }
        WHERE NOT g.is_dead
      )`,
-    ...(deadSeqs
+    ...(deadIds
       ? [
           `buried AS (
        INSERT INTO ${q}.dead_letters (id, destination, seq, format, operation, payload, ordering_key, priority,
@@ -99,11 +113,19 @@ function statementOf(q: string, fence: Fence, { delivered, dead, suppressed = []
        SELECT g.id, $1, g.seq, g.format, g.operation, g.payload, g.ordering_key, g.priority, g.on_ambiguous,
               g.enqueued_at, g.expires_at, g.settled_at, v.reason, v.status, v.field, v.message,
               CASE v.reason WHEN 'ambiguous' THEN g.sending_at END
-       FROM gone g JOIN unnest(${deadSeqs}::bigint[], ${bind(dead.map(({ reason }) => reason))}::text[],
+       FROM gone g JOIN unnest(${deadIds}::uuid[], ${bind(dead.map(({ reason }) => reason))}::text[],
            ${bind(dead.map(({ status }) => status ?? null))}::smallint[],
            ${bind(dead.map(({ field }) => field ?? null))}::text[],
            ${bind(dead.map(({ message }) => message ?? null))}::text[])
-         AS v(seq, reason, status, field, message) ON v.seq = g.seq
+         AS v(id, reason, status, field, message) ON v.id = g.id
+       -- A dead letter that was put back and left in this table: its new end is kept.
+       ON CONFLICT ON CONSTRAINT dead_letters_pkey DO UPDATE
+         SET destination = excluded.destination, seq = excluded.seq, format = excluded.format,
+             operation = excluded.operation, payload = excluded.payload, ordering_key = excluded.ordering_key,
+             priority = excluded.priority, on_ambiguous = excluded.on_ambiguous, enqueued_at = excluded.enqueued_at,
+             expires_at = excluded.expires_at, dead_at = excluded.dead_at, reason = excluded.reason,
+             status = excluded.status, field = excluded.field, message = excluded.message,
+             requested_at = excluded.requested_at
      )`,
         ]
       : []),
@@ -124,6 +146,7 @@ function statementOf(q: string, fence: Fence, { delivered, dead, suppressed = []
      )`,
   ]
   const text = `WITH ${parts.join(', ')}
-     SELECT NOT EXISTS (SELECT 1 FROM fence) AS fenced, (SELECT count(*) FROM late)::int AS late`
+     SELECT NOT EXISTS (SELECT 1 FROM fence) AS fenced, (SELECT count(*) FROM late)::int AS late,
+            ${serverStart} AS server, ${durably} AS durable`
   return { text, values }
 }

@@ -1,5 +1,5 @@
 import type { Database } from './database.ts'
-import type { Fence, Lane, LaneBound } from './lane.ts'
+import { type Fence, fenceValues, type Lane, type LaneBound, serverStart } from './lane.ts'
 
 /** Takes a lane from whoever held it: the epoch rises, and what the former holder settles is refused. */
 export async function takeLane(
@@ -7,21 +7,22 @@ export async function takeLane(
   lane: Lane,
   relayId: string,
 ): Promise<Fence & { readonly bound: LaneBound }> {
-  const [row] = await db.query<{ epoch: string; settledTo: string; passedTo: string; unless: string[] }>(
+  const [row] = await db.query<Row>(
     `INSERT INTO ${db.names.q}.lanes AS l (destination, lane, relay_id, taken_at)
      VALUES ($1, $2, $3, clock_timestamp())
      ON CONFLICT (destination, lane) DO UPDATE
        SET epoch = l.epoch + 1, relay_id = excluded.relay_id, taken_at = excluded.taken_at
-     RETURNING epoch, settled_to AS "settledTo", passed_to AS "passedTo", passed_unless AS unless`,
+     RETURNING epoch, ${serverStart} AS server, settled_to AS "settledTo", passed_to AS "passedTo", passed_unless AS unless`,
     [lane.destination, lane.lane, relayId],
   )
   if (!row) throw new Error('taking a lane returned no row')
-  const { epoch, settledTo, passedTo, unless } = row
+  const { epoch, server, settledTo, passedTo, unless } = row
   return {
     destination: lane.destination,
     lane: lane.lane,
     relayId,
     epoch,
+    server,
     bound: { settledTo: BigInt(settledTo), passedTo: BigInt(passedTo), passedUnless: unless },
   }
 }
@@ -36,13 +37,22 @@ export async function reportBound(db: Database, fence: Fence, bound: LaneBound):
   await writeBound(db, fence, bound)
 }
 
+interface Row {
+  readonly epoch: string
+  readonly server: string
+  readonly settledTo: string
+  readonly passedTo: string
+  readonly unless: string[]
+}
+
+/** On another server than the fence's nothing is written: there the bound may be above intents that wait. */
 async function writeBound(db: Database, fence: Fence, bound?: LaneBound, more?: string): Promise<void> {
-  const bounds = bound && 'settled_to = $5, passed_to = $6, passed_unless = $7'
+  const bounds = bound && 'settled_to = $6, passed_to = $7, passed_unless = $8'
   await db.query(
     `UPDATE ${db.names.q}.lanes SET ${[more, bounds].filter(Boolean).join(', ')}
-     WHERE destination = $1 AND lane = $2 AND epoch = $3 AND relay_id = $4`,
+     WHERE destination = $1 AND lane = $2 AND epoch = $3 AND relay_id = $4 AND ${serverStart} = $5`,
     [
-      ...[fence.destination, fence.lane, fence.epoch, fence.relayId],
+      ...fenceValues(fence),
       ...(bound ? [bound.settledTo.toString(), bound.passedTo.toString(), bound.passedUnless] : []),
     ],
   )

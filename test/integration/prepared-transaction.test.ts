@@ -1,6 +1,6 @@
 /**
- * Shown to fail: where the horizon takes a prepared transaction that was recovered for another one (`#keepPrepared` in
- * horizon.ts), the lane's bound passes its event, and the person's next one is delivered before it.
+ * Shown to fail: without `#forget` in horizon.ts, which drops what was known before the restart, the recovered
+ * transaction counts as ended: the lane's bound passes its event, and the person's next one is delivered before it.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createOutbox } from '../../src/index.ts'

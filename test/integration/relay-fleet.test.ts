@@ -14,15 +14,15 @@ afterEach(() => h.close())
 
 test('a settle after the lane was taken by another is refused, and changes nothing', async () => {
   await h.enqueue(track('u1', 1))
-  const [row] = await h.db.rows<{ destination: string; lane: number; seq: string }>(
-    'SELECT destination, lane, seq FROM outbox.intents',
+  const [row] = await h.db.rows<{ destination: string; lane: number; seq: string; id: string }>(
+    'SELECT destination, lane, seq, id FROM outbox.intents',
   )
   const db = openDatabase({ connectionString: h.db.url })
   const relays = ['0190a1b2-0000-7000-8000-000000000001', '0190a1b2-0000-7000-8000-000000000002']
   const stalled = await takeLane(db, row as never, relays[0] as string)
   const current = await takeLane(db, row as never, relays[1] as string)
   expect(BigInt(current.epoch)).toBe(BigInt(stalled.epoch) + 1n)
-  const settlement = { delivered: [row?.seq as string], dead: [] }
+  const settlement = { delivered: row ? [row] : [], dead: [] }
   await expect(settle(db, stalled, settlement)).rejects.toThrow(FencedError)
   expect(await h.db.rows('SELECT 1 FROM outbox.intents')).toHaveLength(1)
   expect(await h.db.rows('SELECT 1 FROM outbox.delivered')).toHaveLength(0)

@@ -24,17 +24,16 @@ async function settleLatencies(
   latenciesMs: number[],
   dead = 0,
 ): Promise<void> {
-  const rows = await db.rows<{ seq: string }>(
+  const rows = await db.rows<{ seq: string; id: string }>(
     `INSERT INTO outbox.intents (destination, lane, id, operation, payload, ordering_key, enqueued_at)
      SELECT $1, $2, gen_random_uuid(), 'identify', '{}', 'k', clock_timestamp() - make_interval(secs => ms / 1000)
-     FROM unnest($3::float8[]) ms RETURNING seq`,
+     FROM unnest($3::float8[]) ms RETURNING seq, id`,
     [destination, lane, latenciesMs],
   )
-  const seqs = rows.map(({ seq }) => seq)
   const fence = await takeLane(relay, { destination, lane }, randomUUID())
   await settle(relay, fence, {
-    delivered: seqs.slice(dead),
-    dead: seqs.slice(0, dead).map((seq) => ({ seq, reason: 'rejected' })),
+    delivered: rows.slice(dead),
+    dead: rows.slice(0, dead).map((row) => ({ ...row, reason: 'rejected' })),
   })
 }
 

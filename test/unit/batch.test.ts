@@ -24,9 +24,9 @@ function row(seq: number, operation = 'track', payload: object = {}): QueuedInte
 }
 
 /** `barrier` and `alone` rows as such, `suppressed` and `expired` ones set aside, every other as its payload. */
-function prepare({ seq, operation, payload }: QueuedIntent): Prepared {
+function prepare({ seq, id, operation, payload }: QueuedIntent): Prepared {
   if (operation === 'suppressed') return 'suppressed'
-  if (operation === 'expired') return { dead: { seq, reason: 'expired' } }
+  if (operation === 'expired') return { dead: { seq, id, reason: 'expired' } }
   const barrier = operation === 'barrier'
   const batchable = !barrier && operation !== 'alone'
   const bytes = Buffer.byteLength(payload)
@@ -65,7 +65,7 @@ test('every request stays within its bytes and its count, whatever the text, and
         expect(batch.length).toBeLessThanOrEqual(bounds.count)
         const taken = left.slice(0, used)
         const sent = batch.map(({ row }) => row)
-        expect([...seqs(sent), ...seqs(dead), ...suppressed].sort()).toEqual(seqs(taken).sort())
+        expect([...seqs(sent), ...seqs(dead), ...seqs(suppressed)].sort()).toEqual(seqs(taken).sort())
         expect(sent).toEqual(taken.filter((one) => sent.includes(one)))
         if (sent.some(({ operation }) => operation !== 'track')) expect(sent).toHaveLength(1)
         for (const { seq, reason } of dead) {
@@ -101,10 +101,10 @@ test('what can never be sent is set aside with its reason, and stops nothing', (
   const { batch, dead, suppressed, used } = cutBatch(rows, LIMITS, prepare)
   expect(batch.map(({ row }) => row.seq)).toEqual(['1', '5'])
   expect(dead).toMatchObject([
-    { seq: '2', reason: 'expired' },
-    { seq: '3', reason: 'too_large', message: expect.stringContaining('32000') },
+    { seq: '2', id: expect.any(String), reason: 'expired' },
+    { seq: '3', id: expect.any(String), reason: 'too_large', message: expect.stringContaining('32000') },
   ])
-  expect(suppressed).toEqual(['4'])
+  expect(seqs(suppressed)).toEqual(['4'])
   expect(used).toBe(5)
 })
 

@@ -5,18 +5,24 @@ import type { WriteHorizon } from '../../src/store/read-horizon.ts'
 /** A horizon that reads what it is given, and a clock of its own. */
 function horizonOf() {
   let now = 0
-  let next: WriteHorizon = { lastSeq: 0n, writers: [] }
+  const rewound: bigint[] = []
+  let next: WriteHorizon = { server: 'a', lastSeq: 0n, writers: [] }
   const horizon = new Horizon(
     async () => next,
+    async ({ lastSeq }) => {
+      rewound.push(lastSeq)
+    },
     () => now,
   )
-  const move = async (lastSeq: bigint, ...writers: WriteHorizon['writers']) => {
+  const moveOn = async (server: string, lastSeq: bigint, ...writers: WriteHorizon['writers']) => {
     now += 500
-    next = { lastSeq, writers }
+    next = { server, lastSeq, writers }
     await horizon.advance()
-    return { safe: horizon.safe, ...horizon.passed }
+    const { safe, passed } = horizon.on(server)
+    return { safe, ...passed }
   }
-  return move
+  const move = (lastSeq: bigint, ...writers: WriteHorizon['writers']) => moveOn('a', lastSeq, ...writers)
+  return Object.assign(move, { horizon, moveOn, rewound })
 }
 
 test('with no open writer everything drawn is safe', async () => {
@@ -53,12 +59,28 @@ test('does not go past a writer whose number is not known yet', async () => {
   }
 })
 
-test('a transaction that is prepared is recovered goes on under another id, and is waited for', async () => {
-  const move = horizonOf()
-  await move(10n)
-  await move(20n, { id: '3/45', xid: '7' })
-  expect(await move(30n, { id: '-1/7', xid: '7' })).toMatchObject({ safe: 10n, to: 10n })
-  await move(40n, { id: '-1/7', xid: '7' })
-  expect(await move(50n, { id: '-1/7', xid: '7' })).toMatchObject({ safe: 10n, unless: ['7'] })
-  expect(await move(60n)).toMatchObject({ safe: 60n, to: 60n, unless: [] })
+test('forgets everything when another server answers: its numbers are drawn anew', async () => {
+  const { horizon, moveOn, rewound } = horizonOf()
+  expect(await moveOn('a', 9_000n)).toMatchObject({ safe: 9_000n })
+  expect(await moveOn('b', 4_000n, { id: 'w', xid: '7' })).toEqual({ safe: 0n, to: 0n, unless: [] })
+  expect(horizon.on('a')).toEqual({ safe: 0n, passed: { to: 0n, unless: [] } })
+  expect(await moveOn('b', 5_000n)).toMatchObject({ safe: 5_000n })
+  expect(rewound).toEqual([])
+})
+
+test('forgets everything when numbers run backwards, and reports it', async () => {
+  const { moveOn, rewound } = horizonOf()
+  await moveOn('a', 9_000n)
+  expect(await moveOn('a', 100n, { id: 'w', xid: '7' })).toEqual({ safe: 0n, to: 0n, unless: [] })
+  expect(rewound).toEqual([9_000n])
+})
+
+test('a reading that began before a later one ended is no step back', async () => {
+  const { horizon, moveOn, rewound } = horizonOf()
+  await moveOn('a', 10n)
+  const before = horizon.seen
+  await moveOn('a', 20n)
+  await horizon.compare({ server: 'a', lastSeq: 15n }, before)
+  expect(rewound).toEqual([])
+  expect(horizon.seen.lastSeq).toBe(20n)
 })

@@ -3,7 +3,8 @@ import type { Answer } from '../../src/customerio/answer.ts'
 import type { BatchEntry } from '../../src/relay/batch.ts'
 import { judge } from '../../src/relay/judge.ts'
 
-const part = (...seqs: string[]) => seqs.map((seq) => ({ row: { seq } }) as BatchEntry)
+const row = (seq: string) => ({ seq, id: `id ${seq}` })
+const part = (...seqs: string[]) => seqs.map((seq) => ({ row: row(seq) }) as BatchEntry)
 const accepted = (refused: Extract<Answer, { kind: 'accepted' }>['refused'] = []): Answer => ({
   kind: 'accepted',
   refused,
@@ -37,14 +38,14 @@ test('what was accepted is delivered but for those refused, each with the first 
   )
   expect(verdict).toEqual({
     kind: 'settle',
-    delivered: ['10', '12'],
-    dead: [{ seq: '11', reason: 'rejected', status: 207, field: 'name', message: 'invalid: is blank' }],
+    delivered: [row('10'), row('12')],
+    dead: [{ ...row('11'), reason: 'rejected', status: 207, field: 'name', message: 'invalid: is blank' }],
   })
 })
 
 test('the id of a transactional message goes with its intent', () => {
   const verdict = judge({ kind: 'accepted', refused: [], deliveryId: 'dlv_1' }, part('10'))
-  expect(verdict).toMatchObject({ delivered: ['10'], deliveryIds: new Map([['10', 'dlv_1']]) })
+  expect(verdict).toMatchObject({ delivered: [row('10')], deliveryIds: new Map([['id 10', 'dlv_1']]) })
 })
 
 test.each<Answer>([
@@ -56,6 +57,6 @@ test.each<Answer>([
   expect(judge(answer, part('1'))).toEqual({
     kind: 'settle',
     delivered: [],
-    dead: [{ seq: '1', reason, field: undefined, ...rest }],
+    dead: [{ ...row('1'), reason, field: undefined, ...rest }],
   })
 })
