@@ -110,7 +110,7 @@ function statementOf(q: string, fence: Fence, { delivered, dead, suppressed = []
           `buried AS (
        INSERT INTO ${q}.dead_letters (id, destination, seq, format, operation, payload, ordering_key, priority,
          on_ambiguous, enqueued_at, expires_at, dead_at, reason, status, field, message, requested_at)
-       SELECT g.id, $1, g.seq, g.format, g.operation, g.payload, g.ordering_key, g.priority, g.on_ambiguous,
+       SELECT DISTINCT ON (g.id) g.id, $1, g.seq, g.format, g.operation, g.payload, g.ordering_key, g.priority, g.on_ambiguous,
               g.enqueued_at, g.expires_at, g.settled_at, v.reason, v.status, v.field, v.message,
               CASE v.reason WHEN 'ambiguous' THEN g.sending_at END
        FROM gone g JOIN unnest(${deadIds}::uuid[], ${bind(dead.map(({ reason }) => reason))}::text[],
@@ -118,7 +118,8 @@ function statementOf(q: string, fence: Fence, { delivered, dead, suppressed = []
            ${bind(dead.map(({ field }) => field ?? null))}::text[],
            ${bind(dead.map(({ message }) => message ?? null))}::text[])
          AS v(id, reason, status, field, message) ON v.id = g.id
-       -- A dead letter that was put back and left in this table: its new end is kept.
+       -- A dead letter that was put back, perhaps twice, and left in this table: its last end is kept.
+       ORDER BY g.id, g.seq DESC
        ON CONFLICT ON CONSTRAINT dead_letters_pkey DO UPDATE
          SET destination = excluded.destination, seq = excluded.seq, format = excluded.format,
              operation = excluded.operation, payload = excluded.payload, ordering_key = excluded.ordering_key,

@@ -1,0 +1,94 @@
+/**
+ * Shown to fail: if `on` in horizon.ts does not compare the server, the bound of the second test rises to a number of the
+ * former server, above the event that commits later. Without servers in the fence and in the horizon, the first test has the
+ * person's events as 2, 1.
+ */
+import { expect, onTestFinished, test } from 'vitest'
+import { Horizon } from '../../src/relay/horizon.ts'
+import { LaneReader } from '../../src/relay/lane-reader.ts'
+import { openDatabase } from '../../src/store/database.ts'
+import { readHorizon } from '../../src/store/read-horizon.ts'
+import { takeLane } from '../../src/store/take-lane.ts'
+import { type Harness, peopleOfOneLane, startHarness, stepOf, track } from '../support/relay-harness.ts'
+import { startPair } from './support/failover.ts'
+
+const NUMBERS = 2_000
+/** A relay that works reads how far numbers are drawn four times a second. */
+const WHILE_MS = 1_000
+
+test('38: what a relay knows of the numbers of a server ends with a failover: a person\u2019s events stay in order', async () => {
+  const { pair, h, drawNumbers } = await startFailover()
+  const [person = '', neighbour = ''] = await peopleOfOneLane(h.db, 'default/track', 2)
+  let steps = 0
+  const next = async () => {
+    await h.enqueue(track(neighbour, ++steps))
+    await h.fake.until(({ applied }) => applied.some((one) => isStep(one, neighbour, steps)))
+  }
+  await h.relay()
+  await next()
+  await h.drained()
+  await pair.lag()
+  await drawNumbers()
+  for (const until = performance.now() + WHILE_MS; performance.now() < until; ) await next()
+  await h.drained() // the relay knows a number above 2,000 now; the standby has drawn no more than 33
+  await pair.failover()
+
+  const open = await h.db.begin()
+  await h.outbox.enqueue(open, track(person, 1))
+  await next() // read while the transaction is open
+  await open.query('COMMIT')
+  open.release()
+  await drawNumbers()
+  await h.enqueue(track(person, 2))
+  await h.drained()
+  const received = h.fake.applied.filter(({ personKey }) => personKey === `id:${person}`)
+  expect(received.map(({ body }) => stepOf(body as never))).toEqual([1, 2])
+})
+
+test('38: a horizon of the former server raises no bound on the new one', async () => {
+  const { pair, h, drawNumbers } = await startFailover()
+  const [person = '', neighbour = ''] = await peopleOfOneLane(h.db, 'default/track', 2)
+  const db = openDatabase({ connectionString: h.db.url })
+  onTestFinished(() => db.close())
+  const horizon = new Horizon(
+    () => readHorizon(db),
+    async () => {},
+  )
+  await pair.lag()
+  await drawNumbers()
+  await horizon.advance()
+  expect(horizon.on(horizon.seen.server).safe).toBeGreaterThanOrEqual(NUMBERS)
+  await pair.failover()
+
+  const open = await h.db.begin()
+  onTestFinished(() => open.release(true))
+  await h.outbox.enqueue(open, track(person, 1))
+  await h.enqueue(track(neighbour, 1))
+  const lane = { destination: 'default/track', lane: 3 }
+  const fence = await takeLane(db, lane, '0190a1b2-0000-7000-8000-000000000001')
+  const reader = new LaneReader(db, fence, { size: 100, maxAgeSeconds: undefined }, horizon)
+  const rows = await reader.peek()
+  expect(rows).toHaveLength(1)
+  reader.drop(new Set(rows.map(({ id }) => id)))
+  expect(reader.bound.passedTo).toBe(0n)
+})
+
+async function startFailover() {
+  const pair = await startPair()
+  onTestFinished(() => pair.close())
+  const h: Harness = await startHarness({ sequenceOf: stepOf }, await pair.createDatabase())
+  onTestFinished(() => h.close())
+  let others = 0
+  const drawNumbers = async () => {
+    await h.enqueue(...Array.from({ length: NUMBERS }, () => track('other', ++others)))
+  }
+  return { pair, h, drawNumbers }
+}
+
+function isStep(
+  one: { personKey?: string | undefined; body: unknown },
+  person: string,
+  step: number,
+): boolean {
+  return one.personKey === `id:${person}` && stepOf(one.body as never) === step
+}
