@@ -19,8 +19,12 @@ export interface EmbeddedCluster {
   readonly data: string
   /** Such as `18.4`. */
   readonly version: string
-  /** Resolves when the server takes connections; rejects with its last words when it ends before. */
-  run(settings: readonly string[]): Promise<ChildProcess>
+  /**
+   * Resolves when the server takes connections; rejects with its last words when it ends before.
+   *
+   * @param environment Variables of the server's processes on top of this process' own.
+   */
+  run(settings: readonly string[], environment?: Readonly<Record<string, string>>): Promise<ChildProcess>
   remove(): Promise<void>
 }
 
@@ -78,10 +82,11 @@ async function createIn(
     port,
     data,
     version: stdout.match(/\d+(\.\d+)*/)?.[0] ?? '',
-    run: async (settings) => {
+    run: async (settings, environment = {}) => {
       const child = spawn(bin('postgres'), [...address, ...settings.flatMap((setting) => ['-c', setting])], {
         ...identity,
         cwd: home,
+        env: { ...process.env, ...environment },
         stdio: ['ignore', 'ignore', 'pipe'],
       })
       await ready(child)
