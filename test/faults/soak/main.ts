@@ -15,9 +15,11 @@ interface Flags {
 
 const program = new Command('soak')
   .description(
-    'Everything goes wrong at random: relays are killed and frozen, connections cut and swallowed, Postgres restarts,\n' +
-      'Customer.io is slow, down, limited and lies. Then the faults stop, the backlog drains, and the oracle looks\n' +
-      'for what was lost, sent though rolled back, out of order or applied twice. Exit status 1 where it finds something.',
+    'Everything goes wrong at random: relays are killed and frozen, connections cut and swallowed. Postgres restarts,\n' +
+      'fails over to a replica that lags, crashes and loses acknowledged commits, and its clock steps (this needs\n' +
+      'libfaketime). Customer.io is slow, down, limited and lies, and a gateway in front of it answers in its own name.\n' +
+      'Then the faults stop, the backlog drains, and the oracle looks for what was lost, sent though rolled back, out of\n' +
+      'order or applied twice. Commits that Postgres itself lost are counted apart. Exit status 1 if it finds something.',
   )
   .option('--minutes <number>', 'how long things go wrong', positive, 10)
   .option('--seed <number>', 'the same seed gives the same schedule', positive, 1 + (Date.now() % 1_000_000))
@@ -45,21 +47,22 @@ if (plan) {
   process.exit(problems.length > 0 ? 1 : 0)
 }
 
-function problemsOf({ verdict, misconduct }: SoakResult): string[] {
+function problemsOf({ verdict, misconduct, acknowledged }: SoakResult): string[] {
   const least = Math.floor((5 / 6) * rate * minutes)
   return [
     ...describeFindings(verdict),
     ...misconduct,
     ...(verdict.pending > 0 ? [`${verdict.pending} are still pending`] : []),
-    ...(verdict.committed < least ? [`only ${verdict.committed} were committed, of at least ${least}`] : []),
+    ...(acknowledged < least ? [`only ${acknowledged} commits were acknowledged, of at least ${least}`] : []),
   ]
 }
 
 function report({ verdict, unknownCommits, rolledBack, requests, restarts, drainMs }: SoakResult): void {
-  const { committed, delivered, deadLettered, resent } = verdict
+  const { committed, delivered, deadLettered, resent, lostCommits, deliveredOfLost } = verdict
   console.log(
     [
       `committed ${committed} (${unknownCommits} of unknown outcome, resolved by their rows), rolled back ${rolledBack}`,
+      `lost by Postgres ${lostCommits}, of which ${deliveredOfLost} had been delivered before`,
       `delivered ${delivered}, dead-lettered ${deadLettered}, sent again and dropped ${resent}`,
       `answers ${JSON.stringify(requests)}, relay processes started again ${restarts} times`,
       `drained ${(drainMs / 1_000).toFixed(1)} s after the last fault`,
