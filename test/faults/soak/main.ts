@@ -2,7 +2,7 @@ import { Command, InvalidArgumentError } from 'commander'
 import { describeFindings } from '../support/oracle.ts'
 import { describeSchedule } from './run-schedule.ts'
 import { type Progress, runSoak, type SoakResult } from './run-soak.ts'
-import { planSchedule } from './schedule.ts'
+import { type Incident, KINDS, planSchedule } from './schedule.ts'
 
 /** `npm run soak -- --minutes 10 --seed 7` */
 interface Flags {
@@ -10,6 +10,7 @@ interface Flags {
   readonly seed: number
   readonly relays: number
   readonly rate: number
+  readonly only: readonly Incident['kind'][]
   readonly plan?: boolean
 }
 
@@ -25,9 +26,15 @@ const program = new Command('soak')
   .option('--seed <number>', 'the same seed gives the same schedule', positive, 1 + (Date.now() % 1_000_000))
   .option('--relays <number>', 'relay processes', positive, 3)
   .option('--rate <number>', 'committed intents a minute to aim at', positive, 24_000)
+  .option(
+    '--only <kinds>',
+    `only these kinds of incident, with commas between: ${KINDS.join(', ')}`,
+    kinds,
+    KINDS,
+  )
   .option('--plan', 'print the schedule and do nothing')
-const { minutes, seed, relays, rate, plan } = program.parse().opts<Flags>()
-const entries = planSchedule(seed, minutes, relays)
+const { minutes, seed, relays, rate, only, plan } = program.parse().opts<Flags>()
+const entries = planSchedule(seed, minutes, relays, only)
 
 if (plan) {
   console.log(describeSchedule(entries))
@@ -39,7 +46,7 @@ if (plan) {
   report(result)
   const problems = problemsOf(result)
   if (problems.length > 0) {
-    const again = `--minutes ${minutes} --seed ${seed} --relays ${relays} --rate ${rate}`
+    const again = `--minutes ${minutes} --seed ${seed} --relays ${relays} --rate ${rate}${only === KINDS ? '' : ` --only '${only.join()}'`}`
     console.log(`\nthe schedule of seed ${seed}:\n${describeSchedule(entries)}`)
     console.log(`\nFAILED\n  ${problems.join('\n  ')}`)
     console.log(`\nagain: npm run soak -- ${again}\nlogs of the relays: ${result.logs}`)
@@ -90,4 +97,10 @@ function positive(text: string): number {
   const value = Number(text)
   if (!(value > 0)) throw new InvalidArgumentError('Expected a number above 0.')
   return value
+}
+
+function kinds(text: string): Incident['kind'][] {
+  const named = text.split(',').map((name) => KINDS.find((kind) => kind === name.trim()))
+  if (named.includes(undefined)) throw new InvalidArgumentError(`Expected some of ${KINDS.join(', ')}.`)
+  return named as Incident['kind'][]
 }

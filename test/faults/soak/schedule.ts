@@ -76,19 +76,31 @@ const CLOCK_OFFSETS = [0, 0, -100, 100, -3_600, 3_600, 345_600] as const
 
 const GAP_MS = { least: 500, most: 3_500 }
 
-/** All that will go wrong, decided beforehand: the same seed, minutes and relays give the same schedule. */
-export function planSchedule(seed: number, minutes: number, relays: number): Entry[] {
+export const KINDS = Object.keys(WEIGHTS) as readonly Incident['kind'][]
+
+/**
+ * All that will go wrong, decided beforehand: the same arguments give the same schedule.
+ *
+ * @param only The kinds of incident. Default: every kind.
+ */
+export function planSchedule(
+  seed: number,
+  minutes: number,
+  relays: number,
+  only: readonly Incident['kind'][] = KINDS,
+): Entry[] {
   const chance = new Chance(seed)
+  const weights = Object.fromEntries(only.map((kind) => [kind, WEIGHTS[kind]])) as typeof WEIGHTS
   const entries: Entry[] = []
   for (let at = chance.between(1_000, 3_000); at < minutes * 60_000; ) {
-    entries.push({ at, incident: nextIncident(chance, relays) })
+    entries.push({ at, incident: nextIncident(chance, relays, weights) })
     at += chance.between(GAP_MS.least, GAP_MS.most)
   }
   return entries
 }
 
-function nextIncident(chance: Chance, relays: number): Incident {
-  const kind = chance.weighted(WEIGHTS)
+function nextIncident(chance: Chance, relays: number, weights: typeof WEIGHTS): Incident {
+  const kind = chance.weighted(weights)
   const relay = chance.between(0, relays - 1)
   const forMs = chance.between(1_000, 6_000)
   // Shorter than the wait for a breaker's probe, mostly: else each probe meets the next fault, and nothing flows for minutes.
