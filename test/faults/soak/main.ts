@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { describeFindings } from '../support/oracle.ts'
 import { describeSchedule } from './run-schedule.ts'
 import { type Progress, runSoak, type SoakResult } from './run-soak.ts'
@@ -16,21 +16,25 @@ interface Flags {
 
 const program = new Command('soak')
   .description(
-    'Everything goes wrong at random: relays are killed and frozen, connections cut and swallowed. Postgres restarts,\n' +
-      'fails over to a replica that lags, crashes and loses acknowledged commits, and its clock steps (this needs\n' +
-      'libfaketime). Customer.io is slow, down, limited and lies, and a gateway in front of it answers in its own name.\n' +
-      'Then the faults stop, the backlog drains, and the oracle looks for what was lost, sent though rolled back, out of\n' +
-      'order or applied twice. Commits that Postgres itself lost are counted apart. Exit status 1 if it finds something.',
+    [
+      'Everything goes wrong at random. Relays are killed and frozen, connections',
+      'are cut and swallowed. Postgres restarts, fails over to a replica that lags,',
+      'and crashes and loses acknowledged commits; its clock steps, if libfaketime',
+      'is installed. Customer.io is slow, down, limited and lies; a gateway in front',
+      'of it answers in its own name. Then the faults stop, the backlog drains, and',
+      'the oracle looks for what was lost, sent though rolled back, out of order or',
+      'applied twice. Commits that Postgres itself lost are counted apart. Exit',
+      'status 1 if it finds something.',
+    ].join('\n'),
   )
   .option('--minutes <number>', 'how long things go wrong', positive, 10)
   .option('--seed <number>', 'the same seed gives the same schedule', positive, 1 + (Date.now() % 1_000_000))
   .option('--relays <number>', 'relay processes', positive, 3)
   .option('--rate <number>', 'committed intents a minute to aim at', positive, 24_000)
-  .option(
-    '--only <kinds>',
-    `only these kinds of incident, with commas between: ${KINDS.join(', ')}`,
-    kinds,
-    KINDS,
+  .addOption(
+    new Option('--only <kinds>', `incidents of these kinds, with commas between: ${KINDS.join(', ')}`)
+      .argParser(kinds)
+      .default(KINDS, 'every kind'),
   )
   .option('--plan', 'print the schedule and do nothing')
 const { minutes, seed, relays, rate, only, plan } = program.parse().opts<Flags>()
