@@ -2,7 +2,10 @@
 import pg from 'pg'
 import { afterEach, expect, test } from 'vitest'
 import { type Pair, startPair } from './support/failover.ts'
+import { judge } from './support/oracle.ts'
 import { LOSES_COMMITS, startPostgresServer } from './support/postgres-server.ts'
+import { createShop, Ledger, readTables } from './support/shop.ts'
+import { Writer } from './support/writers.ts'
 
 const ends: (() => Promise<void>)[] = []
 afterEach(async () => {
@@ -74,6 +77,35 @@ test('a failover to a standby that receives loses nothing, also when it had lagg
   await pair.catchUp()
   await pair.failover()
   expect(await onClient(db.url, numbersOf)).toEqual(all)
+})
+
+test('a writer learns what a failover lost, and goes on from what survived', async () => {
+  const pair = await startPair()
+  ends.push(() => pair.close())
+  const db = await pair.createDatabase()
+  await createShop(db.pool)
+  await db.pool.end()
+  const ledger = new Ledger()
+  const writer = new Writer({ connectionString: db.url, name: 'w', ledger })
+  const write = (steps: number, end: 'commit' | 'rollback' = 'commit') =>
+    writer.transact({ steps: Array.from({ length: steps }, () => ({ person: 'ada' })), end })
+  await write(2)
+  await pair.lag()
+  await write(3)
+  await write(1, 'rollback')
+  await pair.failover(() => ledger.beginLoss())
+  expect(await write(1)).toBe('rolled back') // its connection has ended with the primary
+  await write(1)
+  await writer.close()
+  expect([...ledger.lostCommits.keys()]).toEqual(['w-3', 'w-4', 'w-5'])
+  const { written } = await onClient(db.url, readTables)
+  expect(written.map(({ ref, position }) => [ref, position])).toEqual([
+    ['w-1', 1],
+    ['w-2', 2],
+    ['w-8', 3],
+  ])
+  const verdict = judge({ written, pending: [], deadLettered: [], applied: [], duplicates: [], ...ledger })
+  expect(verdict.findings).toEqual([{ violation: 'lost', count: 3, refs: ['w-1', 'w-2', 'w-8'] }])
 })
 
 test('a crash loses acknowledged commits only with the settings that allow it', async () => {

@@ -41,6 +41,8 @@ test('what went as promised has no findings, and is counted', () => {
     delivered: 4,
     deadLettered: 0,
     pending: 0,
+    lostCommits: 0,
+    deliveredOfLost: 0,
     resent: 1,
     findings: [],
   })
@@ -103,6 +105,100 @@ test.each<[string, Partial<Evidence>, { violation: string; refs: string[] }]>([
   ],
 ])('finds %s', (_, change, finding) => {
   expect(found(change)).toEqual([{ ...finding, count: 1 }])
+})
+
+/** ada's second and third events were lost with a failover, and their writer wrote two others in their places. */
+const lost = (ref: string, position: number, n: number): [string, Written] => [
+  ref,
+  { ref, person: 'ada', position, id: uuid(n), isEvent: true },
+]
+const lostCommits = new Map([lost('l2', 2, 12), lost('l3', 3, 13), lost('l4', 4, 14)])
+const afterFailover: Partial<Evidence> = {
+  acknowledged: new Set(['a1', 'a2', 'a3', 'l2', 'l3', 'l4']),
+  lostCommits,
+}
+const [l2, l3] = [received('l2', 12), received('l3', 13)]
+
+test('commits that the database lost may have been delivered, have no place in the order, and are counted', () => {
+  const late = [{ ...l2, sameBody: true }]
+  for (const applied of [
+    [a1, l2, l3, a2, b1, a3],
+    [a1, a2, a3, l3, b1, l2],
+  ]) {
+    expect(judge({ ...asPromised, ...afterFailover, applied, duplicates: late })).toEqual({
+      committed: 4,
+      delivered: 4,
+      deadLettered: 0,
+      pending: 0,
+      lostCommits: 3,
+      deliveredOfLost: 2,
+      resent: 1,
+      findings: [],
+    })
+  }
+})
+
+test.each<[string, Partial<Evidence>, { violation: string; refs: string[] }]>([
+  [
+    'one more answered COMMIT gone than the database lost',
+    { acknowledged: new Set(['a1', 'l2', 'gone']) },
+    { violation: 'not durable', refs: ['gone'] },
+  ],
+  [
+    'a survivor that was settled in the name of a lost commit',
+    { applied: [a1, l2, b1, a3] },
+    { violation: 'lost', refs: ['a2'] },
+  ],
+  [
+    'a rollback that was sent beside what was lost',
+    { applied: [a1, l2, a2, b1, a3, received('r1', 9)] },
+    { violation: 'sent though rolled back', refs: ['r1'] },
+  ],
+  [
+    'survivors out of order around a lost one',
+    { applied: [a1, a3, l3, b1, a2] },
+    { violation: 'out of order', refs: ['a2'] },
+  ],
+  [
+    'a lost commit applied twice',
+    { applied: [a1, l2, l2, a2, b1, a3] },
+    { violation: 'applied twice', refs: ['l2'] },
+  ],
+  [
+    'a lost commit under the id of another',
+    { applied: [a1, received('l2', 2), a2, b1, a3] },
+    { violation: 'under another id', refs: ['l2'] },
+  ],
+  [
+    'a lost commit sent again with another body',
+    { duplicates: [{ ...l2, sameBody: false }] },
+    { violation: 'sent again changed', refs: ['l2'] },
+  ],
+  [
+    'a dead letter of a lost commit',
+    { deadLettered: ['l2'] },
+    { violation: 'kept though its commit was lost', refs: ['l2'] },
+  ],
+  [
+    'a lost commit that is pending',
+    { pending: ['l2'] },
+    { violation: 'kept though its commit was lost', refs: ['l2'] },
+  ],
+  [
+    'a lost commit whose row is there',
+    { lostCommits: new Map([...lostCommits, lost('a2', 2, 2)]) },
+    { violation: 'not lost', refs: ['a2'] },
+  ],
+])('after a failover, finds %s', (_, change, finding) => {
+  expect(found({ ...afterFailover, ...change })).toEqual([{ ...finding, count: 1 }])
+})
+
+test('finds a dead letter that Customer.io did not refuse', () => {
+  const two = { applied: [a1, b1], deadLettered: ['a2', 'a3'] }
+  expect(found({ ...two, refused: new Set(['a2', 'a3', 'other']) })).toEqual([])
+  expect(found({ ...two, refused: new Set(['a2']) })).toEqual([
+    { violation: 'dead-lettered without a refusal', refs: ['a3'], count: 1 },
+  ])
 })
 
 test('names the first five and counts them all', () => {

@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest'
 import { startFakeCustomerIo } from '../../src/testing/index.ts'
+import { describeFindings } from './support/oracle.ts'
 import { Refusals } from './soak/refusals.ts'
 import { runSchedule } from './soak/run-schedule.ts'
+import { runSoak } from './soak/run-soak.ts'
 import { describeEntry, type Entry, planSchedule } from './soak/schedule.ts'
 
 test('the soak: a seed is a schedule, the same every time, with every kind of incident in ten minutes', () => {
@@ -9,7 +11,7 @@ test('the soak: a seed is a schedule, the same every time, with every kind of in
   expect(planSchedule(7, 10, 3)).toEqual(entries)
   expect(planSchedule(8, 10, 3)).not.toEqual(entries)
   const kinds = Object.groupBy(entries, ({ incident }) => incident.kind)
-  expect(Object.keys(kinds)).toHaveLength(18)
+  expect(Object.keys(kinds)).toHaveLength(22)
   const gaps = entries.slice(1).map(({ at }, n) => at - (entries[n]?.at ?? 0))
   expect(Math.max(...gaps)).toBeLessThan(5_000)
 })
@@ -61,4 +63,26 @@ test('the soak: what was refused once is refused again, in the same way, also wh
   refusals.declareTo(fake)
   expect([await send(10), await send(14), await send(20, 21)]).toEqual([207, 400, 200])
   expect(fake.counts.applied).toBe(4)
+})
+
+test('the soak, in short: two failovers that lose commits, a lossy crash, a gateway that refuses everything', async () => {
+  const entries: Entry[] = [
+    { at: 1_000, incident: { kind: 'latency', ms: 300, forMs: 8_000 } }, // requests are under way when a server ends
+    { at: 2_000, incident: { kind: 'failover', lagMs: 700 } },
+    { at: 4_000, incident: { kind: 'gateway', answer: 'json 400', ref: 0, forMs: 1_000 } },
+    { at: 5_000, incident: { kind: 'lossy crash', forMs: 500, downMs: 0 } },
+    { at: 7_000, incident: { kind: 'failover', lagMs: 700 } },
+  ]
+  const { verdict, misconduct } = await runSoak({
+    entries,
+    seed: 1,
+    minutes: 1 / 6,
+    relays: 2,
+    rate: 12_000,
+    onProgress: () => {},
+    onIncident: () => {},
+  })
+  expect([...describeFindings(verdict), ...misconduct]).toEqual([])
+  expect(verdict).toMatchObject({ delivered: verdict.committed, pending: 0 })
+  expect(verdict.lostCommits).toBeGreaterThan(0)
 })

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Misbehaviour } from '../../../src/testing/index.ts'
+import { LOSES_COMMITS } from '../support/postgres-server.ts'
 import type { Faults } from '../support/tcp-proxy.ts'
 import type { Incident } from './schedule.ts'
-import { ask, type World } from './world.ts'
+import { ask, onClient, type World } from './world.ts'
 
 type Of<Kind extends Incident['kind']> = Extract<Incident, { readonly kind: Kind }>
 
@@ -58,6 +59,12 @@ export async function happen(world: World, incident: Incident, stopping: AbortSi
       return terminate(world, incident)
     case 'postgres':
       return alone(world, () => restartPostgres(world, incident, last))
+    case 'failover':
+      return alone(world, () => failOver(world, incident, last))
+    case 'lossy crash':
+      return alone(world, () => crashLossily(world, incident, last))
+    case 'clock':
+      return world.clock?.set(incident.offsetSeconds)
     case 'latency':
       return during(incident.forMs, { kind: 'latency', ms: incident.ms })
     case 'outage':
@@ -65,6 +72,11 @@ export async function happen(world: World, incident: Incident, stopping: AbortSi
     case '207':
     case '400': {
       const end = world.refusals.begin(incident.kind, incident.oneIn)
+      await last(incident.forMs)
+      return end()
+    }
+    case 'gateway': {
+      const end = world.gateway.begin(incident.answer, incident.ref)
       await last(incident.forMs)
       return end()
     }
@@ -106,14 +118,47 @@ async function terminate(world: World, { sessions }: Of<'terminate'>): Promise<v
 }
 
 async function restartPostgres(
-  { server }: World,
+  { pair: { primary } }: World,
   { how, downMs }: Of<'postgres'>,
   last: (ms: number) => Promise<unknown>,
 ): Promise<void> {
-  if (how === 'crash') await server.crash()
-  else await server.stop(how)
+  if (how === 'crash') await primary.crash()
+  else await primary.stop(how)
   await last(downMs)
-  await server.start()
+  await primary.start()
+}
+
+async function failOver(
+  { pair, ledger }: World,
+  { lagMs }: Of<'failover'>,
+  last: (ms: number) => Promise<unknown>,
+): Promise<void> {
+  if (!pair.standby) await pair.addStandby() // the last failover did not end as planned
+  await pair.lag()
+  await last(lagMs)
+  await pair.failover(() => ledger.beginLoss())
+  await pair.addStandby()
+}
+
+async function crashLossily(
+  { pair: { primary }, ledger }: World,
+  { forMs, downMs }: Of<'lossy crash'>,
+  last: (ms: number) => Promise<unknown>,
+): Promise<void> {
+  const settings = LOSES_COMMITS.map((each) => each.split('='))
+  await onClient(primary.url, async (client) => {
+    for (const [name, value] of settings) await client.query(`ALTER SYSTEM SET ${name} = '${value}'`)
+    await client.query('SELECT pg_reload_conf()')
+  })
+  await last(forMs)
+  await primary.crash()
+  ledger.beginLoss()
+  await last(downMs)
+  await primary.start()
+  await onClient(primary.url, async (client) => {
+    for (const [name] of settings) await client.query(`ALTER SYSTEM RESET ${name}`)
+    await client.query('SELECT pg_reload_conf()')
+  })
 }
 
 const turns = new WeakMap<World, Promise<unknown>>()

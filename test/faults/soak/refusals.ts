@@ -12,6 +12,11 @@ export class Refusals {
   readonly #refused = new Map<string, RefusalKind>()
   readonly #active = new Set<{ readonly kind: RefusalKind; readonly oneIn: number }>()
 
+  /** The refs of all that was refused so far. */
+  get refs(): ReadonlySet<string> {
+    return new Set(this.#refused.keys())
+  }
+
   /** Makes the fake refuse; again after each `fake.behave()`. */
   declareTo(fake: FakeCustomerIo): void {
     fake.misbehave({ kind: 'refuse', operation: (operation) => this.#refuses('207', operation) })

@@ -1,11 +1,13 @@
 import { eventually } from '../../support/eventually.ts'
 import { judge, type Verdict } from '../support/oracle.ts'
-import { Ledger, readTables } from '../support/shop.ts'
+import { readTables } from '../support/shop.ts'
+import type { Writer } from '../support/writers.ts'
 import { happen } from './incidents.ts'
 import { logFolder, openWorld } from './open-world.ts'
 import { runSchedule } from './run-schedule.ts'
 import { describeEntry, type Entry } from './schedule.ts'
 import { ask, onClient, type World } from './world.ts'
+import { watchForStop } from './watch-for-stop.ts'
 import { write } from './writing.ts'
 
 export interface SoakOptions {
@@ -32,6 +34,8 @@ export interface SoakResult {
   readonly verdict: Verdict
   /** What must not have happened, besides what the oracle finds; a sentence each. */
   readonly misconduct: readonly string[]
+  /** Intents of commits that were answered, also those that the database lost after that. */
+  readonly acknowledged: number
   readonly unknownCommits: number
   readonly rolledBack: number
   readonly requests: Readonly<Record<number, number>>
@@ -51,10 +55,10 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   const note = (what: string) => misconduct.push(what)
   const logs = await logFolder()
   const world = await openWorld(cleanup, options.relays, logs, note)
-  const { relays, fake, databaseUrl } = world
-  const ledger = new Ledger()
+  const { relays, fake, databaseUrl, ledger } = world
+  cleanup.use(watchForStop(world, note))
   for (const relay of relays) relay.start()
-  await goWrong(world, ledger, options, note)
+  await goWrong(world, options, note)
 
   options.onIncident('the faults end, the backlog drains')
   await putRight(world)
@@ -66,8 +70,15 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   await Promise.all(relays.map((relay) => relay.stop()))
   const tables = await onClient(databaseUrl, readTables)
   return {
-    verdict: judge({ ...tables, ...ledger, applied: fake.applied, duplicates: fake.duplicates }),
+    verdict: judge({
+      ...tables,
+      ...ledger,
+      refused: world.refusals.refs,
+      applied: fake.applied,
+      duplicates: fake.duplicates,
+    }),
     misconduct,
+    acknowledged: ledger.acknowledged.size,
     unknownCommits: ledger.unknown.size,
     rolledBack: ledger.rolledBack.size,
     requests: fake.requests.byStatus,
@@ -78,12 +89,8 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
 }
 
 /** Writers write, and the schedule happens to them. Resolves when the time is over and every fault has ended. */
-async function goWrong(
-  world: World,
-  ledger: Ledger,
-  options: SoakOptions,
-  note: (what: string) => void,
-): Promise<void> {
+async function goWrong(world: World, options: SoakOptions, note: (what: string) => void): Promise<void> {
+  const { ledger } = world
   const { seed, minutes, rate, entries } = options
   const began = performance.now()
   let incidents = 0
@@ -109,8 +116,9 @@ async function goWrong(
       note(`the schedule's "${describeEntry(entry).trim()}" failed: ${error.message}`),
   })
   const durationMs = minutes * 60_000
+  let writers: Writer[] = []
   try {
-    await write({
+    writers = await write({
       connectionString: world.databaseUrl,
       ledger,
       seed,
@@ -122,9 +130,14 @@ async function goWrong(
     await schedule
     clearInterval(progress)
   }
+  for (const writer of writers) {
+    await writer.reconcile()
+    await writer.close()
+  }
 }
 
-async function putRight({ fake, proxies, refusals, relays }: World): Promise<void> {
+async function putRight({ fake, proxies, refusals, relays, clock }: World): Promise<void> {
+  await clock?.set(0)
   fake.behave()
   refusals.declareTo(fake)
   for (const proxy of proxies) {

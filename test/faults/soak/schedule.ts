@@ -1,4 +1,5 @@
 import { Chance } from '../support/chance.ts'
+import { GATEWAY_ANSWERS, type GatewayAnswer } from './gateway-answers.ts'
 
 /** What goes wrong, and for how long where it lasts (ms). `relay` is its number, from 0. */
 export type Incident =
@@ -10,6 +11,12 @@ export type Incident =
   | { readonly kind: 'refuse'; readonly relay: number; readonly forMs: number }
   | { readonly kind: 'terminate'; readonly sessions: 'relays' | 'writers' | 'all' }
   | { readonly kind: 'postgres'; readonly how: 'fast' | 'immediate' | 'crash'; readonly downMs: number }
+  /** The replica receives nothing for `lagMs`, then the primary crashes and the replica takes its place. */
+  | { readonly kind: 'failover'; readonly lagMs: number }
+  /** Commits are acknowledged before they are written for `forMs`, then the server crashes and loses the last ones. */
+  | { readonly kind: 'lossy crash'; readonly forMs: number; readonly downMs: number }
+  /** The database's clock is set this far ahead of the machine's, or behind it. */
+  | { readonly kind: 'clock'; readonly offsetSeconds: number }
   | { readonly kind: 'latency'; readonly ms: number; readonly forMs: number }
   | { readonly kind: 'outage'; readonly status: number; readonly forMs: number }
   /** `retryAfter`: seconds; 0 for no such header. */
@@ -22,6 +29,8 @@ export type Incident =
   | (Ambiguous & { readonly kind: 'reset' | 'hang' | '500' })
   | { readonly kind: 'garbage'; readonly times: number; readonly forMs: number }
   | { readonly kind: '207' | '400'; readonly oneIn: number; readonly forMs: number }
+  /** Something in between answers; `ref` ends the refs of those that `403 to a text` meets. */
+  | { readonly kind: 'gateway'; readonly answer: GatewayAnswer; readonly ref: number; readonly forMs: number }
 
 interface Ambiguous {
   readonly after: 'apply' | 'before'
@@ -47,6 +56,9 @@ const WEIGHTS: Readonly<Record<Incident['kind'], number>> = {
   refuse: 3,
   terminate: 8,
   postgres: 3,
+  failover: 4,
+  'lossy crash': 4,
+  clock: 5,
   latency: 8,
   outage: 5,
   'rate limit': 5,
@@ -56,23 +68,39 @@ const WEIGHTS: Readonly<Record<Incident['kind'], number>> = {
   garbage: 3,
   '207': 5,
   '400': 3,
+  gateway: 12,
 }
+
+/** Seconds: a step of minutes, of an hour, and one past the partitions that were made in advance. */
+const CLOCK_OFFSETS = [0, 0, -100, 100, -3_600, 3_600, 345_600] as const
 
 const GAP_MS = { least: 500, most: 3_500 }
 
-/** All that will go wrong, decided beforehand: the same seed, minutes and relays give the same schedule. */
-export function planSchedule(seed: number, minutes: number, relays: number): Entry[] {
+export const KINDS = Object.keys(WEIGHTS) as readonly Incident['kind'][]
+
+/**
+ * All that will go wrong, decided beforehand: the same arguments give the same schedule.
+ *
+ * @param only The kinds of incident. Default: every kind.
+ */
+export function planSchedule(
+  seed: number,
+  minutes: number,
+  relays: number,
+  only: readonly Incident['kind'][] = KINDS,
+): Entry[] {
   const chance = new Chance(seed)
+  const weights = Object.fromEntries(only.map((kind) => [kind, WEIGHTS[kind]])) as typeof WEIGHTS
   const entries: Entry[] = []
   for (let at = chance.between(1_000, 3_000); at < minutes * 60_000; ) {
-    entries.push({ at, incident: nextIncident(chance, relays) })
+    entries.push({ at, incident: nextIncident(chance, relays, weights) })
     at += chance.between(GAP_MS.least, GAP_MS.most)
   }
   return entries
 }
 
-function nextIncident(chance: Chance, relays: number): Incident {
-  const kind = chance.weighted(WEIGHTS)
+function nextIncident(chance: Chance, relays: number, weights: typeof WEIGHTS): Incident {
+  const kind = chance.weighted(weights)
   const relay = chance.between(0, relays - 1)
   const forMs = chance.between(1_000, 6_000)
   // Shorter than the wait for a breaker's probe, mostly: else each probe meets the next fault, and nothing flows for minutes.
@@ -98,6 +126,12 @@ function nextIncident(chance: Chance, relays: number): Incident {
       return { kind, sessions: chance.pick(['relays', 'relays', 'writers', 'all']) }
     case 'postgres':
       return { kind, how: chance.pick(['fast', 'immediate', 'crash']), downMs: chance.between(0, 3_000) }
+    case 'failover':
+      return { kind, lagMs: chance.between(300, 4_000) }
+    case 'lossy crash':
+      return { kind, forMs: chance.between(500, 4_000), downMs: chance.between(0, 2_000) }
+    case 'clock':
+      return { kind, offsetSeconds: chance.pick(CLOCK_OFFSETS) }
     case 'latency':
       return { kind, ms: chance.between(20, 1_500), forMs }
     case 'outage':
@@ -113,6 +147,8 @@ function nextIncident(chance: Chance, relays: number): Incident {
     case '207':
     case '400':
       return { kind, oneIn: chance.between(50, 500), forMs }
+    case 'gateway':
+      return { kind, answer: chance.pick(GATEWAY_ANSWERS), ref: chance.between(10, 99), forMs: brieflyMs }
   }
 }
 

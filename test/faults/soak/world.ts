@@ -1,13 +1,19 @@
 import pg from 'pg'
 import type { FakeCustomerIo } from '../../../src/testing/index.ts'
-import type { PostgresServer } from '../support/postgres-server.ts'
+import type { Pair } from '../support/failover.ts'
+import type { ServerClock } from '../support/server-clock.ts'
+import type { Ledger } from '../support/shop.ts'
 import type { TcpProxy } from '../support/tcp-proxy.ts'
+import type { GatewayAnswers } from './gateway-answers.ts'
 import type { Refusals } from './refusals.ts'
 import type { SupervisedRelay } from './supervised-relay.ts'
 
 /** Everything that can go wrong. */
 export interface World {
-  readonly server: PostgresServer
+  /** Two servers; every address below leads to the one that is the primary. */
+  readonly pair: Pair
+  /** That of both servers. Undefined if it cannot be stepped here. */
+  readonly clock: ServerClock | undefined
   readonly databaseUrl: string
   /** Between each relay and Postgres. */
   readonly proxies: readonly TcpProxy[]
@@ -15,6 +21,9 @@ export interface World {
   readonly fake: FakeCustomerIo
   /** What the fake refuses for its content. */
   readonly refusals: Refusals
+  /** Between the relays and the fake. */
+  readonly gateway: GatewayAnswers
+  readonly ledger: Ledger
 }
 
 /** One statement on a connection of its own. Undefined where the server takes none. */

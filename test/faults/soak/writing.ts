@@ -19,8 +19,12 @@ export interface WritingOptions {
   readonly durationMs: number
 }
 
-/** Writers that commit, roll back and hold open, until the time is over. Each sees to people of its own. */
-export async function write(options: WritingOptions): Promise<void> {
+/**
+ * Writers that commit, roll back and hold open, until the time is over. Each sees to people of its own.
+ *
+ * @returns the writers. They must `reconcile` when no incident is under way any more, and be closed.
+ */
+export async function write(options: WritingOptions): Promise<Writer[]> {
   const chance = new Chance(options.seed)
   const began = performance.now()
   const elapsed = () => performance.now() - began
@@ -38,7 +42,7 @@ export async function write(options: WritingOptions): Promise<void> {
       if (ledger.acknowledged.size < due()) await writer.transact(nextTransaction(own, habits))
       else await delay(5)
     }
-    await writer.close()
+    return writer
   }
-  await Promise.all(Array.from({ length: WRITERS }, (_, number) => work(number, chance.fork())))
+  return Promise.all(Array.from({ length: WRITERS }, (_, number) => work(number, chance.fork())))
 }

@@ -14,6 +14,8 @@ export interface Pair {
   readonly url: string
   /** In front of the primary. Its connections can be cut, slowed and swallowed. */
   readonly address: TcpProxy
+  /** One more stable address, whose connections can be cut by themselves. The pair closes it. */
+  route(): Promise<TcpProxy>
   /** The server that the address leads to; another one after a failover. */
   readonly primary: PostgresServer
   /** Undefined after a failover, until `addStandby`. */
@@ -27,9 +29,11 @@ export interface Pair {
   catchUp(): Promise<void>
   /**
    * Crashes the primary, promotes the standby and leads the address to it. Resolves when the new primary takes writes.
-   * Connections through the address end. A standby that does not lag is given what the primary has flushed before.
+   * Connections through the addresses end. A standby that does not lag is given what the primary has flushed before.
+   *
+   * @param whenCrashed Called when the primary has ended and the standby takes no writes yet.
    */
-  failover(): Promise<void>
+  failover(whenCrashed?: () => void): Promise<void>
   /** Removes the primary that crashed, and makes a new standby of the one that leads. */
   addStandby(): Promise<void>
   /** A migrated database, by the stable address; both servers have it. `drop` it, or close the pair. */
@@ -39,7 +43,7 @@ export interface Pair {
 }
 
 /** The log of a copy and of a lag stays with the primary; a standby that lost its connection is back within 100 ms. */
-const SETTINGS = ['wal_keep_size=1GB', 'wal_retrieve_retry_interval=100ms']
+const SETTINGS = ['wal_keep_size=256MB', 'wal_retrieve_retry_interval=100ms']
 
 /** Starts both servers. */
 export async function startPair(options: PostgresServerOptions = {}): Promise<Pair> {
@@ -56,7 +60,14 @@ export async function startPair(options: PostgresServerOptions = {}): Promise<Pa
   let standby: PostgresServer | undefined
   let crashed: PostgresServer | undefined
   let isLagging = false
-  const address = cleanup.adopt(await startTcpProxy(primary.url), (it) => it.close())
+  const routes: TcpProxy[] = []
+  cleanup.defer(async () => void (await Promise.all(routes.map((each) => each.close()))))
+  const route = async () => {
+    const proxy = await startTcpProxy(primary.url)
+    routes.push(proxy)
+    return proxy
+  }
+  const address = await route()
   const stream = cleanup.adopt(await startTcpProxy(primary.url), (it) => it.close())
   const url = address.url(primary.url)
 
@@ -84,6 +95,7 @@ export async function startPair(options: PostgresServerOptions = {}): Promise<Pa
       await writeFile(path.join(data, 'standby.signal'), '')
     }
     standby = await begin({
+      ...options,
       settings: [...settings, `primary_conninfo=${conninfo(stream.url(source.url))}`],
       fill,
     })
@@ -95,6 +107,7 @@ export async function startPair(options: PostgresServerOptions = {}): Promise<Pa
   return {
     url,
     address,
+    route,
     get primary() {
       return primary
     },
@@ -116,16 +129,19 @@ export async function startPair(options: PostgresServerOptions = {}): Promise<Pa
       isLagging = false
       await replayed(primary, standby)
     },
-    async failover() {
+    async failover(whenCrashed = () => {}) {
       if (!standby) throw new Error('there is no standby')
       if (!isLagging) await replayed(primary, standby)
       crashed = primary
       await primary.crash()
+      whenCrashed()
       await rows(standby.url, 'SELECT pg_promote()')
       primary = standby
       standby = undefined
-      address.lead(primary.url)
-      address.cut('rst') // those to the crashed server have ended already
+      for (const each of routes) {
+        each.lead(primary.url)
+        each.cut('rst') // also those that are half open
+      }
     },
     addStandby,
     async createDatabase(name = 'outbox_test') {

@@ -35,11 +35,19 @@ export interface Gateway {
   close(): Promise<void>
 }
 
+export interface GatewayOptions {
+  /** Whether `passages` is kept: every body of a long test takes memory. Default: true. */
+  readonly remember?: boolean
+}
+
 /**
  * A proxy between the relay and the fake Customer.io: it sees how many requests are under way, can hold one back, lose its
  * answer, deliver it late, or answer with bytes that no HTTP server of this project would write.
  */
-export async function startGateway(target: { readonly url: string }): Promise<Gateway> {
+export async function startGateway(
+  target: { readonly url: string },
+  { remember = true }: GatewayOptions = {},
+): Promise<Gateway> {
   const passages: Passage[] = []
   let interception: Interception = () => 'pass on'
   const server = createServer(async (request, response) => {
@@ -54,7 +62,7 @@ export async function startGateway(target: { readonly url: string }): Promise<Ga
     const body = Buffer.concat(chunks)
     const { authorization } = headers
     const passage: Passage = { path, authorization, body, startedAt, endedAt: undefined, status: undefined }
-    passages.push(passage)
+    if (remember) passages.push(passage)
     response.on('finish', () => {
       passage.status = response.statusCode
     })
@@ -96,7 +104,7 @@ async function passOn(
   )
   const text = await answer?.text().catch(() => undefined)
   if (answer === undefined || text === undefined) {
-    response.destroy() // the fake has hung up
+    response.socket?.resetAndDestroy() // the fake has hung up
     return
   }
   if (response.destroyed) return

@@ -25,6 +25,13 @@ export interface Evidence {
   readonly acknowledged: ReadonlySet<string>
   /** Refs that were rolled back, with their transaction or to a savepoint. */
   readonly rolledBack: ReadonlySet<string>
+  /**
+   * By ref: commits that a crash or a failover of the database lost, as their writer remembers them. They may have been
+   * delivered before. Default: none.
+   */
+  readonly lostCommits?: ReadonlyMap<string, Written>
+  /** Refs that Customer.io itself refused: only these may be dead letters. Default: every one may. */
+  readonly refused?: ReadonlySet<string>
   /** Refs that the outbox still holds. */
   readonly pending: readonly string[]
   readonly deadLettered: readonly string[]
@@ -42,6 +49,10 @@ export type Violation =
   | 'sent though rolled back'
   /** Delivered, dead-lettered or pending, and of no transaction that is known. */
   | 'of no transaction'
+  /** The database lost the commit, and the outbox still has a dead letter or a pending intent of it. */
+  | 'kept though its commit was lost'
+  /** A dead letter that Customer.io itself did not refuse. */
+  | 'dead-lettered without a refusal'
   /** First delivered after a later one of the same person. */
   | 'out of order'
   /** An event that took effect more than once. */
@@ -54,6 +65,8 @@ export type Violation =
   | 'not durable'
   /** Rolled back, and the business row is there: the same. */
   | 'not rolled back'
+  /** A commit that was lost, and the business row is there: the test's own fault. */
+  | 'not lost'
 
 export interface Finding {
   readonly violation: Violation
@@ -67,6 +80,10 @@ export interface Verdict {
   readonly delivered: number
   readonly deadLettered: number
   readonly pending: number
+  /** Commits that the database lost in a crash or a failover. */
+  readonly lostCommits: number
+  /** Those of them that were delivered before: no relay can take that back. */
+  readonly deliveredOfLost: number
   /** Events that arrived again and were dropped: the price of at least once. */
   readonly resent: number
   /** Empty where every promise held. */
@@ -77,55 +94,81 @@ const REFS_NAMED = 5
 
 /**
  * Whether `committed ⊆ delivered ∪ dead-lettered ∪ pending` and `delivered ∩ rolled back = ∅`, the first deliveries of
- * each person came in commit order, and no event took effect twice. Pure, and it knows nothing of the outbox: only the
+ * each person came in commit order, and no event took effect twice. A commit that the database lost counts as neither: it
+ * may have been delivered, under its own id and once, and has no place in the order. Pure, and it knows nothing of the outbox: only the
  * business rows, and what was received. One pass over each list.
  */
 export function judge(evidence: Evidence): Verdict {
   const findings = new Findings()
+  const { lostCommits = new Map<string, Written>(), refused } = evidence
   const written = new Map(evidence.written.map((each) => [each.ref, each]))
-  const known = (ref: string): Written | undefined => {
-    const found = written.get(ref)
-    if (!found)
-      findings.add(evidence.rolledBack.has(ref) ? 'sent though rolled back' : 'of no transaction', ref)
-    return found
-  }
+  const unknown = (ref: string) =>
+    findings.add(evidence.rolledBack.has(ref) ? 'sent though rolled back' : 'of no transaction', ref)
 
   const arrived = new Set<string>()
   const reached = new Map<string, number>()
   for (const operation of evidence.applied) {
     const ref = refOf(operation)
-    const intent = known(ref)
-    if (!intent) continue
+    const survivor = written.get(ref)
+    const intent = survivor ?? lostCommits.get(ref)
+    if (!intent) {
+      unknown(ref)
+      continue
+    }
     checkId(findings, intent, operation)
     if (arrived.has(ref)) {
       if (intent.isEvent) findings.add('applied twice', ref)
       continue
     }
     arrived.add(ref)
+    if (!survivor) continue
     if (intent.position < (reached.get(intent.person) ?? 0)) findings.add('out of order', ref)
     else reached.set(intent.person, intent.position)
   }
   let resent = 0
   for (const operation of evidence.duplicates) {
     resent++
-    const intent = known(refOf(operation))
-    if (!intent) continue
+    const ref = refOf(operation)
+    const intent = written.get(ref) ?? lostCommits.get(ref)
+    if (!intent) {
+      unknown(ref)
+      continue
+    }
     checkId(findings, intent, operation)
-    if (operation.sameBody === false) findings.add('sent again changed', intent.ref)
+    if (operation.sameBody === false) findings.add('sent again changed', ref)
   }
 
+  const known = (ref: string) => {
+    if (written.has(ref)) return true
+    if (lostCommits.has(ref)) findings.add('kept though its commit was lost', ref)
+    else unknown(ref)
+    return false
+  }
   const pending = new Set(evidence.pending.filter(known))
   const deadLettered = new Set(evidence.deadLettered.filter(known))
+  if (refused) {
+    for (const ref of deadLettered)
+      if (!refused.has(ref)) findings.add('dead-lettered without a refusal', ref)
+  }
   for (const { ref } of evidence.written) {
     if (!arrived.has(ref) && !pending.has(ref) && !deadLettered.has(ref)) findings.add('lost', ref)
   }
-  for (const ref of evidence.acknowledged) if (!written.has(ref)) findings.add('not durable', ref)
+  let deliveredOfLost = 0
+  for (const ref of lostCommits.keys()) {
+    if (written.has(ref)) findings.add('not lost', ref)
+    else if (arrived.has(ref)) deliveredOfLost++
+  }
+  for (const ref of evidence.acknowledged) {
+    if (!written.has(ref) && !lostCommits.has(ref)) findings.add('not durable', ref)
+  }
   for (const ref of evidence.rolledBack) if (written.has(ref)) findings.add('not rolled back', ref)
   return {
     committed: written.size,
-    delivered: arrived.size,
+    delivered: arrived.size - deliveredOfLost,
     deadLettered: deadLettered.size,
     pending: pending.size,
+    lostCommits: lostCommits.size,
+    deliveredOfLost,
     resent,
     findings: findings.list(),
   }

@@ -6,7 +6,7 @@ import { openTestDatabase, type TestDatabase } from '../../support/database.ts'
 import type { ServerClock } from './server-clock.ts'
 
 /** What a commit acknowledges outlives the server's processes; only the machine's own death could undo it. */
-const SETTINGS = ['max_connections=100', 'fsync=off', 'full_page_writes=off', 'synchronous_commit=on']
+const SETTINGS = ['max_connections=100', 'fsync=off', 'full_page_writes=off']
 
 export type ShutdownMode = 'fast' | 'immediate'
 

@@ -16,6 +16,23 @@ export class Ledger {
   readonly rolledBack = new Set<string>()
   /** Refs whose COMMIT was sent and not answered: their business row says what became of it. */
   readonly unknown = new Set<string>()
+  /** By ref: commits that the database lost in a crash or a failover, whether their COMMIT was answered or not. */
+  readonly lostCommits = new Map<string, Written>()
+  #losses = 0
+
+  /** How many times so far the database may have lost commits. */
+  get losses(): number {
+    return this.#losses
+  }
+
+  /** The database may have lost commits. To be called when it has ended and takes no new ones yet. */
+  beginLoss(): void {
+    this.#losses++
+  }
+
+  enterLost(commits: Iterable<Written>): void {
+    for (const commit of commits) this.lostCommits.set(commit.ref, commit)
+  }
 
   enter(outcome: 'acknowledged' | 'rolledBack' | 'unknown', refs: Iterable<string>): void {
     for (const ref of refs) this[outcome].add(ref)

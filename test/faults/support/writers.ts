@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { createOutbox, type Intent } from '../../../src/index.ts'
+import type { Written } from './oracle.ts'
 import type { Ledger } from './shop.ts'
 
 /** One intent of a transaction. */
@@ -45,7 +46,15 @@ interface Mark extends Step {
 export class Writer {
   readonly #options: WriterOptions
   readonly #outbox
-  readonly #places = new Map<string, number>()
+  /** Of each person, the position of the last intent. */
+  #places = new Map<string, number>()
+  /** The same for what no later incident can lose. */
+  #safePlaces: ReadonlyMap<string, number> = new Map()
+  /** What was asked to be committed since then. */
+  #asked: Written[] = []
+  /** Refs of a COMMIT that was not answered, until it is known what became of them. */
+  readonly #unsure = new Set<string>()
+  #losses = 0
   #client: pg.Client | undefined
   #sessions = 0
   #refs = 0
@@ -67,10 +76,11 @@ export class Writer {
     const marks = steps.map((step) => this.#mark(step))
     ledger.enter('rolledBack', refsOf(marks.filter(({ undone }) => undone)))
     const kept = refsOf(marks.filter(({ undone }) => !undone))
+    const written: Written[] = []
     let asked = false
     try {
       await client.query('BEGIN')
-      for (const run of runsOf(marks)) await this.#write(client, run)
+      for (const run of runsOf(marks)) written.push(...(await this.#write(client, run)))
       await hold?.()
       if (end === 'rollback') {
         await client.query('ROLLBACK')
@@ -78,6 +88,7 @@ export class Writer {
         return 'rolled back'
       }
       asked = true
+      this.#asked.push(...written)
       const { command } = await client.query('COMMIT')
       if (command !== 'COMMIT') throw new Error(`COMMIT was answered with ${command}`)
       ledger.enter('acknowledged', kept)
@@ -86,8 +97,15 @@ export class Writer {
       await this.close()
       if (!isLostConnection(error)) throw error
       ledger.enter(asked ? 'unknown' : 'rolledBack', kept)
+      if (asked) for (const ref of kept) this.#unsure.add(ref)
       return asked ? 'unknown' : 'rolled back'
     }
+  }
+
+  /** Finds out what became of every transaction so far, also after a crash or a failover that lost some. */
+  async reconcile(): Promise<void> {
+    await this.close()
+    await this.#connect()
   }
 
   /** Ends the connection; the next transaction opens another. */
@@ -103,22 +121,60 @@ export class Writer {
     return { ...step, position, ref: `${this.#options.name}-${++this.#refs}` }
   }
 
-  async #write(client: pg.Client, run: readonly Mark[]): Promise<void> {
+  /** @returns what a COMMIT will keep. */
+  async #write(client: pg.Client, run: readonly Mark[]): Promise<Written[]> {
     const undone = run[0]?.undone === true
     if (undone) await client.query('SAVEPOINT app')
     const results = await this.#outbox.enqueue(client, run.map(intentOf))
+    const written = run.map(
+      ({ ref, person, position, operation }, n): Written => ({
+        ref,
+        person,
+        position,
+        id: results[n]?.id ?? '',
+        isEvent: operation !== 'identify',
+      }),
+    )
     await client.query(
       `INSERT INTO shop.orders (ref, person, position, id, is_event)
        SELECT * FROM unnest($1::text[], $2::text[], $3::int[], $4::uuid[], $5::boolean[])`,
       [
-        refsOf(run),
-        run.map(({ person }) => person),
-        run.map(({ position }) => position),
-        results.map(({ id }) => id),
-        run.map(({ operation }) => operation !== 'identify'),
+        refsOf(written),
+        written.map(({ person }) => person),
+        written.map(({ position }) => position),
+        written.map(({ id }) => id),
+        written.map(({ isEvent }) => isEvent),
       ],
     )
-    if (undone) await client.query('ROLLBACK TO SAVEPOINT app')
+    if (!undone) return written
+    await client.query('ROLLBACK TO SAVEPOINT app')
+    return []
+  }
+
+  /**
+   * After an incident that may have lost commits, the database says what survived, and the writer goes on from there. A
+   * commit that survived one incident is flushed and replicated before the next one begins.
+   */
+  async #learnWhatSurvived(client: pg.Client): Promise<void> {
+    const { ledger } = this.#options
+    const { losses } = ledger
+    const isLossy = losses !== this.#losses
+    if (!isLossy && this.#unsure.size === 0) return
+    const inDoubt = isLossy ? this.#asked : this.#asked.filter(({ ref }) => this.#unsure.has(ref))
+    const { rows } = await client.query<{ ref: string }>('SELECT ref FROM shop.orders WHERE ref = ANY ($1)', [
+      refsOf(inDoubt),
+    ])
+    const survivors = new Set(rows.map(({ ref }) => ref))
+    const gone = inDoubt.filter(({ ref }) => !survivors.has(ref))
+    this.#unsure.clear()
+    if (!isLossy) return ledger.enter('rolledBack', refsOf(gone))
+    ledger.enterLost(gone)
+    const places = new Map(this.#safePlaces)
+    for (const { ref, person, position } of this.#asked) if (survivors.has(ref)) places.set(person, position)
+    this.#places = places
+    this.#safePlaces = new Map(places)
+    this.#asked = []
+    this.#losses = losses
   }
 
   async #connect(): Promise<pg.Client> {
@@ -146,6 +202,7 @@ export class Writer {
     try {
       await client.connect()
       while (await isThere(client, name(this.#sessions))) await delay(10)
+      await this.#learnWhatSurvived(client)
     } catch (error) {
       await client.end().catch(() => {})
       throw error
@@ -170,7 +227,7 @@ function intentOf({ ref, person, position, operation = 'track' }: Mark): Intent 
     : { operation, customerId: person, attributes: fields }
 }
 
-function refsOf(marks: readonly Mark[]): string[] {
+function refsOf(marks: readonly { readonly ref: string }[]): string[] {
   return marks.map(({ ref }) => ref)
 }
 
