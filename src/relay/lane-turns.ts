@@ -97,8 +97,8 @@ export class LaneTurns {
       dead: dead.length,
       suppressed: suppressed.length,
     })
-    for (const { seq, reason, status, field, message } of dead) {
-      emit('deadLetter', { destination: lane.destination, seq, reason, status, field, message })
+    for (const { seq, reason, status, field } of dead) {
+      emit('deadLetter', { destination: lane.destination, seq, reason, status, field })
     }
   }
 
