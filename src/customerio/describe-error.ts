@@ -25,6 +25,7 @@ const MEANINGS: Readonly<Record<string, string>> = {
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'the answer has another length than it says',
   UND_ERR_RES_EXCEEDED_MAX_SIZE: 'the answer is over 1 MB',
   UND_ERR_SOCKET: 'other side closed the connection',
+  HTTPParserError: 'the answer is not HTTP',
   TimeoutError: 'no complete answer within the request timeout',
   UNKNOWN_CONTENT_ENCODING: 'the answer has an unknown content encoding',
 }

