@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
+import { credentialProblem } from '../customerio/credentials.ts'
 import { type WorkspaceOptions, workspaceSchema } from '../relay/options.ts'
 import { keepSecret, SettingError } from './errors.ts'
 
@@ -86,24 +87,29 @@ async function readKeys(workspace: ConfiguredWorkspace, folder: string) {
   return { keys, wrong }
 }
 
-async function readReference(
-  where: Reference,
-  folder: string,
-): Promise<
-  { readonly found: string; readonly problem?: never } | { readonly problem: string; readonly found?: never }
-> {
+type Found =
+  | { readonly found: string; readonly problem?: never }
+  | { readonly problem: string; readonly found?: never }
+
+async function readReference(where: Reference, folder: string): Promise<Found> {
   if ('env' in where) {
     const found = process.env[where.env]
-    return found ? { found } : { problem: `the environment variable ${where.env} is not set` }
+    const name = `the environment variable ${where.env}`
+    return found ? checkCredential(name, found) : { problem: `${name} is not set` }
   }
   const file = path.resolve(folder, where.file)
   try {
-    const found = (await readFile(file, 'utf8')).trim()
-    return found === '' ? { problem: `${file} is empty` } : { found }
+    // An editor ends a file with a line break.
+    return checkCredential(`the file ${file}`, (await readFile(file, 'utf8')).trim())
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     return { problem: `cannot read ${file}: ${code ?? message}` }
   }
+}
+
+function checkCredential(name: string, found: string): Found {
+  const problem = credentialProblem(found)
+  return problem === undefined ? { found } : { problem: `${name} ${problem}` }
 }
 
 function checked<Schema extends z.ZodType>(file: string, schema: Schema, value: unknown): z.output<Schema> {

@@ -19,10 +19,7 @@ export function createLogger(level: string): Logger {
   )
 }
 
-/**
- * Logs what a relay tells. No line carries a payload or a key: of a dead letter, where and why, but not the
- * answer's words, which may quote a value.
- */
+/** Logs what a relay tells. No line carries a payload, a key, or a text of an answer: events have none. */
 export function logRelay(log: Logger, relay: Relay): void {
   relay.on('settled', (settled) => log.debug(settled, 'settled'))
   relay.on('drained', ({ lanesLeft }) =>

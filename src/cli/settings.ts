@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { credentialProblem } from '../customerio/credentials.ts'
 import { namesOf } from '../store/names.ts'
 import { keepSecret, SettingError } from './errors.ts'
 
@@ -39,6 +40,15 @@ const origin = (name: string) =>
     })
     .optional()
 
+/** The error names the variable, and quotes nothing of its value. */
+const credential = (name: string) =>
+  z
+    .string()
+    .refine((value) => credentialProblem(value) === undefined, {
+      error: ({ input }) => `${name} ${credentialProblem(String(input))}`,
+    })
+    .optional()
+
 const text = (missing: string) => z.string({ error: missing }).min(1, { error: missing })
 
 /** A destination as people and the SQL functions name it. */
@@ -71,10 +81,10 @@ export const settings = {
         `OUTBOX_SCHEMA (or --schema) must be a lower-case identifier of 1 to 40 characters, got ${show(input)}`,
     }),
   config: z.string().optional(),
-  siteId: z.string().optional(),
-  trackApiKey: z.string().optional(),
-  appApiKey: z.string().optional(),
-  pipelinesWriteKey: z.string().optional(),
+  siteId: credential('CUSTOMERIO_SITE_ID'),
+  trackApiKey: credential('CUSTOMERIO_TRACK_API_KEY'),
+  appApiKey: credential('CUSTOMERIO_APP_API_KEY'),
+  pipelinesWriteKey: credential('CUSTOMERIO_PIPELINES_WRITE_KEY'),
   region: z
     .enum(['us', 'eu'], { error: ({ input }) => `CUSTOMERIO_REGION must be us or eu, got ${show(input)}` })
     .optional(),

@@ -1,9 +1,12 @@
 /** One operation of a batch that Customer.io refused while it took the others. */
 export interface RefusedOperation {
-  /** Its place in the batch, from 0. */
+  /** Its place in the batch, from 0. Always a place that the batch has. */
   readonly index: number
+  /** Customer.io's own text, which may quote the payload. For the dead letter only. */
   readonly reason: string
+  /** A documented field name, or the documented beginning of its path: never a name that the app chose. */
   readonly field?: string | undefined
+  /** Customer.io's own text, which may quote the payload. For the dead letter only. */
   readonly message?: string | undefined
 }
 
@@ -20,12 +23,17 @@ export type Outcome = 'not_applied' | 'unknown'
  *
  * - `accepted`: taken, but for the operations listed. Accepted is not applied: Customer.io also answers 200 for
  *   a suppressed id or an unknown `cio_id`. `deliveryId` is a transactional message's.
- * - `rejected`: the request's content (400 and other 4xx): one of its members broke it.
- * - `too_large`: 413.
- * - `credential`: 401, 403: never an intent's fault.
+ * - `rejected`: Customer.io refuses the request's content in its own form (400, 422, and 404 of the App API), or answers
+ *   a batch with errors that name no member of it: one of the members broke it.
+ * - `too_large`: 413, in any form: it is about the size of this request.
+ * - `credential`: 401, 403, in any form: never an intent's fault.
  * - `rate_limited`: 429, with the wait that was asked for.
- * - `unavailable`: the destination's fault or the network's: 5xx, 408, timeout, reset, HTML from a proxy, a
- *   redirect that is not followed, a 200 that is not JSON.
+ * - `unavailable`: the destination's fault or the network's: 5xx, 408, timeout, reset, an answer that is not in
+ *   Customer.io's form, a redirect that is not followed, an answer over 1 MB.
+ *
+ * `message` of `rejected` is Customer.io's own text, which may quote the payload: it belongs in the dead letter and
+ * nowhere else. Every other `message` is written here, from the status, the media type, the length, and the code of an
+ * error: it quotes neither the answer nor the request, and may go to logs, events, and tables.
  */
 export type Answer =
   | {
@@ -36,6 +44,7 @@ export type Answer =
   | {
       readonly kind: 'rejected'
       readonly status: number
+      /** A documented field name, or the documented beginning of its path: never a name that the app chose. */
       readonly field?: string | undefined
       readonly message: string
     }

@@ -11,8 +11,8 @@ import { MAX_MESSAGE_BYTES } from '../intent/limits.ts'
 import type { MessageIntent, SendEmailIntent, SendPushIntent } from '../intent/messages.ts'
 import { apiOf } from '../intent/operations.ts'
 import { jsonBytes } from '../intent/size.ts'
+import { piecesOf } from './credential-forms.ts'
 import type { AppCredentials } from './credentials.ts'
-import { formsOf } from './discreet.ts'
 import { APP_CONTENT_STATUSES, createExchange, regionOf } from './exchange.ts'
 import { intentOf, refuseOperation, type StoredIntent } from './stored-intent.ts'
 import type { Transport } from './transport.ts'
@@ -33,7 +33,7 @@ export type AppCall =
 export function createAppTransport(credentials: AppCredentials, timeoutMs: number): Transport<AppCall> {
   const region = regionOf(credentials.region)
   const exchange = createExchange(
-    formsOf(credentials.appApiKey),
+    piecesOf(credentials.appApiKey),
     region,
     region.apiUrl,
     credentials.appUrl,
@@ -48,14 +48,11 @@ export function createAppTransport(credentials: AppCredentials, timeoutMs: numbe
       return { bytes, atMost: bytes, batchable: false, barrier: false, call }
     },
     send: (items) =>
-      exchange.request(
-        (defaults) => {
-          const [only, ...others] = items
-          if (only === undefined || others.length > 0) throw new TypeError('a message goes alone')
-          return perform(new APIClient(credentials.appApiKey, defaults), only.call)
-        },
-        items.map(({ call }) => call),
-      ),
+      exchange.request((defaults) => {
+        const [only, ...others] = items
+        if (only === undefined || others.length > 0) throw new TypeError('a message goes alone')
+        return perform(new APIClient(credentials.appApiKey, defaults), only.call)
+      }, items.length),
     close: exchange.close,
   }
 }

@@ -2,8 +2,8 @@ import { APIClient } from 'customerio-node'
 import { MAX_MESSAGE_BYTES } from '../intent/limits.ts'
 import type { TriggerBroadcastIntent } from '../intent/messages.ts'
 import { jsonBytes } from '../intent/size.ts'
+import { piecesOf } from './credential-forms.ts'
 import type { AppCredentials } from './credentials.ts'
-import { formsOf } from './discreet.ts'
 import { APP_CONTENT_STATUSES, createExchange, regionOf } from './exchange.ts'
 import { recordBody } from './record-body.ts'
 import { intentOf, refuseOperation, type StoredIntent } from './stored-intent.ts'
@@ -24,7 +24,7 @@ export function createBroadcastTransport(
 ): Transport<BroadcastCall> {
   const region = regionOf(credentials.region)
   const exchange = createExchange(
-    formsOf(credentials.appApiKey),
+    piecesOf(credentials.appApiKey),
     region,
     region.apiUrl,
     credentials.appUrl,
@@ -40,14 +40,11 @@ export function createBroadcastTransport(
       return { bytes, atMost: bytes, batchable: false, barrier: false, call }
     },
     send: (items) =>
-      exchange.request(
-        (defaults) => {
-          const [only, ...others] = items
-          if (only === undefined || others.length > 0) throw new TypeError('a broadcast goes alone')
-          return perform(new APIClient(credentials.appApiKey, defaults), only.call)
-        },
-        items.map(({ call }) => call),
-      ),
+      exchange.request((defaults) => {
+        const [only, ...others] = items
+        if (only === undefined || others.length > 0) throw new TypeError('a broadcast goes alone')
+        return perform(new APIClient(credentials.appApiKey, defaults), only.call)
+      }, items.length),
     close: exchange.close,
   }
 }

@@ -1,6 +1,6 @@
 import { TrackClient } from 'customerio-node'
+import { piecesOf } from './credential-forms.ts'
 import type { TrackCredentials } from './credentials.ts'
-import { formsOf } from './discreet.ts'
 import { createExchange, regionOf } from './exchange.ts'
 
 /** What Customer.io says about a workspace's region, once, at start. */
@@ -21,7 +21,7 @@ export async function checkRegion(credentials: TrackCredentials, timeoutMs = 10_
   const configured = credentials.region ?? 'us'
   const region = regionOf(configured)
   const exchange = createExchange(
-    formsOf(credentials.trackApiKey, credentials.siteId),
+    piecesOf(credentials.trackApiKey, credentials.siteId),
     region,
     region.trackUrl,
     credentials.trackUrl,

@@ -1,79 +1,61 @@
-import { inspect } from 'node:util'
 import type { Answer, Outcome, RefusedOperation } from './answer.ts'
+import { describeAnswer } from './describe-answer.ts'
+import { describeError } from './describe-error.ts'
+import { documentedField } from './documented-field.ts'
+import type { Answered, Received } from './received.ts'
+import { isObject, operationError, refusalOf } from './refusal-form.ts'
+import { retryAfterMs } from './retry-after.ts'
 
-/** A response, whatever it says. */
-interface Answered {
-  readonly status: number
-  readonly contentType: string | undefined
-  readonly body: string
-  readonly retryAfter: string | undefined
-  /** When it was given, by the clock of whoever gave it. */
-  readonly date?: string | undefined
-}
-
-/** What came back: a response, or the error instead of one. */
-export type Result =
-  | Answered
-  | {
-      readonly error: unknown
-      /** Whether the request may have arrived where it would be taken. */
-      readonly written: boolean
-    }
-
-/** Longest piece of an answer that is kept in a row or a log: answers are the API's words, not our payloads. */
-const MESSAGE_LENGTH = 500
-
-/** So much of an error page is read for its words. */
-const MARKUP_LENGTH = 20_000
-
-/** Whoever answers these has not taken the request: it was not had in time, or there is nobody to take it. */
+/** A server that answers these has not taken the request: it did not arrive in time, or no server was there to take it. */
 const NOT_TAKEN = new Set([408, 503])
 
 /** 4xx that blame the content of a request whose path is always the same. */
-const CONTENT_STATUSES = new Set([400, 422])
+const CONTENT_STATUSES: ReadonlySet<number> = new Set([400, 422])
+
+/** Customer.io's ids of messages are base64url or base64. */
+const DELIVERY_ID = /^[A-Za-z0-9+/_=-]{1,128}$/
+
+export interface Request {
+  /** How many items were sent: an answer may name them by their places. Default: 1. */
+  readonly items?: number | undefined
+  /** Which 4xx blame the content: if a path names what is sent, a 404 does. Default: 400 and 422. */
+  readonly contentStatuses?: ReadonlySet<number> | undefined
+}
 
 /**
  * Decides whose fault an answer is. Pure and total: every status, body and error has its kind.
  *
  * @param now Unix ms, for a `Retry-After` that is a date in an answer that does not say when it was given.
- * @param contentStatuses Which 4xx blame the content: where a path names what is sent, a 404 does.
  */
 export function classify(
-  result: Result,
+  received: Received,
   now: number,
-  contentStatuses: ReadonlySet<number> = CONTENT_STATUSES,
+  { items = 1, contentStatuses = CONTENT_STATUSES }: Request = {},
 ): Answer {
-  if ('error' in result) {
-    const outcome = result.written ? 'unknown' : 'not_applied'
-    return { kind: 'unavailable', status: undefined, outcome, message: describeError(result.error) }
-  }
-  const { status, body } = result
-  const json = parseObject(body)
-  const message = explain(json, body)
-  if (status >= 200 && status < 300) return succeeded(result, json)
+  if ('error' in received) return failed(received)
+  const { status } = received
+  const json = parseObject(received.body)
+  const message = describeAnswer(received)
+  if (status >= 200 && status < 300) return succeeded(received, json, items)
   if (status === 401 || status === 403) return { kind: 'credential', status, message }
+  // A proxy with a smaller limit than Customer.io's answers in its own form: also then this request is too large.
   if (status === 413) return { kind: 'too_large', status, message }
-  if (status === 429) {
-    return { kind: 'rate_limited', retryAfterMs: retryAfterMs(result, now), message }
-  }
-  // In JSON these are the API's own word about the content. Another 4xx, or one in HTML, comes from a proxy or a wrong
-  // address and says nothing about the intent: a gateway's 404 must not bury a backlog.
-  if (contentStatuses.has(status) && json !== undefined && (status !== 404 || isOwnRefusal(json))) {
-    return { kind: 'rejected', status, field: firstError(json)?.field, message }
-  }
+  if (status === 429) return { kind: 'rate_limited', retryAfterMs: retryAfterMs(received, now), message }
+  // In its own form these are Customer.io's verdict on the content. Any other 4xx comes from a gateway or a wrong address
+  // and says nothing about the intent: `{"message":"Bad Request"}` must not bury a backlog.
+  const refusal = contentStatuses.has(status) ? refusalOf(json) : undefined
+  if (refusal) return { kind: 'rejected', status, ...refusal }
   return { kind: 'unavailable', status, outcome: failureOutcome(status), message }
 }
 
-/** A 2xx counts where it is JSON, or empty and not declared to be something else. */
-function succeeded(
-  { status, body, contentType }: Answered,
-  json: Record<string, unknown> | undefined,
-): Answer {
-  if (json === undefined && (body.trim() !== '' || isMarkup(contentType))) {
-    const message = `answer is not JSON: ${wordsOf(body) || excerpt(contentType ?? '')}`
-    return { kind: 'unavailable', status, outcome: 'unknown', message }
+function failed({ error, written, redirect }: Extract<Received, { readonly error: unknown }>): Answer {
+  const what = describeError(error)
+  if (redirect !== undefined) {
+    const message = `a redirect that is not followed: ${what}`
+    return { kind: 'unavailable', status: redirect, outcome: 'not_applied', message }
   }
-  return accepted(status, json)
+  const outcome = written ? 'unknown' : 'not_applied'
+  return { kind: 'unavailable', status: undefined, outcome, message: what }
 }
 
 /** A 500 may come after the deed, and a gateway that failed (502, 504) cannot say what the API behind it did. */
@@ -81,107 +63,61 @@ function failureOutcome(status: number): Outcome {
   return NOT_TAKEN.has(status) ? 'not_applied' : 'unknown'
 }
 
-/** Customer.io's own form of a refusal, which a gateway that knows no route does not have. */
-function isOwnRefusal(json: Record<string, unknown>): boolean {
-  const meta = isObject(json.meta) ? json.meta : {}
-  return meta.error !== undefined || meta.errors !== undefined || Array.isArray(json.errors)
+/** A 2xx counts if it is a JSON object, or empty and not declared to be markup. */
+function succeeded(answered: Answered, json: Record<string, unknown> | undefined, items: number): Answer {
+  const { status, body, contentType } = answered
+  const unclear = (why: string): Answer => ({
+    kind: 'unavailable',
+    status,
+    outcome: 'unknown',
+    message: `${why}: ${describeAnswer(answered)}`,
+  })
+  if (json === undefined && (body.trim() !== '' || isMarkup(contentType)))
+    return unclear('answer is not JSON')
+  if (speaksOfAnError(json)) return unclear('a success that speaks of an error')
+  const errors = Array.isArray(json?.errors) ? json.errors : []
+  const refused = errors.flatMap((error) => refusedOperation(error, items))
+  if (refused.length === errors.length) return { kind: 'accepted', refused, ...deliveryIdOf(json) }
+  // Some error names no item of this request: nothing tells which items were taken. A batch is halved, and the answer to a
+  // single item condemns it only if it is Customer.io's own and names no place.
+  if (items > 1)
+    return { kind: 'rejected', status, message: `errors that name no item: ${describeAnswer(answered)}` }
+  const refusal = errors.some(hasPlace) ? undefined : refusalOf(json)
+  return refusal ? { kind: 'rejected', status, ...refusal } : unclear('errors that name no item')
 }
 
 function isMarkup(contentType: string | undefined): boolean {
   return contentType !== undefined && /\b(html|xml)\b/i.test(contentType)
 }
 
-/** A 2xx that names errors which belong to no operation has taken nobody knows what: it is halved, like a 400. */
-function accepted(status: number, json: Record<string, unknown> | undefined): Answer {
-  const refused = refusedOperations(json)
-  const named = Array.isArray(json?.errors) ? json.errors.length : 0
+/** An error outside of the list of errors. */
+function speaksOfAnError(json: Record<string, unknown> | undefined): boolean {
   const meta = isObject(json?.meta) ? json.meta : undefined
-  const unplaced = json?.error ?? meta?.error ?? meta?.errors ?? (named === 0 ? json?.errors : undefined)
-  if (unplaced !== undefined && !(Array.isArray(unplaced) && unplaced.length === 0)) {
-    const message = `a ${status} that speaks of an error: ${excerpt(JSON.stringify(json))}`
-    return { kind: 'unavailable', status, outcome: 'unknown', message }
-  }
-  if (named > refused.length) {
-    return { kind: 'rejected', status, field: json && firstError(json)?.field, message: explain(json, '') }
-  }
-  const deliveryId = text(json?.delivery_id)
-  return { kind: 'accepted', refused, ...(deliveryId === undefined ? {} : { deliveryId }) }
+  const listed = Array.isArray(json?.errors) ? undefined : json?.errors
+  return [json?.error, meta?.error, meta?.errors, listed].some(
+    (error) => error !== undefined && error !== null && !(Array.isArray(error) && error.length === 0),
+  )
 }
 
-function refusedOperations(json: Record<string, unknown> | undefined): RefusedOperation[] {
-  const errors = Array.isArray(json?.errors) ? json.errors : []
-  return errors.flatMap((error): RefusedOperation[] => {
-    if (!isObject(error) || !Number.isInteger(error.batch_index)) return []
-    return [
-      {
-        index: error.batch_index as number,
-        reason: text(error.reason) ?? 'refused',
-        field: text(error.field),
-        message: text(error.message),
-      },
-    ]
-  })
+function refusedOperation(error: unknown, items: number): RefusedOperation[] {
+  const known = operationError(error)
+  if (!known || !Number.isInteger(known.index)) return []
+  const index = known.index as number
+  if (index < 0 || index >= items) return []
+  const field = documentedField(known.path)
+  // A name that the app chose goes to the dead letter alone, which has the payload beside it.
+  const parts = field === known.path ? [known.message] : [known.path, known.message]
+  const message = parts.filter((part) => part !== undefined).join(': ') || undefined
+  return [{ index, reason: known.reason ?? 'refused', field, message }]
 }
 
-/**
- * `Retry-After` in seconds, or as an HTTP date, which counts from the answer's own `Date`: this host's clock may be off.
- * At most an hour, so that a broken clock cannot stop a queue.
- */
-function retryAfterMs({ retryAfter, date }: Answered, now: number): number | undefined {
-  if (retryAfter === undefined) return undefined
-  const seconds = Number(retryAfter)
-  const answeredAt = Date.parse(date ?? '')
-  const ms = Number.isFinite(seconds)
-    ? seconds * 1000
-    : Date.parse(retryAfter) - (Number.isNaN(answeredAt) ? now : answeredAt)
-  return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), 3_600_000)
+function hasPlace(error: unknown): boolean {
+  return isObject(error) && error.batch_index !== undefined
 }
 
-function explain(json: Record<string, unknown> | undefined, body: string): string {
-  const meta = json?.meta
-  if (isObject(meta)) {
-    const words =
-      text(meta.error) ?? (Array.isArray(meta.errors) ? meta.errors.map(said).join('; ') : undefined)
-    if (words) return excerpt(words)
-  }
-  const error = json && firstError(json)
-  if (error) return excerpt([error.reason, error.field, error.message].filter(Boolean).join(': '))
-  return wordsOf(body)
-}
-
-/** Of a proxy's error page what a person would see of it. */
-function wordsOf(body: string): string {
-  if (!/^\s*</.test(body)) return excerpt(body)
-  const seen = body
-    .slice(0, MARKUP_LENGTH)
-    .replace(/<(script|style)\b[\s\S]*?<\/\1\s*>|<!--[\s\S]*?-->|<[^>]*>/gi, ' ')
-    .replace(/\s+/g, ' ')
-  return excerpt(seen) || excerpt(body)
-}
-
-/** Not String(…): an object from the network may have a `toString` of its own. */
-function said(value: unknown): string {
-  return typeof value === 'string' ? value : JSON.stringify(value)
-}
-
-function firstError(json: Record<string, unknown>) {
-  const error = Array.isArray(json.errors) ? json.errors.find(isObject) : undefined
-  return error && { reason: text(error.reason), field: text(error.field), message: text(error.message) }
-}
-
-/** Of an address only the host is said: a redirect may have put anything behind it, or before it. */
-function describeError(error: unknown): string {
-  return excerpt(nameError(error).replace(/\b(https?:\/\/)(?:[^\s/?#]*@)?([^\s/?#]*)\S*/gi, '$1$2'))
-}
-
-/** undici wraps what went wrong in "fetch failed": the cause says more. */
-function nameError(error: unknown): string {
-  if (!(error instanceof Error)) return typeof error === 'string' ? error : inspect(error)
-  const cause = error.cause instanceof Error ? error.cause : undefined
-  const code = (cause as NodeJS.ErrnoException | undefined)?.code
-  if (cause)
-    return code && !cause.message.includes(code) ? `${code}: ${cause.message}` : cause.message || String(code)
-  return `${error.name}: ${error.message}`
+function deliveryIdOf(json: Record<string, unknown> | undefined): { readonly deliveryId?: string } {
+  const id = json?.delivery_id
+  return typeof id === 'string' && DELIVERY_ID.test(id) ? { deliveryId: id } : {}
 }
 
 function parseObject(body: string): Record<string, unknown> | undefined {
@@ -191,20 +127,4 @@ function parseObject(body: string): Record<string, unknown> | undefined {
   } catch {
     return undefined
   }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function text(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? excerpt(value) : undefined
-}
-
-function excerpt(value: string): string {
-  // NUL cannot be stored as text, and control characters have no place in a log line.
-  return value
-    .replace(/\p{Cc}+/gu, ' ')
-    .trim()
-    .slice(0, MESSAGE_LENGTH)
 }

@@ -25,3 +25,24 @@ export interface PipelinesCredentials extends WorkspaceRegion {
   /** Replaces the region's origin, for a proxy or a test: `http://127.0.0.1:8099`. */
   readonly pipelinesUrl?: string | undefined
 }
+
+/**
+ * What keeps a text from being a credential: site id and keys are visible ASCII characters without spaces, which every
+ * HTTP header can carry. The description quotes nothing of the text.
+ *
+ * @returns undefined if the text is one.
+ */
+export function credentialProblem(text: string): string | undefined {
+  if (text === '') return 'is empty, expected a credential of Customer.io'
+  const lines = text.split(/\r\n|[\r\n\v\f\u0085\u2028\u2029]/)
+  const filled = lines.filter((line) => line.trim() !== '').length
+  if (filled > 1) return `has ${filled} lines, expected one: give one credential alone`
+  const found = [
+    lines.length > 1 && 'a line break',
+    text.includes('\t') && 'a tab',
+    text.includes(' ') && 'a space',
+    /\p{Cc}/u.test(text) && 'a control character',
+    /\P{ASCII}/u.test(text) && 'a character that is not ASCII',
+  ].find((each) => each !== false)
+  return found && `holds ${found}, expected visible ASCII characters alone: copy the credential again`
+}

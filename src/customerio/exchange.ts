@@ -1,8 +1,9 @@
-import { CustomerIORequestError, type Region, RegionEU, RegionUS } from 'customerio-node'
+import { type Region, RegionEU, RegionUS } from 'customerio-node'
 import type { Answer } from './answer.ts'
-import { classify, type Result } from './classify.ts'
-import { withoutQuotes, withoutSecrets } from './discreet.ts'
+import { classify } from './classify.ts'
+import { withoutCredentials } from './credential-forms.ts'
 import { GuardedDispatcher, keepAliveAgent } from './guarded-dispatcher.ts'
+import type { Received } from './received.ts'
 
 /** What every client of customerio-node is made with. */
 export interface ClientDefaults {
@@ -18,13 +19,13 @@ export interface Exchange {
   /**
    * One call of a client of customerio-node. Resolves with what it came to, and does not reject.
    *
-   * @param sent What each item of the call says: words that quote it are not kept.
+   * @param items How many items the call sends: an answer may name them by their places.
    */
-  request(call: (defaults: ClientDefaults) => Promise<unknown>, sent: readonly unknown[]): Promise<Answer>
+  request(call: (defaults: ClientDefaults) => Promise<unknown>, items: number): Promise<Answer>
   /** The same, with the answer's JSON where it was accepted. */
   requestJson(
     call: (defaults: ClientDefaults) => Promise<unknown>,
-    sent?: readonly unknown[],
+    items?: number,
   ): Promise<{ readonly answer: Answer; readonly json: unknown }>
   close(): Promise<void>
 }
@@ -37,13 +38,13 @@ export function regionOf(region: 'us' | 'eu' | undefined): Region {
 }
 
 /**
- * @param secrets What goes out to prove who we are, in every form: struck out of what comes back.
+ * @param credential Every piece of what goes out to prove who we are: a text of Customer.io's that shows one is not kept.
  * @param url Of the region, path included: `https://track.customer.io/api/v1`.
  * @param origin Replaces the origin of `url`.
  * @param contentStatuses Which 4xx blame the content. Default: 400 and 422.
  */
 export function createExchange(
-  secrets: readonly string[],
+  credential: ReadonlySet<string>,
   region: Region,
   url: string,
   origin: string | undefined,
@@ -53,14 +54,12 @@ export function createExchange(
   const root = origin === undefined ? url : `${new URL(origin).origin}${new URL(url).pathname}`
   const agent = keepAliveAgent(timeoutMs)
 
-  const toAnswer = (received: Result, sent: readonly unknown[] = []): Answer => {
-    const result = withoutSecrets(received, secrets)
-    return withoutQuotes(classify(result, Date.now(), contentStatuses), result, sent)
-  }
-  const requestJson: Exchange['requestJson'] = async (call, sent) => {
+  const requestJson: Exchange['requestJson'] = async (call, items = 1) => {
     const dispatcher = new GuardedDispatcher(agent, new URL(root).origin)
+    let json: unknown
+    let thrown: unknown
     try {
-      const json = await call({
+      json = await call({
         region,
         url: root,
         timeout: timeoutMs,
@@ -69,41 +68,26 @@ export function createExchange(
         // Node's own type of a dispatcher is that of another undici version; the guard speaks to both.
         dispatcher: dispatcher as unknown as NonNullable<RequestInit['dispatcher']>,
       })
-      return { answer: toAnswer(toResponse(json, dispatcher), sent), json }
     } catch (error) {
-      return { answer: toAnswer(toResult(error, dispatcher), sent), json: undefined }
+      thrown = error
     }
+    const answer = classify(receivedBy(dispatcher, thrown), Date.now(), { items, contentStatuses })
+    return { answer: withoutCredentials(answer, credential), json }
   }
   return {
     requestJson,
-    request: async (call, sent) => (await requestJson(call, sent)).answer,
+    request: async (call, items) => (await requestJson(call, items)).answer,
     close: () => agent.destroy(),
   }
 }
 
-/** What resolves was a 2xx. customerio-node makes an empty body an empty object: here it is empty again. */
-function toResponse(json: unknown, { head }: GuardedDispatcher): Result {
-  const { status, contentType, bodyBytes } = head ?? { status: 200, contentType: undefined, bodyBytes: 1 }
-  return { status, contentType, body: bodyBytes === 0 ? '' : JSON.stringify(json), retryAfter: undefined }
-}
-
-/** customerio-node throws a plain Error where the body is not JSON; the status is known all the same. */
-function toResult(error: unknown, { head, written }: GuardedDispatcher): Result {
-  if (error instanceof CustomerIORequestError) {
-    const { headers } = error.response
-    return {
-      status: error.statusCode,
-      contentType: headers['content-type'],
-      body: error.body,
-      retryAfter: headers['retry-after'],
-      date: headers.date,
-    }
-  }
-  if (head === undefined || !(error instanceof Error)) return { error, written }
-  const [, body] = error.message.split(/Body:\n ?/, 2)
-  if (body !== undefined) return { ...head, body }
-  // Whoever redirects has not taken anything.
-  return { error, written: written && !isRedirect(head.status) }
+/**
+ * What came back, as the dispatcher saw it: customerio-node throws a plain Error without the status if a body is not JSON,
+ * and makes an empty body an empty object. A server that redirects has not taken anything.
+ */
+function receivedBy({ answered, status, written }: GuardedDispatcher, error: unknown): Received {
+  if (status !== undefined && isRedirect(status)) return { error, written: false, redirect: status }
+  return answered ?? { error, written }
 }
 
 function isRedirect(status: number): boolean {

@@ -1,7 +1,11 @@
 import { Agent, Dispatcher } from 'undici'
+import { type Answered, MAX_ANSWER_BYTES } from './received.ts'
+import { ResponseCollector } from './response-collector.ts'
 
 /** A redirect chain longer than this is a loop. */
 const MAX_REDIRECTS = 3
+/** Longest head of an answer, in bytes. */
+const MAX_HEADER_BYTES = 16_384
 
 /**
  * One keep-alive agent per destination.
@@ -17,31 +21,29 @@ export function keepAliveAgent(timeoutMs: number): Agent {
     connect: { timeout: timeoutMs },
     headersTimeout: timeoutMs,
     bodyTimeout: timeoutMs,
+    maxHeaderSize: MAX_HEADER_BYTES,
+    maxResponseSize: MAX_ANSWER_BYTES,
   })
 }
 
-/** What the last response of a call began with; undefined until one arrived. */
-export interface ResponseHead {
-  readonly status: number
-  readonly contentType: string | undefined
-  readonly retryAfter: string | undefined
-  readonly date: string | undefined
-  /** Bytes of the body that have arrived, as they were on the wire. */
-  readonly bodyBytes: number
+/** A redirect that is not followed. The message quotes no address: the server chose it. */
+export class RedirectError extends Error {
+  override readonly name = 'RedirectError'
 }
 
 /**
  * Passes one call's requests on to the agent. It bounds redirects: customerio-node follows any number of them,
  * anywhere; here only the configured origin, and https on customer.io's own domain, are ever spoken to, so that
- * the credential and the payload go nowhere else. And it remembers what customerio-node does not tell: whether the
- * request got as far as a connection, and the response's status where the body is not JSON.
+ * the credential and the payload go nowhere else. And it keeps what customerio-node does not tell: whether the request got
+ * as far as a connection, and the response as it came.
  */
 export class GuardedDispatcher extends Dispatcher {
   readonly #agent: Dispatcher
   readonly #origin: string
   #requests = 0
   #written = false
-  #head: ResponseHead | undefined
+  #status: number | undefined
+  #answered: Answered | undefined
 
   constructor(agent: Dispatcher, origin: string) {
     super()
@@ -49,8 +51,14 @@ export class GuardedDispatcher extends Dispatcher {
     this.#origin = origin
   }
 
-  get head(): ResponseHead | undefined {
-    return this.#head
+  /** The last response of the call; undefined if it did not arrive in full. */
+  get answered(): Answered | undefined {
+    return this.#answered
+  }
+
+  /** Status of the last response of the call that began to arrive. */
+  get status(): number | undefined {
+    return this.#status
   }
 
   /** Whether the last request of the call was put on a connection, and may therefore have arrived. */
@@ -60,90 +68,45 @@ export class GuardedDispatcher extends Dispatcher {
 
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
     const target = new URL(String(options.origin))
-    this.#head = undefined
     this.#written = false
-    if (++this.#requests > 1 + MAX_REDIRECTS) throw new Error(`more than ${MAX_REDIRECTS} redirects`)
+    this.#answered = undefined
+    if (++this.#requests > 1 + MAX_REDIRECTS) throw new RedirectError(`more than ${MAX_REDIRECTS} redirects`)
     if (target.origin !== this.#origin && !isCustomerIo(target)) {
-      throw new Error(`redirected to ${target.origin}, which is not https on customer.io: not followed`)
+      throw new RedirectError('it leads to a host that is not https on customer.io')
     }
-    return this.#agent.dispatch(
-      { ...options, headers: withOneLength(options.headers) ?? null },
-      this.#remembering(handler),
-    )
-  }
-
-  /**
-   * Node 22 and 24 hand in handlers with `onConnect`, `onHeaders` and `onData`, Node 26 ones with
-   * `onRequestStart`, `onResponseStart` and `onResponseData`.
-   */
-  #remembering(handler: Dispatcher.DispatchHandler): Dispatcher.DispatchHandler {
-    return new Proxy(handler, {
-      get: (target, property) => {
-        const member: unknown = Reflect.get(target, property)
-        if (typeof member !== 'function') return member
-        return (...args: unknown[]) => {
-          this.#remember(property, args)
-          return member.apply(target, args)
-        }
+    this.#status = undefined
+    const collector = new ResponseCollector(handler, {
+      onWritten: () => {
+        this.#written = true
+      },
+      onStatus: (status) => {
+        this.#status = status
+      },
+      onAnswered: (answered) => {
+        this.#answered = answered
       },
     })
-  }
-
-  #remember(event: string | symbol, args: readonly unknown[]): void {
-    switch (event) {
-      case 'onConnect':
-      case 'onRequestStart':
-        this.#written = true
-        break
-      case 'onHeaders':
-        this.#rememberHead(args[0], (name) => rawHeader(args[1], name))
-        break
-      case 'onResponseStart':
-        this.#rememberHead(args[1], (name) => header(args[2], name))
-        break
-      case 'onData':
-        this.#rememberBody(args[0])
-        break
-      case 'onResponseData':
-        this.#rememberBody(args[1])
-    }
-  }
-
-  #rememberHead(status: unknown, header: (name: string) => string | undefined): void {
-    if (typeof status !== 'number' || status < 200) return
-    const [contentType, retryAfter] = [header('content-type'), header('retry-after')]
-    this.#head = { status, contentType, retryAfter, date: header('date'), bodyBytes: 0 }
-  }
-
-  #rememberBody(chunk: unknown): void {
-    if (this.#head === undefined || !(chunk instanceof Uint8Array)) return
-    this.#head = { ...this.#head, bodyBytes: this.#head.bodyBytes + chunk.byteLength }
+    return this.#agent.dispatch({ ...options, headers: headersOf(options.headers) ?? null }, collector)
   }
 }
 
 /**
- * The fetch of Node 22 joins the Content-Length that customerio-node sets with its own, to `2, 2`, which undici
- * refuses: the agent is given the one number.
+ * Asks for an answer that is not compressed. The fetch of Node 22 joins the Content-Length that customerio-node sets with
+ * its own, to `2, 2`, which undici refuses: the agent is given the one number.
  */
-function withOneLength(
-  headers: Dispatcher.DispatchOptions['headers'],
-): Dispatcher.DispatchOptions['headers'] {
+function headersOf(headers: Dispatcher.DispatchOptions['headers']): Dispatcher.DispatchOptions['headers'] {
   if (headers === null || typeof headers !== 'object' || Symbol.iterator in headers) return headers
-  const name = Object.keys(headers).find((key) => key.toLowerCase() === 'content-length')
-  if (name === undefined) return headers
-  const [first] = String(headers[name]).split(',', 1)
-  return { ...headers, [name]: first }
-}
-
-function rawHeader(headers: unknown, name: string): string | undefined {
-  if (!Array.isArray(headers)) return undefined
-  const at = headers.findIndex((entry, i) => i % 2 === 0 && String(entry).toLowerCase() === name)
-  return at === -1 ? undefined : String(headers[at + 1])
-}
-
-function header(headers: unknown, name: string): string | undefined {
-  const value = (headers as Record<string, unknown> | null | undefined)?.[name]
-  return value === undefined ? undefined : String(value)
+  const kept = Object.entries(headers).flatMap(([name, value]) => {
+    switch (name.toLowerCase()) {
+      case 'accept-encoding':
+        return []
+      case 'content-length':
+        return [[name, String(value).split(',', 1)[0]]]
+      default:
+        return [[name, value]]
+    }
+  })
+  return { ...Object.fromEntries(kept), 'accept-encoding': 'identity' }
 }
 
 function isCustomerIo(url: URL): boolean {

@@ -3,8 +3,8 @@ import { MAX_BATCH_BYTES, MAX_BATCH_COUNT, MAX_OPERATION_BYTES } from '../intent
 import { apiOf } from '../intent/operations.ts'
 import type { PipelinesIntent } from '../intent/pipelines.ts'
 import { jsonBytes } from '../intent/size.ts'
+import { piecesOf } from './credential-forms.ts'
 import type { PipelinesCredentials } from './credentials.ts'
-import { formsOf } from './discreet.ts'
 import { createExchange, regionOf } from './exchange.ts'
 import { recordBody } from './record-body.ts'
 import { intentOf, refuseOperation, type StoredIntent } from './stored-intent.ts'
@@ -26,7 +26,7 @@ export function createPipelinesTransport(
 ): Transport<PipelinesCall> {
   const region = regionOf(credentials.region)
   const exchange = createExchange(
-    formsOf(credentials.pipelinesWriteKey),
+    piecesOf(credentials.pipelinesWriteKey),
     region,
     region.pipelinesUrl,
     credentials.pipelinesUrl,
@@ -48,7 +48,7 @@ export function createPipelinesTransport(
             new PipelinesClient(pipelinesWriteKey, { ...defaults, strictMode: true }),
             items.map((item) => item.call),
           ),
-        items.map(({ call }) => call),
+        items.length,
       ),
     close: exchange.close,
   }

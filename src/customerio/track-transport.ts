@@ -1,8 +1,8 @@
 import { type BatchOperation, TrackClient } from 'customerio-node'
 import { MAX_BATCH_BYTES, MAX_BATCH_COUNT, MAX_OPERATION_BYTES } from '../intent/limits.ts'
 import { jsonBytes, wireBytesAtMost } from '../intent/size.ts'
+import { piecesOf } from './credential-forms.ts'
 import type { TrackCredentials } from './credentials.ts'
-import { formsOf } from './discreet.ts'
 import { createExchange, regionOf } from './exchange.ts'
 import type { TrackFormOptions, TrackV2Operation } from './operation.ts'
 import { recordBody } from './record-body.ts'
@@ -22,7 +22,7 @@ export function createTrackTransport(
 ): Transport<TrackCall> {
   const region = regionOf(credentials.region)
   const exchange = createExchange(
-    formsOf(credentials.trackApiKey, credentials.siteId),
+    piecesOf(credentials.trackApiKey, credentials.siteId),
     region,
     region.trackUrl,
     credentials.trackUrl,
@@ -42,7 +42,7 @@ export function createTrackTransport(
             new TrackClient(credentials.siteId, credentials.trackApiKey, defaults),
             items.map((item) => item.call),
           ),
-        items.map(({ call }) => call),
+        items.length,
       ),
     close: exchange.close,
   }

@@ -11,6 +11,7 @@ import {
 } from './breaker-policy.ts'
 import { BreakerView, type Eligibility } from './breaker-view.ts'
 import { Comparison } from './comparison.ts'
+import { describeFailure } from './describe-failure.ts'
 import { SupersededError } from './superseded-error.ts'
 
 /** What the breaker tells the fleet through Postgres; resolves when it is written. */
@@ -175,7 +176,8 @@ export class DestinationBreaker {
     if (answer.kind === 'credential') return this.#open('paused', answer.message, answer.status)
     if (answer.kind === 'rate_limited') return this.#hold(answer.retryAfterMs, answer.message)
     this.#limitedInARow = 0
-    if (answer.kind === 'unavailable') return this.#store.recordFailures(this.#failures, describe(answer))
+    if (answer.kind === 'unavailable')
+      return this.#store.recordFailures(this.#failures, describeFailure(answer))
     if (this.#failures > 0) {
       this.#failures = 0
       await this.#store.recordFailures(0, undefined)
@@ -197,7 +199,7 @@ export class DestinationBreaker {
   async #open(state: 'open' | 'paused', message: string, status: number | undefined): Promise<void> {
     if (this.state === state || this.#view.pausedByPerson) return
     await this.#view.open(state, this.#settings.breaker.halfOpenAfterMs, () =>
-      this.#store.open(state, Math.max(this.#failures, 1), describe({ status, message })),
+      this.#store.open(state, Math.max(this.#failures, 1), describeFailure({ status, message })),
     )
   }
 
@@ -221,8 +223,4 @@ export class DestinationBreaker {
       this.#lastFailure = failure
     })
   }
-}
-
-function describe({ status, message }: { status?: number | undefined; message: string }): string {
-  return status === undefined ? message : `${status}: ${message}`
 }

@@ -3,6 +3,7 @@ import type { QueuedIntent } from '../store/read-lane.ts'
 import type { DeadLetter, Settlement } from '../store/settle.ts'
 import { type BatchEntry, cutBatch } from './batch.ts'
 import type { Permit } from './breaker.ts'
+import { describeFailure } from './describe-failure.ts'
 import { charge, mayBeTheirs } from './exhaust.ts'
 import { judge, type Verdict } from './judge.ts'
 import type { LaneOutcome } from './lane-outcome.ts'
@@ -187,7 +188,7 @@ async function sendOne(turn: Turn, entry: BatchEntry, permit: Permit): Promise<S
       const failure = { entry, verdict }
       if (verdict.applied === 'no') return { unsent: row, failure }
       if (row.onAmbiguous === 'resend') return { failure } // the mark stays: it says that one may be out already
-      return { settlement: { delivered: [], dead: [ambiguous(row, verdict.message)] } }
+      return { settlement: { delivered: [], dead: [ambiguous(row, describeFailure(verdict))] } }
     }
   }
 }

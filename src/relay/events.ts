@@ -23,7 +23,10 @@ export interface RelayEvents {
       readonly suppressed: number
     },
   ]
-  /** An intent will not be delivered as it stands. */
+  /**
+   * An intent will not be delivered as it stands. What Customer.io said of it may quote its payload: the text is in
+   * `outbox.dead_letters.message` only.
+   */
   deadLetter: [
     {
       readonly destination: string
@@ -31,8 +34,8 @@ export interface RelayEvents {
       readonly seq: string
       readonly reason: DeadLetterReason
       readonly status: number | undefined
+      /** A documented field name, such as `attributes`: never a name or a value of the payload. */
       readonly field: string | undefined
-      readonly message: string | undefined
     },
   ]
   /** A destination's breaker changed, as this relay sees it; without `from`: it was found so, when the relay started. */

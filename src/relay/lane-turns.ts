@@ -97,8 +97,8 @@ export class LaneTurns {
       dead: dead.length,
       suppressed: suppressed.length,
     })
-    for (const { id, seq, reason, status, field, message } of dead) {
-      emit('deadLetter', { destination: lane.destination, id, seq, reason, status, field, message })
+    for (const { id, seq, reason, status, field } of dead) {
+      emit('deadLetter', { destination: lane.destination, id, seq, reason, status, field })
     }
   }
 

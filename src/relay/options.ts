@@ -1,9 +1,16 @@
 import { z } from 'zod'
+import { credentialProblem } from '../customerio/credentials.ts'
 
 /** A number of milliseconds, bounded so that a slip of units (seconds for ms) is found at construction. */
 const ms = (min: number, max: number) => z.number().int().min(min).max(max)
 
 const text = z.string().min(1)
+const credential = z
+  .string()
+  .refine((value) => credentialProblem(value) === undefined, {
+    error: ({ input }) => credentialProblem(String(input)),
+  })
+  .optional()
 const origin = z
   .url({ protocol: /^https?$/ })
   .refine((url) => new URL(url).pathname === '/', 'must be an origin, without a path')
@@ -12,10 +19,10 @@ const requestsPerSecond = z.number().positive().max(100_000).optional()
 
 export const workspaceSchema = z
   .strictObject({
-    siteId: text.optional(),
-    trackApiKey: text.optional(),
-    appApiKey: text.optional(),
-    pipelinesWriteKey: text.optional(),
+    siteId: credential,
+    trackApiKey: credential,
+    appApiKey: credential,
+    pipelinesWriteKey: credential,
     region: z.enum(['us', 'eu']).optional(),
     trackUrl: origin,
     appUrl: origin,
@@ -85,7 +92,7 @@ export const relayOptionsSchema = z.strictObject({
 
 /** One workspace of Customer.io: a brand, a region, a stage. Intents for an API without its key wait. */
 export interface WorkspaceOptions {
-  /** Track API: together with `trackApiKey`. */
+  /** Track API: together with `trackApiKey`. Like every key: visible ASCII characters, without spaces and line breaks. */
   readonly siteId?: string | undefined
   readonly trackApiKey?: string | undefined
   /** App API: transactional messages and broadcasts. */

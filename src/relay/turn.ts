@@ -2,6 +2,7 @@ import type { Fence } from '../store/lane.ts'
 import type { QueuedIntent } from '../store/read-lane.ts'
 import { FencedError, type Settlement } from '../store/settle.ts'
 import type { Permit } from './breaker.ts'
+import { describeFailure } from './describe-failure.ts'
 import type { LaneOutcome } from './lane-outcome.ts'
 import type { LaneReader } from './lane-reader.ts'
 import { SLEEP_THROUGH_MS } from './limiter.ts'
@@ -80,6 +81,10 @@ export async function moreComes(turn: Turn): Promise<boolean> {
 }
 
 /** A request has failed: with a closed breaker the lane waits by itself, else until the destination may be tried. */
-export function failed({ breaker }: Turn, { message }: { readonly message: string }): LaneOutcome {
+export function failed(
+  { breaker }: Turn,
+  failure: { readonly status: number | undefined; readonly message: string },
+): LaneOutcome {
+  const message = describeFailure(failure)
   return breaker.state === 'closed' ? { kind: 'failed', message } : { kind: 'handed_back' }
 }

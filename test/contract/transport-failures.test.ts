@@ -146,7 +146,8 @@ describe('an answer', () => {
     [401, 'Unauthorized', 'credential'],
     [403, '<html>Forbidden</html>', 'credential'],
     [413, '<html>Too large</html>', 'too_large'],
-    [422, '{"errors":[{"detail":"recipients"}]}', 'rejected'],
+    [422, '{"errors":[{"detail":"is invalid","source":{"pointer":"/data/attributes/ids"}}]}', 'rejected'],
+    [400, '{"message":"Bad Request"}', 'unavailable'],
     [429, '', 'rate_limited'],
   ])('%d %s is %s', async (status, body, kind) => {
     expect(await canned({ status, body, headers: {} })).toMatchObject({ kind })
@@ -161,7 +162,7 @@ describe('an answer', () => {
       kind: 'unavailable',
       status,
       outcome,
-      message: 'internal error',
+      message: 'application/json, 35 bytes',
     })
   })
 

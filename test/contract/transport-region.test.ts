@@ -42,7 +42,7 @@ describe("the workspace's region", () => {
 
   test.each([401, 403])('is refused with %d, in whatever form', async (status) => {
     server.answer({ status, body: 'Unauthorized request', headers: { 'content-type': 'text/plain' } })
-    const refused = { kind: 'credential_refused', status, message: 'Unauthorized request' }
+    const refused = { kind: 'credential_refused', status, message: 'text/plain, 20 bytes' }
     expect(await checkRegion(credentials())).toEqual(refused)
   })
 

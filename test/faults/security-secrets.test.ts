@@ -9,10 +9,9 @@ import { type Harness, startHarness } from '../support/relay-harness.ts'
 import { type Gateway, type Intercepted, startGateway } from './support/gateway.ts'
 
 /*
- * Guards `discreet.ts`, and the addresses in `describeError`. Switched off, and seen to fail:
- * - `withoutSecrets` giving back what it got: keys in `breaker_transitions` and `dead_letters`;
- * - `quotes` finding nothing: payloads in `breaker_transitions`, and in the field of a dead letter's log line;
- * - addresses left whole: a redirect's user, password and query in `breaker_transitions`.
+ * Guards `withoutCredentials` and `describeError`. Shown to fail:
+ * - `withoutCredentials` that gives back what it got: keys in `dead_letters.message`;
+ * - `describeError` with the error's own message: a redirect's user, password and query in `breaker_transitions`.
  */
 
 const KEYS = {

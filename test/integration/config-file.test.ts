@@ -93,7 +93,7 @@ test.each<[string, unknown, RegExp]>([
   [
     'an empty file',
     { workspaces: { a: { appApiKey: { file: 'empty' } } } },
-    /appApiKey: \.\/empty is empty$/,
+    /appApiKey: the file \.\/empty is empty, expected a credential of Customer\.io$/,
   ],
   [
     'half a credential',

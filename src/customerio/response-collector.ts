@@ -1,0 +1,120 @@
+import { DecoratorHandler, type Dispatcher } from 'undici'
+import type { Answered } from './received.ts'
+import { unpack } from './unpack.ts'
+
+type Handler = Required<
+  Pick<
+    Dispatcher.DispatchHandler,
+    'onRequestStart' | 'onResponseStart' | 'onResponseData' | 'onResponseEnd' | 'onResponseError'
+  >
+>
+type Headers = Readonly<Record<string, string | string[] | undefined>>
+
+export interface CollectorEvents {
+  /** The request was put on a connection, and may have arrived. */
+  onWritten(): void
+  onStatus(status: number): void
+  onAnswered(answered: Answered): void
+}
+
+const FIRST_BUFFER_BYTES = 4_096
+
+/**
+ * Collects one response in memory, unpacks it, and hands it on to fetch in one piece. The agent ends a response that is
+ * longer than `MAX_ANSWER_BYTES` on the wire; `unpack` has the same bound. fetch gets no `Content-Encoding`, because it
+ * would unpack without a bound: 2 MB of gzip became 2 GB.
+ */
+export class ResponseCollector implements Handler {
+  readonly #events: CollectorEvents
+  readonly #fetch: Handler
+  #status = 0
+  #headers: Headers = {}
+  /** One buffer, not a list of chunks: a body of 1 MB may arrive in a million chunks. */
+  #buffer = Buffer.allocUnsafe(FIRST_BUFFER_BYTES)
+  #bytes = 0
+
+  constructor(handler: Dispatcher.DispatchHandler, events: CollectorEvents) {
+    this.#events = events
+    // The fetch of Node 22 and 24 has handlers with `onConnect`, `onHeaders`, and `onData`, that of Node 26 the ones
+    // below: undici's decorator speaks to both.
+    this.#fetch = new DecoratorHandler(handler) as unknown as Handler
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController, context: unknown): void {
+    this.#events.onWritten()
+    this.#fetch.onRequestStart(controller, context)
+  }
+
+  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: Headers): void {
+    if (status < 200) return // an informational response: another one follows
+    this.#status = status
+    this.#headers = headers
+    this.#events.onStatus(status)
+  }
+
+  onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
+    const end = this.#bytes + chunk.length
+    if (end > this.#buffer.length) {
+      const grown = Buffer.allocUnsafe(Math.max(end, 2 * this.#buffer.length))
+      this.#buffer.copy(grown, 0, 0, this.#bytes)
+      this.#buffer = grown
+    }
+    chunk.copy(this.#buffer, this.#bytes)
+    this.#bytes = end
+  }
+
+  onResponseEnd(controller: Dispatcher.DispatchController): void {
+    let body: Uint8Array
+    try {
+      body = unpack(this.#buffer.subarray(0, this.#bytes), this.#header('content-encoding'))
+    } catch (error) {
+      this.onResponseError(controller, error as Error)
+      return
+    }
+    this.#events.onAnswered({
+      status: this.#status,
+      contentType: this.#header('content-type'),
+      body: new TextDecoder().decode(body),
+      retryAfter: this.#header('retry-after'),
+      date: this.#header('date'),
+    })
+    const location = this.#header('location')
+    const headers = location === undefined ? {} : { location }
+    const complete = completeResponse(controller, headers)
+    this.#fetch.onResponseStart(complete, this.#status, headers, '')
+    if (body.length > 0) this.#fetch.onResponseData(complete, Buffer.from(body))
+    this.#fetch.onResponseEnd(complete, {})
+  }
+
+  onResponseError(controller: Dispatcher.DispatchController, error: Error): void {
+    this.#fetch.onResponseError(controller, error)
+  }
+
+  #header(name: string): string | undefined {
+    const value = this.#headers[name]
+    return Array.isArray(value) ? value.join(', ') : value
+  }
+}
+
+/** The controller of a response that is here in full: there is nothing to pause. */
+function completeResponse(
+  controller: Dispatcher.DispatchController,
+  headers: Readonly<Record<string, string>>,
+): Dispatcher.DispatchController {
+  return {
+    get aborted() {
+      return controller.aborted
+    },
+    get reason() {
+      return controller.reason
+    },
+    paused: false,
+    rawHeaders: Object.entries(headers)
+      .flat()
+      .map((text) => Buffer.from(text, 'latin1')),
+    rawTrailers: [],
+    abort: (reason) => controller.abort(reason),
+    pause() {},
+    resume() {},
+  }
+}

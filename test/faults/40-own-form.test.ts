@@ -1,0 +1,58 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
+import { everyApi, type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
+import { accountFor, findings, transitions } from './support/account.ts'
+import { type Gateway, startGateway } from './support/gateway.ts'
+
+/*
+ * Guards `refusalOf`: only an answer in Customer.io's own form condemns an intent. Shown to fail: `classify` with any JSON
+ * object as a refusal, and the whole backlog is dead.
+ */
+
+let h: Harness
+let gateway: Gateway
+beforeEach(async () => {
+  h = await startHarness({ sequenceOf: stepOf })
+  gateway = await startGateway(h.fake)
+})
+afterEach(async () => {
+  await gateway.close()
+  await h.close()
+})
+
+const GATEWAYS = [
+  [400, '{"message":"Bad Request"}'],
+  [400, '{"success":false,"errors":[{"code":7003,"message":"Could not route"}]}'],
+  [422, '{"error":{"code":"InvalidRequest","message":"not allowed"}}'],
+  [404, '{"message":"no Route matched with those values"}'],
+] as const
+
+test.each(GATEWAYS)('40: a gateway that answers %d %s to everything buries nothing', async (status, body) => {
+  gateway.intercept(({ response }) =>
+    response.writeHead(status, { 'content-type': 'application/json' }).end(body),
+  )
+  await h.relay({ customerio: everyApi(gateway) })
+  const ids = await h.enqueue(...Array.from({ length: 200 }, (_, n) => track(`u${n % 20}`, n)))
+  await eventually('the breaker to open', async () => (await transitions(h)).includes('closed>open'))
+  await eventually('a failed probe', async () => (await transitions(h)).includes('half_open>open'))
+  expect(await accountFor(h, ids)).toMatchObject({ delivered: 0, dead: 0, pending: 200 })
+  gateway.intercept(() => 'pass on')
+  await h.drained()
+  expect(await accountFor(h, ids)).toMatchObject({ delivered: 200, dead: 0, pending: 0 })
+  expect(await findings(h, ids)).toEqual([])
+})
+
+test("40: Customer.io's own refusal condemns the one intent that it is about", async () => {
+  h.fake.misbehave({
+    kind: 'badRequest',
+    refusal: { reason: 'invalid', field: 'name', message: 'is not allowed' },
+    operation: (operation) => stepOf(operation as Record<string, unknown>) === 7,
+  })
+  await h.relay()
+  const ids = await h.enqueue(...Array.from({ length: 20 }, (_, n) => track(`u${n % 5}`, n)))
+  await h.drained()
+  expect(await accountFor(h, ids)).toMatchObject({ delivered: 19, dead: 1, pending: 0 })
+  expect(await h.db.rows('SELECT reason, status, field, message FROM outbox.dead_letters')).toEqual([
+    { reason: 'rejected', status: 400, field: 'name', message: 'invalid: name: is not allowed' },
+  ])
+})

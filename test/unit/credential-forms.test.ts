@@ -1,0 +1,37 @@
+import { expect, test } from 'vitest'
+import type { Answer } from '../../src/customerio/answer.ts'
+import { piecesOf, withoutCredentials } from '../../src/customerio/credential-forms.ts'
+
+const KEY = 'a-key/with<signs>&more'
+const pieces = piecesOf(KEY, 'site')
+const rejected = (message: string): Answer => ({ kind: 'rejected', status: 400, field: undefined, message })
+
+test.each([
+  ['plain', KEY],
+  ['in upper case', KEY.toUpperCase()],
+  ['percent-encoded', encodeURIComponent(KEY)],
+  ['in JSON with escaped slashes', KEY.replaceAll('/', '\\/')],
+  ['in base64', Buffer.from(KEY).toString('base64')],
+  ['as it goes out in Basic authentication', Buffer.from(`site:${KEY}`).toString('base64')],
+  ['in hexadecimal', Buffer.from(KEY).toString('hex')],
+  ['its beginning', KEY.slice(0, 8)],
+  ['its end', KEY.slice(-8)],
+])('a text that shows a key is not kept: %s', (_, form) => {
+  const kept = withoutCredentials(rejected(`you sent ${form} to us`), pieces)
+  expect(kept).toMatchObject({ message: 'the text shows a credential: it is not kept' })
+})
+
+test('of a refused operation neither the reason nor the message shows a key, and no delivery id does', () => {
+  const refused = [{ index: 0, reason: `x ${KEY}`, field: 'name', message: `y ${KEY}` }]
+  expect(JSON.stringify(withoutCredentials({ kind: 'accepted', refused }, pieces))).not.toContain('a-key')
+  const sent: Answer = { kind: 'accepted', refused: [], deliveryId: `${KEY.slice(0, 5)}RPIL` }
+  expect(withoutCredentials(sent, pieces)).toEqual(sent)
+  expect(withoutCredentials({ ...sent, deliveryId: KEY }, pieces)).toEqual({ kind: 'accepted', refused: [] })
+})
+
+test('other texts stay, and a key that is as short as a word takes none apart', () => {
+  expect(withoutCredentials(rejected('name is required'), pieces)).toEqual(rejected('name is required'))
+  expect(withoutCredentials(rejected('the key is wrong'), piecesOf('key'))).toEqual(
+    rejected('the key is wrong'),
+  )
+})
