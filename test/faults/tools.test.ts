@@ -117,6 +117,20 @@ describe('the TCP proxy', () => {
     await c.hears('back')
     expect(proxy.accepted).toBe(2)
   })
+
+  test('leads new connections to another server, and open ones stay with theirs', async () => {
+    const a = await client()
+    a.socket.write('a')
+    await a.hears('a')
+    const other = createServer((socket) => socket.end('other')).listen(0, '127.0.0.1')
+    await once(other, 'listening')
+    proxy.lead({ host: '127.0.0.1', port: (other.address() as AddressInfo).port })
+    const b = await client()
+    await b.hears('other')
+    a.socket.write('b')
+    await a.hears('ab')
+    other.close()
+  })
 })
 
 describe('the Postgres server', () => {

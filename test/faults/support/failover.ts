@@ -1,0 +1,154 @@
+import { writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import pg from 'pg'
+import { migrate } from '../../../src/store/migrate.ts'
+import { openTestDatabase, type TestDatabase } from '../../support/database.ts'
+import { eventually } from '../../support/eventually.ts'
+import { copyCluster } from './base-backup.ts'
+import { type PostgresServer, type PostgresServerOptions, startPostgresServer } from './postgres-server.ts'
+import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts'
+
+/** A primary and its streaming replica, and one address that leads to the primary: what a virtual IP or a DNS name is. */
+export interface Pair {
+  /** The stable address of the maintenance database: for apps and relays, before and after a failover. */
+  readonly url: string
+  /** In front of the primary. Its connections can be cut, slowed and swallowed. */
+  readonly address: TcpProxy
+  /** The server that the address leads to; another one after a failover. */
+  readonly primary: PostgresServer
+  /** Undefined after a failover, until `addStandby`. */
+  readonly standby: PostgresServer | undefined
+  /**
+   * From now on the standby receives nothing: commits that follow are lost with the primary. Everything before is
+   * there. Resolves when the primary has no connection of the standby left.
+   */
+  lag(): Promise<void>
+  /** The standby receives again. Resolves when it has replayed what the primary has flushed so far. */
+  catchUp(): Promise<void>
+  /**
+   * Crashes the primary, promotes the standby and leads the address to it. Resolves when the new primary takes writes.
+   * Connections through the address end. A standby that does not lag is given what the primary has flushed before.
+   */
+  failover(): Promise<void>
+  /** Removes the primary that crashed, and makes a new standby of the one that leads. */
+  addStandby(): Promise<void>
+  /** A migrated database, by the stable address; both servers have it. `drop` it, or close the pair. */
+  createDatabase(name?: string): Promise<TestDatabase>
+  /** Ends every server and removes its data. */
+  close(): Promise<void>
+}
+
+/** The log of a copy and of a lag stays with the primary; a standby that lost its connection is back within 100 ms. */
+const SETTINGS = ['wal_keep_size=1GB', 'wal_retrieve_retry_interval=100ms']
+
+/** Starts both servers. */
+export async function startPair(options: PostgresServerOptions = {}): Promise<Pair> {
+  await using cleanup = new AsyncDisposableStack()
+  const settings = [...SETTINGS, ...(options.settings ?? [])]
+  const servers = new Set<PostgresServer>()
+  cleanup.defer(async () => void (await Promise.all([...servers].map((server) => server.close()))))
+  const begin = async (own: PostgresServerOptions) => {
+    const server = await startPostgresServer(own)
+    servers.add(server)
+    return server
+  }
+  let primary = await begin({ ...options, settings })
+  let standby: PostgresServer | undefined
+  let crashed: PostgresServer | undefined
+  let isLagging = false
+  const address = cleanup.adopt(await startTcpProxy(primary.url), (it) => it.close())
+  const stream = cleanup.adopt(await startTcpProxy(primary.url), (it) => it.close())
+  const url = address.url(primary.url)
+
+  const replayed = async (from: PostgresServer, by: PostgresServer) => {
+    const [flushed] = await rows(from.url, 'SELECT pg_current_wal_flush_lsn() AS lsn')
+    const isThere = async () => {
+      const [row] = await rows(by.url, `SELECT pg_last_wal_replay_lsn() >= '${flushed?.lsn}' AS there`)
+      return row?.there === true
+    }
+    await eventually('the standby to replay', isThere, 30_000)
+  }
+  const addStandby = async () => {
+    if (standby) throw new Error('the pair has a standby')
+    if (crashed) {
+      await crashed.close()
+      servers.delete(crashed)
+      crashed = undefined
+    }
+    stream.lead(primary.url)
+    await stream.restore()
+    isLagging = false
+    const source = primary
+    const fill = async (data: string) => {
+      await copyCluster(source, data)
+      await writeFile(path.join(data, 'standby.signal'), '')
+    }
+    standby = await begin({
+      settings: [...settings, `primary_conninfo=${conninfo(stream.url(source.url))}`],
+      fill,
+    })
+    await replayed(source, standby)
+  }
+  await addStandby()
+  const held = cleanup.move()
+
+  return {
+    url,
+    address,
+    get primary() {
+      return primary
+    },
+    get standby() {
+      return standby
+    },
+    async lag() {
+      if (!standby) throw new Error('there is no standby')
+      await replayed(primary, standby)
+      isLagging = true
+      await stream.refuse()
+      stream.cut('rst')
+      const senders = () => rows(primary.url, 'SELECT 1 FROM pg_stat_replication')
+      await eventually('the end of replication', async () => (await senders()).length === 0)
+    },
+    async catchUp() {
+      if (!standby) throw new Error('there is no standby')
+      await stream.restore()
+      isLagging = false
+      await replayed(primary, standby)
+    },
+    async failover() {
+      if (!standby) throw new Error('there is no standby')
+      if (!isLagging) await replayed(primary, standby)
+      crashed = primary
+      await primary.crash()
+      await rows(standby.url, 'SELECT pg_promote()')
+      primary = standby
+      standby = undefined
+      address.lead(primary.url)
+      address.cut('rst') // those to the crashed server have ended already
+    },
+    addStandby,
+    async createDatabase(name = 'outbox_test') {
+      const db = await openTestDatabase(url, name, 'template0')
+      await migrate({ connectionString: db.url })
+      return db
+    },
+    close: () => held.disposeAsync(),
+  }
+}
+
+function conninfo(url: string): string {
+  const { hostname, port, username, password } = new URL(url)
+  return `host=${hostname} port=${port} user=${username} password=${password} sslmode=disable gssencmode=disable`
+}
+
+async function rows(connectionString: string, sql: string): Promise<pg.QueryResultRow[]> {
+  const client = new pg.Client({ connectionString })
+  client.on('error', () => {}) // the statement says it
+  await client.connect()
+  try {
+    return (await client.query(sql)).rows
+  } finally {
+    await client.end()
+  }
+}
