@@ -1,4 +1,5 @@
--- A role for each of the app, the relay, the viewer and the operator; pause and resume of a destination.
+-- A role for each of the app, the relay, the viewer and the operator; pause and resume of a destination; the
+-- database that the outbox belongs to.
 
 -- A destination is <workspace>/<api>; anything else is a slip of the hand, and refused in words.
 CREATE FUNCTION "outbox".check_destination(destination text) RETURNS void
@@ -81,6 +82,66 @@ SELECT destination, state, failure_count, last_failure_at, last_error, opened_at
        CASE WHEN state = 'paused' AND retry_at IS NULL THEN NULL ELSE greatest(retry_at, held_until) END AS retry_at
 FROM "outbox".breakers;
 --> statement-breakpoint
+-- The database that the outbox belongs to: the one in which this migration ran, in one row. A copy of the database
+-- has the row too, and another identity, and with it the original's pending intents: no relay sends from it.
+CREATE TABLE "outbox"."origin" (
+	"one" boolean PRIMARY KEY DEFAULT true NOT NULL,
+	"system_identifier" text,
+	"database_oid" bigint NOT NULL,
+	"database_name" text NOT NULL,
+	"recorded_at" timestamp with time zone NOT NULL,
+	CONSTRAINT "origin_one" CHECK ("outbox"."origin"."one")
+);
+--> statement-breakpoint
+-- The identity of this database. A new cluster has another system identifier, a new database of a cluster another
+-- oid. A replica, a base backup and a storage snapshot have both of the original: a promoted replica goes on, and a
+-- copy that was made that way is not told from it. The name tells a person which one it is; it may change.
+-- The identifier is NULL on a server that takes pg_control_system from PUBLIC.
+CREATE FUNCTION "outbox".current_identity(OUT system_identifier text, OUT database_oid bigint, OUT database_name text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  SELECT d.oid::bigint, d.datname INTO database_oid, database_name
+  FROM pg_database d WHERE d.datname = current_database();
+  IF has_function_privilege('pg_control_system()', 'EXECUTE') THEN
+    SELECT c.system_identifier::text INTO system_identifier FROM pg_control_system() c;
+  END IF;
+END
+$$;
+--> statement-breakpoint
+-- One row: whether this database is another than the outbox belongs to, and which both are. Also a copy: one without
+-- a record. Half a statement's time; each connection of a relay asks it once.
+CREATE FUNCTION "outbox".check_origin(
+  OUT is_copy boolean, OUT origin_system text, OUT origin_oid bigint, OUT origin_name text,
+  OUT current_system text, OUT current_oid bigint, OUT current_name text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  SELECT i.system_identifier, i.database_oid, i.database_name INTO current_system, current_oid, current_name
+  FROM "outbox".current_identity() i;
+  SELECT o.system_identifier, o.database_oid, o.database_name INTO origin_system, origin_oid, origin_name
+  FROM "outbox".origin o;
+  is_copy := origin_oid IS DISTINCT FROM current_oid OR coalesce(origin_system <> current_system, false);
+END
+$$;
+--> statement-breakpoint
+-- From now on the outbox belongs to this database: relays send what is in it. For a copy whose intents are to be
+-- sent, and for a database that has moved to another server (pg_upgrade, a dump that was restored in its place).
+-- Takes effect with the caller's commit. Returns whether it was a copy before.
+CREATE FUNCTION "outbox".accept_copy() RETURNS boolean
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  v_was_copy boolean := (SELECT c.is_copy FROM "outbox".check_origin() c);
+BEGIN
+  INSERT INTO "outbox".origin (system_identifier, database_oid, database_name, recorded_at)
+  SELECT i.system_identifier, i.database_oid, i.database_name, clock_timestamp() FROM "outbox".current_identity() i
+  ON CONFLICT ON CONSTRAINT origin_pkey DO UPDATE
+  SET system_identifier = excluded.system_identifier, database_oid = excluded.database_oid,
+      database_name = excluded.database_name, recorded_at = excluded.recorded_at;
+  RETURN v_was_copy;
+END
+$$;
+--> statement-breakpoint
+SELECT "outbox".accept_copy();
+--> statement-breakpoint
 -- Who may do what: the whole list. What it does not name, none of the roles may do, and PUBLIC may do nothing.
 -- A migration that adds something for one of them replaces this function; grant_roles, which every migrate ends
 -- with, then brings the database to it. `place` follows the schema's name: '_pgboss' is pg-boss' schema.
@@ -97,12 +158,13 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     -- People and monitoring: no payload. The relay has them for its health endpoints.
     ('{viewer,operator,relay}', '', 'TABLE',
      '{backlog,breaker_state,dead_letter_summary,throughput,relay_fleet,health}', '{SELECT}', NULL),
-    ('{viewer,operator,relay}', '', 'FUNCTION', '{estimate_dead_letters}', '{EXECUTE}', NULL),
+    ('{viewer,operator,relay}', '', 'FUNCTION', '{estimate_dead_letters,check_origin}', '{EXECUTE}', NULL),
     ('{viewer,operator}', '', 'TABLE', '{breaker_transitions}', '{SELECT}', NULL),
 
     -- The operator stops and resumes, sees which lane stands still, and reads dead letters: what to do with one
     -- that may have been sent, or was refused, cannot be decided without its payload.
     ('{operator}', '', 'FUNCTION', '{pause,resume}', '{EXECUTE}', NULL),
+    ('{operator,relay}', '', 'FUNCTION', '{accept_copy}', '{EXECUTE}', NULL),
     ('{operator}', '', 'TABLE', '{dead_letters,lane_heads,lanes}', '{SELECT}', NULL),
 
     -- The relay: its statements in src/store, and nothing else. It reads no dead letter and nothing delivered. Of

@@ -12,6 +12,8 @@ export interface LookOptions {
 export interface Look {
   /** Lanes that hold intents which may be sent now. */
   readonly lanes: Lane[]
+  /** With `all`: the database is a copy of the one that the outbox belongs to. */
+  readonly isCopy?: boolean
   /** With `all`. */
   readonly breakers?: BreakerRow[]
   /** With `all`: milliseconds until the first delayed intent falls due, at most 0 where one is; null without any. */
@@ -24,12 +26,18 @@ export interface Look {
  */
 export async function look(db: Database, { except, all }: LookOptions): Promise<Look> {
   const q = db.names.q
-  const [row] = await db.query<{ lanes: Lane[]; breakers?: BreakerRow[]; dueInMs?: number | null }>(
+  const [row] = await db.query<{
+    lanes: Lane[]
+    breakers?: BreakerRow[]
+    dueInMs?: number | null
+    isCopy?: boolean
+  }>(
     `SELECT ${
       all
         ? `(SELECT coalesce(json_agg(b), '[]') FROM (${breakerRows(q)}) b) AS breakers,
            (SELECT extract(epoch FROM send_after - clock_timestamp())::float8 * 1000
-            FROM ${q}.intents WHERE lane = -1 ORDER BY send_after LIMIT 1) AS "dueInMs",`
+            FROM ${q}.intents WHERE lane = -1 ORDER BY send_after LIMIT 1) AS "dueInMs",
+           (SELECT is_copy FROM ${q}.check_origin()) AS "isCopy",`
         : ''
     }
      (SELECT coalesce(json_agg(json_build_object('destination', h.destination, 'lane', h.lane)), '[]')
