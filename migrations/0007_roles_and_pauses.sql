@@ -108,8 +108,8 @@ BEGIN
 END
 $$;
 --> statement-breakpoint
--- One row: whether this database is another than the outbox belongs to, and which both are. Also a copy: one without
--- a record. Half a statement's time; each connection of a relay asks it once.
+-- One row: whether this database is another than the outbox belongs to, and which both are. A database without a
+-- record is a copy too. Relays ask it on each new connection and with their looks: it takes 20 microseconds.
 CREATE FUNCTION "outbox".check_origin(
   OUT is_copy boolean, OUT origin_system text, OUT origin_oid bigint, OUT origin_name text,
   OUT current_system text, OUT current_oid bigint, OUT current_name text)

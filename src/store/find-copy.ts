@@ -10,7 +10,6 @@ interface Row {
   readonly currentSystem: string | null
   readonly currentOid: string
   readonly currentName: string
-  readonly pending: string
 }
 
 /**
@@ -22,15 +21,18 @@ interface Row {
 export async function findCopy(query: Query, { q }: Names): Promise<CopiedDatabaseError | undefined> {
   const [row] = await query<Row>(
     `SELECT origin_system AS "originSystem", origin_oid AS "originOid", origin_name AS "originName",
-            current_system AS "currentSystem", current_oid AS "currentOid", current_name AS "currentName",
-            (SELECT coalesce(sum(pending + scheduled), 0) FROM ${q}.backlog) AS pending
+            current_system AS "currentSystem", current_oid AS "currentOid", current_name AS "currentName"
      FROM ${q}.check_origin() WHERE is_copy`,
   )
   if (!row) return undefined
+  // Only now: to plan the view takes longer than the question, which each new connection asks.
+  const [backlog] = await query<{ pending: string }>(
+    `SELECT coalesce(sum(pending + scheduled), 0) AS pending FROM ${q}.backlog`,
+  )
   return new CopiedDatabaseError(
     identity(row.originSystem, row.originOid, row.originName),
     identity(row.currentSystem, row.currentOid, row.currentName) as DatabaseIdentity,
-    Number(row.pending),
+    Number(backlog?.pending),
   )
 }
 

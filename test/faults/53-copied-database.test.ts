@@ -11,7 +11,7 @@ import { type FakeCustomerIo, startFakeCustomerIo } from '../../src/testing/inde
 import { type CliProcess, type CliRun, startCli } from '../support/cli.ts'
 import { createTestDatabase, openTestDatabase, type TestDatabase } from '../support/database.ts'
 import { eventually } from '../support/eventually.ts'
-import { email, everyApi, QUICK, startHarness } from '../support/relay-harness.ts'
+import { email, everyApi, QUICK, startHarness, track } from '../support/relay-harness.ts'
 import { startPair } from './support/failover.ts'
 import { startPostgresServer } from './support/postgres-server.ts'
 
@@ -50,6 +50,16 @@ const optionsOf = (db: TestDatabase, fake: FakeCustomerIo) => ({
   customerio: everyApi(fake),
   ...QUICK,
 })
+
+/** To another Customer.io. */
+async function deliverOne(db: TestDatabase): Promise<void> {
+  const fake = await fakeCustomerIo()
+  const relay = createRelay(optionsOf(db, fake))
+  await db.transaction((tx) => outbox.enqueue(tx, email('p0', 0)))
+  await relay.start()
+  await fake.until(() => fake.sends.length === 1)
+  await relay.stop()
+}
 
 /** One line on stderr, exit status 2, nothing sent. */
 function expectRefused({ status, stderr }: CliRun, fake: FakeCustomerIo): void {
@@ -129,8 +139,17 @@ test('53: a copy without the record of its origin is a copy', async () => {
 test('53: a relay whose connections stay, as behind a pooler, notices with its next look', async () => {
   const h = await startHarness()
   cleanup.defer(() => h.close())
-  const relay = await h.relay()
+  const connections = 2
+  const relay = await h.relay({ connections })
   const found = new Promise((resolve) => relay.once('copyFound', resolve))
+  await h.enqueue(...Array.from({ length: 40 }, (_, n) => track(`p${n}`, n)))
+  await h.drained()
+  const sessions = () =>
+    h.db.rows(
+      "SELECT FROM pg_stat_activity WHERE datname = $1 AND application_name = 'customerio-outbox relay'",
+      [nameOf(h.db)],
+    )
+  await eventually('every connection of the pool', async () => (await sessions()).length === connections)
   await h.db.rows('UPDATE outbox.origin SET database_oid = 1')
   expect(await found).toMatchObject({ code: 'COPIED_DATABASE', pending: 0 })
   await relay.stop()
@@ -159,6 +178,7 @@ test('53: a relay that is led to a copy on another server stops and sends nothin
   const other = cleanup.adopt(await startPostgresServer(), (it) => it.close())
   const restored = await other.createDatabase()
   cleanup.defer(() => restored.pool.end())
+  await deliverOne(restored) // pg-boss' queue is there, as in any copy
   await enqueueThree(restored)
   await restored.rows('DELETE FROM outbox.origin')
   const [origin] = await db.rows<{ row: unknown }>('SELECT to_jsonb(o) AS row FROM outbox.origin o')
