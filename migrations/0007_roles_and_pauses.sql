@@ -1,4 +1,5 @@
--- A role for each of the app, the relay, the viewer and the operator; pause and resume of a destination.
+-- A role for each of the app, the relay, the viewer and the operator; pause and resume of a destination; the
+-- database that the outbox belongs to.
 
 -- A destination is <workspace>/<api>; anything else is a slip of the hand, and refused in words.
 CREATE FUNCTION "outbox".check_destination(destination text) RETURNS void
@@ -81,6 +82,66 @@ SELECT destination, state, failure_count, last_failure_at, last_error, opened_at
        CASE WHEN state = 'paused' AND retry_at IS NULL THEN NULL ELSE greatest(retry_at, held_until) END AS retry_at
 FROM "outbox".breakers;
 --> statement-breakpoint
+-- The database that the outbox belongs to: the one in which this migration ran, in one row. A copy of the database
+-- has the row too, and another identity, and with it the original's pending intents: no relay sends from it.
+CREATE TABLE "outbox"."origin" (
+	"one" boolean PRIMARY KEY DEFAULT true NOT NULL,
+	"system_identifier" text,
+	"database_oid" bigint NOT NULL,
+	"database_name" text NOT NULL,
+	"recorded_at" timestamp with time zone NOT NULL,
+	CONSTRAINT "origin_one" CHECK ("outbox"."origin"."one")
+);
+--> statement-breakpoint
+-- The identity of this database. A new cluster has another system identifier, a new database of a cluster another
+-- oid. A replica, a base backup and a storage snapshot have both of the original: a promoted replica goes on, and a
+-- copy that was made that way is not told from it. The name tells a person which one it is; it may change.
+-- The identifier is NULL on a server that takes pg_control_system from PUBLIC.
+CREATE FUNCTION "outbox".current_identity(OUT system_identifier text, OUT database_oid bigint, OUT database_name text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  SELECT d.oid::bigint, d.datname INTO database_oid, database_name
+  FROM pg_database d WHERE d.datname = current_database();
+  IF has_function_privilege('pg_control_system()', 'EXECUTE') THEN
+    SELECT c.system_identifier::text INTO system_identifier FROM pg_control_system() c;
+  END IF;
+END
+$$;
+--> statement-breakpoint
+-- One row: whether this database is another than the outbox belongs to, and which both are. A database without a
+-- record is a copy too. Relays ask it on each new connection and with their looks: it takes 20 microseconds.
+CREATE FUNCTION "outbox".check_origin(
+  OUT is_copy boolean, OUT origin_system text, OUT origin_oid bigint, OUT origin_name text,
+  OUT current_system text, OUT current_oid bigint, OUT current_name text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  SELECT i.system_identifier, i.database_oid, i.database_name INTO current_system, current_oid, current_name
+  FROM "outbox".current_identity() i;
+  SELECT o.system_identifier, o.database_oid, o.database_name INTO origin_system, origin_oid, origin_name
+  FROM "outbox".origin o;
+  is_copy := origin_oid IS DISTINCT FROM current_oid OR coalesce(origin_system <> current_system, false);
+END
+$$;
+--> statement-breakpoint
+-- From now on the outbox belongs to this database: relays send what is in it. For a copy whose intents are to be
+-- sent, and for a database that has moved to another server (pg_upgrade, a dump that was restored in its place).
+-- Takes effect with the caller's commit. Returns whether it was a copy before.
+CREATE FUNCTION "outbox".accept_copy() RETURNS boolean
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  v_was_copy boolean := (SELECT c.is_copy FROM "outbox".check_origin() c);
+BEGIN
+  INSERT INTO "outbox".origin (system_identifier, database_oid, database_name, recorded_at)
+  SELECT i.system_identifier, i.database_oid, i.database_name, clock_timestamp() FROM "outbox".current_identity() i
+  ON CONFLICT ON CONSTRAINT origin_pkey DO UPDATE
+  SET system_identifier = excluded.system_identifier, database_oid = excluded.database_oid,
+      database_name = excluded.database_name, recorded_at = excluded.recorded_at;
+  RETURN v_was_copy;
+END
+$$;
+--> statement-breakpoint
+SELECT "outbox".accept_copy();
+--> statement-breakpoint
 -- Who may do what: the whole list. What it does not name, none of the roles may do, and PUBLIC may do nothing.
 -- A migration that adds something for one of them replaces this function; grant_roles, which every migrate ends
 -- with, then brings the database to it. `place` follows the schema's name: '_pgboss' is pg-boss' schema.
@@ -97,12 +158,13 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     -- People and monitoring: no payload. The relay has them for its health endpoints.
     ('{viewer,operator,relay}', '', 'TABLE',
      '{backlog,breaker_state,dead_letter_summary,throughput,relay_fleet,health}', '{SELECT}', NULL),
-    ('{viewer,operator,relay}', '', 'FUNCTION', '{estimate_dead_letters}', '{EXECUTE}', NULL),
+    ('{viewer,operator,relay}', '', 'FUNCTION', '{estimate_dead_letters,check_origin}', '{EXECUTE}', NULL),
     ('{viewer,operator}', '', 'TABLE', '{breaker_transitions}', '{SELECT}', NULL),
 
     -- The operator stops and resumes, sees which lane stands still, and reads dead letters: what to do with one
     -- that may have been sent, or was refused, cannot be decided without its payload.
     ('{operator}', '', 'FUNCTION', '{pause,resume}', '{EXECUTE}', NULL),
+    ('{operator,relay}', '', 'FUNCTION', '{accept_copy}', '{EXECUTE}', NULL),
     ('{operator}', '', 'TABLE', '{dead_letters,lane_heads,lanes}', '{SELECT}', NULL),
 
     -- The relay: its statements in src/store, and nothing else. It reads no dead letter's payload and nothing delivered;
@@ -137,7 +199,10 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 $$;
 --> statement-breakpoint
 -- What is missing for the roles to have exactly these rights, as statements in the order to run them in; none
--- where everything is as it should be. An object that is not there (yet) asks for nothing.
+-- where everything is as it should be. An object that is not there (yet) asks for nothing. Rights that a role has
+-- beside its own objects count too: attributes (SUPERUSER), membership in another role. Members of the roles are
+-- the database users of apps and relays, and none of its business.
+-- A right that another role than the owner has granted can be revoked by that role alone: hence SET ROLE.
 CREATE FUNCTION "outbox".role_drift() RETURNS TABLE (statement text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
   WITH own AS (
@@ -146,29 +211,25 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT r.name, own.nspname || '_' || r.name AS rolname
     FROM own, unnest('{enqueue,relay,viewer,operator}'::text[]) AS r(name)
   ), schema AS (
-    SELECT n.oid, n.nspname, n.nspacl, p.place
+    SELECT n.oid, n.nspname, n.nspacl, n.nspowner, p.place
     FROM own, (VALUES (''), ('_pgboss')) AS p(place), pg_namespace n WHERE n.nspname = own.nspname || p.place
   ), relation AS (
     SELECT s.place, c.*, format('%I.%I', s.nspname, c.relname) AS target,
            CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind
     FROM pg_class c JOIN schema s ON s.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
   ), object AS (
-    SELECT place, 'SCHEMA' AS kind, '' AS name, NULL::name AS col, quote_ident(nspname) AS target, nspacl AS acl
+    SELECT place, 'SCHEMA' AS kind, '' AS name, NULL::name AS col, quote_ident(nspname) AS target,
+           nspowner AS owner, nspacl AS acl
     FROM schema
     UNION ALL
-    SELECT place, kind, relname, NULL, target, relacl FROM relation
+    SELECT place, kind, relname, NULL, target, relowner, relacl FROM relation
     UNION ALL
-    SELECT r.place, r.kind, r.relname, a.attname, r.target, a.attacl
+    SELECT r.place, r.kind, r.relname, a.attname, r.target, r.relowner, a.attacl
     FROM relation r JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
     UNION ALL
-    SELECT s.place, 'FUNCTION', p.proname, NULL, p.oid::regprocedure::text,
-           coalesce(p.proacl, acldefault('f', p.proowner))
+    SELECT s.place, CASE p.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END, p.proname, NULL,
+           p.oid::regprocedure::text, p.proowner, coalesce(p.proacl, acldefault('f', p.proowner))
     FROM pg_proc p JOIN schema s ON s.oid = p.pronamespace
-  ), held AS (
-    SELECT o.kind, o.target, o.col, a.privilege_type AS privilege,
-           CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(r.rolname) END AS grantee
-    FROM object o, LATERAL aclexplode(o.acl) a LEFT JOIN pg_roles r ON r.oid = a.grantee
-    WHERE a.grantee = 0 OR r.rolname IN (SELECT rolname FROM role)
   ), wanted AS (
     SELECT o.kind, o.target, o.col, w.privilege, quote_ident(role.rolname) AS grantee
     FROM (SELECT unnest(roles) AS role, place, kind, names, privileges, columns FROM "outbox".role_rights()) r
@@ -177,41 +238,78 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
     CROSS JOIN LATERAL unnest(r.privileges) AS w(privilege)
     CROSS JOIN LATERAL unnest(coalesce(r.columns, '{NULL}')) AS c(name)
     JOIN object o ON o.place = r.place AND o.kind = r.kind AND o.name = n.name AND o.col IS NOT DISTINCT FROM c.name
+  ), held AS (
+    SELECT o.kind, o.target, o.col, a.privilege_type AS privilege,
+           CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(r.rolname) END AS grantee,
+           a.is_grantable AS grantable, CASE WHEN a.grantor <> o.owner THEN a.grantor::regrole::text END AS grantor
+    FROM object o, LATERAL aclexplode(o.acl) a LEFT JOIN pg_roles r ON r.oid = a.grantee
+    WHERE a.grantee = 0 OR r.rolname IN (SELECT rolname FROM role)
+  ), judged AS (
+    SELECT h.*, EXISTS (SELECT FROM wanted w
+                        WHERE (w.kind, w.target, w.privilege, w.grantee) = (h.kind, h.target, h.privilege, h.grantee)
+                          AND w.col IS NOT DISTINCT FROM h.col) AS is_wanted
+    FROM held h
   ), due AS (
-    SELECT 2 AS step, 'REVOKE' AS verb, 'FROM' AS link, d.* FROM (TABLE held EXCEPT TABLE wanted) d
+    -- CASCADE: what the role has handed on goes with its grant option; without it the statement would fail.
+    SELECT 4 AS step, CASE WHEN is_wanted THEN 'REVOKE GRANT OPTION FOR' ELSE 'REVOKE' END AS verb, 'FROM' AS link,
+           kind, target, col, privilege, grantee, ' CASCADE' AS reach, grantor
+    FROM judged WHERE grantable OR NOT is_wanted
     UNION ALL
-    SELECT 3, 'GRANT', 'TO', d.* FROM (TABLE wanted EXCEPT TABLE held) d
+    SELECT 5, 'GRANT', 'TO', d.*, '', NULL
+    FROM (TABLE wanted EXCEPT
+          SELECT kind, target, col, privilege, grantee FROM held WHERE grantor IS NULL) d
+  ), change AS (
+    SELECT step, grantor, format('%s %s ON %s %s %s %s%s', verb,
+                        string_agg(privilege || coalesce(' (' || quote_ident(col) || ')', ''), ', ' ORDER BY privilege, col),
+                        kind, target, link, grantee, reach) AS statement
+    FROM due GROUP BY step, verb, link, kind, target, grantee, reach, grantor
   )
   SELECT statement FROM (
     SELECT 1 AS step, format('CREATE ROLE %I NOLOGIN', rolname) AS statement
     FROM role WHERE NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = role.rolname)
     UNION ALL
-    SELECT step, format('%s %s ON %s %s %s %s', verb,
-                        string_agg(privilege || coalesce(' (' || quote_ident(col) || ')', ''), ', ' ORDER BY privilege, col),
-                        kind, target, link, grantee)
-    FROM due GROUP BY step, verb, link, kind, target, grantee
+    SELECT 2, format('ALTER ROLE %I %s', rolname, concat_ws(' ',
+             CASE WHEN rolsuper THEN 'NOSUPERUSER' END, CASE WHEN rolcreatedb THEN 'NOCREATEDB' END,
+             CASE WHEN rolcreaterole THEN 'NOCREATEROLE' END, CASE WHEN rolcanlogin THEN 'NOLOGIN' END,
+             CASE WHEN rolreplication THEN 'NOREPLICATION' END, CASE WHEN rolbypassrls THEN 'NOBYPASSRLS' END))
+    FROM pg_roles WHERE rolname IN (SELECT rolname FROM role)
+      AND (rolsuper OR rolcreatedb OR rolcreaterole OR rolcanlogin OR rolreplication OR rolbypassrls)
+    UNION ALL
+    -- Since PostgreSQL 16 a membership has a row for each grantor, and goes when the last of them is revoked.
+    SELECT 3, format('REVOKE %s FROM %I%s CASCADE', m.roleid::regrole, r.rolname,
+                     CASE WHEN current_setting('server_version_num')::int >= 160000
+                          THEN ' GRANTED BY ' || m.grantor::regrole END)
+    FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.member WHERE r.rolname IN (SELECT rolname FROM role)
+    UNION ALL
+    SELECT step, coalesce('SET ROLE ' || grantor || '; ' || statement || '; RESET ROLE', statement) FROM change
   ) AS statements
   ORDER BY step, statement
 $$;
 --> statement-breakpoint
 -- Makes the roles and brings their rights to role_rights, as far as the user who calls it may. Rerunnable; where
--- nothing is due it changes nothing and needs no right. Every migrate ends with it. Returns what could not be done.
--- Roles belong to the cluster: another database's migrate may create one at the same moment, which is as good.
+-- nothing is due it changes nothing and needs no right. Every migrate ends with it. Returns what could not be done,
+-- for whatever reason: a statement that fails never fails the migrate.
+-- Twice: revoking a right of a table takes those of its columns with it, and CASCADE what another role still needs.
+-- Roles belong to the cluster: another database's migrate may change one at the same moment, which is as good.
 CREATE FUNCTION "outbox".grant_roles() RETURNS TABLE (statement text, error text)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+  v_role text := current_setting('role');
   v_statement text;
   v_errors jsonb := '{}';
 BEGIN
-  FOR v_statement IN SELECT d.statement FROM "outbox".role_drift() d LOOP
-    BEGIN
-      EXECUTE v_statement;
-    EXCEPTION
-      WHEN duplicate_object OR unique_violation THEN
-        NULL;
-      WHEN insufficient_privilege OR undefined_object THEN
-        v_errors := v_errors || jsonb_build_object(v_statement, SQLERRM);
-    END;
+  FOR v_round IN 1..2 LOOP
+    FOR v_statement IN SELECT d.statement FROM "outbox".role_drift() d LOOP
+      BEGIN
+        EXECUTE v_statement;
+        PERFORM set_config('role', v_role, false);
+      EXCEPTION
+        WHEN lock_not_available OR deadlock_detected THEN
+          RAISE; -- migrate tries again
+        WHEN OTHERS THEN
+          v_errors := v_errors || jsonb_build_object(v_statement, SQLERRM);
+      END;
+    END LOOP;
   END LOOP;
   RETURN QUERY
     SELECT d.statement, coalesce(v_errors ->> d.statement, format('%I may not do it', current_user))

@@ -222,6 +222,10 @@ WITH alive AS (
   SELECT 2, format('%s has delivered %s intents in the last hour that were over 72 h old: such events trigger no campaign',
                    destination, sum(count))
   FROM "outbox".settled_counts WHERE bin = -2 AND minute > now() - interval '1 hour' GROUP BY destination
+  UNION ALL
+  SELECT 2, format('this database is a copy of %s, and no relay sends from it: see docs/backups.md',
+                   coalesce(quote_ident(origin_name), 'another'))
+  FROM "outbox".check_origin() WHERE is_copy
 )
 SELECT CASE min(severity) WHEN 1 THEN 'down' WHEN 2 THEN 'degraded' ELSE 'ok' END AS status,
        coalesce(array_agg(reason ORDER BY severity, reason), '{}') AS reasons

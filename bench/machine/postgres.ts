@@ -53,9 +53,10 @@ export class Postgres implements AsyncDisposable {
     const source = this.#databases.has(nameOf(template)) ? nameOf(template) : template
     await this.#admin.query(`CREATE DATABASE "${name}" TEMPLATE "${source}"`)
     this.#databases.add(name)
-    await this.checkpoint()
     const url = new URL(this.#serverUrl)
     url.pathname = `/${name}`
+    if (template !== 'template0') await acceptCopy(url.toString())
+    await this.checkpoint()
     return url.toString()
   }
 
@@ -97,6 +98,18 @@ export async function withClient<T>(url: string, work: (client: pg.Client) => Pr
   await client.connect()
   try {
     return await work(client)
+  } finally {
+    await client.end()
+  }
+}
+
+/** A copy of a queue of ours is one that its relays deliver. */
+async function acceptCopy(databaseUrl: string): Promise<void> {
+  const client = new pg.Client({ connectionString: databaseUrl })
+  await client.connect()
+  try {
+    const { rows } = await client.query("SELECT to_regclass('outbox.origin') IS NOT NULL AS ours")
+    if (rows[0].ours) await client.query('SELECT outbox.accept_copy()')
   } finally {
     await client.end()
   }

@@ -1,6 +1,7 @@
 import { CommanderError } from 'commander'
 import { InvalidSettingError } from '../relay/options.ts'
 import { WrongRegionError } from '../relay/wrong-region-error.ts'
+import { CopiedDatabaseError } from '../store/copied-database-error.ts'
 import { SchemaVersionError } from '../store/schema-version.ts'
 
 /** Exit statuses of every command. */
@@ -47,6 +48,7 @@ export function describeFailure(error: unknown): Failure {
   const setting =
     error instanceof SettingError ||
     error instanceof SchemaVersionError ||
+    error instanceof CopiedDatabaseError ||
     error instanceof InvalidSettingError ||
     error instanceof WrongRegionError
   if (setting) return { line: cause.message.trim(), exitStatus: EXIT.wrongSetting }

@@ -51,6 +51,9 @@ export function logRelay(log: Logger, relay: Relay): void {
   relay.on('schemaAhead', (schema) =>
     log.info(schema, 'the schema is newer than this relay, and takes it: upgrade the relay'),
   )
+  relay.on('copyAccepted', (accepted) =>
+    log.warn(accepted, 'the copied database is accepted: its intents are delivered'),
+  )
   relay.on('workspacesUpdated', ({ destinations }) => log.info({ destinations }, 'settings changed'))
   logDatabase(log, relay)
   const seldom = new Seldom(SAME_ERROR_EVERY_MS)

@@ -51,13 +51,19 @@ async function run(options: Target, json: boolean): Promise<void> {
   console.log(`schema "${schema}" is at version ${version}: ${done}`)
 }
 
-/** One line: what somebody with more rights has to run. The schema is migrated all the same. */
+/** One line: what a user with more rights has to run. The schema is migrated all the same. */
 function describeNotGranted({ q, schema }: Names, notGranted: readonly NotGranted[]): string {
-  const roles = notGranted.map(({ statement }) => statement).filter((s) => s.startsWith('CREATE ROLE'))
-  const [first] = notGranted
-  return roles.length > 0
-    ? `the roles of schema "${schema}" are not there, because this user may not create them: as a user with CREATEROLE run \`${roles.join('; ')}\`, then \`customerio-outbox migrate\` again`
-    : `the roles of schema "${schema}" lack ${notGranted.length} grants that this user may not make (${first?.error}): as the owner of the schema's objects run \`SELECT * FROM ${q}.grant_roles()\``
+  const statements = notGranted.map(({ statement }) => statement)
+  const error = notGranted[0]?.error
+  const creating = statements.filter((each) => each.startsWith('CREATE ROLE'))
+  if (creating.length > 0) {
+    return `the roles of schema "${schema}" are not there, because this user may not create them: as a user with CREATEROLE run \`${creating.join('; ')}\`, then \`customerio-outbox migrate\` again`
+  }
+  const beyondObjects = statements.filter((each) => !/^(GRANT|REVOKE) .* ON /.test(each))
+  if (beyondObjects.length > 0) {
+    return `the roles of schema "${schema}" have rights that they should not have and that this user may not take (${error}): as a superuser run \`${beyondObjects.join('; ')}\``
+  }
+  return `the roles of schema "${schema}" lack ${notGranted.length} grants that this user may not make (${error}): as the owner of the schema's objects run \`SELECT * FROM ${q}.grant_roles()\``
 }
 
 async function printScript(options: Target, json: boolean): Promise<void> {

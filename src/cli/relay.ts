@@ -6,6 +6,7 @@ import { readSettings, seconds, settings, wholeNumber } from './settings.ts'
 const relaySettings = {
   ...settings,
   checkRegion: z.boolean().default(true),
+  acceptCopy: z.boolean().default(false),
   port: wholeNumber('--port', 0, 65_535).optional(),
   host: z.string().min(1, { error: '--host must be an address to listen on' }).default('0.0.0.0'),
   drain: z.boolean().default(false),
@@ -36,6 +37,7 @@ export function addRelayCommand(program: Command): void {
     )
     .option('--config <path>', 'workspaces, as JSON; followed while it changes (environment: OUTBOX_CONFIG)')
     .option('--no-check-region', 'start without asking Customer.io in which region the workspaces live')
+    .option('--accept-copy', 'deliver from a copy of the database that the outbox belongs to; give it once')
     .option('--port <port>', 'serve /healthz, /readyz, /health/customerio and /metrics (default: no port)')
     .option('--host <address>', 'address to serve them on (default: 0.0.0.0)')
     .addOption(

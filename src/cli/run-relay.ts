@@ -27,6 +27,8 @@ export async function runRelay(given: RelaySettings): Promise<void> {
   const log = createLogger(given.logLevel)
   const relay = createRelay(relayOptions(given, workspaces))
   logRelay(log, relay)
+  const copied = new Promise<never>((_, reject) => relay.once('copyFound', reject))
+  copied.catch(() => {}) // it may come before it is waited for
   let state: 'starting' | 'started' | 'stopping' = 'starting'
   const signalled = untilSignal({
     timeoutMs: given.shutdownTimeout,
@@ -47,7 +49,7 @@ export async function runRelay(given: RelaySettings): Promise<void> {
       log.info({ relayId: relay.relayId, schema: namesOf(given.schema).schema }, 'started')
       if (given.config !== undefined) unwatch = follow(readWorkspaces, workspaces, relay, log)
     }
-    await signalled
+    await Promise.race([signalled, copied])
   } finally {
     await unwatch?.()
     await relay.stop({ drainMs: drainMs(given) })
@@ -105,6 +107,7 @@ function relayOptions(given: RelaySettings, workspaces: Workspaces): RelayOption
     connections: given.connections,
     workspaces,
     checkRegion: given.checkRegion,
+    acceptCopy: given.acceptCopy,
     lanes: given.lanes,
     batchSize: given.batchSize,
     pollIntervalMs: given.pollInterval,

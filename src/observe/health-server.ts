@@ -1,5 +1,7 @@
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { boundConnections } from './bound-connections.ts'
+import { cached } from './cached.ts'
 import type { Metrics } from './metrics.ts'
 import type { BreakerStatus } from './read-breaker-state.ts'
 
@@ -26,23 +28,35 @@ interface Answer {
   readonly contentType: string
 }
 
+/** Probes, scrapes and load balancers hold a few each. */
+const MAX_CONNECTIONS = 100
+
 /**
  * Serves `/healthz`, `/readyz`, `/health/customerio` and `/metrics`, and nothing else: GET and HEAD only, no
- * payloads, no keys. Slow or large requests are cut off.
+ * payloads, no keys. Slow or large requests are cut off, and a new connection always gets in.
  */
 export async function startHealthServer(options: HealthServerOptions): Promise<HealthServer> {
+  const routes = routesOf(options)
   const server = createServer(
-    { maxHeaderSize: 8_192, headersTimeout: 5_000, requestTimeout: 10_000, keepAliveTimeout: 5_000 },
+    {
+      maxHeaderSize: 8_192,
+      headersTimeout: 5_000,
+      requestTimeout: 10_000,
+      keepAliveTimeout: 5_000,
+      connectionsCheckingInterval: 1_000, // by default Node enforces the first two every 30 s only
+    },
     (request, response) => {
+      if (response.destroyed || request.socket.destroyed) return
       request.resume() // a body is nothing to us
       const { method = '', url = '/' } = request
-      answer(options, method, url.split('?', 1)[0] ?? '/').then(
+      answer(routes, method, url.split('?', 1)[0] ?? '/').then(
         (result) => send(response, result, method),
         () => send(response, json(500, { status: 'error' }), method),
       )
     },
   )
-  server.maxConnections = 100
+  server.timeout = 10_000 // a client that does not read its answer
+  boundConnections(server, MAX_CONNECTIONS)
   server.maxRequestsPerSocket = 1_000
   await listen(server, options)
   return {
@@ -55,26 +69,25 @@ export async function startHealthServer(options: HealthServerOptions): Promise<H
   }
 }
 
-async function answer(options: HealthServerOptions, method: string, path: string): Promise<Answer> {
+type Routes = Readonly<Record<string, () => Promise<Answer>>>
+
+function routesOf(options: HealthServerOptions): Routes {
+  const { metrics } = options
+  const render = cached(() => metrics.render(), 0) // scrapes at one time share one rendering
+  return Object.assign(Object.create(null), {
+    '/healthz': async () => json(200, { status: 'ok' }),
+    '/readyz': () => ready(options),
+    '/health/customerio': () => customerIo(options),
+    '/metrics': async () => ({ status: 200, body: await render(), contentType: metrics.contentType }),
+  })
+}
+
+async function answer(routes: Routes, method: string, path: string): Promise<Answer> {
   const route = routes[path]
   if (!route) return json(404, { error: 'not found' })
   if (method !== 'GET' && method !== 'HEAD') return json(405, { error: 'GET and HEAD only' })
-  return route(options)
+  return route()
 }
-
-const routes: Readonly<Record<string, (options: HealthServerOptions) => Promise<Answer>>> = Object.assign(
-  Object.create(null),
-  {
-    '/healthz': async () => json(200, { status: 'ok' }),
-    '/readyz': ready,
-    '/health/customerio': customerIo,
-    '/metrics': async ({ metrics }: HealthServerOptions) => ({
-      status: 200,
-      body: await metrics.render(),
-      contentType: metrics.contentType,
-    }),
-  },
-)
 
 async function ready({ isStarted, pingDatabase }: HealthServerOptions): Promise<Answer> {
   if (!isStarted()) return json(503, { status: 'the relay is not running' })
@@ -125,7 +138,7 @@ function send(response: ServerResponse, { status, body, contentType }: Answer, m
 function listen(server: Server, { port, host }: HealthServerOptions): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen(port, host, () => {
+    server.listen({ port, host, backlog: 4_096 }, () => {
       server.off('error', reject)
       resolve()
     })

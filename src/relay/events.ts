@@ -1,3 +1,4 @@
+import type { CopiedDatabaseError } from '../store/copied-database-error.ts'
 import type { BreakerState } from '../store/read-breakers.ts'
 import type { DeadLetterReason } from '../store/settle.ts'
 import type { NotListeningReason } from './wake-up.ts'
@@ -58,6 +59,10 @@ export interface RelayEvents {
   ]
   /** The schema is newer than what this relay knows, and takes it all the same: upgrade it in your own time. */
   schemaAhead: [{ readonly version: number; readonly known: number }]
+  /** `start()` was given `acceptCopy`, and the database was a copy: its intents are delivered. */
+  copyAccepted: [{ readonly origin: string | undefined; readonly found: string; readonly pending: number }]
+  /** The database has become a copy of the one before, behind the same address. The relay stops by itself. */
+  copyFound: [CopiedDatabaseError]
   /** `updateWorkspaces` has put other settings in force; `destinations` are those that are new or changed. */
   workspacesUpdated: [{ readonly destinations: readonly string[] }]
   /** The database does not answer. Lanes stop, intents stay; it is tried again, every 10 s at last. Once. */

@@ -1,4 +1,5 @@
 import type { Database } from '../store/database.ts'
+import { findCopy } from '../store/find-copy.ts'
 import type { Lane } from '../store/lane.ts'
 import { type Look, look } from '../store/look.ts'
 import { promoteScheduled } from '../store/promote-scheduled.ts'
@@ -64,9 +65,17 @@ export class LaneSearch {
       found = await look(db, { except: atWork, all: true })
       return found.breakers
     })
+    if (found.isCopy) await this.#refuseCopy()
     if (found.sequence) await horizon.compare(found.sequence, seen)
     this.#nextDueAt = performance.now() + (found.dueInMs ?? Number.POSITIVE_INFINITY)
     return found.lanes
+  }
+
+  /** A pooler may lead its connections to another database without ending ours. */
+  async #refuseCopy(): Promise<void> {
+    const { db } = this.#options
+    const copy = await findCopy((text) => db.query(text), db.names)
+    if (copy) throw copy
   }
 
   /** Delayed intents whose time has come get their lanes; tells whether there were any. */

@@ -61,6 +61,7 @@ export const relayOptionsSchema = z.strictObject({
   customerio: workspaceSchema.optional(),
   workspaces: workspacesSchema.optional(),
   checkRegion: z.boolean().default(true),
+  acceptCopy: z.boolean().default(false),
   lanes: z.number().int().min(1).max(64).default(16),
   connections: z.number().int().min(2).max(50).default(6),
   pollIntervalMs: ms(50, 60_000).default(1_000),
@@ -151,6 +152,11 @@ export interface RelayOptions {
    * is another than `region`. Default: true.
    */
   readonly checkRegion?: boolean | undefined
+  /**
+   * Whether `start()` takes a database that is a copy of the one that the outbox belongs to, and writes down that the
+   * outbox belongs to this one from now on. Give it once: a copy that is made later is refused again. Default: false.
+   */
+  readonly acceptCopy?: boolean | undefined
   /** Lanes of one destination worked at a time, 1–64, and a quarter as many (at least one) of bulk ones. Default: 16. */
   readonly lanes?: number | undefined
   /** Connections of the relay's own pool, 2–50; one for LISTEN and at most two of pg-boss come on top. Default: 6. */

@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import { hostname } from 'node:os'
+import { acceptCopy } from '../store/accept-copy.ts'
+import { CopiedDatabaseError } from '../store/copied-database-error.ts'
 import { type Database, openDatabase } from '../store/database.ts'
+import { findCopy } from '../store/find-copy.ts'
 import { look } from '../store/look.ts'
 import { maintain } from '../store/maintain.ts'
 import { probeNow } from '../store/probe-now.ts'
@@ -66,6 +69,9 @@ export class Relay extends EventEmitter<RelayEvents> {
   readonly #wakeUp: WakeUp
   readonly #watch: ConnectionWatch
   #workspaces: ResolvedRelayOptions['workspaces']
+  /** Set by `start()`: before it, the schema may not even be there. */
+  #isOriginChecked = false
+  #isCopyFound = false
   #starting: Promise<void> | undefined
   #ending: Promise<void> | undefined
 
@@ -95,6 +101,10 @@ export class Relay extends EventEmitter<RelayEvents> {
       schema,
       max: options.connections,
       applicationName: 'customerio-outbox relay',
+      onConnect: async (query) => {
+        const copy = this.#isOriginChecked ? await findCopy(query, this.#db.names) : undefined
+        if (copy) throw copy
+      },
       onError,
     })
     this.#jobs = new LaneJobs({ connectionString, schema, onError })
@@ -158,6 +168,7 @@ export class Relay extends EventEmitter<RelayEvents> {
    * Joins the fleet. Resolves when the relay takes part; a second call gives the same promise.
    *
    * @throws Error with one line where the schema is missing, too old or too new. It never migrates.
+   * @throws CopiedDatabaseError if the database is a copy of the one that the outbox belongs to, without `acceptCopy`.
    * @throws WrongRegionError where Customer.io says that a workspace lives in another region than its settings.
    */
   start(): Promise<void> {
@@ -209,9 +220,21 @@ export class Relay extends EventEmitter<RelayEvents> {
     )
   }
 
+  async #checkOrigin(): Promise<void> {
+    const copy = await findCopy((text) => this.#db.query(text), this.#db.names)
+    if (copy && !this.#options.acceptCopy) throw copy
+    if (copy) {
+      await acceptCopy(this.#db)
+      const { origin, found, pending } = copy
+      this.emit('copyAccepted', { origin: origin?.databaseName, found: found.databaseName, pending })
+    }
+    this.#isOriginChecked = true
+  }
+
   async #start(): Promise<void> {
     const schema = await requireSchemaVersion(this.#db)
     if (schema.version > schema.known) this.emit('schemaAhead', schema)
+    await this.#checkOrigin()
     await this.#checkRegions(this.#workspaces)
     if (this.#ending !== undefined) return
     await this.#jobs.start()
@@ -291,9 +314,19 @@ export class Relay extends EventEmitter<RelayEvents> {
     this.#watch.report(error)
   }
 
+  /** Nothing that this database holds is to be sent. */
+  #stopAtCopy(copy: CopiedDatabaseError): void {
+    if (this.#isCopyFound) return
+    this.#isCopyFound = true
+    if (this.listenerCount('copyFound') > 0) this.emit('copyFound', copy)
+    else process.emitWarning(copy.message, 'CustomerioOutboxWarning')
+    void this.stop()
+  }
+
   /** An 'error' event that nobody listens to would end the process: a warning instead. */
   #tell(error: Error): void {
-    if (this.listenerCount('error') > 0) this.emit('error', error)
+    if (error instanceof CopiedDatabaseError) this.#stopAtCopy(error)
+    else if (this.listenerCount('error') > 0) this.emit('error', error)
     else process.emitWarning(error.message, 'CustomerioOutboxWarning')
   }
 }

@@ -13,12 +13,16 @@ export interface Database {
   close(): Promise<void>
 }
 
+type Query = <Row extends object>(text: string) => Promise<Row[]>
+
 export interface DatabaseOptions {
   readonly connectionString: string
   readonly schema?: string | undefined
   /** Connections at most. Default: 5. */
   readonly max?: number
   readonly applicationName?: string
+  /** Called for each new connection before its first statement; if it rejects, that statement fails with its error. */
+  readonly onConnect?: (query: Query) => Promise<void>
   /** Told of errors of idle connections, which would otherwise end the process. */
   readonly onError?: (error: Error) => void
 }
@@ -32,7 +36,11 @@ export function openDatabase(options: DatabaseOptions): Database {
       connectionString: options.connectionString,
       applicationName: options.applicationName ?? 'customerio-outbox',
     })
-    const pool = new pg.Pool({ ...connections.config, max: options.max ?? 5 })
+    const pool = new pg.Pool({
+      ...connections.config,
+      max: options.max ?? 5,
+      onConnect: (client) => options.onConnect?.(async (text) => (await client.query(text)).rows),
+    })
     pool.on('error', (error) => options.onError?.(error))
     return { connections, pool }
   }

@@ -16,6 +16,8 @@ export interface LookOptions {
 export interface Look {
   /** Lanes that hold intents which may be sent now. */
   readonly lanes: Lane[]
+  /** With `all`: the database is a copy of the one that the outbox belongs to. */
+  readonly isCopy?: boolean
   /** With `all`. */
   readonly breakers?: BreakerRow[]
   /** With `all`: milliseconds until the first delayed intent falls due, at most 0 where one is; null without any. */
@@ -36,7 +38,8 @@ export async function look(db: Database, { except, all }: LookOptions): Promise<
         ? `(SELECT coalesce(json_agg(b), '[]') FROM (${breakerRows(q)}) b) AS breakers,
            (SELECT extract(epoch FROM send_after - clock_timestamp())::float8 * 1000
             FROM ${q}.intents WHERE lane = -1 ORDER BY send_after LIMIT 1) AS "dueInMs",
-           ${serverStart} AS server, (SELECT last_value FROM ${q}.intents_seq_seq) AS "lastSeq",`
+           ${serverStart} AS server, (SELECT last_value FROM ${q}.intents_seq_seq) AS "lastSeq",
+           (SELECT is_copy FROM ${q}.check_origin()) AS "isCopy",`
         : ''
     }
      (SELECT coalesce(json_agg(json_build_object('destination', h.destination, 'lane', h.lane)), '[]')

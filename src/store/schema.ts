@@ -8,6 +8,7 @@
 import { sql } from 'drizzle-orm'
 import {
   bigint,
+  boolean,
   check,
   index,
   integer,
@@ -243,3 +244,20 @@ export const rateLimits = outbox.table('rate_limits', {
   name: text('name').primaryKey(),
   arrivesAt: instant('arrives_at').notNull(),
 })
+
+/**
+ * One row: the database that the outbox belongs to. A copy has the row too, and another identity: its relays stop.
+ * The name is for people; an `ALTER DATABASE … RENAME` makes no copy.
+ */
+export const origin = outbox.table(
+  'origin',
+  {
+    one: boolean('one').primaryKey().default(true),
+    /** Of the cluster; null where the server does not say it. */
+    systemIdentifier: text('system_identifier'),
+    databaseOid: bigint('database_oid', { mode: 'number' }).notNull(),
+    databaseName: text('database_name').notNull(),
+    recordedAt: instant('recorded_at').notNull(),
+  },
+  (t) => [check('origin_one', sql`${t.one}`)],
+)

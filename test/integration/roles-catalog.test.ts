@@ -14,6 +14,7 @@ const VIEWS = {
   'outbox.health': 'SELECT',
   'outbox.relay_fleet': 'SELECT',
   'outbox.throughput': 'SELECT',
+  'outbox.check_origin()': 'EXECUTE',
   'outbox.estimate_dead_letters()': 'EXECUTE',
 }
 const ALLOWED: Record<string, Record<string, string>> = {
@@ -30,12 +31,14 @@ const ALLOWED: Record<string, Record<string, string>> = {
     'outbox.dead_letters': 'SELECT',
     'outbox.lane_heads': 'SELECT',
     'outbox.lanes': 'SELECT',
+    'outbox.accept_copy()': 'EXECUTE',
     'outbox.pause()': 'EXECUTE',
     'outbox.resume()': 'EXECUTE',
   },
   outbox_relay: {
     outbox: 'USAGE',
     ...VIEWS,
+    'outbox.accept_copy()': 'EXECUTE',
     'outbox.breaker_transitions': 'DELETE INSERT SELECT(at)',
     'outbox.breakers': 'INSERT SELECT UPDATE',
     'outbox.dead_letters': 'INSERT SELECT(id) UPDATE',

@@ -18,6 +18,7 @@ const DOCUMENTS = [
   'CONTRIBUTING.md',
   'CHANGELOG.md',
   'docs/architecture.md',
+  'docs/backups.md',
   'docs/guarantees.md',
   'docs/operations.md',
   'docs/performance.md',

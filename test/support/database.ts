@@ -18,7 +18,9 @@ export interface TestDatabase {
 export async function createTestDatabase(kind: 'migrated' | 'empty' = 'migrated'): Promise<TestDatabase> {
   const name = `outbox_test_${randomBytes(6).toString('hex')}`
   const template = kind === 'migrated' ? inject('templateDatabase') : 'template0'
-  return openTestDatabase(inject('serverUrl'), name, template)
+  const db = await openTestDatabase(inject('serverUrl'), name, template)
+  if (kind === 'migrated') await db.rows('SELECT outbox.accept_copy()')
+  return db
 }
 
 /** The same on any server. */
