@@ -189,7 +189,7 @@ FROM counted;
 CREATE OR REPLACE VIEW "outbox".health AS
 WITH alive AS (
   SELECT count(*) AS relays, max(format) AS format FROM "outbox".relays
-  WHERE last_seen_at > now() - interval '30 seconds'
+  WHERE last_seen_at > now() - interval '30 seconds' AND last_seen_at <= clock_timestamp()
 ), head AS MATERIALIZED (
   SELECT destination, due_at, format FROM "outbox".lane_heads WHERE lane >= 0
 ), late AS (

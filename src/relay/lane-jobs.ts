@@ -1,9 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { type JobAttempt, PgBoss } from 'pg-boss'
 import { Connections } from '../store/connection.ts'
+import type { Database } from '../store/database.ts'
 import { isBulk, type Lane, laneKey } from '../store/lane.ts'
+import { mendJobTimes } from '../store/mend-job-times.ts'
 import { namesOf } from '../store/names.ts'
 import { acceptsStartupOptions } from '../store/startup-options.ts'
+import { ClockSteps } from './clock-steps.ts'
 
 /** Every destination has a queue for its lanes and one for its bulk lanes; a job carries its lane and no payload. */
 export function queueOf(lane: Lane): string {
@@ -16,6 +19,11 @@ const HEARTBEAT_SECONDS = 10
 const MONITOR_SECONDS = 2
 /** The same while none waits: nobody misses the jobs of a relay that died until there is work. */
 const RESTING_MONITOR_SECONDS = 60
+/**
+ * If the database's clock steps ahead by more, the heartbeats of relays that live look missed, because they beat every 3 s.
+ * No pass is made until each of them has beaten again.
+ */
+const STEP_AHEAD_MS = 5_000
 /** Shorter than what a heartbeat may be late: a dead connection must not look like a dead relay. */
 const ANSWER_MS = 5_000
 /** A lane job that a crash of the server loses is made again: it needs no flush of its own. */
@@ -26,6 +34,7 @@ export interface LaneJob extends JobAttempt {
 }
 
 export interface LaneJobsOptions {
+  readonly db: Database
   readonly connectionString: string
   readonly schema?: string | undefined
   readonly onError: (error: Error) => void
@@ -42,12 +51,14 @@ export interface LaneJobsOptions {
 export class LaneJobs {
   readonly #options: LaneJobsOptions
   readonly #connections: Connections
+  readonly #clock = new ClockSteps()
   readonly #queues = new Map<string, Promise<void>>()
   /** How turns ended that the database could not be told of, by lane. */
   readonly #untold = new Map<string, () => Promise<unknown>>()
   #started: PgBoss | undefined
   #supervisedAt = Number.NEGATIVE_INFINITY
   #supervising: Promise<void> | undefined
+  #noPassUntil = Number.NEGATIVE_INFINITY
 
   constructor(options: LaneJobsOptions) {
     this.#options = options
@@ -81,6 +92,7 @@ export class LaneJobs {
     boss.on('error', onError)
     this.#started = boss
     await boss.start()
+    this.#clock.read(await mendJobTimes(this.#options.db))
   }
 
   get #boss(): PgBoss {
@@ -188,12 +200,17 @@ export class LaneJobs {
     const everyMs = (waiting ? MONITOR_SECONDS : RESTING_MONITOR_SECONDS) * 1_000
     if (this.#supervising || performance.now() - this.#supervisedAt < everyMs) return
     this.#supervisedAt = performance.now()
-    this.#supervising = this.#boss
-      .supervise()
+    this.#supervising = this.#supervise()
       .catch((error: Error) => this.#options.onError(error))
       .finally(() => {
         this.#supervising = undefined
       })
+  }
+
+  async #supervise(): Promise<void> {
+    const aheadMs = this.#clock.read(await mendJobTimes(this.#options.db))
+    if (aheadMs > STEP_AHEAD_MS) this.#noPassUntil = performance.now() + HEARTBEAT_SECONDS * 1_000
+    if (performance.now() >= this.#noPassUntil) await this.#boss.supervise()
   }
 
   async stop(): Promise<void> {

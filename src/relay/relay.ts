@@ -96,7 +96,7 @@ export class Relay extends EventEmitter<RelayEvents> {
       applicationName: 'customerio-outbox relay',
       onError,
     })
-    this.#jobs = new LaneJobs({ connectionString, schema, onError })
+    this.#jobs = new LaneJobs({ db: this.#db, connectionString, schema, onError })
     this.#destinations = new Destinations(this.#db, options.requestTimeoutMs, options.workspaces)
     this.#breakers = new Breakers({
       db: this.#db,

@@ -5,6 +5,7 @@ import { releaseLane, takeLane } from '../store/take-lane.ts'
 import type { DestinationBreaker } from './breaker.ts'
 import type { Coalescer } from './coalescer.ts'
 import type { Destination } from './destinations.ts'
+import { attemptDelayMs } from './exhaust.ts'
 import { drainBatches } from './drain-batches.ts'
 import { drainOnce } from './drain-once.ts'
 import type { Horizon } from './horizon.ts'
@@ -45,7 +46,10 @@ export async function workLane(context: LaneContext, lane: Lane): Promise<LaneOu
     context.horizon,
   )
   try {
-    const waiting = new WaitingKeys((format) => context.onUnknownFormat(lane.destination, format))
+    const waiting = new WaitingKeys(
+      (format) => context.onUnknownFormat(lane.destination, format),
+      (attempts) => attemptDelayMs(context.intentRetry, attempts),
+    )
     const turn = { ...context, fence, reader, bulk: isBulk(lane), waiting }
     return await (context.destination.once ? drainOnce(turn) : drainBatches(turn))
   } catch (error) {
