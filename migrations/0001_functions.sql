@@ -301,7 +301,9 @@ BEGIN
   PERFORM pg_advisory_xact_lock(hashtextextended('"outbox".ensure_partitions', 0));
   FOR v_day IN SELECT (now() AT TIME ZONE 'UTC')::date + n FROM generate_series(0, 2) AS n LOOP
     v_name := 'delivered_' || to_char(v_day, 'YYYYMMDD');
-    IF to_regclass('"outbox".' || v_name) IS NULL THEN
+    -- A table of that name that is no partition is left alone: making another one fails, and says so.
+    IF NOT EXISTS (SELECT FROM pg_inherits WHERE inhparent = '"outbox".delivered'::regclass
+                   AND inhrelid = to_regclass('"outbox".' || v_name)) THEN
       EXECUTE format(
         'CREATE TABLE "outbox".%I (LIKE "outbox".delivered INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', v_name);
       EXECUTE format(

@@ -222,6 +222,10 @@ WITH alive AS (
   SELECT 2, format('%s has delivered %s intents in the last hour that were over 72 h old: such events trigger no campaign',
                    destination, sum(count))
   FROM "outbox".settled_counts WHERE bin = -2 AND minute > now() - interval '1 hour' GROUP BY destination
+  UNION ALL
+  SELECT 2, format('delivered has no partition for today, %s UTC: a relay makes it with the next delivery; until then nothing can be settled',
+                   (now() AT TIME ZONE 'UTC')::date)
+  WHERE to_regclass('"outbox".delivered_' || to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD')) IS NULL
 )
 SELECT CASE min(severity) WHEN 1 THEN 'down' WHEN 2 THEN 'degraded' ELSE 'ok' END AS status,
        coalesce(array_agg(reason ORDER BY severity, reason), '{}') AS reasons

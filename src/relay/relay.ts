@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import { hostname } from 'node:os'
 import { type Database, openDatabase } from '../store/database.ts'
+import { ensurePartitions } from '../store/ensure-partitions.ts'
 import { look } from '../store/look.ts'
 import { maintain } from '../store/maintain.ts'
 import { probeNow } from '../store/probe-now.ts'
@@ -26,6 +27,7 @@ import {
   resolveWorkspaces,
   type WorkspaceOptions,
 } from './options.ts'
+import { Partitions } from './partitions.ts'
 import { untilEmpty } from './until-empty.ts'
 import { WakeUp } from './wake-up.ts'
 
@@ -112,6 +114,11 @@ export class Relay extends EventEmitter<RelayEvents> {
       intentRetry: options.intentRetry,
       pollIntervalMs: options.pollIntervalMs,
       horizon: new Horizon(() => readHorizon(this.#db)),
+      partitions: new Partitions({
+        make: () => ensurePartitions(this.#db),
+        stopping: this.#stopping.signal,
+        onError,
+      }),
       stopping: this.#stopping.signal,
       jobs: this.#jobs,
       destinations: this.#destinations,

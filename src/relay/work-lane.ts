@@ -13,6 +13,7 @@ import type { LaneOutcome } from './lane-outcome.ts'
 import { LaneReader } from './lane-reader.ts'
 import type { Linger } from './linger.ts'
 import type { ResolvedRelayOptions } from './options.ts'
+import type { Partitions } from './partitions.ts'
 import type { Sending } from './sending.ts'
 import { WaitingKeys } from './waiting-keys.ts'
 
@@ -25,6 +26,7 @@ export interface LaneContext {
   readonly breaker: DestinationBreaker
   readonly coalescer: Coalescer
   readonly horizon: Horizon
+  readonly partitions: Partitions
   readonly sending: Sending
   readonly stopping: AbortSignal
   readonly linger: Linger
