@@ -29,6 +29,9 @@ const ANSWER_MS = 5_000
 /** A lane job that a crash of the server loses is made again: it needs no flush of its own. */
 const NO_FLUSH = '-c synchronous_commit=off'
 
+/** pg-boss' code for a queue that has no row. */
+const QUEUE_NOT_FOUND = 'PGBOSS_QUEUE_NOT_FOUND'
+
 export interface LaneJob extends JobAttempt {
   readonly lane: Lane
 }
@@ -108,6 +111,22 @@ export class LaneJobs {
     return made
   }
 
+  /**
+   * Runs `work` on a queue, and once more on a queue that was made again: a failover may have lost the queue's row, which
+   * pg-boss notices with the first job that is inserted.
+   */
+  async #onQueue<T>(name: string, work: () => Promise<T>): Promise<T> {
+    await this.#queue(name)
+    try {
+      return await work()
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== QUEUE_NOT_FOUND) throw error
+      this.#queues.delete(name)
+      await this.#queue(name)
+      return await work()
+    }
+  }
+
   async #createQueue(name: string): Promise<void> {
     const settings = {
       heartbeatSeconds: HEARTBEAT_SECONDS,
@@ -131,26 +150,30 @@ export class LaneJobs {
    */
   async offer(queue: string, lanes: readonly Lane[]): Promise<Set<string>> {
     await this.#tellUntold()
-    await this.#queue(queue)
     const jobs = lanes.map(({ destination, lane }) => ({
       id: randomUUID(),
       data: { destination, lane },
       singletonKey: laneKey({ destination, lane }),
     }))
-    const made = new Set(await this.#boss.insert(queue, jobs, { returnId: true }))
+    const insert = () => this.#boss.insert(queue, jobs, { returnId: true })
+    const made = new Set(await this.#onQueue(queue, insert))
     return new Set(jobs.flatMap(({ id, singletonKey }) => (made.has(id) ? [singletonKey] : [])))
   }
 
   /** Takes up to `count` lanes of a queue that nobody works. */
   async take(queue: string, count: number): Promise<LaneJob[]> {
-    const jobs = await this.#boss.fetch<Lane>(queue, { batchSize: count })
+    const jobs = await this.#onQueue(queue, () => this.#boss.fetch<Lane>(queue, { batchSize: count }))
     return jobs.map(({ id, retryCount, data }) => ({ id, retryCount, lane: data }))
   }
 
   /** Says that the lanes are being worked. */
   async heartbeat(jobs: readonly LaneJob[]): Promise<void> {
     const queues = Map.groupBy(jobs, ({ lane }) => queueOf(lane))
-    await Promise.all([...queues].map(([queue, some]) => this.#boss.touch(queue, some.map(attempt))))
+    await Promise.all(
+      [...queues].map(([queue, some]) =>
+        this.#onQueue(queue, () => this.#boss.touch(queue, some.map(attempt))),
+      ),
+    )
   }
 
   /** The turn is over; the lane may be offered again. */
@@ -163,7 +186,8 @@ export class LaneJobs {
     await this.#end(job, () => this.#boss.fail(queueOf(job.lane), attempt(job), { message }))
   }
 
-  async #end({ lane }: LaneJob, tell: () => Promise<unknown>): Promise<void> {
+  async #end({ lane }: LaneJob, end: () => Promise<unknown>): Promise<void> {
+    const tell = () => this.#onQueue(queueOf(lane), end)
     this.#untold.set(laneKey(lane), tell)
     await tell()
     this.#untold.delete(laneKey(lane))
@@ -186,8 +210,7 @@ export class LaneJobs {
   async forgetWaiting(destination: string): Promise<void> {
     for (const lane of [0, 16]) {
       const queue = queueOf({ destination, lane })
-      await this.#queue(queue)
-      await this.#boss.deleteQueuedJobs(queue)
+      await this.#onQueue(queue, () => this.#boss.deleteQueuedJobs(queue))
     }
   }
 
