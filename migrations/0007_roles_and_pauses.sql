@@ -38,7 +38,7 @@ BEGIN
   WHERE b.destination = pause.destination;
   INSERT INTO "outbox".breaker_transitions (destination, at, from_state, to_state, reason)
   VALUES (pause.destination, v_now, v_before.state, 'paused', v_reason);
-  PERFORM pg_notify('outbox:wake', 'breaker');
+  PERFORM "outbox".notify('outbox:wake', 'breaker');
   RETURN true;
 END
 $$;
@@ -65,12 +65,12 @@ BEGIN
     WHERE b.destination = resume.destination;
     INSERT INTO "outbox".breaker_transitions (destination, at, from_state, to_state, reason)
     VALUES (resume.destination, v_now, 'paused', 'closed', 'resumed by ' || session_user);
-    PERFORM pg_notify('outbox:wake', 'breaker');
+    PERFORM "outbox".notify('outbox:wake', 'breaker');
     RETURN 'resumed';
   END IF;
   UPDATE "outbox".breakers b SET retry_at = v_now
   WHERE b.destination = resume.destination AND b.state IN ('open', 'paused') AND b.retry_at > v_now;
-  PERFORM pg_notify('outbox:wake', 'breaker');
+  PERFORM "outbox".notify('outbox:wake', 'breaker');
   RETURN 'probing';
 END
 $$;
@@ -97,7 +97,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     -- People and monitoring: no payload. The relay has them for its health endpoints.
     ('{viewer,operator,relay}', '', 'TABLE',
      '{backlog,breaker_state,dead_letter_summary,throughput,relay_fleet,health}', '{SELECT}', NULL),
-    ('{viewer,operator,relay}', '', 'FUNCTION', '{estimate_dead_letters}', '{EXECUTE}', NULL),
+    ('{viewer,operator,relay}', '', 'FUNCTION', '{estimate_dead_letters,notification_queue}', '{EXECUTE}', NULL),
     ('{viewer,operator}', '', 'TABLE', '{breaker_transitions}', '{SELECT}', NULL),
 
     -- The operator stops and resumes, sees which lane stands still, and reads dead letters: what to do with one
@@ -119,7 +119,8 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     ('{relay}', '', 'TABLE', '{relays,settled_counts}', '{SELECT,INSERT,UPDATE,DELETE}', NULL),
     ('{relay}', '', 'TABLE', '{migrations,lane_heads,lane_bounds}', '{SELECT}', NULL),
     ('{relay}', '', 'SEQUENCE', '{relay_idle}', '{UPDATE}', NULL),
-    ('{relay}', '', 'FUNCTION', '{lane_of,write_horizon,ensure_partitions,prune_delivered}', '{EXECUTE}', NULL),
+    ('{relay}', '', 'FUNCTION', '{lane_of,write_horizon,ensure_partitions,prune_delivered,notify}',
+     '{EXECUTE}', NULL),
 
     -- pg-boss at work: fetch, insert, touch, fail, delete, queues, supervision. No DDL of it.
     ('{relay}', '_pgboss', 'SCHEMA', '{""}', '{USAGE}', NULL),

@@ -5,6 +5,7 @@ import { type Database, openDatabase } from '../store/database.ts'
 import { ensurePartitions } from '../store/ensure-partitions.ts'
 import { look } from '../store/look.ts'
 import { maintain } from '../store/maintain.ts'
+import { notify } from '../store/notify.ts'
 import { probeNow } from '../store/probe-now.ts'
 import { readHorizon } from '../store/read-horizon.ts'
 import { ROW_FORMAT } from '../store/read-lane.ts'
@@ -144,7 +145,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     this.#wakeUp = new WakeUp({
       connectionString: listenConnectionString,
       names: this.#db.names,
-      notify: (channel, payload) => this.#db.query('SELECT pg_notify($1, $2)', [channel, payload]),
+      notify: (channel, payload) => notify(this.#db, channel, payload),
       onNotification: (news) => this.#dispatcher.notified(news),
       onListening: () => this.#watch.listening(),
       onBroken: onError,

@@ -15,6 +15,7 @@ const VIEWS = {
   'outbox.relay_fleet': 'SELECT',
   'outbox.throughput': 'SELECT',
   'outbox.estimate_dead_letters()': 'EXECUTE',
+  'outbox.notification_queue()': 'EXECUTE',
 }
 const ALLOWED: Record<string, Record<string, string>> = {
   outbox_enqueue: {
@@ -48,6 +49,7 @@ const ALLOWED: Record<string, Record<string, string>> = {
     'outbox.lane_of()': 'EXECUTE',
     'outbox.lanes': 'INSERT SELECT UPDATE',
     'outbox.migrations': 'SELECT',
+    'outbox.notify()': 'EXECUTE',
     'outbox.prune_delivered()': 'EXECUTE',
     'outbox.rate_limits': 'INSERT SELECT UPDATE',
     'outbox.relay_idle': 'UPDATE',
