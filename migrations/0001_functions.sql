@@ -121,6 +121,16 @@ BEGIN
 END
 $$;
 --> statement-breakpoint
+-- Sends a notification, unless the server's queue of them is more than half full. Returns whether it was sent.
+-- A session that listens and stays in a transaction keeps the queue from being emptied, and any role that may connect can
+-- be that session. When the queue is full, every transaction that has notified fails at COMMIT. The other half is for the
+-- notifications that are sent between this check and the COMMIT: 4 GB by default.
+CREATE FUNCTION "outbox".notify(channel text, payload text) RETURNS boolean
+LANGUAGE sql VOLATILE AS $$
+  SELECT CASE WHEN pg_notification_queue_usage() <= 0.5
+    THEN pg_notify(channel, payload) IS NOT NULL ELSE false END
+$$;
+--> statement-breakpoint
 -- A NOTIFY serialises commits across the whole server (measured: 7,200 to 3,100 tx/s with 8 writers), so it is
 -- sent only while a relay sleeps. It is a hint: polling is what correctness rests on. A lane that is named is woken
 -- where it lingers, without a look at the others; `lane` is null where there are several. Returns whether it was sent.
@@ -129,7 +139,7 @@ $$;
 CREATE FUNCTION "outbox".wake_idle_relay(destination text, lane integer) RETURNS boolean
 LANGUAGE sql VOLATILE AS $$
   SELECT CASE WHEN pg_sequence_last_value('"outbox".relay_idle'::regclass) = 2
-    THEN pg_notify('outbox:wake', coalesce(destination || '#' || lane, '')) IS NOT NULL ELSE false END
+    THEN "outbox".notify('outbox:wake', coalesce(destination || '#' || lane, '')) ELSE false END
 $$;
 --> statement-breakpoint
 -- Stores one intent in the caller's transaction. Commit makes it durable, rollback (also to a savepoint)
@@ -301,7 +311,9 @@ BEGIN
   PERFORM pg_advisory_xact_lock(hashtextextended('"outbox".ensure_partitions', 0));
   FOR v_day IN SELECT (now() AT TIME ZONE 'UTC')::date + n FROM generate_series(0, 2) AS n LOOP
     v_name := 'delivered_' || to_char(v_day, 'YYYYMMDD');
-    IF to_regclass('"outbox".' || v_name) IS NULL THEN
+    -- A table of that name that is no partition is left alone: making another one fails, and says so.
+    IF NOT EXISTS (SELECT FROM pg_inherits WHERE inhparent = '"outbox".delivered'::regclass
+                   AND inhrelid = to_regclass('"outbox".' || v_name)) THEN
       EXECUTE format(
         'CREATE TABLE "outbox".%I (LIKE "outbox".delivered INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', v_name);
       EXECUTE format(

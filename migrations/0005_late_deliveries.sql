@@ -3,13 +3,14 @@
 -- The last hour, minute by minute. A percentile is the middle of its bin: within 10 % of the true one.
 -- `late`: delivered (and counted there) over 72 h after the write, when an event triggers no campaign any more.
 -- `suppressed`: held back by allowRecipients, and not counted as delivered.
+-- A minute that lies ahead was counted before the clock stepped back.
 CREATE OR REPLACE VIEW "outbox".throughput AS
 WITH per_bin AS (
   SELECT destination, minute, bin, sum(count) AS count,
          sum(sum(count)) FILTER (WHERE bin >= 0) OVER (PARTITION BY destination, minute ORDER BY bin) AS up_to,
          sum(sum(count)) FILTER (WHERE bin >= 0) OVER (PARTITION BY destination, minute) AS delivered
   FROM "outbox".settled_counts
-  WHERE minute > now() - interval '1 hour'
+  WHERE minute > now() - interval '1 hour' AND minute <= clock_timestamp()
   GROUP BY destination, minute, bin
 )
 SELECT destination, minute,

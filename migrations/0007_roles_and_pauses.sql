@@ -39,7 +39,7 @@ BEGIN
   WHERE b.destination = pause.destination;
   INSERT INTO "outbox".breaker_transitions (destination, at, from_state, to_state, reason)
   VALUES (pause.destination, v_now, v_before.state, 'paused', v_reason);
-  PERFORM pg_notify('outbox:wake', 'breaker');
+  PERFORM "outbox".notify('outbox:wake', 'breaker');
   RETURN true;
 END
 $$;
@@ -66,12 +66,12 @@ BEGIN
     WHERE b.destination = resume.destination;
     INSERT INTO "outbox".breaker_transitions (destination, at, from_state, to_state, reason)
     VALUES (resume.destination, v_now, 'paused', 'closed', 'resumed by ' || session_user);
-    PERFORM pg_notify('outbox:wake', 'breaker');
+    PERFORM "outbox".notify('outbox:wake', 'breaker');
     RETURN 'resumed';
   END IF;
   UPDATE "outbox".breakers b SET retry_at = v_now
   WHERE b.destination = resume.destination AND b.state IN ('open', 'paused') AND b.retry_at > v_now;
-  PERFORM pg_notify('outbox:wake', 'breaker');
+  PERFORM "outbox".notify('outbox:wake', 'breaker');
   RETURN 'probing';
 END
 $$;
@@ -158,7 +158,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     -- People and monitoring: no payload. The relay has them for its health endpoints.
     ('{viewer,operator,relay}', '', 'TABLE',
      '{backlog,breaker_state,dead_letter_summary,throughput,relay_fleet,health}', '{SELECT}', NULL),
-    ('{viewer,operator,relay}', '', 'FUNCTION', '{estimate_dead_letters,check_origin}', '{EXECUTE}', NULL),
+    ('{viewer,operator,relay}', '', 'FUNCTION', '{estimate_dead_letters,check_origin,notification_queue}', '{EXECUTE}', NULL),
     ('{viewer,operator}', '', 'TABLE', '{breaker_transitions}', '{SELECT}', NULL),
 
     -- The operator stops and resumes, sees which lane stands still, and reads dead letters: what to do with one
@@ -185,7 +185,8 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     ('{relay}', '', 'TABLE', '{migrations,lane_heads,lane_bounds}', '{SELECT}', NULL),
     ('{relay}', '', 'SEQUENCE', '{relay_idle}', '{UPDATE}', NULL),
     ('{relay}', '', 'SEQUENCE', '{intents_seq_seq}', '{SELECT}', NULL),
-    ('{relay}', '', 'FUNCTION', '{lane_of,write_horizon,ensure_partitions,prune_delivered}', '{EXECUTE}', NULL),
+    ('{relay}', '', 'FUNCTION', '{lane_of,write_horizon,ensure_partitions,prune_delivered,notify}',
+     '{EXECUTE}', NULL),
 
     -- pg-boss at work: fetch, insert, touch, fail, delete, queues, supervision. No DDL of it.
     ('{relay}', '_pgboss', 'SCHEMA', '{""}', '{USAGE}', NULL),

@@ -184,12 +184,39 @@ SELECT destination, operation, reason,
        count > 10000 AS estimated
 FROM counted;
 --> statement-breakpoint
+-- How full the server's queue of notifications is, and which session keeps it from being emptied, if it is more than half
+-- full. No catalog says which sessions listen. The session is one that listens and is in a transaction: the one that has
+-- been idle in a transaction for longest is the most likely. The server's log names it when a NOTIFY finds the queue half
+-- full. SECURITY DEFINER, because a view's functions run with its reader's rights.
+CREATE FUNCTION "outbox".notification_queue(OUT usage float8, OUT holder_pid integer, OUT holder text)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  usage := pg_notification_queue_usage();
+  IF usage <= 0.5 THEN
+    RETURN;
+  END IF;
+  IF NOT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') THEN
+    holder := format('the session that holds it cannot be named: it can after GRANT pg_read_all_stats TO %I', current_user);
+    RETURN;
+  END IF;
+  SELECT a.pid, format('most likely process %s holds it (user %s, database %s, application %s, in a transaction since %s): '
+                       'SELECT pg_terminate_backend(%s)', a.pid, quote_ident(a.usename), quote_ident(a.datname),
+                       quote_literal(a.application_name), to_char(a.xact_start, 'YYYY-MM-DD HH24:MI:SS TZ'), a.pid)
+  INTO holder_pid, holder
+  FROM pg_stat_activity a
+  WHERE a.backend_type = 'client backend' AND a.xact_start IS NOT NULL AND a.pid <> pg_backend_pid()
+  ORDER BY a.state LIKE 'idle in transaction%' OR a.wait_event = 'ClientWrite' DESC, a.xact_start
+  LIMIT 1;
+  holder := coalesce(holder, 'no session is in a transaction: the server''s log names the process that holds it');
+END
+$$;
+--> statement-breakpoint
 -- One row. 'down': intents are due and no relay has been seen for 30 s. 'degraded': delivery is held back,
 -- behind, late, or has dead letters of the last hour. Each reason is a sentence for the person on call.
 CREATE OR REPLACE VIEW "outbox".health AS
 WITH alive AS (
   SELECT count(*) AS relays, max(format) AS format FROM "outbox".relays
-  WHERE last_seen_at > now() - interval '30 seconds'
+  WHERE last_seen_at > now() - interval '30 seconds' AND last_seen_at <= clock_timestamp()
 ), head AS MATERIALIZED (
   SELECT destination, due_at, format FROM "outbox".lane_heads WHERE lane >= 0
 ), late AS (
@@ -226,6 +253,14 @@ WITH alive AS (
   SELECT 2, format('this database is a copy of %s, and no relay sends from it: see docs/backups.md',
                    coalesce(quote_ident(origin_name), 'another'))
   FROM "outbox".check_origin() WHERE is_copy
+  UNION ALL
+  SELECT 2, format('delivered has no partition for today, %s UTC: a relay makes it with the next delivery; until then nothing can be settled',
+                   (now() AT TIME ZONE 'UTC')::date)
+  WHERE to_regclass('"outbox".delivered_' || to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD')) IS NULL
+  UNION ALL
+  SELECT 2, format('the server''s queue of notifications is %s %% full, relays poll; when it is full, every COMMIT after a NOTIFY fails: %s',
+                   round(usage * 100), holder)
+  FROM "outbox".notification_queue() WHERE usage > 0.5
 )
 SELECT CASE min(severity) WHEN 1 THEN 'down' WHEN 2 THEN 'degraded' ELSE 'ok' END AS status,
        coalesce(array_agg(reason ORDER BY severity, reason), '{}') AS reasons

@@ -91,6 +91,13 @@ function logDatabase(log: Logger, relay: Relay): void {
   })
   relay.on('notListening', ({ reason, message, through, pollIntervalMs }) => {
     deaf = true
+    if (reason === 'queue_full') {
+      log.warn(
+        { reason, error: redact(message) },
+        `wake-ups are not sent: polling every ${pollIntervalMs / 1_000} s; customerio-outbox doctor names the session that holds the queue`,
+      )
+      return
+    }
     const setting = through === 'connectionString' ? 'DATABASE_URL' : 'OUTBOX_LISTEN_URL'
     log.warn(
       { reason, error: redact(message) },

@@ -4,6 +4,7 @@ import './modest-heap.ts' // before what allocates
 import { Command } from 'commander'
 import { VERSION } from '../version.ts'
 import { addDemoCommand } from './demo.ts'
+import { addDoctorCommand } from './doctor.ts'
 import { reportFailure } from './errors.ts'
 import { endBy } from './fatal.ts'
 import { addMigrateCommand } from './migrate.ts'
@@ -52,11 +53,13 @@ function createProgram(): Command {
   addStatusCommand(program)
   addPauseCommand(program)
   addResumeCommand(program)
+  addDoctorCommand(program)
   addDemoCommand(program)
   addExamples(program, [
     ['see it work: a shop, an outage and a killed relay, on a Postgres of its own', 'demo'],
     ['set up, run, look', 'migrate && customerio-outbox relay --port 8080'],
     ['what waits, and why', 'status --watch'],
+    ['what is wrong, and what to do', 'doctor'],
   ])
   return program
 }

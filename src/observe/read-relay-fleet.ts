@@ -25,7 +25,7 @@ export function readRelayFleet(db: Queryable, names: Names): Promise<RelayStatus
             lanes_held AS "lanesHeld",
             extract(epoch FROM clock_timestamp() - started_at)::float8 AS "upSeconds",
             greatest(0, extract(epoch FROM clock_timestamp() - last_seen_at))::float8 AS "silentSeconds",
-            last_seen_at > clock_timestamp() - interval '30 seconds' AS alive
+            last_seen_at > clock_timestamp() - interval '30 seconds' AND last_seen_at <= clock_timestamp() AS alive
      FROM ${names.q}.relay_fleet ORDER BY started_at, relay_id`,
   )
 }

@@ -79,7 +79,7 @@ export interface RelayEvents {
   /**
    * Wake-ups are not heard, the relay polls: `unheard` where LISTEN is taken and nothing comes (a pooler in
    * transaction mode, or another database), `refused` where it is not taken, `unreachable` where there is no
-   * connection. Once, though it is tried again and again; not while the whole database is lost.
+   * connection, `queue_full` where the server's queue of notifications is more than half full. Once, though it is tried again and again; not while the whole database is lost.
    */
   notListening: [
     {

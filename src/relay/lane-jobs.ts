@@ -1,9 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { type JobAttempt, PgBoss } from 'pg-boss'
 import { Connections } from '../store/connection.ts'
+import type { Database } from '../store/database.ts'
 import { isBulk, type Lane, laneKey } from '../store/lane.ts'
+import { mendJobTimes } from '../store/mend-job-times.ts'
 import { namesOf } from '../store/names.ts'
 import { acceptsStartupOptions } from '../store/startup-options.ts'
+import { ClockSteps } from './clock-steps.ts'
 
 /** Every destination has a queue for its lanes and one for its bulk lanes; a job carries its lane and no payload. */
 export function queueOf(lane: Lane): string {
@@ -16,16 +19,25 @@ const HEARTBEAT_SECONDS = 10
 const MONITOR_SECONDS = 2
 /** The same while none waits: nobody misses the jobs of a relay that died until there is work. */
 const RESTING_MONITOR_SECONDS = 60
+/**
+ * If the database's clock steps ahead by more, the heartbeats of relays that live look missed, because they beat every 3 s.
+ * No pass is made until each of them has beaten again.
+ */
+const STEP_AHEAD_MS = 5_000
 /** Shorter than what a heartbeat may be late: a dead connection must not look like a dead relay. */
 const ANSWER_MS = 5_000
 /** A lane job that a crash of the server loses is made again: it needs no flush of its own. */
 const NO_FLUSH = '-c synchronous_commit=off'
+
+/** pg-boss' code for a queue that has no row. */
+const QUEUE_NOT_FOUND = 'PGBOSS_QUEUE_NOT_FOUND'
 
 export interface LaneJob extends JobAttempt {
   readonly lane: Lane
 }
 
 export interface LaneJobsOptions {
+  readonly db: Database
   readonly connectionString: string
   readonly schema?: string | undefined
   readonly onError: (error: Error) => void
@@ -42,12 +54,14 @@ export interface LaneJobsOptions {
 export class LaneJobs {
   readonly #options: LaneJobsOptions
   readonly #connections: Connections
+  readonly #clock = new ClockSteps()
   readonly #queues = new Map<string, Promise<void>>()
   /** How turns ended that the database could not be told of, by lane. */
   readonly #untold = new Map<string, () => Promise<unknown>>()
   #started: PgBoss | undefined
   #supervisedAt = Number.NEGATIVE_INFINITY
   #supervising: Promise<void> | undefined
+  #noPassUntil = Number.NEGATIVE_INFINITY
 
   constructor(options: LaneJobsOptions) {
     this.#options = options
@@ -81,6 +95,7 @@ export class LaneJobs {
     boss.on('error', onError)
     this.#started = boss
     await boss.start()
+    this.#clock.read(await mendJobTimes(this.#options.db))
   }
 
   get #boss(): PgBoss {
@@ -94,6 +109,22 @@ export class LaneJobs {
     this.#queues.set(name, made)
     made.catch(() => this.#queues.delete(name))
     return made
+  }
+
+  /**
+   * Runs `work` on a queue, and once more on a queue that was made again: a failover may have lost the queue's row, which
+   * pg-boss notices with the first job that is inserted.
+   */
+  async #onQueue<T>(name: string, work: () => Promise<T>): Promise<T> {
+    await this.#queue(name)
+    try {
+      return await work()
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== QUEUE_NOT_FOUND) throw error
+      this.#queues.delete(name)
+      await this.#queue(name)
+      return await work()
+    }
   }
 
   async #createQueue(name: string): Promise<void> {
@@ -119,26 +150,30 @@ export class LaneJobs {
    */
   async offer(queue: string, lanes: readonly Lane[]): Promise<Set<string>> {
     await this.#tellUntold()
-    await this.#queue(queue)
     const jobs = lanes.map(({ destination, lane }) => ({
       id: randomUUID(),
       data: { destination, lane },
       singletonKey: laneKey({ destination, lane }),
     }))
-    const made = new Set(await this.#boss.insert(queue, jobs, { returnId: true }))
+    const insert = () => this.#boss.insert(queue, jobs, { returnId: true })
+    const made = new Set(await this.#onQueue(queue, insert))
     return new Set(jobs.flatMap(({ id, singletonKey }) => (made.has(id) ? [singletonKey] : [])))
   }
 
   /** Takes up to `count` lanes of a queue that nobody works. */
   async take(queue: string, count: number): Promise<LaneJob[]> {
-    const jobs = await this.#boss.fetch<Lane>(queue, { batchSize: count })
+    const jobs = await this.#onQueue(queue, () => this.#boss.fetch<Lane>(queue, { batchSize: count }))
     return jobs.map(({ id, retryCount, data }) => ({ id, retryCount, lane: data }))
   }
 
   /** Says that the lanes are being worked. */
   async heartbeat(jobs: readonly LaneJob[]): Promise<void> {
     const queues = Map.groupBy(jobs, ({ lane }) => queueOf(lane))
-    await Promise.all([...queues].map(([queue, some]) => this.#boss.touch(queue, some.map(attempt))))
+    await Promise.all(
+      [...queues].map(([queue, some]) =>
+        this.#onQueue(queue, () => this.#boss.touch(queue, some.map(attempt))),
+      ),
+    )
   }
 
   /** The turn is over; the lane may be offered again. */
@@ -151,7 +186,8 @@ export class LaneJobs {
     await this.#end(job, () => this.#boss.fail(queueOf(job.lane), attempt(job), { message }))
   }
 
-  async #end({ lane }: LaneJob, tell: () => Promise<unknown>): Promise<void> {
+  async #end({ lane }: LaneJob, end: () => Promise<unknown>): Promise<void> {
+    const tell = () => this.#onQueue(queueOf(lane), end)
     this.#untold.set(laneKey(lane), tell)
     await tell()
     this.#untold.delete(laneKey(lane))
@@ -174,8 +210,7 @@ export class LaneJobs {
   async forgetWaiting(destination: string): Promise<void> {
     for (const lane of [0, 16]) {
       const queue = queueOf({ destination, lane })
-      await this.#queue(queue)
-      await this.#boss.deleteQueuedJobs(queue)
+      await this.#onQueue(queue, () => this.#boss.deleteQueuedJobs(queue))
     }
   }
 
@@ -188,12 +223,17 @@ export class LaneJobs {
     const everyMs = (waiting ? MONITOR_SECONDS : RESTING_MONITOR_SECONDS) * 1_000
     if (this.#supervising || performance.now() - this.#supervisedAt < everyMs) return
     this.#supervisedAt = performance.now()
-    this.#supervising = this.#boss
-      .supervise()
+    this.#supervising = this.#supervise()
       .catch((error: Error) => this.#options.onError(error))
       .finally(() => {
         this.#supervising = undefined
       })
+  }
+
+  async #supervise(): Promise<void> {
+    const aheadMs = this.#clock.read(await mendJobTimes(this.#options.db))
+    if (aheadMs > STEP_AHEAD_MS) this.#noPassUntil = performance.now() + HEARTBEAT_SECONDS * 1_000
+    if (performance.now() >= this.#noPassUntil) await this.#boss.supervise()
   }
 
   async stop(): Promise<void> {

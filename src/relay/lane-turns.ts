@@ -12,7 +12,10 @@ import { Sending } from './sending.ts'
 import { type LaneContext, workLane } from './work-lane.ts'
 
 export interface LaneTurnsOptions
-  extends Pick<LaneContext, 'db' | 'relayId' | 'batchSize' | 'intentRetry' | 'horizon' | 'stopping'> {
+  extends Pick<
+    LaneContext,
+    'db' | 'relayId' | 'batchSize' | 'intentRetry' | 'horizon' | 'partitions' | 'stopping'
+  > {
   readonly jobs: LaneJobs
   readonly destinations: Destinations
   readonly breakers: Breakers

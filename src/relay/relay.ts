@@ -4,9 +4,11 @@ import { hostname } from 'node:os'
 import { acceptCopy } from '../store/accept-copy.ts'
 import { CopiedDatabaseError } from '../store/copied-database-error.ts'
 import { type Database, openDatabase } from '../store/database.ts'
+import { ensurePartitions } from '../store/ensure-partitions.ts'
 import { findCopy } from '../store/find-copy.ts'
 import { look } from '../store/look.ts'
 import { maintain } from '../store/maintain.ts'
+import { notify } from '../store/notify.ts'
 import { probeNow } from '../store/probe-now.ts'
 import { readHorizon } from '../store/read-horizon.ts'
 import { ROW_FORMAT } from '../store/read-lane.ts'
@@ -30,6 +32,7 @@ import {
   resolveWorkspaces,
   type WorkspaceOptions,
 } from './options.ts'
+import { Partitions } from './partitions.ts'
 import { untilEmpty } from './until-empty.ts'
 import { WakeUp } from './wake-up.ts'
 
@@ -107,7 +110,7 @@ export class Relay extends EventEmitter<RelayEvents> {
       },
       onError,
     })
-    this.#jobs = new LaneJobs({ connectionString, schema, onError })
+    this.#jobs = new LaneJobs({ db: this.#db, connectionString, schema, onError })
     this.#destinations = new Destinations(this.#db, options.requestTimeoutMs, options.workspaces)
     this.#breakers = new Breakers({
       db: this.#db,
@@ -130,6 +133,11 @@ export class Relay extends EventEmitter<RelayEvents> {
       intentRetry: options.intentRetry,
       pollIntervalMs: options.pollIntervalMs,
       horizon,
+      partitions: new Partitions({
+        make: () => ensurePartitions(this.#db),
+        stopping: this.#stopping.signal,
+        onError,
+      }),
       stopping: this.#stopping.signal,
       jobs: this.#jobs,
       destinations: this.#destinations,
@@ -156,7 +164,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     this.#wakeUp = new WakeUp({
       connectionString: listenConnectionString,
       names: this.#db.names,
-      notify: (channel, payload) => this.#db.query('SELECT pg_notify($1, $2)', [channel, payload]),
+      notify: (channel, payload) => notify(this.#db, channel, payload),
       onNotification: (news) => this.#dispatcher.notified(news),
       onListening: () => this.#watch.listening(),
       onBroken: onError,

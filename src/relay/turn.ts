@@ -56,7 +56,8 @@ export async function settleAndTell(turn: Turn, settlement: Settlement): Promise
 }
 
 /** The next rows in order that may go; none where the lane is empty or what it holds waits. */
-export async function nextRows({ reader, waiting }: Turn): Promise<readonly QueuedIntent[]> {
+export async function nextRows({ partitions, reader, waiting }: Turn): Promise<readonly QueuedIntent[]> {
+  await partitions.ready()
   for (;;) {
     const rows = await reader.peek()
     const ready = waiting.ready(rows)

@@ -11,10 +11,13 @@ const LOOK_AGAIN_MS = 1_000
 export class WaitingKeys {
   readonly #keys = new Set<string>()
   readonly #onUnknownFormat: (format: number) => void
+  readonly #delayAfter: (attempts: number) => number
   #dueAt = Number.POSITIVE_INFINITY
 
-  constructor(onUnknownFormat: (format: number) => void) {
+  /** @param delayAfter Milliseconds that an intent waits after so many attempts. */
+  constructor(onUnknownFormat: (format: number) => void, delayAfter: (attempts: number) => number) {
     this.#onUnknownFormat = onUnknownFormat
+    this.#delayAfter = delayAfter
   }
 
   get any(): boolean {
@@ -44,13 +47,18 @@ export class WaitingKeys {
     this.#dueAt = Math.min(this.#dueAt, performance.now() + retryInMs)
   }
 
+  /** A wait that is longer than any after so many attempts was set before the database's clock stepped back: it is over. */
+  #waits({ retryInMs, attempts }: QueuedIntent): boolean {
+    return retryInMs !== null && retryInMs > 0 && retryInMs <= this.#delayAfter(attempts)
+  }
+
   /** Of rows in order, those that may go now. */
   ready(rows: readonly QueuedIntent[]): readonly QueuedIntent[] {
     for (const row of rows) {
       if (row.format > ROW_FORMAT) {
         if (!this.#keys.has(row.orderingKey)) this.#onUnknownFormat(row.format)
         this.add(row, LOOK_AGAIN_MS)
-      } else if (row.retryInMs !== null && row.retryInMs > 0) this.add(row, row.retryInMs)
+      } else if (this.#waits(row)) this.add(row, row.retryInMs ?? 0)
     }
     return this.any ? rows.filter(({ orderingKey }) => !this.#keys.has(orderingKey)) : rows
   }

@@ -7,8 +7,8 @@ import { backoffMs } from './backoff.ts'
 export interface WakeUpOptions {
   readonly connectionString: string
   readonly names: Names
-  /** Notifies on another connection than the one that listens. */
-  readonly notify: (channel: string, payload: string) => Promise<unknown>
+  /** Notifies on another connection than the one that listens; false: the server's queue is too full for it. */
+  readonly notify: (channel: string, payload: string) => Promise<boolean>
   readonly onNotification: (news: News) => void
   /** From now on notifications are heard. */
   readonly onListening: () => void
@@ -23,12 +23,15 @@ export type News = 'breaker' | { readonly lane: string | undefined; readonly fro
 
 /**
  * `unheard`: LISTEN succeeds and nothing comes, as through a pooler in transaction mode. `refused`: the server does
- * not take it. `unreachable`: there is no connection.
+ * not take it. `unreachable`: there is no connection. `queue_full`: the server's queue of notifications is more than half
+ * full, and none is sent until it is not.
  */
-export type NotListeningReason = 'unheard' | 'refused' | 'unreachable'
+export type NotListeningReason = 'unheard' | 'refused' | 'unreachable' | 'queue_full'
 
 /** Between proofs that a notification arrives. A half-open connection says nothing by itself. */
 const CHECK_MS = 10_000
+/** The same while the queue is too full to send one. */
+const FULL_CHECK_MS = 2_000
 const ANSWER_MS = 5_000
 const RETRY_MS = { first: 200, max: 10_000 }
 /** What was never heard will hardly be heard soon, and each try leaves a LISTEN in the pooler's connection. */
@@ -54,6 +57,7 @@ export class WakeUp {
   #timer: NodeJS.Timeout | undefined
   #failures = 0
   #hears = false
+  #queueIsFull = false
   #stopped = false
 
   constructor(options: WakeUpOptions) {
@@ -97,39 +101,49 @@ export class WakeUp {
     try {
       await client.connect()
       await client.query(`LISTEN "${this.#echo}"`)
-      const outcome = await this.#prove(client)
-      if (outcome === 'unheard') throw new UnheardError('LISTEN is taken, and what is sent does not come')
-      if (outcome === 'not sent') throw new Error('no notification could be sent')
-      await client.query(`LISTEN "${this.#options.names.channel}"`)
+      await this.#check(listener)
     } catch (error) {
       this.#broken(listener, error as Error)
       return
     }
+    if (listener === this.#listener && !this.#stopped) this.#checkLater(listener)
+  }
+
+  #checkLater(listener: Listener): void {
+    this.#timer = setTimeout(
+      () => {
+        this.#check(listener).then(
+          () => !this.#stopped && listener === this.#listener && this.#checkLater(listener),
+          (error: Error) => this.#broken(listener, error),
+        )
+      },
+      this.#queueIsFull ? FULL_CHECK_MS : CHECK_MS,
+    )
+  }
+
+  /** Proves that a notification arrives. Throws if another connection is to be made. */
+  async #check(listener: Listener): Promise<void> {
+    const { client } = listener
+    const outcome = await this.#prove(client)
+    if (outcome === 'unheard') throw silence(this.#hears)
+    this.#queueIsFull = outcome === 'queue full'
+    if (this.#queueIsFull) {
+      await client.query('SELECT 1') // the connection may be good all the same
+      this.#hears = false
+      this.#options.onNotListening('queue_full', new Error(QUEUE_FULL))
+      return
+    }
+    if (this.#hears) return
+    await client.query(`LISTEN "${this.#options.names.channel}"`)
     if (listener !== this.#listener || this.#stopped) return
     this.#hears = true
     this.#failures = 0
     this.#options.onListening()
     this.#options.onNotification('breaker') // whatever was missed meanwhile
-    this.#checkLater(listener)
   }
 
-  #checkLater(listener: Listener): void {
-    this.#timer = setTimeout(() => {
-      this.#check(listener.client).then(
-        () => !this.#stopped && listener === this.#listener && this.#checkLater(listener),
-        (error: Error) => this.#broken(listener, error),
-      )
-    }, CHECK_MS)
-  }
-
-  async #check(client: pg.Client): Promise<void> {
-    const outcome = await this.#prove(client)
-    if (outcome === 'unheard') throw new Error('the connection for wake-ups fell silent, another is made')
-    // Where the other connection is at fault, nothing is known of this one but what it says itself.
-    if (outcome === 'not sent') await client.query('SELECT 1')
-  }
-
-  async #prove(client: pg.Client): Promise<'heard' | 'unheard' | 'not sent'> {
+  /** Throws if no notification could be sent: until one can, nothing proves that the connection hears. */
+  async #prove(client: pg.Client): Promise<'heard' | 'unheard' | 'queue full'> {
     const { promise: heard, resolve } = Promise.withResolvers<'heard'>()
     const payload = randomBytes(8).toString('hex')
     const onNotification = (notification: pg.Notification) => {
@@ -137,11 +151,9 @@ export class WakeUp {
     }
     client.on('notification', onNotification)
     try {
-      const sent = this.#options.notify(this.#echo, payload).then(
-        () => 'sent',
-        () => 'not sent',
-      )
-      if ((await within(ANSWER_MS, sent)) !== 'sent') return 'not sent'
+      const sent = await within(ANSWER_MS, this.#options.notify(this.#echo, payload).catch(fullOrThrow))
+      if (sent === undefined) throw new Error(`no notification could be sent within ${ANSWER_MS / 1_000} s`)
+      if (!sent) return 'queue full'
       return (await within(ANSWER_MS, heard)) ?? 'unheard'
     } finally {
       client.off('notification', onNotification)
@@ -167,6 +179,21 @@ export class WakeUp {
     const goodbye = reason === 'unheard' ? client.query(`UNLISTEN "${this.#echo}"`) : Promise.resolve()
     await connections.close(goodbye.catch(() => {}).then(() => client.end()))
   }
+}
+
+const QUEUE_FULL = "the server's queue of notifications is more than half full"
+const PROGRAM_LIMIT_EXCEEDED = '54000'
+
+/** The queue was filled between the check and the commit. */
+function fullOrThrow(error: Error & { code?: unknown }): false {
+  if (error.code === PROGRAM_LIMIT_EXCEEDED) return false
+  throw error
+}
+
+function silence(hasHeard: boolean): Error {
+  return hasHeard
+    ? new Error('the connection for wake-ups fell silent, another is made')
+    : new UnheardError('LISTEN is taken, and what is sent does not come')
 }
 
 /** What the promise gives, or undefined where it takes longer. */

@@ -5,6 +5,7 @@ import { releaseLane, takeLane } from '../store/take-lane.ts'
 import type { DestinationBreaker } from './breaker.ts'
 import type { Coalescer } from './coalescer.ts'
 import type { Destination } from './destinations.ts'
+import { attemptDelayMs } from './exhaust.ts'
 import { drainBatches } from './drain-batches.ts'
 import { drainOnce } from './drain-once.ts'
 import type { Horizon } from './horizon.ts'
@@ -12,6 +13,7 @@ import type { LaneOutcome } from './lane-outcome.ts'
 import { LaneReader } from './lane-reader.ts'
 import type { Linger } from './linger.ts'
 import type { ResolvedRelayOptions } from './options.ts'
+import type { Partitions } from './partitions.ts'
 import type { Sending } from './sending.ts'
 import { WaitingKeys } from './waiting-keys.ts'
 
@@ -24,6 +26,7 @@ export interface LaneContext {
   readonly breaker: DestinationBreaker
   readonly coalescer: Coalescer
   readonly horizon: Horizon
+  readonly partitions: Partitions
   readonly sending: Sending
   readonly stopping: AbortSignal
   readonly linger: Linger
@@ -45,7 +48,10 @@ export async function workLane(context: LaneContext, lane: Lane): Promise<LaneOu
     context.horizon,
   )
   try {
-    const waiting = new WaitingKeys((format) => context.onUnknownFormat(lane.destination, format))
+    const waiting = new WaitingKeys(
+      (format) => context.onUnknownFormat(lane.destination, format),
+      (attempts) => attemptDelayMs(context.intentRetry, attempts),
+    )
     const turn = { ...context, fence, reader, bulk: isBulk(lane), waiting }
     return await (context.destination.once ? drainOnce(turn) : drainBatches(turn))
   } catch (error) {

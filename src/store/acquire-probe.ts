@@ -1,4 +1,5 @@
 import type { Database } from './database.ts'
+import { CLOCK_STEPPED_BACK, LEASE_ENDED } from './read-breakers.ts'
 
 /**
  * Takes, or renews, the one probe in the fleet: the right to try a destination whose breaker is open and due.
@@ -21,8 +22,8 @@ export async function acquireProbe(
        SET state = 'half_open', probe_relay = $2,
            probe_until = clock_timestamp() + make_interval(secs => $3::float8 / 1000)
        WHERE destination = $1
-         AND (b.state IN ('open', 'paused') AND retry_at <= clock_timestamp()
-              OR b.state = 'half_open' AND (probe_relay = $2 OR probe_until <= clock_timestamp()))
+         AND (b.state IN ('open', 'paused') AND (retry_at <= clock_timestamp() OR retry_at IS NOT NULL AND ${CLOCK_STEPPED_BACK})
+              OR b.state = 'half_open' AND (probe_relay = $2 OR ${LEASE_ENDED}))
        RETURNING destination
      ), kept AS (
        INSERT INTO ${q}.breaker_transitions (destination, at, from_state, to_state, reason, relay_id)

@@ -1,4 +1,5 @@
 import type { Database } from './database.ts'
+import { notifyOfBreaker } from './notify.ts'
 
 /** Closes a breaker whose probe this relay holds, and wakes the fleet: every waiting lane goes on at once. */
 export async function closeBreaker(
@@ -19,8 +20,9 @@ export async function closeBreaker(
        INSERT INTO ${q}.breaker_transitions (destination, at, from_state, to_state, reason, relay_id)
        SELECT $1, clock_timestamp(), 'half_open', 'closed', $3, $2 FROM closed
      )
-     SELECT pg_notify($4, 'breaker') FROM closed`,
-    [destination, relayId, reason, db.names.channel],
+     SELECT FROM closed`,
+    [destination, relayId, reason],
   )
+  if (rows.length > 0) await notifyOfBreaker(db)
   return rows.length > 0
 }

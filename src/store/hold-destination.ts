@@ -1,4 +1,5 @@
 import type { Database } from './database.ts'
+import { notifyOfBreaker } from './notify.ts'
 
 /**
  * Holds a destination back for the whole fleet, as a 429 asked; a longer hold stays. What a person has paused goes
@@ -11,16 +12,17 @@ export async function holdDestination(
   error: string,
 ): Promise<void> {
   await db.query(
-    `WITH held AS (
-       INSERT INTO ${db.names.q}.breakers AS b (destination, held_until, last_error)
-       VALUES ($1, clock_timestamp() + make_interval(secs => $2::float8 / 1000), $3)
+    `INSERT INTO ${db.names.q}.breakers AS b (destination, held_until, last_failure_at, last_error)
+       VALUES ($1, clock_timestamp() + make_interval(secs => $2::float8 / 1000), clock_timestamp(), $3)
        ON CONFLICT (destination) DO UPDATE
-         SET held_until = greatest(b.held_until, excluded.held_until),
+         SET held_until = CASE WHEN b.last_failure_at > clock_timestamp() THEN excluded.held_until
+                               ELSE greatest(b.held_until, excluded.held_until) END,
+             last_failure_at = CASE WHEN b.state = 'paused' AND b.retry_at IS NULL THEN b.last_failure_at
+                                    ELSE excluded.last_failure_at END,
              last_error = CASE WHEN b.state = 'paused' AND b.retry_at IS NULL THEN b.last_error
                                ELSE excluded.last_error END
-       RETURNING 1
-     )
-     SELECT pg_notify($4, 'breaker') FROM held`,
-    [destination, ms, error, db.names.channel],
+`,
+    [destination, ms, error],
   )
+  await notifyOfBreaker(db)
 }

@@ -1,4 +1,5 @@
 import type { Database } from './database.ts'
+import { ensurePartitions } from './ensure-partitions.ts'
 
 export interface Retention {
   /** Days that delivered rows are kept. Default: 7. */
@@ -11,7 +12,7 @@ export interface Retention {
  */
 export async function maintain(db: Database, retention: Retention): Promise<void> {
   const q = db.names.q
-  await unlessLocked(db.query(`SELECT ${q}.ensure_partitions()`))
+  await unlessLocked(ensurePartitions(db))
   await unlessLocked(
     db.query(`SELECT ${q}.prune_delivered(make_interval(days => $1))`, [retention.deliveredDays]),
   )

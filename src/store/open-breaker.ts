@@ -1,4 +1,5 @@
 import type { Database } from './database.ts'
+import { notifyOfBreaker } from './notify.ts'
 
 export interface Opening {
   readonly destination: string
@@ -44,7 +45,7 @@ export async function openBreaker(db: Database, opening: Opening): Promise<boole
        INSERT INTO ${q}.breaker_transitions (destination, at, from_state, to_state, reason, relay_id)
        SELECT $1, clock_timestamp(), coalesce((SELECT state FROM before), 'closed'), state, $5, $2 FROM opened
      )
-     SELECT pg_notify($8, 'breaker') FROM opened`,
+     SELECT FROM opened`,
     [
       opening.destination,
       opening.relayId,
@@ -53,8 +54,8 @@ export async function openBreaker(db: Database, opening: Opening): Promise<boole
       opening.error,
       opening.delayMs,
       opening.maxDelayMs,
-      db.names.channel,
     ],
   )
+  if (rows.length > 0) await notifyOfBreaker(db)
   return rows.length > 0
 }

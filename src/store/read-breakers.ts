@@ -14,13 +14,30 @@ export interface BreakerRow {
   readonly probeLeftMs: number | null
 }
 
+/**
+ * The database's clock has stepped back since the failure for which the destination waits: how long it still waits is not
+ * known, and it is tried now. Every wait is set together with `last_failure_at`. So after a step back a destination waits
+ * no longer than one more delay, however large the step.
+ */
+export const CLOCK_STEPPED_BACK = 'coalesce(last_failure_at > clock_timestamp(), false)'
+
+/** A probe's lease is never longer: twice the longest `requestTimeoutMs`. What ends later was set by another clock. */
+const LONGEST_LEASE = "interval '240 seconds'"
+
+/** SQL: whether the lease of a probe has ended. */
+export const LEASE_ENDED = `(probe_until <= clock_timestamp() OR probe_until > clock_timestamp() + ${LONGEST_LEASE})`
+
 /** `SELECT`s every row, with the columns of `BreakerRow`. */
 export function breakerRows(q: string): string {
   return `SELECT destination, state, failure_count AS "failureCount",
-            extract(epoch FROM retry_at - clock_timestamp())::float8 * 1000 AS "retryInMs",
-            extract(epoch FROM held_until - clock_timestamp())::float8 * 1000 AS "heldForMs",
+            extract(epoch FROM CASE WHEN ${CLOCK_STEPPED_BACK} AND retry_at > clock_timestamp()
+                                    THEN clock_timestamp()
+                                    ELSE retry_at END - clock_timestamp())::float8 * 1000 AS "retryInMs",
+            CASE WHEN NOT ${CLOCK_STEPPED_BACK}
+                 THEN extract(epoch FROM held_until - clock_timestamp())::float8 * 1000 END AS "heldForMs",
             probe_relay AS "probeRelay",
-            extract(epoch FROM probe_until - clock_timestamp())::float8 * 1000 AS "probeLeftMs"
+            CASE WHEN ${LEASE_ENDED} THEN 0
+                 ELSE extract(epoch FROM probe_until - clock_timestamp())::float8 * 1000 END AS "probeLeftMs"
      FROM ${q}.breakers`
 }
 

@@ -1,4 +1,5 @@
 import type { Database } from './database.ts'
+import { notifyOfBreaker } from './notify.ts'
 
 export interface RelayIdentity {
   readonly relayId: string
@@ -25,7 +26,7 @@ export async function reportRelay(db: Database, relay: RelayIdentity): Promise<v
  */
 export async function removeRelay(db: Pick<Database, 'names' | 'query'>, relayId: string): Promise<void> {
   const q = db.names.q
-  await db.query(
+  const rows = await db.query(
     `WITH lanes AS (
        UPDATE ${q}.lanes SET relay_id = NULL, taken_at = NULL WHERE relay_id = $1
      ), relay AS (
@@ -33,7 +34,8 @@ export async function removeRelay(db: Pick<Database, 'names' | 'query'>, relayId
      ), probe AS (
        UPDATE ${q}.breakers SET probe_until = clock_timestamp() WHERE probe_relay = $1 RETURNING 1
      )
-     SELECT pg_notify($2, 'breaker') FROM probe LIMIT 1`,
-    [relayId, db.names.channel],
+     SELECT FROM probe`,
+    [relayId],
   )
+  if (rows.length > 0) await notifyOfBreaker(db)
 }

@@ -71,7 +71,12 @@ export async function requireSchemaVersion(db: Database): Promise<SchemaFound> {
 async function requireBossVersion(db: Database): Promise<void> {
   const known = pgBoss.pgboss.schema
   const [row] = await db.query<{ version: number }>(`SELECT version FROM ${db.names.boss}.version`)
-  const version = Number(row?.version)
+  if (!row) {
+    throw new SchemaVersionError(
+      `The schema "${db.names.boss}" has lost the row of its version: drop it (DROP SCHEMA "${db.names.boss}" CASCADE; it holds no intents) and run \`customerio-outbox migrate\``,
+    )
+  }
+  const version = Number(row.version)
   if (version === known) return
   throw new SchemaVersionError(
     `The schema "${db.names.boss}" is at version ${version}, the pg-boss of this relay needs ${known}: ${

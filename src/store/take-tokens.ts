@@ -18,6 +18,9 @@ const BURST = 0.1
  * database's clock, so that a relay whose clock is off cannot stop the others. (The kept limiters for Postgres
  * count by the clock of the host.)
  *
+ * No draw leaves `arrives_at` further ahead than `perMs`. If it is, the database's clock has stepped back since, and
+ * the count starts anew.
+ *
  * @returns 0 when they were drawn, else how many ms to wait before asking again.
  */
 export async function takeTokens(
@@ -33,8 +36,11 @@ export async function takeTokens(
        INSERT INTO ${db.names.q}.rate_limits AS r (name, arrives_at)
        VALUES ($1, clock_timestamp() + make_interval(secs => $2::float8 / 1000))
        ON CONFLICT (name) DO UPDATE
-         SET arrives_at = greatest(r.arrives_at, clock_timestamp()) + make_interval(secs => $2::float8 / 1000)
+         SET arrives_at = CASE WHEN r.arrives_at > clock_timestamp() + make_interval(secs => $4::float8 / 1000)
+                               THEN clock_timestamp() ELSE greatest(r.arrives_at, clock_timestamp()) END
+                          + make_interval(secs => $2::float8 / 1000)
          WHERE r.arrives_at <= clock_timestamp() + make_interval(secs => $3::float8 / 1000)
+            OR r.arrives_at > clock_timestamp() + make_interval(secs => $4::float8 / 1000)
        RETURNING 0::float8 AS wait
      )
      SELECT wait FROM drawn
@@ -42,7 +48,7 @@ export async function takeTokens(
      SELECT greatest(1, extract(epoch FROM arrives_at - clock_timestamp())::float8 * 1000 - $3::float8)
      FROM ${db.names.q}.rate_limits WHERE name = $1
      LIMIT 1`,
-    [name, everyMs * count, Math.max(0, burst - count) * everyMs],
+    [name, everyMs * count, Math.max(0, burst - count) * everyMs, limit.perMs],
   )
   // No row: another relay drew the limit's very first token at this moment. Ask again.
   return row?.wait ?? 1

@@ -16,6 +16,7 @@ const VIEWS = {
   'outbox.throughput': 'SELECT',
   'outbox.check_origin()': 'EXECUTE',
   'outbox.estimate_dead_letters()': 'EXECUTE',
+  'outbox.notification_queue()': 'EXECUTE',
 }
 const ALLOWED: Record<string, Record<string, string>> = {
   outbox_enqueue: {
@@ -52,6 +53,7 @@ const ALLOWED: Record<string, Record<string, string>> = {
     'outbox.lane_of()': 'EXECUTE',
     'outbox.lanes': 'INSERT SELECT UPDATE',
     'outbox.migrations': 'SELECT',
+    'outbox.notify()': 'EXECUTE',
     'outbox.prune_delivered()': 'EXECUTE',
     'outbox.rate_limits': 'INSERT SELECT UPDATE',
     'outbox.relay_idle': 'UPDATE',

@@ -20,6 +20,8 @@ const HOSTILE_FUNCTIONS = [
   'jsonb_typeof(jsonb) RETURNS text',
   'hashtextextended(text, bigint) RETURNS bigint',
   'pg_notify(text, text) RETURNS void',
+  'pg_notification_queue_usage() RETURNS float8',
+  'notify(text, text) RETURNS boolean',
   'jsonb_to_recordset(jsonb) RETURNS SETOF record',
   'jsonb_path_exists(jsonb, jsonpath) RETURNS boolean',
   'pg_sequence_last_value(regclass) RETURNS bigint',

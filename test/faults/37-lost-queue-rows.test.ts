@@ -1,0 +1,82 @@
+/**
+ * Shown to fail: without the second attempt of `#onQueue` (lane-jobs.ts) every look fails with "Queue … does not exist" and
+ * nothing more is delivered.
+ */
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { migrate } from '../../src/store/migrate.ts'
+import { type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
+
+const WITHIN_MS = 5_000
+
+let h: Harness
+let errors: string[]
+beforeEach(async () => {
+  h = await startHarness({ sequenceOf: stepOf })
+  errors = []
+})
+afterEach(() => h.close())
+
+async function startRelay() {
+  const relay = await h.relay()
+  relay.on('error', ({ message }) => errors.push(message))
+}
+
+async function delivered(count: number) {
+  await h.fake.until(({ counts }) => counts.applied === count, { timeoutMs: WITHIN_MS })
+}
+
+/** What a replica does not have that has not yet received the last commits. */
+async function lose(...statements: string[]) {
+  await h.db.transaction(async (tx) => {
+    for (const statement of statements) await tx.query(statement)
+  })
+}
+
+test('37: a failover has lost the rows of the queues and all jobs: delivery goes on without a restart', async () => {
+  await startRelay()
+  await startRelay()
+  await h.enqueue(track('ada', 1))
+  await delivered(1)
+  await lose('DELETE FROM outbox_pgboss.job', 'DELETE FROM outbox_pgboss.queue')
+  await h.enqueue(track('ada', 2), ...Array.from({ length: 20 }, (_, n) => track(`p${n}`, 1)))
+  await delivered(22)
+  await lose('DELETE FROM outbox_pgboss.job', 'DELETE FROM outbox_pgboss.queue')
+  await h.enqueue(track('ada', 3))
+  await delivered(23)
+  expect(h.fake.counts).toMatchObject({ applied: 23, duplicates: 0, outOfOrder: 0 })
+  expect(errors).toEqual([])
+})
+
+test('37: it has lost the row of a queue while a breaker is open: the destination is tried, and its lanes go on', async () => {
+  await startRelay()
+  const endOutage = h.fake.misbehave({ kind: 'outage' })
+  await h.enqueue(...Array.from({ length: 20 }, (_, n) => track(`p${n}`, 1)))
+  await h.fake.until(({ requests }) => requests.total >= 5)
+  await lose('DELETE FROM outbox_pgboss.job', 'DELETE FROM outbox_pgboss.queue')
+  endOutage()
+  await delivered(20)
+})
+
+test('37: it has lost the jobs of lanes under way: nothing is sent twice, and the lanes go on', async () => {
+  await startRelay()
+  h.fake.misbehave({ kind: 'latency', ms: 800, times: 1 })
+  await h.enqueue(track('ada', 1))
+  await h.fake.until(({ requests }) => requests.total === 1)
+  await lose('DELETE FROM outbox_pgboss.job')
+  await delivered(1)
+  await h.enqueue(track('ada', 2))
+  await delivered(2)
+  expect(h.fake.counts).toMatchObject({ applied: 2, duplicates: 0 })
+})
+
+test("37: the row of pg-boss' version is lost: a relay that starts says what to do, and that works", async () => {
+  await lose('DELETE FROM outbox_pgboss.version')
+  await expect(h.relay()).rejects.toThrow(
+    /lost the row of its version: drop it \(DROP SCHEMA "outbox_pgboss" CASCADE/,
+  )
+  await lose('DROP SCHEMA outbox_pgboss CASCADE')
+  await migrate({ connectionString: h.db.url })
+  await h.relay()
+  await h.enqueue(track('ada', 1))
+  await delivered(1)
+})

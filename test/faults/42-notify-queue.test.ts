@@ -1,0 +1,137 @@
+/**
+ * Shown to fail: XX
+ *
+ * The queue of notifications has a size that can be set since PostgreSQL 17: the embedded server's.
+ */
+import pg from 'pg'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { RelayEvents } from '../../src/relay/events.ts'
+import { runCli } from '../support/cli.ts'
+import { eventually } from '../support/eventually.ts'
+import { createLoginRole } from '../support/login-role.ts'
+import { type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
+import { type PostgresServer, startPostgresServer } from './support/postgres-server.ts'
+
+/** Between two proofs of a relay that it hears, and a little more. */
+const PROOF_MS = 15_000
+
+let server: PostgresServer
+let h: Harness
+let attacker: pg.Client | undefined
+let attackerPid: number
+beforeEach(async () => {
+  server = await startPostgresServer({ settings: ['max_notify_queue_pages=64'] })
+  h = await startHarness({ sequenceOf: stepOf }, await server.createDatabase())
+})
+afterEach(async () => {
+  await attacker?.end()
+  await h.close()
+  await server.close()
+})
+
+/** A role that may connect and nothing else listens, stays in a transaction, and notifies. */
+async function fillQueue(): Promise<void> {
+  const role = await createLoginRole(h.db)
+  const session = new pg.Client({ connectionString: role.url, application_name: 'reports' })
+  attacker = session
+  session.on('error', () => {}) // it is terminated
+  await session.connect()
+  await session.query('LISTEN junk')
+  await session.query('BEGIN')
+  const { rows } = await session.query('SELECT pg_backend_pid() AS pid')
+  attackerPid = rows[0].pid
+  const filler = new pg.Client({ connectionString: role.url })
+  await filler.connect()
+  const fill = () => filler.query("SELECT pg_notify('junk', repeat('x', 7900))").then(() => false)
+  await eventually('a full queue', () => fill().catch(({ code }) => code === '54000'))
+  await filler.end()
+}
+
+async function flag(): Promise<number | undefined> {
+  const [row] = await h.db.rows<{ value: string }>(
+    "SELECT pg_sequence_last_value('outbox.relay_idle'::regclass) AS value",
+  )
+  return Number(row?.value)
+}
+
+async function delivered(count: number): Promise<void> {
+  await h.fake.until(({ counts }) => counts.applied === count, { timeoutMs: 5_000 })
+}
+
+test('42: a full queue of notifications: apps commit, relays deliver, change breakers, and say who holds it', async () => {
+  const relay = await h.relay()
+  const said: string[] = []
+  const errors: string[] = []
+  relay.on('notListening', ({ reason }: RelayEvents['notListening'][0]) => said.push(reason))
+  relay.on('listening', () => said.push('listening'))
+  relay.on('error', ({ message }) => errors.push(message))
+  await eventually('the flag is up', async () => (await flag()) === 2)
+  await fillQueue()
+  expect(await flag()).toBe(2)
+
+  await h.enqueue(track('ada', 1)) // its COMMIT must not fail
+  await delivered(1)
+  const endOutage = h.fake.misbehave({ kind: 'outage' })
+  await h.enqueue(...Array.from({ length: 10 }, (_, n) => track(`p${n}`, 1)))
+  await eventually('an open breaker', async () => (await breaker()) !== 'closed')
+  endOutage()
+  await delivered(11)
+  await eventually('a closed breaker', async () => (await breaker()) === 'closed')
+  await h.db.rows("SELECT outbox.pause('default/track', 'a test')")
+  await h.db.rows("SELECT outbox.resume('default/track')")
+  h.fake.misbehave({ kind: 'rateLimit', times: 1 })
+  await h.enqueue(track('bob', 1))
+  await delivered(12)
+
+  await eventually('the relay to count as not listening', () => said.length > 0, PROOF_MS)
+  await eventually('the flag is down', async () => (await flag()) === 1)
+  const named = new RegExp(
+    `process ${attackerPid} .*application 'reports'.*pg_terminate_backend\\(${attackerPid}\\)`,
+  )
+  const [health] = await h.db.rows<{ reasons: string[] }>('SELECT reasons FROM outbox.health')
+  expect(health?.reasons).toContainEqual(expect.stringMatching(named))
+  const doctor = await runCli(['doctor'], { DATABASE_URL: h.db.url })
+  expect(doctor.stdout).toMatch(/^failure {2}notifications .*queue of notifications is \d+ % full/m)
+  expect(doctor.stdout).toMatch(named)
+  expect(doctor.status).toBe(1)
+
+  await h.db.rows('SELECT pg_terminate_backend($1)', [attackerPid])
+  await eventually('the relay to listen again', () => said.includes('listening'), PROOF_MS)
+  await eventually('the flag is up', async () => (await flag()) === 2)
+  await h.enqueue(track('cy', 1))
+  await delivered(13)
+  expect(said).toEqual(['queue_full', 'listening'])
+  expect(errors).toEqual([])
+  expect(h.fake.counts).toMatchObject({ applied: 13, outOfOrder: 0 })
+})
+
+test('42: no relay lives, and one has left its flag up: apps commit', async () => {
+  await h.db.rows("SELECT setval('outbox.relay_idle', 2)")
+  await fillQueue()
+  await h.enqueue(track('ada', 1))
+  const { error } = await h.db.rows("SELECT pg_notify('outbox:wake', '')").then(
+    () => ({ error: undefined }),
+    ({ code }) => ({ error: code }),
+  )
+  expect(error).toBe('54000') // as enqueue's own would be
+  const relay = h.relay()
+  await delivered(1)
+  await relay
+  await eventually('the flag is down', async () => (await flag()) === 1)
+})
+
+test('42: the outbox may not see sessions of others: it says which right is missing', async () => {
+  await fillQueue()
+  await h.db.rows('CREATE ROLE plain NOLOGIN')
+  await h.db.rows('ALTER FUNCTION outbox.notification_queue() OWNER TO plain')
+  const [queue] = await h.db.rows('SELECT holder_pid, holder FROM outbox.notification_queue()')
+  expect(queue).toEqual({
+    holder_pid: null,
+    holder: expect.stringMatching(/GRANT pg_read_all_stats TO plain/),
+  })
+})
+
+async function breaker(): Promise<string> {
+  const [row] = await h.db.rows<{ state: string }>('SELECT state FROM outbox.breakers')
+  return row?.state ?? 'closed'
+}

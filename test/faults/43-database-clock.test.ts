@@ -1,0 +1,197 @@
+/**
+ * Shown to fail, each without the mechanism named:
+ */
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
+import { type Harness, peopleOfOneLane, startHarness, stepOf, track } from '../support/relay-harness.ts'
+import { type PostgresServer, startPostgresServer } from './support/postgres-server.ts'
+import { createServerClock, findFaketime, type ServerClock } from './support/server-clock.ts'
+
+const WITHIN_MS = 5_000
+const HOUR = 3_600
+const DESTINATION = 'default/track'
+
+let h: Harness
+afterEach(() => h.close())
+
+async function delivered(count: number): Promise<void> {
+  await h.fake.until(({ counts }) => counts.applied === count, { timeoutMs: WITHIN_MS })
+}
+
+/** The one lane has failed and waits with its backoff. */
+async function inBackoff(): Promise<void> {
+  const waits = "SELECT 1 FROM outbox_pgboss.job WHERE state = 'retry'"
+  await eventually('a lane in backoff', async () => (await h.db.rows(waits)).length > 0)
+}
+
+async function breakerIs(condition: string): Promise<void> {
+  await eventually(
+    condition,
+    async () => (await h.db.rows(`SELECT 1 FROM outbox.breakers WHERE ${condition}`)).length > 0,
+  )
+}
+
+const library = findFaketime('stepping the clock of the database (scenario 43)')
+
+describe.skipIf(!library)('43: the clock of the database steps', () => {
+  let clock: ServerClock
+  let server: PostgresServer
+  const set = (offsetSeconds: number) => clock.set(offsetSeconds)
+  beforeAll(async () => {
+    clock = await createServerClock(library as string)
+    server = await startPostgresServer({ clock })
+  })
+  beforeEach(async () => {
+    await set(0)
+    h = await startHarness({ sequenceOf: stepOf }, await server.createDatabase())
+  })
+  afterAll(async () => {
+    await server.close()
+    await clock.close()
+  })
+
+  test('back and ahead, by 100 s and by an hour: delivery goes on within 5 s', async () => {
+    await h.relay()
+    await h.enqueue(track('ada', 1))
+    await delivered(1)
+    let sent = 1
+    for (const offset of [-100, 0, HOUR, 0, -HOUR, 0]) {
+      await set(offset)
+      await h.enqueue(track('ada', sent + 1), track(`other${sent}`, 1))
+      sent += 2
+      await delivered(sent)
+    }
+    expect(h.fake.counts).toMatchObject({ applied: sent, duplicates: 0, outOfOrder: 0 })
+  })
+
+  test('back by an hour, while a lane waits after a failure: it goes on within 5 s', async () => {
+    await h.relay({ breaker: { failures: 50 } })
+    h.fake.misbehave({ kind: 'outage', times: 2 })
+    await h.enqueue(track('ada', 1))
+    await inBackoff()
+    await set(-HOUR)
+    await delivered(1)
+  })
+
+  test('back by an hour, while a breaker is open: it is tried within 5 s', async () => {
+    await h.relay({
+      breaker: { failures: 1, successes: 1, halfOpenAfterMs: 2_000, maxHalfOpenAfterMs: 4_000 },
+    })
+    const endOutage = h.fake.misbehave({ kind: 'outage' })
+    await h.enqueue(track('ada', 1))
+    await breakerIs("state = 'open'")
+    endOutage()
+    await set(-HOUR)
+    await delivered(1)
+  })
+
+  test('back by 100 s, while a 429 holds the destination: it goes on within 5 s', async () => {
+    await h.relay()
+    h.fake.misbehave({ kind: 'rateLimit', times: 1, retryAfter: 2 })
+    await h.enqueue(track('ada', 1))
+    await breakerIs('held_until IS NOT NULL')
+    await set(-100)
+    await delivered(1)
+  })
+
+  test('ahead by an hour, while a request is under way: the lane is taken from no relay that lives', async () => {
+    await h.relay({ requestTimeoutMs: 10_000 })
+    await h.relay({ requestTimeoutMs: 10_000 })
+    h.fake.misbehave({ kind: 'latency', ms: 4_000, times: 1 })
+    await h.enqueue(track('ada', 1))
+    await h.fake.until(({ requests }) => requests.total === 1)
+    const epochs = () => h.db.rows('SELECT lane, epoch FROM outbox.lanes ORDER BY lane')
+    const before = await epochs()
+    await set(HOUR)
+    await h.enqueue(...(await peopleOfOneLane(h.db, DESTINATION, 1)).map((person) => track(person, 1)))
+    await delivered(1)
+    await h.fake.until(({ counts }) => counts.applied === 2, { timeoutMs: 10_000 })
+    expect(await epochs()).toEqual(expect.arrayContaining(before))
+    expect(h.fake.counts).toMatchObject({ applied: 2, duplicates: 0 })
+  })
+})
+
+/** The same by the times that a step back leaves behind, for machines without libfaketime. */
+describe('43: times that lie an hour ahead', () => {
+  beforeEach(async () => {
+    h = await startHarness({ sequenceOf: stepOf })
+  })
+
+  test('of the rate limit, of a 429 and of a probe: delivery goes on within 5 s', async () => {
+    await h.db.rows(
+      `INSERT INTO outbox.rate_limits VALUES ($1, clock_timestamp() + interval '100 seconds')`,
+      [DESTINATION],
+    )
+    await h.db.rows(
+      `INSERT INTO outbox.breakers (destination, held_until, last_failure_at)
+       VALUES ($1, now() + interval '1 hour', now() + interval '59 minutes')`,
+      [DESTINATION],
+    )
+    await h.relay()
+    await h.enqueue(track('ada', 1))
+    await delivered(1)
+    await h.db.rows(
+      `UPDATE outbox.breakers SET state = 'half_open', opened_at = now(), retry_at = now() + interval '1 hour',
+         probe_relay = gen_random_uuid(), probe_until = now() + interval '1 hour'`,
+    )
+    await h.enqueue(track('ada', 2), track('bob', 1), track('cy', 1))
+    await delivered(4)
+    expect(h.fake.counts).toMatchObject({ applied: 4, duplicates: 0, outOfOrder: 0 })
+  })
+
+  test('of an open breaker, and of an intent that failed alone: each is tried at once', async () => {
+    await h.enqueue(track('ada', 1), track('ada', 2))
+    await h.db.rows(
+      `UPDATE outbox.intents SET attempts = 1, retry_at = now() + interval '1 hour' WHERE payload @> '{"data": {"n": 1}}'`,
+    )
+    await h.relay()
+    await delivered(2)
+    await h.db.rows(
+      `INSERT INTO outbox.breakers (destination, state, opened_at, last_failure_at, retry_at, opens)
+       VALUES ($1, 'open', now() + interval '58 minutes', now() + interval '59 minutes', now() + interval '1 hour', 1)`,
+      [DESTINATION],
+    )
+    await h.enqueue(track('bob', 1))
+    await delivered(3)
+    expect(h.fake.counts).toMatchObject({ applied: 3, outOfOrder: 0 })
+  })
+
+  test('of jobs and of supervision: a lane goes on, and a worker that died is noticed', async () => {
+    const [ada, bob] = ['ada', 'bob']
+    const relay = await h.relay()
+    await h.enqueue(track(ada, 0))
+    await delivered(1)
+    await relay.stop()
+    const job = (state: string, lane: number, times: string) =>
+      h.db.rows(
+        `INSERT INTO outbox_pgboss.job (name, state, policy, singleton_key, data, retry_limit, retry_delay, retry_backoff,
+           retry_delay_max, expire_seconds, heartbeat_seconds, keep_until, start_after, started_on, heartbeat_on)
+         VALUES ('lanes/default/track', $1::outbox_pgboss.job_state, 'exclusive', $2, $3, 1000000, 1, true, 30, 86399, 10,
+                 now() + interval '1 day', ${times})`,
+        [state, `${DESTINATION}#${lane}`, { destination: DESTINATION, lane }],
+      )
+    const [lanes] = await h.db.rows<{ ada: number; bob: number }>(
+      'SELECT outbox.lane_of($1, $2, $4) AS ada, outbox.lane_of($1, $3, $4) AS bob',
+      [DESTINATION, ada, bob, 'normal'],
+    )
+    await h.db.rows('DELETE FROM outbox_pgboss.job')
+    await job('retry', lanes?.ada ?? 0, "now() + interval '1 hour', now() + interval '1 hour', NULL")
+    // It died a minute before the step.
+    await job('active', lanes?.bob ?? 0, "now(), now() + interval '59 minutes', now() - interval '1 minute'")
+    await h.db.rows(
+      `UPDATE outbox_pgboss.queue SET monitor_claim_on = now() + interval '1 hour', monitor_on = now() + interval '1 hour'`,
+    )
+    await h.enqueue(track(ada, 1), track(bob, 1))
+    await h.relay()
+    await delivered(3)
+  })
+
+  test('of a relay that is gone: it does not look alive', async () => {
+    await h.db.rows(
+      `INSERT INTO outbox.relays (relay_id, host, pid, version, started_at, last_seen_at)
+       VALUES (gen_random_uuid(), 'gone', 1, '0', now(), now() + interval '1 hour')`,
+    )
+    await h.enqueue(track('ada', 1))
+    expect(await h.db.rows('SELECT status FROM outbox.health')).toEqual([{ status: 'down' }])
+  })
+})

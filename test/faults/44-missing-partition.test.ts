@@ -1,0 +1,122 @@
+/**
+ * Shown to fail: each without the mechanism.
+ */
+import { expect, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
+import { type Harness, peopleOfOneLane, startHarness, stepOf, track } from '../support/relay-harness.ts'
+import { startPostgresServer } from './support/postgres-server.ts'
+import { createServerClock, findFaketime } from './support/server-clock.ts'
+
+const DAY = 86_400
+const DESTINATION = 'default/track'
+const PARTITIONS = `SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'outbox.delivered'::regclass`
+
+let h: Harness
+const errors: string[] = []
+async function start(...given: Parameters<typeof startHarness>) {
+  h = await startHarness(...given)
+  errors.length = 0
+  const relay = await h.relay()
+  relay.on('error', ({ message }) => errors.push(message))
+}
+
+async function dropPartitions() {
+  for (const { name } of await h.db.rows<{ name: string }>(PARTITIONS)) await h.db.rows(`DROP TABLE ${name}`)
+}
+
+async function settled(): Promise<number | undefined> {
+  const [row] = await h.db.rows<{ count: number }>('SELECT count(*)::int AS count FROM outbox.delivered')
+  return row?.count
+}
+
+test('44: the partition of today is missing: it is made with the settlement that misses it', async () => {
+  await start({ sequenceOf: stepOf })
+  try {
+    await dropPartitions()
+    await h.enqueue(...Array.from({ length: 40 }, (_, n) => track(`p${n % 20}`, n)))
+    await h.drained(3_000)
+    expect(await settled()).toBe(40)
+    expect(h.fake.counts).toMatchObject({ applied: 40, duplicates: 0, outOfOrder: 0 })
+    expect(errors).toEqual([])
+  } finally {
+    await h.close()
+  }
+})
+
+test('44: it cannot be made: nothing is sent twice, and lanes that have sent nothing send nothing', async () => {
+  await start({ sequenceOf: stepOf })
+  try {
+    await dropPartitions()
+    const [first = ''] = await peopleOfOneLane(h.db, DESTINATION, 1)
+    const keeper = await h.db.begin()
+    await keeper.query('LOCK TABLE outbox.delivered IN SHARE UPDATE EXCLUSIVE MODE')
+    await h.enqueue(track(first, 1))
+    await eventually('a settlement that fails', () => errors.length > 0, 5_000)
+    await h.enqueue(track(first, 2), ...Array.from({ length: 20 }, (_, n) => track(`p${n}`, n)))
+    await eventually('the lanes to be taken', async () => {
+      const [row] = await h.db.rows<{ taken: number }>(
+        'SELECT count(*)::int AS taken FROM outbox.lanes WHERE relay_id IS NOT NULL',
+      )
+      return (row?.taken ?? 0) > 5
+    })
+    const [health] = await h.db.rows<{ reasons: string[] }>('SELECT reasons FROM outbox.health')
+    expect(health?.reasons).toContainEqual(expect.stringMatching(/delivered has no partition for today/))
+    expect(h.fake.requests.total).toBe(1)
+    expect(errors).toEqual([expect.stringMatching(/no partition for today .*lock timeout/)])
+    await keeper.query('COMMIT')
+    keeper.release()
+    await h.drained(5_000)
+    expect(await settled()).toBe(22)
+    expect(h.fake.counts).toMatchObject({ applied: 22, duplicates: 0, outOfOrder: 0 })
+  } finally {
+    await h.close()
+  }
+})
+
+test('44: it cannot be made, and the relay stops: it stops in time', async () => {
+  await start({ sequenceOf: stepOf })
+  try {
+    await dropPartitions()
+    await h.db.rows(`CREATE TABLE outbox.${await today()} (n int)`) // no partition, and in the way of one
+    await h.enqueue(track('ada', 1))
+    await eventually('a settlement that fails', () => errors.length > 0, 5_000)
+    expect(errors).toEqual([expect.stringMatching(/no partition for today .*already exists/)])
+  } finally {
+    const began = performance.now()
+    await h.close()
+    expect(performance.now() - began).toBeLessThan(5_000)
+  }
+})
+
+async function today(): Promise<string> {
+  const [row] = await h.db.rows<{ name: string }>(
+    `SELECT 'delivered_' || to_char(now() AT TIME ZONE 'UTC', 'YYYYMMDD') AS name`,
+  )
+  return row?.name ?? ''
+}
+
+const library = findFaketime('a clock that jumps by days (scenario 44)')
+
+test.skipIf(!library)(
+  '44: the clock jumps 4 days ahead, and 10 days back: everything is sent once',
+  async () => {
+    const clock = await createServerClock(library as string)
+    const server = await startPostgresServer({ clock })
+    try {
+      await start({ sequenceOf: stepOf }, await server.createDatabase())
+      let sent = 0
+      for (const offset of [0, 4 * DAY, -6 * DAY]) {
+        await clock.set(offset)
+        await h.enqueue(...Array.from({ length: 20 }, (_, n) => track(`p${n}`, sent + n)))
+        sent += 20
+        await h.drained(5_000)
+      }
+      expect(h.fake.counts).toMatchObject({ applied: sent, duplicates: 0, outOfOrder: 0 })
+      expect(await settled()).toBe(sent)
+    } finally {
+      await h.close()
+      await server.close()
+      await clock.close()
+    }
+  },
+)
