@@ -14,16 +14,16 @@ export interface BreakerRow {
   readonly probeLeftMs: number | null
 }
 
-/** `SELECT`s every row, with the columns of `BreakerRow`. */
-export function breakerRows(q: string): string {
+/** `SELECT`s the rows of the destinations in the parameter `names`, with the columns of `BreakerRow`. */
+export function breakerRows(q: string, names: string): string {
   return `SELECT destination, state, failure_count AS "failureCount",
             extract(epoch FROM retry_at - clock_timestamp())::float8 * 1000 AS "retryInMs",
             extract(epoch FROM held_until - clock_timestamp())::float8 * 1000 AS "heldForMs",
             probe_relay AS "probeRelay",
             extract(epoch FROM probe_until - clock_timestamp())::float8 * 1000 AS "probeLeftMs"
-     FROM ${q}.breakers`
+     FROM ${q}.breakers WHERE destination = ANY (${names}::text[])`
 }
 
-export async function readBreakers(db: Database): Promise<BreakerRow[]> {
-  return db.query<BreakerRow & Record<string, unknown>>(breakerRows(db.names.q))
+export async function readBreakers(db: Database, destinations: readonly string[]): Promise<BreakerRow[]> {
+  return db.query<BreakerRow & Record<string, unknown>>(breakerRows(db.names.q, '$1'), [destinations])
 }
