@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type JobAttempt, PgBoss } from 'pg-boss'
 import { Connections } from '../store/connection.ts'
 import { isBulk, type Lane, laneKey } from '../store/lane.ts'
+import { type BossDatabase, openBossDatabase } from '../store/boss-database.ts'
 import { namesOf } from '../store/names.ts'
 import { acceptsStartupOptions } from '../store/startup-options.ts'
 
@@ -46,6 +47,7 @@ export class LaneJobs {
   /** How turns ended that the database could not be told of, by lane. */
   readonly #untold = new Map<string, () => Promise<unknown>>()
   #started: PgBoss | undefined
+  #db: BossDatabase | undefined
   #supervisedAt = Number.NEGATIVE_INFINITY
   #supervising: Promise<void> | undefined
 
@@ -61,12 +63,15 @@ export class LaneJobs {
   async start(): Promise<void> {
     const { connectionString, schema, onError } = this.#options
     const accepted = await acceptsStartupOptions(connectionString, NO_FLUSH)
+    const names = namesOf(schema)
+    const db = openBossDatabase(
+      { ...this.#connections.config, max: 2, ...(accepted ? { options: NO_FLUSH } : {}) },
+      names,
+      onError,
+    )
     const boss = new PgBoss({
-      ...this.#connections.config,
-      connectionString,
-      schema: namesOf(schema).boss,
-      max: 2,
-      ...(accepted ? { options: NO_FLUSH } : {}),
+      db,
+      schema: names.boss,
       migrate: false,
       createSchema: false,
       schedule: false,
@@ -80,6 +85,7 @@ export class LaneJobs {
     })
     boss.on('error', onError)
     this.#started = boss
+    this.#db = db
     await boss.start()
   }
 
@@ -198,7 +204,8 @@ export class LaneJobs {
 
   async stop(): Promise<void> {
     await this.#supervising
-    if (this.#started) await this.#connections.close(this.#started.stop({ graceful: false }))
+    if (!this.#started) return
+    await this.#connections.close(this.#started.stop({ graceful: false }).finally(() => this.#db?.close()))
   }
 }
 
