@@ -181,8 +181,13 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 DECLARE
   v record;
 BEGIN
-  INSERT INTO "outbox".locks (name) VALUES ('promote'), ('jobs') ON CONFLICT DO NOTHING;
-  INSERT INTO "outbox".unserved_workspaces (slot) SELECT generate_series(1, 100) ON CONFLICT DO NOTHING;
+  INSERT INTO "outbox".locks (name)
+  SELECT n FROM unnest('{promote,jobs}'::text[]) AS n
+  WHERE NOT EXISTS (SELECT FROM "outbox".locks l WHERE l.name = n) ON CONFLICT DO NOTHING;
+  -- ON CONFLICT alone would wait for every open transaction that has taken a slot.
+  INSERT INTO "outbox".unserved_workspaces (slot)
+  SELECT n FROM generate_series(1, 100) AS n
+  WHERE NOT EXISTS (SELECT FROM "outbox".unserved_workspaces u WHERE u.slot = n) ON CONFLICT DO NOTHING;
   INSERT INTO "outbox".workspaces AS w (name, served_at)
   SELECT DISTINCT s.name, now() FROM unnest(served) AS s(name) ORDER BY s.name
   ON CONFLICT ON CONSTRAINT workspaces_pkey DO UPDATE SET served_at = excluded.served_at
