@@ -101,6 +101,10 @@ CREATE TABLE "outbox"."lanes" (
 	CONSTRAINT "lanes_holder" CHECK (("outbox"."lanes"."relay_id" IS NULL) = ("outbox"."lanes"."taken_at" IS NULL))
 );
 --> statement-breakpoint
+CREATE TABLE "outbox"."locks" (
+	"name" text PRIMARY KEY NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE "outbox"."relays" (
 	"relay_id" uuid PRIMARY KEY NOT NULL,
 	"host" text NOT NULL,
@@ -119,7 +123,17 @@ CREATE TABLE "outbox"."settled_counts" (
 	CONSTRAINT "settled_counts_pkey" PRIMARY KEY("minute","destination","lane","bin")
 );
 --> statement-breakpoint
+CREATE TABLE "outbox"."unserved_workspaces" (
+	"slot" smallint PRIMARY KEY NOT NULL,
+	"name" text
+);
+--> statement-breakpoint
+CREATE TABLE "outbox"."workspaces" (
+	"name" text PRIMARY KEY NOT NULL,
+	"served_at" timestamp with time zone NOT NULL
+);
+--> statement-breakpoint
 CREATE INDEX "breaker_transitions_at" ON "outbox"."breaker_transitions" USING btree ("at");--> statement-breakpoint
 CREATE INDEX "dead_letters_summary" ON "outbox"."dead_letters" USING btree ("destination","operation","reason","dead_at");--> statement-breakpoint
 CREATE INDEX "dedup_expiry" ON "outbox"."dedup" USING btree ("expires_at");--> statement-breakpoint
-CREATE INDEX "intents_scheduled" ON "outbox"."intents" USING btree ("send_after") WHERE "outbox"."intents"."lane" = -1;
+CREATE INDEX "intents_scheduled" ON "outbox"."intents" USING btree ("destination","send_after") WHERE "outbox"."intents"."lane" = -1;

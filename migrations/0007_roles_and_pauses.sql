@@ -27,6 +27,9 @@ DECLARE
   v_before "outbox".breakers;
 BEGIN
   PERFORM "outbox".check_destination(destination);
+  IF split_part(destination, '/', 1) <> 'default' THEN
+    PERFORM "outbox".admit_workspace(split_part(destination, '/', 1));
+  END IF;
   INSERT INTO "outbox".breakers (destination) VALUES (pause.destination)
   ON CONFLICT ON CONSTRAINT breakers_pkey DO NOTHING;
   SELECT b.* INTO v_before FROM "outbox".breakers b WHERE b.destination = pause.destination FOR UPDATE;
@@ -182,10 +185,12 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     ('{relay}', '', 'TABLE', '{dedup}', '{DELETE}', NULL),
     ('{relay}', '', 'TABLE', '{breakers,lanes,rate_limits}', '{SELECT,INSERT,UPDATE}', NULL),
     ('{relay}', '', 'TABLE', '{relays,settled_counts}', '{SELECT,INSERT,UPDATE,DELETE}', NULL),
+    ('{relay}', '', 'TABLE', '{locks}', '{SELECT,UPDATE}', NULL), -- UPDATE is what FOR UPDATE asks for
     ('{relay}', '', 'TABLE', '{migrations,lane_heads,lane_bounds}', '{SELECT}', NULL),
     ('{relay}', '', 'SEQUENCE', '{relay_idle}', '{UPDATE}', NULL),
     ('{relay}', '', 'SEQUENCE', '{intents_seq_seq}', '{SELECT}', NULL),
-    ('{relay}', '', 'FUNCTION', '{lane_of,write_horizon,ensure_partitions,prune_delivered,notify}',
+    ('{relay}', '', 'FUNCTION', '{lane_of,write_horizon,ensure_partitions,prune_delivered,notify,
+       keep_workspaces}',
      '{EXECUTE}', NULL),
 
     -- pg-boss at work: fetch, insert, touch, fail, delete, queues, supervision. No DDL of it.

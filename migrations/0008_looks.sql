@@ -217,8 +217,10 @@ CREATE OR REPLACE VIEW "outbox".health AS
 WITH alive AS (
   SELECT count(*) AS relays, max(format) AS format FROM "outbox".relays
   WHERE last_seen_at > now() - interval '30 seconds' AND last_seen_at <= clock_timestamp()
-), head AS MATERIALIZED (
-  SELECT destination, due_at, format FROM "outbox".lane_heads WHERE lane >= 0
+), any_head AS MATERIALIZED (
+  SELECT destination, lane, due_at, format FROM "outbox".lane_heads
+), head AS (
+  SELECT destination, due_at, format FROM any_head WHERE lane >= 0
 ), late AS (
   SELECT destination, extract(epoch FROM clock_timestamp() - min(due_at)) AS lag_seconds FROM head GROUP BY destination
 ), recent AS (
@@ -261,7 +263,21 @@ WITH alive AS (
   SELECT 2, format('the server''s queue of notifications is %s %% full, relays poll; when it is full, every COMMIT after a NOTIFY fails: %s',
                    round(usage * 100), holder)
   FROM "outbox".notification_queue() WHERE usage > 0.5
+  UNION ALL
+  -- 60 s: a relay gives due intents their lane within its poll interval, a second by default.
+  SELECT 2, format('%s has %s scheduled %s overdue by %s s', h.destination,
+                   CASE WHEN o.count > 1000 THEN 'more than 1000' ELSE o.count::text END,
+                   CASE o.count WHEN 1 THEN 'intent' ELSE 'intents' END,
+                   round(extract(epoch FROM clock_timestamp() - o.since)))
+  FROM any_head h, LATERAL (
+    SELECT count(*) AS count, min(due.send_after) AS since
+    FROM (SELECT i.send_after FROM "outbox".intents i
+          WHERE i.destination = h.destination AND i.lane = -1 AND i.send_after < now() - interval '60 seconds'
+          ORDER BY i.send_after LIMIT 1001) due
+  ) o
+  WHERE h.lane = -1 AND o.count > 0
 )
 SELECT CASE min(severity) WHEN 1 THEN 'down' WHEN 2 THEN 'degraded' ELSE 'ok' END AS status,
-       coalesce(array_agg(reason ORDER BY severity, reason), '{}') AS reasons
+       coalesce((array_agg(reason ORDER BY severity, reason))[1:50], '{}')
+         || CASE WHEN count(*) > 50 THEN ARRAY[format('… and %s more', count(*) - 50)] ELSE '{}' END AS reasons
 FROM reasons;

@@ -94,11 +94,23 @@ CREATE TABLE outbox.lanes (
   passed_unless bigint[] NOT NULL DEFAULT '{}'::bigint[]
 );
 
+CREATE TABLE outbox.locks (
+  name text NOT NULL
+);
+
 CREATE TABLE outbox.migrations (
   version integer NOT NULL,
   hash text NOT NULL,
   applied_at timestamp with time zone NOT NULL DEFAULT now(),
   oldest_relay integer
+);
+
+CREATE TABLE outbox.origin (
+  one boolean NOT NULL DEFAULT true,
+  system_identifier text,
+  database_oid bigint NOT NULL,
+  database_name text NOT NULL,
+  recorded_at timestamp with time zone NOT NULL
 );
 
 CREATE TABLE outbox.rate_limits (
@@ -124,6 +136,16 @@ CREATE TABLE outbox.settled_counts (
   count bigint NOT NULL
 );
 
+CREATE TABLE outbox.unserved_workspaces (
+  slot smallint NOT NULL,
+  name text
+);
+
+CREATE TABLE outbox.workspaces (
+  name text NOT NULL,
+  served_at timestamp with time zone NOT NULL
+);
+
 ALTER TABLE outbox.breaker_transitions ADD CONSTRAINT breaker_transitions_pkey PRIMARY KEY (ordinal);
 ALTER TABLE outbox.breakers ADD CONSTRAINT breakers_open_since CHECK (((state = 'closed'::text) OR (opened_at IS NOT NULL)));
 ALTER TABLE outbox.breakers ADD CONSTRAINT breakers_pkey PRIMARY KEY (destination);
@@ -144,22 +166,74 @@ ALTER TABLE outbox.intents ADD CONSTRAINT intents_waiting_has_time CHECK (((lane
 ALTER TABLE outbox.lanes ADD CONSTRAINT lanes_holder CHECK (((relay_id IS NULL) = (taken_at IS NULL)));
 ALTER TABLE outbox.lanes ADD CONSTRAINT lanes_passed CHECK ((passed_to >= settled_to));
 ALTER TABLE outbox.lanes ADD CONSTRAINT lanes_pkey PRIMARY KEY (destination, lane);
+ALTER TABLE outbox.locks ADD CONSTRAINT locks_pkey PRIMARY KEY (name);
 ALTER TABLE outbox.migrations ADD CONSTRAINT migrations_pkey PRIMARY KEY (version);
+ALTER TABLE outbox.origin ADD CONSTRAINT origin_one CHECK (one);
+ALTER TABLE outbox.origin ADD CONSTRAINT origin_pkey PRIMARY KEY (one);
 ALTER TABLE outbox.rate_limits ADD CONSTRAINT rate_limits_pkey PRIMARY KEY (name);
 ALTER TABLE outbox.relays ADD CONSTRAINT relays_pkey PRIMARY KEY (relay_id);
 ALTER TABLE outbox.settled_counts ADD CONSTRAINT settled_counts_pkey PRIMARY KEY (minute, destination, lane, bin);
+ALTER TABLE outbox.unserved_workspaces ADD CONSTRAINT unserved_workspaces_pkey PRIMARY KEY (slot);
+ALTER TABLE outbox.workspaces ADD CONSTRAINT workspaces_pkey PRIMARY KEY (name);
 
 CREATE INDEX breaker_transitions_at ON outbox.breaker_transitions USING btree (at);
 CREATE INDEX dead_letters_newest ON outbox.dead_letters USING btree (dead_at, destination);
 CREATE INDEX dead_letters_summary ON outbox.dead_letters USING btree (destination, operation, reason, dead_at);
 CREATE INDEX dedup_expiry ON outbox.dedup USING btree (expires_at);
-CREATE INDEX intents_scheduled ON outbox.intents USING btree (send_after) WHERE (lane = '-1'::integer);
+CREATE INDEX intents_scheduled ON outbox.intents USING btree (destination, send_after) WHERE (lane = '-1'::integer);
 
 CREATE SEQUENCE outbox.breaker_transitions_ordinal_seq AS bigint INCREMENT 1 MINVALUE 1 MAXVALUE 9223372036854775807 START 1 CACHE 1;
 
 CREATE SEQUENCE outbox.intents_seq_seq AS bigint INCREMENT 1 MINVALUE 1 MAXVALUE 9223372036854775807 START 1 CACHE 1;
 
 CREATE SEQUENCE outbox.relay_idle AS integer INCREMENT 1 MINVALUE 1 MAXVALUE 2 START 1 CACHE 1;
+
+CREATE OR REPLACE FUNCTION outbox.accept_copy()
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_was_copy boolean := (SELECT c.is_copy FROM "outbox".check_origin() c);
+BEGIN
+  INSERT INTO "outbox".origin (system_identifier, database_oid, database_name, recorded_at)
+  SELECT i.system_identifier, i.database_oid, i.database_name, clock_timestamp() FROM "outbox".current_identity() i
+  ON CONFLICT ON CONSTRAINT origin_pkey DO UPDATE
+  SET system_identifier = excluded.system_identifier, database_oid = excluded.database_oid,
+      database_name = excluded.database_name, recorded_at = excluded.recorded_at;
+  RETURN v_was_copy;
+END
+$function$;
+-- executable by the owner, outbox_operator, outbox_relay
+
+CREATE OR REPLACE FUNCTION outbox.admit_workspace(workspace text)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_slot smallint;
+BEGIN
+  PERFORM FROM "outbox".workspaces w WHERE w.name = admit_workspace.workspace;
+  IF FOUND THEN
+    RETURN;
+  END IF;
+  PERFORM FROM "outbox".unserved_workspaces u WHERE u.name = admit_workspace.workspace LIMIT 1 FOR KEY SHARE;
+  IF FOUND THEN
+    RETURN;
+  END IF;
+  SELECT u.slot INTO v_slot FROM "outbox".unserved_workspaces u
+  WHERE u.name IS NULL ORDER BY u.slot LIMIT 1 FOR UPDATE SKIP LOCKED;
+  IF v_slot IS NULL THEN
+    RAISE EXCEPTION 'outbox: workspace % is not known, and 100 workspaces that no relay serves are in use',
+      quote_literal(workspace)
+      USING ERRCODE = 'configuration_limit_exceeded',
+            HINT = 'Check the name. If it is right, start a relay with the credentials of the workspace first.';
+  END IF;
+  UPDATE "outbox".unserved_workspaces u SET name = admit_workspace.workspace WHERE u.slot = v_slot;
+END
+$function$;
+-- executable by the owner
 
 CREATE OR REPLACE FUNCTION outbox.api_of(operation text)
  RETURNS text
@@ -264,6 +338,38 @@ END
 $function$;
 -- executable by the owner
 
+CREATE OR REPLACE FUNCTION outbox.check_origin(OUT is_copy boolean, OUT origin_system text, OUT origin_oid bigint, OUT origin_name text, OUT current_system text, OUT current_oid bigint, OUT current_name text)
+ RETURNS record
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  SELECT i.system_identifier, i.database_oid, i.database_name INTO current_system, current_oid, current_name
+  FROM "outbox".current_identity() i;
+  SELECT o.system_identifier, o.database_oid, o.database_name INTO origin_system, origin_oid, origin_name
+  FROM "outbox".origin o;
+  is_copy := origin_oid IS DISTINCT FROM current_oid OR coalesce(origin_system <> current_system, false);
+END
+$function$;
+-- executable by the owner, outbox_operator, outbox_relay, outbox_viewer
+
+CREATE OR REPLACE FUNCTION outbox.current_identity(OUT system_identifier text, OUT database_oid bigint, OUT database_name text)
+ RETURNS record
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  SELECT d.oid::bigint, d.datname INTO database_oid, database_name
+  FROM pg_database d WHERE d.datname = current_database();
+  IF has_function_privilege('pg_control_system()', 'EXECUTE') THEN
+    SELECT c.system_identifier::text INTO system_identifier FROM pg_control_system() c;
+  END IF;
+END
+$function$;
+-- executable by the owner
+
 CREATE OR REPLACE FUNCTION outbox.enqueue(operation text, payload jsonb, dedup_key text DEFAULT NULL::text, dedup_window interval DEFAULT '7 days'::interval, ordering_key text DEFAULT NULL::text, send_after timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, workspace text DEFAULT 'default'::text, on_ambiguous text DEFAULT 'park'::text, priority text DEFAULT 'normal'::text, OUT id uuid, OUT duplicate boolean)
  RETURNS record
  LANGUAGE plpgsql
@@ -280,6 +386,12 @@ DECLARE
   v_lane integer := -1;
   v_woken boolean;
 BEGIN
+  IF workspace <> 'default' THEN
+    PERFORM FROM "outbox".workspaces w WHERE w.name = enqueue.workspace; -- here: a call of a function costs 4 us more
+    IF NOT FOUND THEN
+      PERFORM "outbox".admit_workspace(workspace);
+    END IF;
+  END IF;
   id := "outbox".new_id();
   duplicate := false;
   IF dedup_key IS NOT NULL THEN
@@ -318,6 +430,7 @@ DECLARE
   v_now timestamptz := clock_timestamp();
   v_ids uuid[];
   v_kept uuid[];
+  v_workspaces text[];
   v_destination text;
   v_lane integer;
   v_one boolean;
@@ -328,7 +441,9 @@ BEGIN
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
 
-  SELECT array_agg("outbox".new_id() ORDER BY i.ord) INTO v_ids
+  SELECT array_agg("outbox".new_id() ORDER BY i.ord),
+         array_agg(DISTINCT i.workspace) FILTER (WHERE i.workspace <> 'default')
+  INTO v_ids, v_workspaces
   FROM ROWS FROM (jsonb_to_recordset(intents) AS (
       operation text, payload jsonb, dedup_key text, dedup_window interval, ordering_key text,
       send_after timestamptz, expires_at timestamptz, workspace text, on_ambiguous text, priority text))
@@ -342,6 +457,9 @@ BEGIN
     RETURN;
   END IF;
   v_kept := v_ids;
+  IF v_workspaces IS NOT NULL THEN
+    PERFORM "outbox".admit_workspace(w.name) FROM unnest(v_workspaces) AS w(name);
+  END IF;
 
   IF jsonb_path_exists(intents, '$[*].dedup_key ? (@ != null)') THEN
     INSERT INTO "outbox".dedup AS d (workspace, key, intent_id, expires_at)
@@ -406,10 +524,12 @@ DECLARE
   v_day date;
   v_name text;
 BEGIN
-  PERFORM pg_advisory_xact_lock(hashtextextended('"outbox".ensure_partitions', 0));
+  LOCK TABLE "outbox".delivered IN SHARE UPDATE EXCLUSIVE MODE; -- as ATTACH PARTITION does; no other role may take it
   FOR v_day IN SELECT (now() AT TIME ZONE 'UTC')::date + n FROM generate_series(0, 2) AS n LOOP
     v_name := 'delivered_' || to_char(v_day, 'YYYYMMDD');
-    IF to_regclass('"outbox".' || v_name) IS NULL THEN
+    -- A table of that name that is no partition is left alone: making another one fails, and says so.
+    IF NOT EXISTS (SELECT FROM pg_inherits WHERE inhparent = '"outbox".delivered'::regclass
+                   AND inhrelid = to_regclass('"outbox".' || v_name)) THEN
       EXECUTE format(
         'CREATE TABLE "outbox".%I (LIKE "outbox".delivered INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', v_name);
       EXECUTE format(
@@ -444,18 +564,22 @@ CREATE OR REPLACE FUNCTION outbox.grant_roles()
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 DECLARE
+  v_role text := current_setting('role');
   v_statement text;
   v_errors jsonb := '{}';
 BEGIN
-  FOR v_statement IN SELECT d.statement FROM "outbox".role_drift() d LOOP
-    BEGIN
-      EXECUTE v_statement;
-    EXCEPTION
-      WHEN duplicate_object OR unique_violation THEN
-        NULL;
-      WHEN insufficient_privilege OR undefined_object THEN
-        v_errors := v_errors || jsonb_build_object(v_statement, SQLERRM);
-    END;
+  FOR v_round IN 1..2 LOOP
+    FOR v_statement IN SELECT d.statement FROM "outbox".role_drift() d LOOP
+      BEGIN
+        EXECUTE v_statement;
+        PERFORM set_config('role', v_role, false);
+      EXCEPTION
+        WHEN lock_not_available OR deadlock_detected THEN
+          RAISE; -- migrate tries again
+        WHEN OTHERS THEN
+          v_errors := v_errors || jsonb_build_object(v_statement, SQLERRM);
+      END;
+    END LOOP;
   END LOOP;
   RETURN QUERY
     SELECT d.statement, coalesce(v_errors ->> d.statement, format('%I may not do it', current_user))
@@ -463,6 +587,46 @@ BEGIN
 END
 $function$;
 -- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.keep_workspaces(served text[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET lock_timeout TO '500ms'
+AS $function$
+DECLARE
+  v record;
+BEGIN
+  INSERT INTO "outbox".locks (name)
+  SELECT n FROM unnest('{promote,jobs}'::text[]) AS n
+  WHERE NOT EXISTS (SELECT FROM "outbox".locks l WHERE l.name = n) ON CONFLICT DO NOTHING;
+  -- ON CONFLICT alone would wait for every open transaction that has taken a slot.
+  INSERT INTO "outbox".unserved_workspaces (slot)
+  SELECT n FROM generate_series(1, 100) AS n
+  WHERE NOT EXISTS (SELECT FROM "outbox".unserved_workspaces u WHERE u.slot = n) ON CONFLICT DO NOTHING;
+  INSERT INTO "outbox".workspaces AS w (name, served_at)
+  SELECT DISTINCT s.name, now() FROM unnest(served) AS s(name) ORDER BY s.name
+  ON CONFLICT ON CONSTRAINT workspaces_pkey DO UPDATE SET served_at = excluded.served_at
+    WHERE w.served_at < excluded.served_at - interval '1 minute';
+  DELETE FROM "outbox".workspaces w
+  WHERE w.served_at < now() - interval '7 days' AND NOT "outbox".workspace_in_use(w.name);
+  DELETE FROM "outbox".breakers b
+  WHERE b.state = 'closed' AND coalesce(b.held_until, '-infinity') < now() AND split_part(b.destination, '/', 1) <> 'default'
+    AND NOT EXISTS (SELECT FROM "outbox".workspaces w WHERE w.name = split_part(b.destination, '/', 1));
+  -- Each row is locked first and looked at by a statement of its own: that one sees what every transaction which
+  -- had the row before has committed.
+  FOR v IN SELECT u.slot, u.name FROM "outbox".unserved_workspaces u
+           WHERE u.name IS NOT NULL ORDER BY u.slot FOR UPDATE SKIP LOCKED LOOP
+    IF EXISTS (SELECT FROM "outbox".workspaces w WHERE w.name = v.name)
+       OR EXISTS (SELECT FROM "outbox".unserved_workspaces u WHERE u.name = v.name AND u.slot < v.slot)
+       OR NOT "outbox".workspace_in_use(v.name) THEN
+      UPDATE "outbox".unserved_workspaces u SET name = NULL WHERE u.slot = v.slot;
+    END IF;
+  END LOOP;
+END
+$function$;
+-- executable by the owner, outbox_relay
 
 CREATE OR REPLACE FUNCTION outbox.lane_of(destination text, ordering_key text, priority text)
  RETURNS smallint
@@ -490,6 +654,43 @@ AS $function$
     'hex')::uuid
 $function$;
 -- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.notification_queue(OUT usage double precision, OUT holder_pid integer, OUT holder text)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  usage := pg_notification_queue_usage();
+  IF usage <= 0.5 THEN
+    RETURN;
+  END IF;
+  IF NOT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') THEN
+    holder := format('the session that holds it cannot be named: it can after GRANT pg_read_all_stats TO %I', current_user);
+    RETURN;
+  END IF;
+  SELECT a.pid, format('most likely process %s holds it (user %s, database %s, application %s, in a transaction since %s): '
+                       'SELECT pg_terminate_backend(%s)', a.pid, quote_ident(a.usename), quote_ident(a.datname),
+                       quote_literal(a.application_name), to_char(a.xact_start, 'YYYY-MM-DD HH24:MI:SS TZ'), a.pid)
+  INTO holder_pid, holder
+  FROM pg_stat_activity a
+  WHERE a.backend_type = 'client backend' AND a.xact_start IS NOT NULL AND a.pid <> pg_backend_pid()
+  ORDER BY a.state LIKE 'idle in transaction%' OR a.wait_event = 'ClientWrite' DESC, a.xact_start
+  LIMIT 1;
+  holder := coalesce(holder, 'no session is in a transaction: the server''s log names the process that holds it');
+END
+$function$;
+-- executable by the owner, outbox_operator, outbox_relay, outbox_viewer
+
+CREATE OR REPLACE FUNCTION outbox.notify(channel text, payload text)
+ RETURNS boolean
+ LANGUAGE sql
+AS $function$
+  SELECT CASE WHEN pg_notification_queue_usage() <= 0.5
+    THEN pg_notify(channel, payload) IS NOT NULL ELSE false END
+$function$;
+-- executable by the owner, outbox_relay
 
 CREATE OR REPLACE FUNCTION outbox.ordering_key_of(operation text, payload jsonb)
  RETURNS text
@@ -542,6 +743,9 @@ DECLARE
   v_before "outbox".breakers;
 BEGIN
   PERFORM "outbox".check_destination(destination);
+  IF split_part(destination, '/', 1) <> 'default' THEN
+    PERFORM "outbox".admit_workspace(split_part(destination, '/', 1));
+  END IF;
   INSERT INTO "outbox".breakers (destination) VALUES (pause.destination)
   ON CONFLICT ON CONSTRAINT breakers_pkey DO NOTHING;
   SELECT b.* INTO v_before FROM "outbox".breakers b WHERE b.destination = pause.destination FOR UPDATE;
@@ -554,7 +758,7 @@ BEGIN
   WHERE b.destination = pause.destination;
   INSERT INTO "outbox".breaker_transitions (destination, at, from_state, to_state, reason)
   VALUES (pause.destination, v_now, v_before.state, 'paused', v_reason);
-  PERFORM pg_notify('outbox:wake', 'breaker');
+  PERFORM "outbox".notify('outbox:wake', 'breaker');
   RETURN true;
 END
 $function$;
@@ -606,12 +810,12 @@ BEGIN
     WHERE b.destination = resume.destination;
     INSERT INTO "outbox".breaker_transitions (destination, at, from_state, to_state, reason)
     VALUES (resume.destination, v_now, 'paused', 'closed', 'resumed by ' || session_user);
-    PERFORM pg_notify('outbox:wake', 'breaker');
+    PERFORM "outbox".notify('outbox:wake', 'breaker');
     RETURN 'resumed';
   END IF;
   UPDATE "outbox".breakers b SET retry_at = v_now
   WHERE b.destination = resume.destination AND b.state IN ('open', 'paused') AND b.retry_at > v_now;
-  PERFORM pg_notify('outbox:wake', 'breaker');
+  PERFORM "outbox".notify('outbox:wake', 'breaker');
   RETURN 'probing';
 END
 $function$;
@@ -629,29 +833,25 @@ AS $function$
     SELECT r.name, own.nspname || '_' || r.name AS rolname
     FROM own, unnest('{enqueue,relay,viewer,operator}'::text[]) AS r(name)
   ), schema AS (
-    SELECT n.oid, n.nspname, n.nspacl, p.place
+    SELECT n.oid, n.nspname, n.nspacl, n.nspowner, p.place
     FROM own, (VALUES (''), ('_pgboss')) AS p(place), pg_namespace n WHERE n.nspname = own.nspname || p.place
   ), relation AS (
     SELECT s.place, c.*, format('%I.%I', s.nspname, c.relname) AS target,
            CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind
     FROM pg_class c JOIN schema s ON s.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
   ), object AS (
-    SELECT place, 'SCHEMA' AS kind, '' AS name, NULL::name AS col, quote_ident(nspname) AS target, nspacl AS acl
+    SELECT place, 'SCHEMA' AS kind, '' AS name, NULL::name AS col, quote_ident(nspname) AS target,
+           nspowner AS owner, nspacl AS acl
     FROM schema
     UNION ALL
-    SELECT place, kind, relname, NULL, target, relacl FROM relation
+    SELECT place, kind, relname, NULL, target, relowner, relacl FROM relation
     UNION ALL
-    SELECT r.place, r.kind, r.relname, a.attname, r.target, a.attacl
+    SELECT r.place, r.kind, r.relname, a.attname, r.target, r.relowner, a.attacl
     FROM relation r JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
     UNION ALL
-    SELECT s.place, 'FUNCTION', p.proname, NULL, p.oid::regprocedure::text,
-           coalesce(p.proacl, acldefault('f', p.proowner))
+    SELECT s.place, CASE p.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END, p.proname, NULL,
+           p.oid::regprocedure::text, p.proowner, coalesce(p.proacl, acldefault('f', p.proowner))
     FROM pg_proc p JOIN schema s ON s.oid = p.pronamespace
-  ), held AS (
-    SELECT o.kind, o.target, o.col, a.privilege_type AS privilege,
-           CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(r.rolname) END AS grantee
-    FROM object o, LATERAL aclexplode(o.acl) a LEFT JOIN pg_roles r ON r.oid = a.grantee
-    WHERE a.grantee = 0 OR r.rolname IN (SELECT rolname FROM role)
   ), wanted AS (
     SELECT o.kind, o.target, o.col, w.privilege, quote_ident(role.rolname) AS grantee
     FROM (SELECT unnest(roles) AS role, place, kind, names, privileges, columns FROM "outbox".role_rights()) r
@@ -660,19 +860,50 @@ AS $function$
     CROSS JOIN LATERAL unnest(r.privileges) AS w(privilege)
     CROSS JOIN LATERAL unnest(coalesce(r.columns, '{NULL}')) AS c(name)
     JOIN object o ON o.place = r.place AND o.kind = r.kind AND o.name = n.name AND o.col IS NOT DISTINCT FROM c.name
+  ), held AS (
+    SELECT o.kind, o.target, o.col, a.privilege_type AS privilege,
+           CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(r.rolname) END AS grantee,
+           a.is_grantable AS grantable, CASE WHEN a.grantor <> o.owner THEN a.grantor::regrole::text END AS grantor
+    FROM object o, LATERAL aclexplode(o.acl) a LEFT JOIN pg_roles r ON r.oid = a.grantee
+    WHERE a.grantee = 0 OR r.rolname IN (SELECT rolname FROM role)
+  ), judged AS (
+    SELECT h.*, EXISTS (SELECT FROM wanted w
+                        WHERE (w.kind, w.target, w.privilege, w.grantee) = (h.kind, h.target, h.privilege, h.grantee)
+                          AND w.col IS NOT DISTINCT FROM h.col) AS is_wanted
+    FROM held h
   ), due AS (
-    SELECT 2 AS step, 'REVOKE' AS verb, 'FROM' AS link, d.* FROM (TABLE held EXCEPT TABLE wanted) d
+    -- CASCADE: what the role has handed on goes with its grant option; without it the statement would fail.
+    SELECT 4 AS step, CASE WHEN is_wanted THEN 'REVOKE GRANT OPTION FOR' ELSE 'REVOKE' END AS verb, 'FROM' AS link,
+           kind, target, col, privilege, grantee, ' CASCADE' AS reach, grantor
+    FROM judged WHERE grantable OR NOT is_wanted
     UNION ALL
-    SELECT 3, 'GRANT', 'TO', d.* FROM (TABLE wanted EXCEPT TABLE held) d
+    SELECT 5, 'GRANT', 'TO', d.*, '', NULL
+    FROM (TABLE wanted EXCEPT
+          SELECT kind, target, col, privilege, grantee FROM held WHERE grantor IS NULL) d
+  ), change AS (
+    SELECT step, grantor, format('%s %s ON %s %s %s %s%s', verb,
+                        string_agg(privilege || coalesce(' (' || quote_ident(col) || ')', ''), ', ' ORDER BY privilege, col),
+                        kind, target, link, grantee, reach) AS statement
+    FROM due GROUP BY step, verb, link, kind, target, grantee, reach, grantor
   )
   SELECT statement FROM (
     SELECT 1 AS step, format('CREATE ROLE %I NOLOGIN', rolname) AS statement
     FROM role WHERE NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = role.rolname)
     UNION ALL
-    SELECT step, format('%s %s ON %s %s %s %s', verb,
-                        string_agg(privilege || coalesce(' (' || quote_ident(col) || ')', ''), ', ' ORDER BY privilege, col),
-                        kind, target, link, grantee)
-    FROM due GROUP BY step, verb, link, kind, target, grantee
+    SELECT 2, format('ALTER ROLE %I %s', rolname, concat_ws(' ',
+             CASE WHEN rolsuper THEN 'NOSUPERUSER' END, CASE WHEN rolcreatedb THEN 'NOCREATEDB' END,
+             CASE WHEN rolcreaterole THEN 'NOCREATEROLE' END, CASE WHEN rolcanlogin THEN 'NOLOGIN' END,
+             CASE WHEN rolreplication THEN 'NOREPLICATION' END, CASE WHEN rolbypassrls THEN 'NOBYPASSRLS' END))
+    FROM pg_roles WHERE rolname IN (SELECT rolname FROM role)
+      AND (rolsuper OR rolcreatedb OR rolcreaterole OR rolcanlogin OR rolreplication OR rolbypassrls)
+    UNION ALL
+    -- Since PostgreSQL 16 a membership has a row for each grantor, and goes when the last of them is revoked.
+    SELECT 3, format('REVOKE %s FROM %I%s CASCADE', m.roleid::regrole, r.rolname,
+                     CASE WHEN current_setting('server_version_num')::int >= 160000
+                          THEN ' GRANTED BY ' || m.grantor::regrole END)
+    FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.member WHERE r.rolname IN (SELECT rolname FROM role)
+    UNION ALL
+    SELECT step, coalesce('SET ROLE ' || grantor || '; ' || statement || '; RESET ROLE', statement) FROM change
   ) AS statements
   ORDER BY step, statement
 $function$;
@@ -694,19 +925,23 @@ AS $function$
     -- People and monitoring: no payload. The relay has them for its health endpoints.
     ('{viewer,operator,relay}', '', 'TABLE',
      '{backlog,breaker_state,dead_letter_summary,throughput,relay_fleet,health}', '{SELECT}', NULL),
-    ('{viewer,operator,relay}', '', 'FUNCTION', '{estimate_dead_letters}', '{EXECUTE}', NULL),
+    ('{viewer,operator,relay}', '', 'FUNCTION', '{estimate_dead_letters,check_origin,notification_queue}', '{EXECUTE}', NULL),
     ('{viewer,operator}', '', 'TABLE', '{breaker_transitions}', '{SELECT}', NULL),
 
     -- The operator stops and resumes, sees which lane stands still, and reads dead letters: what to do with one
     -- that may have been sent, or was refused, cannot be decided without its payload.
     ('{operator}', '', 'FUNCTION', '{pause,resume}', '{EXECUTE}', NULL),
+    ('{operator,relay}', '', 'FUNCTION', '{accept_copy}', '{EXECUTE}', NULL),
     ('{operator}', '', 'TABLE', '{dead_letters,lane_heads,lanes}', '{SELECT}', NULL),
 
-    -- The relay: its statements in src/store, and nothing else. It reads no dead letter and nothing delivered. Of
-    -- dedup it reads no intent's id; UPDATE of one column is what FOR UPDATE asks for.
+    -- The relay: its statements in src/store, and nothing else. It reads no dead letter's payload and nothing delivered;
+    -- the id and UPDATE of dead letters are for one that was put back and fails again. Of dedup it reads no intent's id;
+    -- UPDATE of one column is what FOR UPDATE asks for.
     ('{relay}', '', 'TABLE', '{intents}', '{SELECT,INSERT,DELETE}', NULL),
     ('{relay}', '', 'TABLE', '{intents}', '{UPDATE}', '{sending_at,attempts,retry_at}'),
     ('{relay}', '', 'TABLE', '{delivered,dead_letters,breaker_transitions}', '{INSERT}', NULL),
+    ('{relay}', '', 'TABLE', '{dead_letters}', '{SELECT}', '{id}'),
+    ('{relay}', '', 'TABLE', '{dead_letters}', '{UPDATE}', NULL),
     ('{relay}', '', 'TABLE', '{breaker_transitions}', '{SELECT}', '{at}'),
     ('{relay}', '', 'TABLE', '{breaker_transitions}', '{DELETE}', NULL),
     ('{relay}', '', 'TABLE', '{dedup}', '{SELECT}', '{workspace,key,expires_at}'),
@@ -714,9 +949,13 @@ AS $function$
     ('{relay}', '', 'TABLE', '{dedup}', '{DELETE}', NULL),
     ('{relay}', '', 'TABLE', '{breakers,lanes,rate_limits}', '{SELECT,INSERT,UPDATE}', NULL),
     ('{relay}', '', 'TABLE', '{relays,settled_counts}', '{SELECT,INSERT,UPDATE,DELETE}', NULL),
+    ('{relay}', '', 'TABLE', '{locks}', '{SELECT,UPDATE}', NULL), -- UPDATE is what FOR UPDATE asks for
     ('{relay}', '', 'TABLE', '{migrations,lane_heads,lane_bounds}', '{SELECT}', NULL),
     ('{relay}', '', 'SEQUENCE', '{relay_idle}', '{UPDATE}', NULL),
-    ('{relay}', '', 'FUNCTION', '{lane_of,write_horizon,ensure_partitions,prune_delivered}', '{EXECUTE}', NULL),
+    ('{relay}', '', 'SEQUENCE', '{intents_seq_seq}', '{SELECT}', NULL),
+    ('{relay}', '', 'FUNCTION', '{lane_of,write_horizon,ensure_partitions,prune_delivered,notify,
+       keep_workspaces}',
+     '{EXECUTE}', NULL),
 
     -- pg-boss at work: fetch, insert, touch, fail, delete, queues, supervision. No DDL of it.
     ('{relay}', '_pgboss', 'SCHEMA', '{""}', '{USAGE}', NULL),
@@ -735,7 +974,19 @@ CREATE OR REPLACE FUNCTION outbox.wake_idle_relay(destination text, lane integer
  LANGUAGE sql
 AS $function$
   SELECT CASE WHEN pg_sequence_last_value('"outbox".relay_idle'::regclass) = 2
-    THEN pg_notify('outbox:wake', coalesce(destination || '#' || lane, '')) IS NOT NULL ELSE false END
+    THEN "outbox".notify('outbox:wake', coalesce(destination || '#' || lane, '')) ELSE false END
+$function$;
+-- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.workspace_in_use(name text)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT EXISTS (
+    SELECT FROM unnest('{track,app,broadcast,pipelines}'::text[]) AS a(api)
+    WHERE EXISTS (SELECT FROM "outbox".intents i WHERE i.destination = name || '/' || api)
+       OR EXISTS (SELECT FROM "outbox".breakers b WHERE b.destination = name || '/' || api AND b.state <> 'closed'))
 $function$;
 -- executable by the owner
 
@@ -917,13 +1168,19 @@ CREATE VIEW outbox.health AS
          SELECT count(*) AS relays,
             max(relays.format) AS format
            FROM outbox.relays
-          WHERE (relays.last_seen_at > (now() - '00:00:30'::interval))
-        ), head AS MATERIALIZED (
+          WHERE ((relays.last_seen_at > (now() - '00:00:30'::interval)) AND (relays.last_seen_at <= clock_timestamp()))
+        ), any_head AS MATERIALIZED (
          SELECT lane_heads.destination,
+            lane_heads.lane,
             lane_heads.due_at,
             lane_heads.format
            FROM outbox.lane_heads
-          WHERE (lane_heads.lane >= 0)
+        ), head AS (
+         SELECT any_head.destination,
+            any_head.due_at,
+            any_head.format
+           FROM any_head
+          WHERE (any_head.lane >= 0)
         ), late AS (
          SELECT head.destination,
             EXTRACT(epoch FROM (clock_timestamp() - min(head.due_at))) AS lag_seconds
@@ -984,6 +1241,40 @@ CREATE VIEW outbox.health AS
            FROM outbox.settled_counts
           WHERE ((settled_counts.bin = '-2'::integer) AND (settled_counts.minute > (now() - '01:00:00'::interval)))
           GROUP BY settled_counts.destination
+        UNION ALL
+         SELECT 2,
+            format('this database is a copy of %s, and no relay sends from it: see docs/backups.md'::text, COALESCE(quote_ident(check_origin.origin_name), 'another'::text)) AS format
+           FROM outbox.check_origin() check_origin(is_copy, origin_system, origin_oid, origin_name, current_system, current_oid, current_name)
+          WHERE check_origin.is_copy
+        UNION ALL
+         SELECT 2,
+            format('delivered has no partition for today, %s UTC: a relay makes it with the next delivery; until then nothing can be settled'::text, ((now() AT TIME ZONE 'UTC'::text))::date) AS format
+          WHERE (to_regclass(('"outbox".delivered_'::text || to_char((now() AT TIME ZONE 'UTC'::text), 'YYYYMMDD'::text))) IS NULL)
+        UNION ALL
+         SELECT 2,
+            format('the server''s queue of notifications is %s %% full, relays poll; when it is full, every COMMIT after a NOTIFY fails: %s'::text, round((notification_queue.usage * (100)::double precision)), notification_queue.holder) AS format
+           FROM outbox.notification_queue() notification_queue(usage, holder_pid, holder)
+          WHERE (notification_queue.usage > (0.5)::double precision)
+        UNION ALL
+         SELECT 2,
+            format('%s has %s scheduled %s overdue by %s s'::text, h.destination,
+                CASE
+                    WHEN (o.count > 1000) THEN 'more than 1000'::text
+                    ELSE (o.count)::text
+                END,
+                CASE o.count
+                    WHEN 1 THEN 'intent'::text
+                    ELSE 'intents'::text
+                END, round(EXTRACT(epoch FROM (clock_timestamp() - o.since)))) AS format
+           FROM any_head h,
+            LATERAL ( SELECT count(*) AS count,
+                    min(due.send_after) AS since
+                   FROM ( SELECT i.send_after
+                           FROM outbox.intents i
+                          WHERE ((i.destination = h.destination) AND (i.lane = '-1'::integer) AND (i.send_after < (now() - '00:01:00'::interval)))
+                          ORDER BY i.send_after
+                         LIMIT 1001) due) o
+          WHERE ((h.lane = '-1'::integer) AND (o.count > 0))
         )
  SELECT
         CASE min(severity)
@@ -991,7 +1282,11 @@ CREATE VIEW outbox.health AS
             WHEN 2 THEN 'degraded'::text
             ELSE 'ok'::text
         END AS status,
-    COALESCE(array_agg(reason ORDER BY severity, reason), '{}'::text[]) AS reasons
+    (COALESCE((array_agg(reason ORDER BY severity, reason))[1:50], '{}'::text[]) ||
+        CASE
+            WHEN (count(*) > 50) THEN ARRAY[format('… and %s more'::text, (count(*) - 50))]
+            ELSE '{}'::text[]
+        END) AS reasons
    FROM reasons;
 
 CREATE VIEW outbox.lane_bounds AS
@@ -1109,7 +1404,7 @@ CREATE VIEW outbox.throughput AS
             sum(sum(settled_counts.count)) FILTER (WHERE (settled_counts.bin >= 0)) OVER (PARTITION BY settled_counts.destination, settled_counts.minute ORDER BY settled_counts.bin) AS up_to,
             sum(sum(settled_counts.count)) FILTER (WHERE (settled_counts.bin >= 0)) OVER (PARTITION BY settled_counts.destination, settled_counts.minute) AS delivered
            FROM outbox.settled_counts
-          WHERE (settled_counts.minute > (now() - '01:00:00'::interval))
+          WHERE ((settled_counts.minute > (now() - '01:00:00'::interval)) AND (settled_counts.minute <= clock_timestamp()))
           GROUP BY settled_counts.destination, settled_counts.minute, settled_counts.bin
         )
  SELECT destination,
@@ -1129,6 +1424,7 @@ GRANT USAGE ON SCHEMA outbox TO outbox_relay;
 GRANT USAGE ON SCHEMA outbox TO outbox_viewer;
 
 GRANT SELECT (at) ON outbox.breaker_transitions TO outbox_relay;
+GRANT SELECT (id) ON outbox.dead_letters TO outbox_relay;
 GRANT SELECT (expires_at, key, workspace) ON outbox.dedup TO outbox_relay;
 GRANT UPDATE (expires_at) ON outbox.dedup TO outbox_relay;
 GRANT UPDATE (attempts, retry_at, sending_at) ON outbox.intents TO outbox_relay;
@@ -1151,6 +1447,7 @@ GRANT SELECT ON outbox.dead_letter_summary TO outbox_relay;
 GRANT SELECT ON outbox.dead_letter_summary TO outbox_viewer;
 GRANT SELECT ON outbox.dead_letters TO outbox_operator;
 GRANT INSERT ON outbox.dead_letters TO outbox_relay;
+GRANT UPDATE ON outbox.dead_letters TO outbox_relay;
 GRANT DELETE ON outbox.dedup TO outbox_relay;
 GRANT INSERT ON outbox.delivered TO outbox_relay;
 GRANT SELECT ON outbox.health TO outbox_operator;
@@ -1159,6 +1456,7 @@ GRANT SELECT ON outbox.health TO outbox_viewer;
 GRANT DELETE ON outbox.intents TO outbox_relay;
 GRANT INSERT ON outbox.intents TO outbox_relay;
 GRANT SELECT ON outbox.intents TO outbox_relay;
+GRANT SELECT ON outbox.intents_seq_seq TO outbox_relay;
 GRANT SELECT ON outbox.lane_bounds TO outbox_relay;
 GRANT SELECT ON outbox.lane_heads TO outbox_operator;
 GRANT SELECT ON outbox.lane_heads TO outbox_relay;
@@ -1166,6 +1464,8 @@ GRANT SELECT ON outbox.lanes TO outbox_operator;
 GRANT INSERT ON outbox.lanes TO outbox_relay;
 GRANT SELECT ON outbox.lanes TO outbox_relay;
 GRANT UPDATE ON outbox.lanes TO outbox_relay;
+GRANT SELECT ON outbox.locks TO outbox_relay;
+GRANT UPDATE ON outbox.locks TO outbox_relay;
 GRANT SELECT ON outbox.migrations TO outbox_relay;
 GRANT INSERT ON outbox.rate_limits TO outbox_relay;
 GRANT SELECT ON outbox.rate_limits TO outbox_relay;

@@ -138,7 +138,7 @@ async function openEndpoints(
     readBreakers: cached(() => readBreakerState(reader, names), READ_AT_MOST_EVERY_MS / 2),
     metrics: createMetrics({
       relay,
-      destinations: relay.destinations,
+      destinations: () => relay.destinations,
       readStatus: cached(() => readStatus(reader, names), READ_AT_MOST_EVERY_MS),
     }),
   }).catch((error) => {

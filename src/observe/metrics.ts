@@ -2,6 +2,7 @@ import type { EventEmitter } from 'node:events'
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { RelayEvents } from '../relay/events.ts'
 import { VERSION } from '../version.ts'
+import { deadLetterSeries, destinationSeries, nameDestinations } from './metric-series.ts'
 import type { Status } from './read-status.ts'
 
 export interface MetricsOptions {
@@ -9,11 +10,9 @@ export interface MetricsOptions {
   readonly relay: Pick<EventEmitter<RelayEvents>, 'on'>
   /** Reads the views; rejects while the database does not answer. Called once per scrape: cache it. */
   readonly readStatus: () => Promise<Status>
-  /** Destinations that are reported also while they never had an intent. */
-  readonly destinations: readonly string[]
+  /** The destinations that the relay serves: they have series of their own, also before their first intent. */
+  readonly destinations: () => readonly string[]
 }
-
-const STATES = ['closed', 'open', 'half_open', 'paused'] as const
 
 export interface Metrics {
   readonly contentType: string
@@ -35,7 +34,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     registers: [registry],
   })
   const fleet = fleetGauges(registry)
-  const known = new Set(options.destinations)
+  const named = new Set<string>()
   new Gauge({
     name: 'customerio_outbox_info',
     help: 'Always 1; the label tells the version of this relay',
@@ -49,7 +48,10 @@ export function createMetrics(options: MetricsOptions): Metrics {
       const status = await options.readStatus().catch(() => undefined)
       up.set(status ? 1 : 0)
       fleet.reset()
-      if (status) fleet.fill(status, known)
+      if (status) {
+        nameDestinations(named, options.destinations(), status)
+        fleet.fill(status, named)
+      }
       return registry.metrics()
     },
   }
@@ -89,22 +91,16 @@ function fleetGauges(registry: Registry) {
       for (const each of [pending, scheduled, lag, breaker, failures, dead, alive]) each.reset()
       alive.remove() // a reset gauge without labels says 0, which is not known
     },
-    fill: (status: Status, known: Set<string>) => {
-      for (const { destination } of [...status.backlog, ...status.breakers]) known.add(destination)
-      for (const destination of known) {
-        const backlog = status.backlog.find((row) => row.destination === destination)
-        const row = status.breakers.find((each) => each.destination === destination)
-        pending.set({ destination }, backlog?.pending ?? 0)
-        scheduled.set({ destination }, backlog?.scheduled ?? 0)
-        lag.set({ destination }, backlog?.lagSeconds ?? 0)
-        failures.set({ destination }, row?.failureCount ?? 0)
-        for (const state of STATES) {
-          breaker.set({ destination, state }, (row?.state ?? 'closed') === state ? 1 : 0)
-        }
+    fill: (status: Status, named: ReadonlySet<string>) => {
+      for (const one of destinationSeries(status, named)) {
+        const { destination } = one
+        pending.set({ destination }, one.pending)
+        scheduled.set({ destination }, one.scheduled)
+        lag.set({ destination }, one.lagSeconds)
+        failures.set({ destination }, one.failures)
+        for (const [state, count] of Object.entries(one.states)) breaker.set({ destination, state }, count)
       }
-      for (const { destination, operation, reason, count } of status.deadLetters) {
-        dead.set({ destination, operation, reason }, count)
-      }
+      for (const { count, ...labels } of deadLetterSeries(status, named)) dead.set(labels, count)
       alive.set(status.relays.filter((relay) => relay.alive).length)
     },
   }

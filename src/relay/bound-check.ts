@@ -4,6 +4,7 @@ import { CheckPace } from './check-pace.ts'
 
 export interface BoundCheckOptions {
   readonly db: Database
+  readonly served: () => readonly string[]
   /** Lanes have intents that a look from their bounds does not see. */
   readonly onFound: () => void
   readonly onError: (error: Error) => void
@@ -21,10 +22,10 @@ export class BoundCheck {
 
   /** Begins one in the background, if it is time. */
   begin(): void {
-    const { db, onFound, onError } = this.#options
+    const { db, served, onFound, onError } = this.#options
     const began = performance.now()
     if (this.#running || !this.#pace.isDue) return
-    this.#running = recheckBounds(db)
+    this.#running = recheckBounds(db, served())
       .then((lanes) => {
         if (lanes.length > 0) onFound()
       }, onError)

@@ -16,13 +16,15 @@ const MIN_LEASE_MS = 30_000
 export interface BreakersOptions {
   readonly db: Database
   readonly relayId: string
+  /** The destinations that the relay serves: no other rows are read. */
+  readonly served: () => readonly string[]
   readonly settings: BreakerSettings & { readonly requestTimeoutMs: number }
   /** `from` is undefined where a breaker was found as it is, by a relay that had not heard of it. */
   readonly onChange: (destination: string, from: BreakerState | undefined, to: BreakerState) => void
   readonly onError: (error: Error) => void
 }
 
-/** The breakers of every destination in this relay, kept in step with the fleet's rows. */
+/** The breakers of every destination that this relay serves, kept in step with the fleet's rows. */
 export class Breakers {
   readonly #options: BreakersOptions
   readonly #breakers = new Map<string, DestinationBreaker>()
@@ -48,16 +50,20 @@ export class Breakers {
 
   /** Reads the fleet's rows, and takes them over. */
   async sync(): Promise<void> {
-    await this.syncWith(() => readBreakers(this.#options.db))
+    await this.syncWith((destinations) => readBreakers(this.#options.db, destinations))
   }
 
   /**
    * Takes over the fleet's rows that `read` brings, if it brings any. A row wins over what this relay thinks, unless
    * it is older than its own change.
+   *
+   * @param read Is given the destinations to read: those served, and those that were served before.
    */
-  async syncWith(read: () => Promise<readonly BreakerRow[] | undefined>): Promise<void> {
+  async syncWith(
+    read: (destinations: readonly string[]) => Promise<readonly BreakerRow[] | undefined>,
+  ): Promise<void> {
     const generations = new Map([...this.#breakers].map(([name, breaker]) => [name, breaker.generation]))
-    const found = await read()
+    const found = await read([...new Set([...this.#options.served(), ...this.#breakers.keys()])])
     if (!found) return
     const rows = new Map(found.map((row) => [row.destination, row]))
     for (const destination of new Set([...rows.keys(), ...this.#breakers.keys()])) {

@@ -13,6 +13,7 @@ import { Linger } from './linger.ts'
 import { LookPace } from './look-pace.ts'
 import { Offers } from './offers.ts'
 import { Signal } from './signal.ts'
+import { UnservedCheck } from './unserved-check.ts'
 import type { News } from './wake-up.ts'
 
 /** Workers of bulk lanes, as a share of those of live ones: on top of them, so that a backfill takes none away. */
@@ -28,9 +29,11 @@ export interface DispatcherOptions {
   /** Lanes of one destination worked at a time, bulk lanes not counted. */
   readonly capacity: number
   readonly pollIntervalMs: number
+  readonly served: () => readonly string[]
   readonly serves: (destination: string) => boolean
   /** Works one lane to the end of its turn; never rejects. */
   readonly work: (job: LaneJob, linger: Linger) => Promise<void>
+  /** Intents wait for a destination that this relay does not serve. Once per destination. */
   readonly onUnserved: (destination: string) => void
   /** Whether a notification would be heard: only then are the apps asked for one. */
   readonly hears: () => boolean
@@ -60,6 +63,7 @@ export class Dispatcher {
   readonly #heldBack = new HeldLanes()
   readonly #boundCheck: BoundCheck
   readonly #search: LaneSearch
+  readonly #unserved: UnservedCheck
   /** The last look may have had no room for all that it found: lanes may wait for a worker, whoever has offered them. */
   #isFull = false
   #stopped = false
@@ -67,7 +71,7 @@ export class Dispatcher {
 
   constructor(options: DispatcherOptions) {
     this.#options = options
-    const { db, hears, onError } = options
+    const { db, served, hears, onUnserved, onError } = options
     this.#flag = new IdleFlag({
       set: (idle) => setRelayIdle(db, idle),
       hears,
@@ -76,7 +80,8 @@ export class Dispatcher {
     })
     this.#pace = new LookPace(this.#flag)
     this.#search = new LaneSearch(options)
-    this.#boundCheck = new BoundCheck({ db, onFound: () => this.#signal.raise(), onError })
+    this.#unserved = new UnservedCheck({ db, served, onUnserved, onError })
+    this.#boundCheck = new BoundCheck({ db, served, onFound: () => this.#signal.raise(), onError })
   }
 
   get active(): LaneJob[] {
@@ -111,8 +116,18 @@ export class Dispatcher {
     }
     this.#flag.heard(news.from)
     const here = news.lane === undefined ? undefined : this.#active.get(news.lane)
-    if (here) here.linger.notified()
-    else this.#signal.raise()
+    if (here) {
+      here.linger.notified()
+      return
+    }
+    this.#unserved.expect()
+    this.#signal.raise()
+  }
+
+  /** The relay serves other destinations than before, or these with other settings. */
+  servesOthers(destinations: readonly string[]): void {
+    this.#unserved.changed(destinations)
+    this.wake('breaker')
   }
 
   /** Not to be started again here before: a rate limit, or what else its last turn has found, said so. */
@@ -127,7 +142,7 @@ export class Dispatcher {
     this.#signal.raise()
     await this.#loop
     this.#endAll() // also what the last look has begun
-    await this.#boundCheck.ended()
+    await Promise.all([this.#boundCheck.ended(), this.#unserved.ended()])
     await Promise.all([...this.#active.values()].map(({ done }) => done))
   }
 
@@ -157,6 +172,7 @@ export class Dispatcher {
     const { breakers, pollIntervalMs } = this.#options
     const began = performance.now()
     this.#boundCheck.begin()
+    this.#unserved.begin()
     const found = await this.#search.find(this.#atWork)
     this.#endHeld()
     for (const lane of found) this.#active.get(laneKey(lane))?.linger.wake()
@@ -231,10 +247,7 @@ export class Dispatcher {
    */
   #startable(lanes: readonly Lane[]): Lane[] {
     return lanes.filter((lane) => {
-      if (!this.#options.serves(lane.destination)) {
-        this.#options.onUnserved(lane.destination)
-        return false
-      }
+      if (!this.#options.serves(lane.destination)) return false // its settings have gone since the look began
       if (this.#active.has(laneKey(lane)) || this.#heldBack.has(lane)) return false
       return this.#options.breakers.get(lane.destination).eligibility() !== 'none'
     })

@@ -45,7 +45,7 @@ export interface RelayEvents {
   ]
   /** A lane failed and waits with a backoff, its intents untouched. */
   laneFailed: [{ readonly destination: string; readonly lane: number; readonly message: string }]
-  /** Intents wait for a destination that this relay has no credentials for. Once per destination. */
+  /** Intents wait for a destination that this relay has no credentials for. Once per destination, and for 100 at most. */
   unserved: [{ readonly destination: string }]
   /** Rows wait that a newer version has written: they stay for a newer relay. Once per destination and format. */
   unknownFormat: [{ readonly destination: string; readonly format: number; readonly known: number }]

@@ -3,6 +3,7 @@ import { type JobAttempt, PgBoss } from 'pg-boss'
 import { Connections } from '../store/connection.ts'
 import type { Database } from '../store/database.ts'
 import { isBulk, type Lane, laneKey } from '../store/lane.ts'
+import { type BossDatabase, openBossDatabase } from '../store/boss-database.ts'
 import { mendJobTimes } from '../store/mend-job-times.ts'
 import { namesOf } from '../store/names.ts'
 import { acceptsStartupOptions } from '../store/startup-options.ts'
@@ -59,6 +60,7 @@ export class LaneJobs {
   /** How turns ended that the database could not be told of, by lane. */
   readonly #untold = new Map<string, () => Promise<unknown>>()
   #started: PgBoss | undefined
+  #db: BossDatabase | undefined
   #supervisedAt = Number.NEGATIVE_INFINITY
   #supervising: Promise<void> | undefined
   #noPassUntil = Number.NEGATIVE_INFINITY
@@ -75,12 +77,15 @@ export class LaneJobs {
   async start(): Promise<void> {
     const { connectionString, schema, onError } = this.#options
     const accepted = await acceptsStartupOptions(connectionString, NO_FLUSH)
+    const names = namesOf(schema)
+    const db = openBossDatabase(
+      { ...this.#connections.config, max: 2, ...(accepted ? { options: NO_FLUSH } : {}) },
+      names,
+      onError,
+    )
     const boss = new PgBoss({
-      ...this.#connections.config,
-      connectionString,
-      schema: namesOf(schema).boss,
-      max: 2,
-      ...(accepted ? { options: NO_FLUSH } : {}),
+      db,
+      schema: names.boss,
       migrate: false,
       createSchema: false,
       schedule: false,
@@ -94,6 +99,7 @@ export class LaneJobs {
     })
     boss.on('error', onError)
     this.#started = boss
+    this.#db = db
     await boss.start()
     this.#clock.read(await mendJobTimes(this.#options.db))
   }
@@ -238,7 +244,8 @@ export class LaneJobs {
 
   async stop(): Promise<void> {
     await this.#supervising
-    if (this.#started) await this.#connections.close(this.#started.stop({ graceful: false }))
+    if (!this.#started) return
+    await this.#connections.close(this.#started.stop({ graceful: false }).finally(() => this.#db?.close()))
   }
 }
 

@@ -14,6 +14,8 @@ export interface LaneSearchOptions {
   readonly db: Database
   readonly breakers: Breakers
   readonly horizon: Horizon
+  /** The destinations that the relay serves: no others are read. */
+  readonly served: () => readonly string[]
   readonly pollIntervalMs: number
 }
 
@@ -48,6 +50,7 @@ export class LaneSearch {
   /** @param atWork Lanes of which something is under way here: they are left out. */
   async find(atWork: readonly Lane[]): Promise<readonly Lane[]> {
     const { db, breakers, horizon, pollIntervalMs } = this.#options
+    const served = this.#options.served()
     const now = performance.now()
     this.#beganAt = now
     const all =
@@ -56,13 +59,13 @@ export class LaneSearch {
       now >= this.#nextDueAt ||
       // Also without a word: a notification may have been lost, and a person may have changed a row by hand.
       now - this.#lookedAtAllAt >= (atWork.length > 0 ? LOOK_AT_ALL_MS : 0.9 * pollIntervalMs)
-    if (!all) return (await look(db, { except: atWork, all: false })).lanes
+    if (!all) return (await look(db, { served, except: atWork })).lanes
     this.#syncDue = false
     this.#lookedAtAllAt = now
     let found: Look = { lanes: [] }
     const { seen } = horizon
-    await breakers.syncWith(async () => {
-      found = await look(db, { except: atWork, all: true })
+    await breakers.syncWith(async (breakersOf) => {
+      found = await look(db, { served, except: atWork, breakersOf })
       return found.breakers
     })
     if (found.isCopy) await this.#refuseCopy()
@@ -81,7 +84,7 @@ export class LaneSearch {
   /** Delayed intents whose time has come get their lanes; tells whether there were any. */
   async promote(): Promise<boolean> {
     if (this.dueInMs > 0) return false
-    const promoted = await promoteScheduled(this.#options.db)
+    const promoted = await promoteScheduled(this.#options.db, this.#options.served())
     this.#nextDueAt = performance.now() + (promoted > 0 ? 0 : PROMOTED_ELSEWHERE_MS)
     return promoted > 0
   }

@@ -11,6 +11,9 @@ import type { Linger } from './linger.ts'
 import { Sending } from './sending.ts'
 import { type LaneContext, workLane } from './work-lane.ts'
 
+/** Pairs of destination and row format that are reported at most: a row written by hand may have any format. */
+const FORMATS_REPORTED_AT_MOST = 100
+
 export interface LaneTurnsOptions
   extends Pick<
     LaneContext,
@@ -107,7 +110,7 @@ export class LaneTurns {
 
   #tellUnknownFormat(destination: string, format: number): void {
     const what = `${destination} ${format}`
-    if (this.#toldOfFormats.has(what)) return
+    if (this.#toldOfFormats.has(what) || this.#toldOfFormats.size >= FORMATS_REPORTED_AT_MOST) return
     this.#toldOfFormats.add(what)
     this.#options.emit('unknownFormat', { destination, format, known: ROW_FORMAT })
   }

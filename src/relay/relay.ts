@@ -6,6 +6,7 @@ import { CopiedDatabaseError } from '../store/copied-database-error.ts'
 import { type Database, openDatabase } from '../store/database.ts'
 import { ensurePartitions } from '../store/ensure-partitions.ts'
 import { findCopy } from '../store/find-copy.ts'
+import { keepWorkspaces } from '../store/keep-workspaces.ts'
 import { look } from '../store/look.ts'
 import { maintain } from '../store/maintain.ts'
 import { notify } from '../store/notify.ts'
@@ -63,7 +64,6 @@ export class Relay extends EventEmitter<RelayEvents> {
   readonly #stopping = new AbortController()
   readonly #drained = new AbortController()
   readonly #timers: NodeJS.Timeout[] = []
-  readonly #told = new Set<string>()
   readonly #db: Database
   readonly #jobs: LaneJobs
   readonly #destinations: Destinations
@@ -115,6 +115,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     this.#breakers = new Breakers({
       db: this.#db,
       relayId: this.relayId,
+      served: () => this.destinations,
       settings: options,
       onChange: (destination, from, to) => this.#breakerChanged(destination, from, to),
       onError,
@@ -153,9 +154,10 @@ export class Relay extends EventEmitter<RelayEvents> {
       horizon,
       capacity: options.lanes,
       pollIntervalMs: options.pollIntervalMs,
+      served: () => this.destinations,
       serves: (destination) => this.#destinations.get(destination) !== undefined,
       work: (job, linger) => turns.run(job, linger),
-      onUnserved: (destination) => this.#tellUnserved(destination),
+      onUnserved: (destination) => this.emit('unserved', { destination }),
       hears: () => this.#wakeUp.hears,
       onLooked: () => this.#watch.looked(),
       onLookFailed: (error) => this.#watch.lookFailed(error),
@@ -214,11 +216,12 @@ export class Relay extends EventEmitter<RelayEvents> {
     await this.#checkRegions(Object.fromEntries(changed))
     this.#workspaces = resolved
     const destinations = await this.#destinations.update(resolved)
-    for (const destination of destinations) this.#told.delete(destination)
+    // The next maintenance registers them if this fails.
+    await keepWorkspaces(this.#db, Object.keys(resolved)).catch((error) => this.#report(error))
     // They are in force all the same: without it the next probe comes when it is due.
     await probeNow(this.#db, destinations).catch((error) => this.#report(error))
     this.emit('workspacesUpdated', { destinations })
-    this.#dispatcher.wake('breaker')
+    this.#dispatcher.servesOthers(destinations)
   }
 
   async #checkRegions(workspaces: ResolvedRelayOptions['workspaces']): Promise<void> {
@@ -247,13 +250,11 @@ export class Relay extends EventEmitter<RelayEvents> {
     if (this.#ending !== undefined) return
     await this.#jobs.start()
     await this.#reportAlive()
-    await maintain(this.#db, { deliveredDays: this.#options.deliveredRetentionDays })
+    await this.#maintain()
     await this.#wakeUp.start()
     if (this.#ending !== undefined) return // it was stopped meanwhile, and takes no part
     this.#every(HEARTBEAT_MS, () => this.#reportAlive())
-    this.#every(MAINTENANCE_MS, () =>
-      maintain(this.#db, { deliveredDays: this.#options.deliveredRetentionDays }),
-    )
+    this.#every(MAINTENANCE_MS, () => this.#maintain())
     this.#dispatcher.start()
     this.emit('started', { relayId: this.relayId })
   }
@@ -274,10 +275,7 @@ export class Relay extends EventEmitter<RelayEvents> {
 
   async #drain(withinMs: number): Promise<void> {
     const lanesLeft = await untilEmpty({
-      lanesLeft: async () =>
-        (await look(this.#db, { except: [], all: false })).lanes.filter(({ destination }) =>
-          this.#destinations.get(destination),
-        ).length,
+      lanesLeft: async () => (await look(this.#db, { served: this.destinations, except: [] })).lanes.length,
       withinMs,
       given: this.#drained.signal,
       onError: (error) => this.#report(error),
@@ -296,10 +294,11 @@ export class Relay extends EventEmitter<RelayEvents> {
       .finally(() => this.#dispatcher.wake('work'))
   }
 
-  #tellUnserved(destination: string): void {
-    if (this.#told.has(destination)) return
-    this.#told.add(destination)
-    this.emit('unserved', { destination })
+  async #maintain(): Promise<void> {
+    await maintain(this.#db, {
+      workspaces: Object.keys(this.#workspaces),
+      deliveredDays: this.#options.deliveredRetentionDays,
+    })
   }
 
   async #reportAlive(): Promise<void> {

@@ -1,21 +1,23 @@
 import type { Database } from './database.ts'
 import { ensurePartitions } from './ensure-partitions.ts'
+import { keepWorkspaces } from './keep-workspaces.ts'
 
-export interface Retention {
+export interface Maintenance {
+  /** The workspaces that the relay serves. */
+  readonly workspaces: readonly string[]
   /** Days that delivered rows are kept. Default: 7. */
   readonly deliveredDays: number
 }
 
 /**
  * What time makes necessary: tomorrow's partition, expired dedup keys, old partitions, minutes and dead
- * relays. Rerunnable; whichever relay comes first does it, the others find nothing to do.
+ * relays, and names of workspaces. Rerunnable; whichever relay comes first does it, the others find nothing to do.
  */
-export async function maintain(db: Database, retention: Retention): Promise<void> {
+export async function maintain(db: Database, { workspaces, deliveredDays }: Maintenance): Promise<void> {
   const q = db.names.q
   await unlessLocked(ensurePartitions(db))
-  await unlessLocked(
-    db.query(`SELECT ${q}.prune_delivered(make_interval(days => $1))`, [retention.deliveredDays]),
-  )
+  await unlessLocked(db.query(`SELECT ${q}.prune_delivered(make_interval(days => $1))`, [deliveredDays]))
+  await unlessLocked(keepWorkspaces(db, workspaces))
   for (let removed = 1; removed > 0; ) {
     const [row] = await db.query<{ removed: number }>(
       `WITH gone AS (
@@ -34,7 +36,7 @@ export async function maintain(db: Database, retention: Retention): Promise<void
 
 const LOCK_NOT_AVAILABLE = '55P03'
 
-/** A reader of `outbox.delivered` is at work: the next maintenance tries again, long before it is needed. */
+/** Another session holds the lock, such as a reader of `outbox.delivered`: the next maintenance tries again, long before it is needed. */
 async function unlessLocked(statement: Promise<unknown>): Promise<void> {
   try {
     await statement

@@ -1,7 +1,8 @@
 import pg from 'pg'
 import { getConstructionPlans, getMigrationPlans, PgBoss } from 'pg-boss'
+import { withRowLocks } from './boss-locks.ts'
 import { grantRoles, grantScript, type NotGranted } from './grant-roles.ts'
-import { inTurn, type LockWaiting, SHORT_LOCKS, waitForOtherMigrate, whileLocked } from './migration-locks.ts'
+import { inTransaction, inTurn, type LockWaiting, SHORT_LOCKS, whileLocked } from './migration-locks.ts'
 import { type Migration, readMigrations } from './migrations.ts'
 import { type Names, namesOf } from './names.ts'
 import { readSchemaState, type SchemaState, SchemaVersionError } from './schema-version.ts'
@@ -22,8 +23,8 @@ export interface MigrateResult {
 }
 
 /**
- * Brings the outbox' schema and pg-boss' own to this package's version. Safe to run twice at once (an
- * advisory lock; the second finds nothing to do) and again after it was killed: each migration commits
+ * Brings the outbox' schema and pg-boss' own to this package's version. Safe to run twice at once (each
+ * migration is applied by one of them) and again after it was killed: each migration commits
  * together with its record. Ends with the roles and their rights. While apps write: no lock is waited for longer
  * than half a second at a time.
  *
@@ -36,25 +37,27 @@ export async function migrate(options: MigrateOptions): Promise<MigrateResult> {
   await client.connect()
   try {
     await requireSupportedServer(client)
-    await waitForOtherMigrate(client, names)
-    await inTurn(client, names, 'the table of migrations', options, async () => {
+    const pending = await inTurn(client, names, 'the table of migrations', options, async () => {
       await client.query(`CREATE SCHEMA IF NOT EXISTS ${names.q}`)
       await client.query(`CREATE SCHEMA IF NOT EXISTS "${names.boss}"`) // pg-boss would make it out of turn
       for (const statement of recordStatements(names)) await client.query(statement)
+      return pendingMigrations(client, names)
     })
     const applied: number[] = []
-    for (const migration of await pendingMigrations(client, names)) {
+    for (const migration of pending) {
       const step = () => apply(client, names, migration)
       const done = await inTurn(client, names, `migration ${migration.version}`, options, step)
       if (done) applied.push(migration.version)
     }
-    await whileLocked('a day of outbox.delivered', options, () =>
+    await whileLocked(client, names, 'a day of outbox.delivered', options, () =>
       client.query(`SELECT ${names.q}.ensure_partitions()`),
     )
-    await whileLocked("pg-boss' schema", options, () => installBoss(client, names))
-    const notGranted = await inTurn(client, names, 'the roles', options, () => grantRoles(client, names))
-    const version = (await schemaState(client, names))?.version ?? 0
-    return { applied, version, notGranted }
+    await whileLocked(client, names, "pg-boss' schema", options, () => installBoss(client, names))
+    return await inTurn(client, names, 'the roles', options, async () => {
+      const notGranted = await grantRoles(client, names)
+      const version = (await schemaState(client, names))?.version ?? 0
+      return { applied, version, notGranted }
+    })
   } finally {
     await client.end()
   }
@@ -146,8 +149,10 @@ async function apply(client: pg.Client, names: Names, migration: Migration): Pro
 /** On our connection, with our patience for locks in place of its own 30 s: lanes are handed out meanwhile. */
 async function installBoss(client: pg.Client, names: Names): Promise<void> {
   const executeSql = async (text: string, values?: unknown[]) => {
+    const statement = withRowLocks(text, names, SHORT_LOCKS)
+    if (!/^\s*BEGIN;/.test(text)) return inTransaction(client, () => client.query(statement, values))
     try {
-      return await client.query(text.replace('SET LOCAL lock_timeout = 30000;', SHORT_LOCKS), values)
+      return await client.query(statement, values)
     } catch (error) {
       await client.query('ROLLBACK').catch(() => {}) // it begins transactions in its texts; a lost one is rolled back
       throw error
@@ -172,10 +177,10 @@ async function bossScript(client: pg.Client, names: Names): Promise<string> {
   const { rows } = await client.query('SELECT to_regclass($1) IS NOT NULL AS present', [
     `${names.boss}.version`,
   ])
-  if (!rows[0].present) return getConstructionPlans(names.boss)
+  if (!rows[0].present) return withRowLocks(getConstructionPlans(names.boss), names)
   const { rows: versions } = await client.query(`SELECT version FROM ${names.boss}.version`)
   try {
-    return getMigrationPlans(names.boss, versions[0].version)
+    return withRowLocks(getMigrationPlans(names.boss, versions[0].version), names)
   } catch {
     return '' // pg-boss throws where its schema is at the newest version
   }

@@ -1,4 +1,5 @@
 import type pg from 'pg'
+import { describeLockHolders } from './lock-holders.ts'
 import type { Names } from './names.ts'
 
 /**
@@ -10,6 +11,8 @@ const LOCK_TIMEOUT = '500ms'
 const STALLED_TIMEOUT = '10s'
 /** Between tries, doubled with each: apps are let through. */
 const RETRY_MS = { first: 500, max: 5_000 }
+/** A step that takes longer than `first` is reported, and again every `next`. */
+const REPORT_MS = { first: 2_000, next: 10_000 }
 
 /** For a script: the same for its transaction. */
 export const SHORT_LOCKS = `SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'; SET LOCAL idle_in_transaction_session_timeout = '${STALLED_TIMEOUT}';`
@@ -17,7 +20,7 @@ export const SHORT_LOCKS = `SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'; SET LOCA
 export interface LockWaiting {
   /** Milliseconds in all that a lock is tried for. Default: 300,000. */
   readonly lockWaitMs?: number | undefined
-  /** Told once when a step has to wait, in words. */
+  /** Called with a sentence when a step waits for a lock, and every 10 s while a step is not done after 2 s. */
   readonly onWait?: ((message: string) => void) | undefined
 }
 
@@ -28,18 +31,9 @@ export class LockedError extends Error {
 }
 
 /**
- * One `migrate` at a time: whoever comes second waits, and finds nothing to do. Not through a pooler, which might
- * keep the lock in a connection of others for ever; there `inTurn` alone keeps each migration from running twice.
+ * One step in a transaction of its own, in turn with other migrates. Tried again while its locks are taken. The turn
+ * is a lock on the table of migrations, which nobody but the owner may take: any user may take an advisory lock.
  */
-export async function waitForOtherMigrate(client: pg.Client, names: Names): Promise<void> {
-  const { rows } = await client.query('SELECT pg_backend_pid() AS pid')
-  // What the peer said when it let us in: a pooler makes up a number of its own.
-  const { processID } = client as unknown as { processID: number | null }
-  if (rows[0].pid === processID)
-    await client.query('SELECT pg_advisory_lock(hashtextextended($1, 0))', [key(names)])
-}
-
-/** One step in a transaction of its own, in turn with other migrates. Tried again while its locks are taken. */
 export async function inTurn<T>(
   client: pg.Client,
   names: Names,
@@ -47,46 +41,82 @@ export async function inTurn<T>(
   waiting: LockWaiting,
   work: () => Promise<T>,
 ): Promise<T> {
-  return whileLocked(what, waiting, async () => {
-    await client.query('BEGIN')
-    try {
-      await client.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [key(names)])
-      await client.query(SHORT_LOCKS)
-      const result = await work()
-      await client.query('COMMIT')
-      return result
-    } catch (error) {
-      await client.query('ROLLBACK').catch(() => {}) // a lost connection has rolled back already
-      throw error
-    }
-  })
+  return whileLocked(client, names, what, waiting, () =>
+    inTransaction(client, async () => {
+      await takeTurn(client, names)
+      return work()
+    }),
+  )
 }
 
-/** Tries `work` again while it fails for a lock that somebody holds. */
+/** A transaction whose locks are waited for no longer than an instant. */
+export async function inTransaction<T>(client: pg.Client, work: () => Promise<T>): Promise<T> {
+  await client.query('BEGIN')
+  try {
+    await client.query(SHORT_LOCKS)
+    const result = await work()
+    await client.query('COMMIT')
+    return result
+  } catch (error) {
+    await client.query('ROLLBACK').catch(() => {}) // a lost connection has rolled back already
+    throw error
+  }
+}
+
+/** On an empty database there is no table yet: of two migrates that create it, one fails and tries again. */
+async function takeTurn(client: pg.Client, { q }: Names): Promise<void> {
+  const { rows } = await client.query('SELECT to_regclass($1) IS NOT NULL AS present', [`${q}.migrations`])
+  if (rows[0].present) await client.query(`LOCK TABLE ${q}.migrations IN SHARE ROW EXCLUSIVE MODE`)
+}
+
+/** Tries `work` again while it fails for a lock that another session holds, and reports whose it is. */
 export async function whileLocked<T>(
+  client: pg.Client,
+  names: Names,
   what: string,
   { lockWaitMs = 300_000, onWait }: LockWaiting,
   work: () => Promise<T>,
 ): Promise<T> {
-  const giveUpAt = performance.now() + lockWaitMs
-  for (let tries = 1; ; tries++) {
-    try {
-      return await work()
-    } catch (error) {
-      if (!isLocked(error)) throw error
-      if (performance.now() > giveUpAt) throw stillLocked(what, lockWaitMs, error)
-      if (tries === 1)
-        onWait?.(`${what} waits for a transaction that is open to end; it is tried again meanwhile`)
-      const pause = Math.min(RETRY_MS.first * 2 ** (tries - 1), RETRY_MS.max)
-      await new Promise((resolve) => setTimeout(resolve, pause))
+  const began = performance.now()
+  const seconds = () => Math.round((performance.now() - began) / 1_000)
+  let holders: string | undefined
+  const report = () => {
+    onWait?.(`${what} is still ${holders ? `waiting for ${holders}` : 'running'} after ${seconds()} s`)
+    reports = setTimeout(report, REPORT_MS.next)
+  }
+  let reports = setTimeout(report, REPORT_MS.first)
+  try {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await work()
+      } catch (error) {
+        if (isMadeMeanwhile(error)) continue
+        if (!isLocked(error)) throw error
+        const found = await describeLockHolders(client, names)
+        const first = holders === undefined
+        holders = found === '' ? 'another session' : found
+        if (performance.now() - began > lockWaitMs) throw stillLocked(what, lockWaitMs, found, error)
+        if (first) {
+          onWait?.(
+            `${what} waits for a lock that ${holders} holds; it is tried again for ${Math.round(lockWaitMs / 1_000)} s`,
+          )
+          clearTimeout(reports)
+          reports = setTimeout(report, REPORT_MS.next)
+        }
+        const pause = Math.min(RETRY_MS.first * 2 ** (tries - 1), RETRY_MS.max)
+        await new Promise((resolve) => setTimeout(resolve, pause))
+      }
     }
+  } finally {
+    clearTimeout(reports)
   }
 }
 
-function stillLocked(what: string, waitedMs: number, cause: unknown): LockedError {
+function stillLocked(what: string, waitedMs: number, holders: string, cause: unknown): LockedError {
   const seconds = Math.round(waitedMs / 1_000)
+  const whose = holders === '' ? 'pg_stat_activity, oldest xact_start first' : `held by ${holders}`
   return new LockedError(
-    `${what} could not get its lock within ${seconds} s: end the transactions that are open (pg_stat_activity, oldest xact_start first) and run migrate again`,
+    `${what} could not get its lock within ${seconds} s: end the transactions that are open (${whose}) and run migrate again`,
     { cause },
   )
 }
@@ -97,6 +127,8 @@ function isLocked(error: unknown): boolean {
   return code === '55P03' || code === '40P01'
 }
 
-function key(names: Names): string {
-  return `migrate ${names.schema}`
+/** Another session has created the same object at the same moment: `IF NOT EXISTS` fails in the catalog's own index. */
+function isMadeMeanwhile(error: unknown): boolean {
+  const { code, schema } = error as { code?: unknown; schema?: unknown }
+  return code === '23505' && schema === 'pg_catalog'
 }

@@ -2,19 +2,25 @@ import type { Database } from './database.ts'
 
 /**
  * Gives due intents of the waiting room their lane and a new `seq`: they take their place in the order as if
- * they had been enqueued now. One relay at a time, so that two batches of one key cannot overtake each other.
+ * they had been enqueued now. One relay at a time, so that two batches of one key cannot overtake each other: it
+ * locks a row that only relays may lock.
  *
+ * @param served Destinations of this relay. Intents of the others stay in the waiting room: a caller may enqueue
+ *   any number of them for a workspace that no relay serves, and they would go first.
  * @returns how many were promoted, at most 1,000 a call.
  */
-export async function promoteScheduled(db: Database): Promise<number> {
+export async function promoteScheduled(db: Database, served: readonly string[]): Promise<number> {
   const q = db.names.q
   const [row] = await db.query<{ promoted: number }>(
     `WITH turn AS MATERIALIZED (
-       SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0)) AS mine
+       SELECT FROM ${q}.locks WHERE name = 'promote' FOR UPDATE SKIP LOCKED
      ), due AS (
-       SELECT destination, lane, seq FROM ${q}.intents
-       WHERE lane = -1 AND send_after <= clock_timestamp() AND (SELECT mine FROM turn)
-       ORDER BY send_after, seq LIMIT 1000
+       SELECT d.destination, d.lane, d.seq
+       FROM turn, unnest($1::text[]) AS s(destination),
+         LATERAL (SELECT i.destination, i.lane, i.seq, i.send_after FROM ${q}.intents i
+                  WHERE i.destination = s.destination AND i.lane = -1 AND i.send_after <= statement_timestamp()
+                  ORDER BY i.send_after, i.seq LIMIT 1000) d
+       ORDER BY d.send_after, d.seq LIMIT 1000
      ), taken AS (
        DELETE FROM ${q}.intents i USING due
        WHERE i.destination = due.destination AND i.lane = due.lane AND i.seq = due.seq
@@ -28,7 +34,7 @@ export async function promoteScheduled(db: Database): Promise<number> {
        RETURNING 1
      )
      SELECT count(*)::int AS promoted FROM placed`,
-    [`promote ${db.names.schema}`],
+    [served],
   )
   return row?.promoted ?? 0
 }

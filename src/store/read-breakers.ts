@@ -27,8 +27,8 @@ const LONGEST_LEASE = "interval '240 seconds'"
 /** SQL: whether the lease of a probe has ended. */
 export const LEASE_ENDED = `(probe_until <= clock_timestamp() OR probe_until > clock_timestamp() + ${LONGEST_LEASE})`
 
-/** `SELECT`s every row, with the columns of `BreakerRow`. */
-export function breakerRows(q: string): string {
+/** `SELECT`s the rows of the destinations in the parameter `names`, with the columns of `BreakerRow`. */
+export function breakerRows(q: string, names: string): string {
   return `SELECT destination, state, failure_count AS "failureCount",
             extract(epoch FROM CASE WHEN ${CLOCK_STEPPED_BACK} AND retry_at > clock_timestamp()
                                     THEN clock_timestamp()
@@ -38,9 +38,9 @@ export function breakerRows(q: string): string {
             probe_relay AS "probeRelay",
             CASE WHEN ${LEASE_ENDED} THEN 0
                  ELSE extract(epoch FROM probe_until - clock_timestamp())::float8 * 1000 END AS "probeLeftMs"
-     FROM ${q}.breakers`
+     FROM ${q}.breakers WHERE destination = ANY (${names}::text[])`
 }
 
-export async function readBreakers(db: Database): Promise<BreakerRow[]> {
-  return db.query<BreakerRow & Record<string, unknown>>(breakerRows(db.names.q))
+export async function readBreakers(db: Database, destinations: readonly string[]): Promise<BreakerRow[]> {
+  return db.query<BreakerRow & Record<string, unknown>>(breakerRows(db.names.q, '$1'), [destinations])
 }

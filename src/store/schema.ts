@@ -58,7 +58,7 @@ export const intents = outbox.table(
   },
   (t) => [
     primaryKey({ name: 'intents_pkey', columns: [t.destination, t.lane, t.seq] }),
-    index('intents_scheduled').on(t.sendAfter).where(sql`${t.lane} = -1`),
+    index('intents_scheduled').on(t.destination, t.sendAfter).where(sql`${t.lane} = -1`),
     check('intents_lane', sql`${t.lane} BETWEEN -1 AND 31`),
     check('intents_waiting_has_time', sql`${t.lane} >= 0 OR ${t.sendAfter} IS NOT NULL`),
     check('intents_priority', sql`${t.priority} IN ('normal', 'bulk')`),
@@ -261,3 +261,24 @@ export const origin = outbox.table(
   },
   (t) => [check('origin_one', sql`${t.one}`)],
 )
+
+/**
+ * Rows that a session locks to do something alone: `promote` for delayed intents that fall due, `jobs` for pg-boss.
+ * Unlike an advisory lock, only a role with rights on this table can take one.
+ */
+export const locks = outbox.table('locks', { name: text('name').primaryKey() })
+
+/** Workspaces that a relay has credentials for, and when a relay last said so. */
+export const workspaces = outbox.table('workspaces', {
+  name: text('name').primaryKey(),
+  servedAt: instant('served_at').notNull(),
+})
+
+/**
+ * Workspaces that intents were enqueued for, and that no relay serves: a fixed number of slots, so that a caller
+ * cannot invent more. A slot without a name is free.
+ */
+export const unservedWorkspaces = outbox.table('unserved_workspaces', {
+  slot: smallint('slot').primaryKey(),
+  name: text('name'),
+})

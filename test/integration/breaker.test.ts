@@ -31,6 +31,7 @@ function relay(halfOpenAfterMs = 30, retryAttempts = 0) {
   const breakers = new Breakers({
     db,
     relayId,
+    served: () => [DESTINATION],
     settings: {
       requestTimeoutMs: 1_000,
       retry: { attempts: retryAttempts, initialDelayMs: 1 },

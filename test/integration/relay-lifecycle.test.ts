@@ -117,7 +117,7 @@ test('large payloads are read a request at a time, whatever is waiting', async (
     )
   }
   const db = openDatabase({ connectionString: h.db.url })
-  const [lane] = (await look(db, { except: [], all: false })).lanes
+  const [lane] = (await look(db, { served: ['default/track'], except: [] })).lanes
   const page = await readLane(db, lane ?? { destination: '', lane: 0 }, {
     bound: FROM_THE_BEGINNING,
     except: [],
