@@ -48,7 +48,8 @@ FROM "outbox".lanes;
 --> statement-breakpoint
 -- The first intent of each lane that has one. Lanes of destinations that were ever worked are asked one by one, each
 -- from its bound; the others, where nothing was ever settled, are found by a skip scan between those destinations
--- (`between`) and behind the last of them (`beyond`). The cost is per lane, not per row.
+-- (`between`) and behind the last of them (`beyond`). The cost is per lane, not per row. `due_at` is null for an infinite
+-- time, because no reader could subtract it: before PostgreSQL 17 that is an error.
 CREATE OR REPLACE VIEW "outbox".lane_heads AS
 WITH RECURSIVE bound AS MATERIALIZED (
   SELECT destination, lane, after FROM "outbox".lane_bounds
@@ -83,7 +84,7 @@ WITH RECURSIVE bound AS MATERIALIZED (
   UNION ALL
   SELECT destination, lane, 0 FROM beyond_known
 )
-SELECT p.destination, p.lane, h.seq, h.due_at, h.format, p.after
+SELECT p.destination, p.lane, h.seq, CASE WHEN isfinite(h.due_at) THEN h.due_at END AS due_at, h.format, p.after
 FROM place p,
   LATERAL (SELECT i.seq, greatest(i.send_after, i.enqueued_at) AS due_at, i.format FROM "outbox".intents i
            WHERE i.destination = p.destination AND i.lane = p.lane AND i.seq > p.after

@@ -21,6 +21,9 @@ export interface Look {
 /**
  * All that the dispatcher wants to know, in one statement. Lanes are found by the view `lane_heads`, an index
  * descent each, whatever the backlog and however many dead rows an old snapshot keeps.
+ *
+ * Epochs are subtracted and not times: before PostgreSQL 17, `timestamptz 'infinity' - now()` is an error, and one such
+ * row would fail every look of every relay.
  */
 export async function look(db: Database, { except, all }: LookOptions): Promise<Look> {
   const q = db.names.q
@@ -28,7 +31,7 @@ export async function look(db: Database, { except, all }: LookOptions): Promise<
     `SELECT ${
       all
         ? `(SELECT coalesce(json_agg(b), '[]') FROM (${breakerRows(q)}) b) AS breakers,
-           (SELECT extract(epoch FROM send_after - clock_timestamp())::float8 * 1000
+           (SELECT (date_part('epoch', send_after) - date_part('epoch', clock_timestamp())) * 1000
             FROM ${q}.intents WHERE lane = -1 ORDER BY send_after LIMIT 1) AS "dueInMs",`
         : ''
     }
