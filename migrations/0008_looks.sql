@@ -205,6 +205,18 @@ WITH alive AS (
   UNION ALL
   SELECT 2, 'no relay is running' FROM alive WHERE relays = 0 AND NOT EXISTS (SELECT 1 FROM late)
   UNION ALL
+  SELECT CASE WHEN EXISTS (SELECT 1 FROM late)
+                   AND (SELECT count(*) = min(a.relays) FROM "outbox".relays f, alive a
+                        WHERE f.last_seen_at > now() - interval '30 seconds' AND f.polls_failing_since IS NOT NULL)
+              THEN 1 ELSE 2 END,
+         format('relay %s on host %s cannot poll since %s: %s', relay_id, host,
+                to_char(polls_failing_since, 'YYYY-MM-DD HH24:MI:SS TZ'), poll_error)
+  FROM "outbox".relays WHERE last_seen_at > now() - interval '30 seconds' AND polls_failing_since IS NOT NULL
+  UNION ALL
+  SELECT 2, format('%s has %s delayed %s with an infinite send_after, never to be sent: delete them, or set a time',
+                   destination, count(*), CASE count(*) WHEN 1 THEN 'intent' ELSE 'intents' END)
+  FROM "outbox".intents WHERE lane = -1 AND send_after = 'infinity' GROUP BY destination
+  UNION ALL
   SELECT 2, format('%s is %s since %s: %s', destination, state, to_char(opened_at, 'YYYY-MM-DD HH24:MI:SS TZ'), last_error)
   FROM "outbox".breakers WHERE state <> 'closed'
   UNION ALL
