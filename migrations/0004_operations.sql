@@ -128,7 +128,7 @@ BEGIN
       operation, octet_length(v_text), v_limit
       USING ERRCODE = 'invalid_parameter_value', HINT = 'Send less data, or a link to it.';
   END IF;
-  IF v_text ~ '[0-9.]{16}' OR v_key LIKE ANY ('{%.%0,true,false,"{%","[%"}') THEN
+  IF v_text ~ '[0-9.]{16}' OR v_key LIKE ANY ('{%.%0,%true,%false,"%{%","%[%"}') THEN
     IF ordering_key IS NULL THEN
       v_key := "outbox".ordering_key_of(operation, "outbox".plain_ids(payload));
     END IF;
