@@ -1,5 +1,8 @@
 /**
- * Shown to fail on PostgreSQL 14: TODO
+ * Shown to fail: with no bounds of times in `outbox.check_intent` the refusals are missed and the property fails; with
+ * times subtracted in place of epochs in `look` (src/store/look.ts) or `settle` (src/store/settle.ts) no ordinary event
+ * arrives on PostgreSQL 14; with `readLane` blind to infinite times, on none; with `PollRecord.failed` counting nothing,
+ * health never tells of polls that fail.
  */
 import { once } from 'node:events'
 import fc from 'fast-check'
@@ -32,8 +35,7 @@ describe.each(oldestAndNewest())('36: on $name', ({ major }) => {
     const role = await createLoginRole(h.db, 'outbox_enqueue')
     caller = new pg.Client({ connectionString: role.url })
     await caller.connect()
-    relay = await h.relay({ pollIntervalMs: 500 })
-    relay.on('error', (error) => errors.push(error))
+    await startRelay()
   })
   afterAll(async () => {
     await caller.end()
@@ -41,6 +43,10 @@ describe.each(oldestAndNewest())('36: on $name', ({ major }) => {
     await server.close()
   })
 
+  const startRelay = async () => {
+    relay = await h.relay({ pollIntervalMs: 500 })
+    relay.on('error', (error) => errors.push(error))
+  }
   const health = () => readHealth(h.db.pool, namesOf(undefined))
   let others = 0
   const ordinaryEventArrives = async () => {
@@ -89,6 +95,7 @@ describe.each(oldestAndNewest())('36: on $name', ({ major }) => {
   })
 
   test('rows with an infinite time that are there already stop no other, and are reported', async () => {
+    await relay.stop()
     await h.db.rows(`
       INSERT INTO outbox.intents (destination, lane, id, operation, payload, ordering_key, enqueued_at, send_after,
                                   retry_at, attempts)
@@ -100,6 +107,8 @@ describe.each(oldestAndNewest())('36: on $name', ({ major }) => {
                    (2, 'retried', 'now', NULL, 'infinity', 1),
                    (3, 'due', 'now', 'infinity', NULL, 0))
         AS v(lane, key, enqueued_at, send_after, retry_at, attempts)`)
+    // Its first poll reads everything that a poll can read.
+    await startRelay()
     await ordinaryEventArrives()
     await h.drained(ARRIVES_MS)
     expect(

@@ -1,5 +1,7 @@
 /**
- * Shown to fail: TODO
+ * Shown to fail: with `prepareRow` (src/relay/prepare.ts) passing errors on, every turn of the lane fails and it never
+ * drains; with `String(value)` of every recipient in src/relay/recipients.ts as well, so does the first row; with
+ * recipients of `per_user_data` that are not text left out there, the broadcast is sent.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { everyApi, type Harness, peopleOfOneLane, startHarness, track } from '../support/relay-harness.ts'
