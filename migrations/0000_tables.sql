@@ -111,7 +111,9 @@ CREATE TABLE "outbox"."relays" (
 	"pid" integer NOT NULL,
 	"version" text NOT NULL,
 	"started_at" timestamp with time zone NOT NULL,
-	"last_seen_at" timestamp with time zone NOT NULL
+	"last_seen_at" timestamp with time zone NOT NULL,
+	"polls_failing_since" timestamp with time zone,
+	"poll_error" text
 );
 --> statement-breakpoint
 CREATE TABLE "outbox"."settled_counts" (

@@ -27,6 +27,12 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   END
 $$;
 --> statement-breakpoint
+-- A caller's text in an error message: quoted, at most 80 characters of it, without control characters.
+CREATE FUNCTION "outbox".shown(value text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT coalesce(quote_literal(regexp_replace(left(value, 80), '[[:cntrl:]]', '?', 'g')), 'NULL')
+$$;
+--> statement-breakpoint
 -- The person (or object) an intent is about: intents with one key are delivered in order.
 -- customerId 42, customerId "42" and identifiers {"id": 42} are one key; an email's case does not count.
 CREATE FUNCTION "outbox".ordering_key_of(operation text, payload jsonb) RETURNS text
@@ -66,7 +72,8 @@ CREATE SEQUENCE "outbox".relay_idle AS integer MINVALUE 1 MAXVALUE 2 START 1 NO 
 -- check: what passes here and cannot be mapped is dead-lettered as 'invalid', never lost. Returns the ordering key.
 CREATE FUNCTION "outbox".check_intent(
   operation text, payload jsonb, dedup_key text, dedup_window interval, ordering_key text,
-  send_after timestamptz, expires_at timestamptz, workspace text, on_ambiguous text, priority text
+  send_after timestamptz, expires_at timestamptz, workspace text, on_ambiguous text, priority text,
+  enqueued_at timestamptz
 ) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 BEGIN
@@ -246,7 +253,7 @@ DECLARE
   -- call in ON CONFLICT … WHERE would keep the table from being distributed.
   v_now timestamptz := clock_timestamp();
   v_key text := "outbox".check_intent(operation, payload, dedup_key, dedup_window, ordering_key,
-                                      send_after, expires_at, workspace, on_ambiguous, priority);
+                                      send_after, expires_at, workspace, on_ambiguous, priority, v_now);
   v_destination text := workspace || '/' || "outbox".api_of(operation);
   v_lane integer := -1;
   v_woken boolean;
@@ -261,7 +268,8 @@ BEGIN
   duplicate := false;
   IF dedup_key IS NOT NULL THEN
     INSERT INTO "outbox".dedup AS d (workspace, key, intent_id, expires_at)
-    VALUES (enqueue.workspace, dedup_key, enqueue.id, v_now + dedup_window)
+    VALUES (enqueue.workspace, dedup_key, enqueue.id,
+            v_now + make_interval(secs => date_part('epoch', dedup_window)))
     ON CONFLICT ON CONSTRAINT dedup_pkey DO UPDATE
       SET intent_id = excluded.intent_id, expires_at = excluded.expires_at
       WHERE d.expires_at <= v_now;
@@ -293,30 +301,49 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 DECLARE
   v_now timestamptz := clock_timestamp();
   v_ids uuid[];
+  v_keys text[];
   v_kept uuid[];
   v_workspaces text[];
   v_destination text;
   v_lane integer;
   v_one boolean;
   v_woken boolean;
+  v_message text;
+  v_hint text;
 BEGIN
   IF intents IS NULL OR jsonb_typeof(intents) <> 'array' THEN
     RAISE EXCEPTION 'outbox: enqueue_many takes a JSON array, got %', coalesce(jsonb_typeof(intents), 'NULL')
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
+  IF jsonb_path_exists(intents, 'strict $[*] ? (@.type() != "object")') THEN
+    RAISE EXCEPTION 'outbox: enqueue_many takes an array of JSON objects, got % in it',
+      jsonb_path_query_first(intents, 'strict $[*].type() ? (@ != "object")') #>> '{}'
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
 
-  SELECT array_agg("outbox".new_id() ORDER BY i.ord),
-         array_agg(DISTINCT i.workspace) FILTER (WHERE i.workspace <> 'default')
-  INTO v_ids, v_workspaces
-  FROM ROWS FROM (jsonb_to_recordset(intents) AS (
-      operation text, payload jsonb, dedup_key text, dedup_window interval, ordering_key text,
-      send_after timestamptz, expires_at timestamptz, workspace text, on_ambiguous text, priority text))
-    WITH ORDINALITY AS i(operation, payload, dedup_key, dedup_window, ordering_key,
-                         send_after, expires_at, workspace, on_ambiguous, priority, ord),
-    LATERAL "outbox".check_intent(
-      i.operation, i.payload, i.dedup_key, coalesce(i.dedup_window, '7 days'), i.ordering_key, i.send_after,
-      i.expires_at, coalesce(i.workspace, 'default'), coalesce(i.on_ambiguous, 'park'),
-      coalesce(i.priority, 'normal'));
+  -- jsonb_to_recordset casts the fields. Its errors are those of Postgres' types and may repeat a long text: so they
+  -- are cut, and say which function was called.
+  BEGIN
+    SELECT array_agg("outbox".new_id() ORDER BY i.ord), array_agg(checked.key ORDER BY i.ord),
+           array_agg(DISTINCT i.workspace) FILTER (WHERE i.workspace <> 'default')
+    INTO v_ids, v_keys, v_workspaces
+    FROM ROWS FROM (jsonb_to_recordset(intents) AS (
+        operation text, payload jsonb, dedup_key text, dedup_window interval, ordering_key text,
+        send_after timestamptz, expires_at timestamptz, workspace text, on_ambiguous text, priority text))
+      WITH ORDINALITY AS i(operation, payload, dedup_key, dedup_window, ordering_key,
+                           send_after, expires_at, workspace, on_ambiguous, priority, ord),
+      LATERAL "outbox".check_intent(
+        i.operation, i.payload, i.dedup_key, coalesce(i.dedup_window, '7 days'), i.ordering_key, i.send_after,
+        i.expires_at, coalesce(i.workspace, 'default'), coalesce(i.on_ambiguous, 'park'),
+        coalesce(i.priority, 'normal'), v_now) AS checked(key);
+  EXCEPTION WHEN data_exception THEN
+    GET STACKED DIAGNOSTICS v_message = MESSAGE_TEXT, v_hint = PG_EXCEPTION_HINT;
+    IF v_message NOT LIKE 'outbox: %' THEN
+      v_message := 'outbox: enqueue_many: ' || left(v_message, 200);
+      v_hint := 'A field of an element takes what the parameter of that name takes in outbox.enqueue.';
+    END IF;
+    RAISE EXCEPTION USING MESSAGE = v_message, ERRCODE = 'invalid_parameter_value', HINT = v_hint;
+  END;
   IF v_ids IS NULL THEN
     RETURN;
   END IF;
@@ -329,7 +356,8 @@ BEGIN
     INSERT INTO "outbox".dedup AS d (workspace, key, intent_id, expires_at)
     SELECT * FROM (
       SELECT DISTINCT ON (w, i.dedup_key) coalesce(i.workspace, 'default') AS w, i.dedup_key,
-             v_ids[i.ord], v_now + coalesce(i.dedup_window, '7 days')
+             v_ids[i.ord],
+             v_now + make_interval(secs => date_part('epoch', coalesce(i.dedup_window, '7 days')))
       FROM ROWS FROM (jsonb_to_recordset(intents) AS (workspace text, dedup_key text, dedup_window interval))
         WITH ORDINALITY AS i(workspace, dedup_key, dedup_window, ord)
       WHERE i.dedup_key IS NOT NULL
@@ -349,16 +377,14 @@ BEGIN
                                   on_ambiguous, enqueued_at, send_after, expires_at)
     SELECT k.destination,
            CASE WHEN i.send_after > v_now THEN -1
-                ELSE "outbox".lane_of(k.destination, k.ordering_key, coalesce(i.priority, 'normal')) END,
-           v_ids[i.ord], i.operation, i.payload, k.ordering_key, coalesce(i.priority, 'normal'),
+                ELSE "outbox".lane_of(k.destination, v_keys[i.ord], coalesce(i.priority, 'normal')) END,
+           v_ids[i.ord], i.operation, i.payload, v_keys[i.ord], coalesce(i.priority, 'normal'),
            coalesce(i.on_ambiguous, 'park'), v_now, i.send_after, i.expires_at
     FROM ROWS FROM (jsonb_to_recordset(intents) AS (
-        operation text, payload jsonb, ordering_key text, send_after timestamptz, expires_at timestamptz,
+        operation text, payload jsonb, send_after timestamptz, expires_at timestamptz,
         workspace text, on_ambiguous text, priority text))
-      WITH ORDINALITY AS i(operation, payload, ordering_key, send_after, expires_at,
-                           workspace, on_ambiguous, priority, ord),
-      LATERAL (SELECT coalesce(i.workspace, 'default') || '/' || "outbox".api_of(i.operation) AS destination,
-                      coalesce(i.ordering_key, "outbox".ordering_key_of(i.operation, i.payload)) AS ordering_key) k
+      WITH ORDINALITY AS i(operation, payload, send_after, expires_at, workspace, on_ambiguous, priority, ord),
+      LATERAL (SELECT coalesce(i.workspace, 'default') || '/' || "outbox".api_of(i.operation) AS destination) k
     WHERE v_kept[i.ord] = v_ids[i.ord]
     ORDER BY i.ord
     RETURNING destination, lane)
@@ -426,11 +452,17 @@ DECLARE
   v_partition name;
   v_dropped integer := 0;
 BEGIN
+  -- Less than nothing would drop the partition that is written to.
+  IF (keep BETWEEN interval '0' AND interval '36525 days') IS NOT TRUE THEN
+    RAISE EXCEPTION 'outbox: keep must be 0 to 36525 days (100 years), got %', coalesce(keep::text, 'NULL')
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
   FOR v_partition IN
     SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
     WHERE i.inhparent = '"outbox".delivered'::regclass
       AND c.relname ~ '^delivered_[0-9]{8}$'
-      AND (to_date(right(c.relname, 8), 'YYYYMMDD') + 1)::timestamp AT TIME ZONE 'UTC' < now() - keep
+      AND (to_date(right(c.relname, 8), 'YYYYMMDD') + 1)::timestamp AT TIME ZONE 'UTC'
+          < now() - make_interval(secs => date_part('epoch', keep))
   LOOP
     EXECUTE format('DROP TABLE "outbox".%I', v_partition);
     v_dropped := v_dropped + 1;

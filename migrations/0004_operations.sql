@@ -16,7 +16,8 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$;
 --> statement-breakpoint
 -- The person (or object, delivery, broadcast) an intent is about: intents with one key are delivered in order.
--- customerId 42, customerId "42" and identifiers {"id": 42} are one key; an email's case does not count.
+-- customerId 42, customerId "42" and identifiers {"id": 42} are one key; an email's case does not count. Takes ids as they
+-- are written: plain_ids makes 42.0 and 42 one.
 CREATE OR REPLACE FUNCTION "outbox".ordering_key_of(operation text, payload jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT CASE
@@ -51,23 +52,70 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   END
 $$;
 --> statement-breakpoint
+-- The payload with its ids as they are sent: 42.0 is 42, because JSON.parse reads it so, and what is neither text nor a
+-- number identifies nothing and is left out. For the ordering key only: the payload is stored as it was given.
+CREATE FUNCTION "outbox".plain_ids(payload jsonb) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  v_field text;
+  v_path text[];
+  v_id jsonb;
+BEGIN
+  FOREACH v_field IN ARRAY '{customerId,identifiers.id,primary.id,entity.identifiers.id,entity.primary.id,
+                             message.identifiers.id,message.userId,broadcastId}'::text[] LOOP
+    v_path := string_to_array(v_field, '.');
+    v_id := payload #> v_path;
+    IF jsonb_typeof(v_id) = 'number' THEN
+      payload := jsonb_set(payload, v_path, to_jsonb(trim_scale(v_id::numeric)));
+    ELSIF jsonb_typeof(v_id) <> 'string' THEN
+      payload := payload #- v_path;
+    END IF;
+  END LOOP;
+  RETURN payload;
+END
+$$;
+--> statement-breakpoint
+-- The first number of a payload that a double cannot hold as it is written: 9007199254740993 would be sent as
+-- 9007199254740992, and 1e400 not at all. NULL without one. JavaScript's own numbers are the shortest text of a double,
+-- and so is a double's text in Postgres while extra_float_digits is above 0, whatever the session has set. A relay takes
+-- at most 32 levels of a payload: deeper numbers are not looked for.
+CREATE FUNCTION "outbox".altered_number(payload jsonb) RETURNS numeric
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1 AS $$
+  SELECT n
+  FROM jsonb_path_query(payload, 'strict $.**{0 to 34} ? (@.type() == "number")') AS v,
+    LATERAL (SELECT v::numeric AS n) AS number
+  WHERE CASE WHEN n = 0 THEN false
+             WHEN abs(n) BETWEEN 4.9e-324 AND 1.7976931348623157e308 THEN n <> (n::float8)::text::numeric
+             ELSE true END
+  LIMIT 1
+$$;
+--> statement-breakpoint
 -- Raises one clear error for what no relay could deliver. Shapes of payloads are the TypeScript client's to
 -- check: what passes here and cannot be mapped is dead-lettered as 'invalid', never lost. Returns the ordering key.
 --
 -- A payload's text is up to twice as long here as on the wire, because jsonb writes spaces. So the bound is twice
 -- Customer.io's: 32,000 bytes for an operation of Track or Pipelines, and 3,000,000 for a message or a broadcast,
 -- which is an email with two megabytes of attachments in base64.
+--
+-- Times are finite and within bounds: a statement that subtracts infinity fails before PostgreSQL 17. Every number of up
+-- to 15 digits fits a double, so only a payload with 16 digits (or dots) in a row is looked through; and only a key that
+-- may come from a number with zeros at its end, a boolean, an object or an array is made again. Every transaction sets
+-- these expressions up anew: that costs more than to run them, so there are few, and what is seldom needed is a function.
 CREATE OR REPLACE FUNCTION "outbox".check_intent(
   operation text, payload jsonb, dedup_key text, dedup_window interval, ordering_key text,
-  send_after timestamptz, expires_at timestamptz, workspace text, on_ambiguous text, priority text
+  send_after timestamptz, expires_at timestamptz, workspace text, on_ambiguous text, priority text,
+  enqueued_at timestamptz
 ) RETURNS text
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
 DECLARE
   v_api text := "outbox".api_of(operation);
   v_limit integer := CASE WHEN v_api IN ('app', 'broadcast') THEN 3000000 ELSE 32000 END;
+  v_text text := payload::text;
+  v_key text := coalesce(ordering_key, "outbox".ordering_key_of(operation, payload));
+  v_number numeric;
 BEGIN
   IF v_api IS NULL THEN
-    RAISE EXCEPTION 'outbox: unknown operation %', coalesce(quote_literal(operation), 'NULL')
+    RAISE EXCEPTION 'outbox: unknown operation %', "outbox".shown(operation)
       USING ERRCODE = 'invalid_parameter_value',
             HINT = 'identify, track, trackAnonymous, trackPageView, trackScreen, trackPush, addDevice, deleteDevice, suppress, unsuppress, destroy, mergeCustomers, entity, sendEmail, sendPush, sendSMS, sendInboxMessage, sendInApp, triggerBroadcast, pipelines.identify, pipelines.track, pipelines.page, pipelines.screen, pipelines.group, pipelines.alias';
   END IF;
@@ -75,12 +123,27 @@ BEGIN
     RAISE EXCEPTION 'outbox: %: payload must be a JSON object, got %', operation, coalesce(jsonb_typeof(payload), 'NULL')
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
-  IF octet_length(payload::text) > 2 * v_limit THEN
+  IF octet_length(v_text) > 2 * v_limit THEN
     RAISE EXCEPTION 'outbox: %: payload is % bytes, Customer.io takes at most % bytes for one operation',
-      operation, octet_length(payload::text), v_limit
+      operation, octet_length(v_text), v_limit
       USING ERRCODE = 'invalid_parameter_value', HINT = 'Send less data, or a link to it.';
   END IF;
-  IF coalesce(ordering_key, "outbox".ordering_key_of(operation, payload), '') = '' THEN
+  IF v_text ~ '[0-9.]{16}' OR v_key LIKE ANY ('{%.%0,%true,%false,"%{%","%[%"}') THEN
+    IF ordering_key IS NULL THEN
+      v_key := "outbox".ordering_key_of(operation, "outbox".plain_ids(payload));
+    END IF;
+    v_number := "outbox".altered_number(payload);
+    IF v_number IS NOT NULL THEN
+      RAISE EXCEPTION 'outbox: %: a number in the payload must fit a double as it is written, got %', operation,
+        left(v_number::text, 60)
+        USING ERRCODE = 'invalid_parameter_value', HINT = 'Send it as a string.';
+    END IF;
+  END IF;
+  IF v_key IS NULL OR v_key = '' THEN
+    IF ordering_key = '' THEN
+      RAISE EXCEPTION 'outbox: %: ordering_key is 0 bytes, 1 to 500 are taken', operation
+        USING ERRCODE = 'invalid_parameter_value';
+    END IF;
     RAISE EXCEPTION 'outbox: %: the payload names no %', operation,
       CASE operation WHEN 'triggerBroadcast' THEN 'broadcast' WHEN 'trackPush' THEN 'delivery' ELSE 'person' END
       USING ERRCODE = 'invalid_parameter_value',
@@ -94,34 +157,47 @@ BEGIN
               ELSE 'Give customerId, or identifiers with one of id, email, phone, cio_id.'
             END;
   END IF;
-  IF octet_length(ordering_key) > 500 THEN
-    RAISE EXCEPTION 'outbox: %: ordering_key is % bytes, at most 500 are taken', operation, octet_length(ordering_key)
+  IF octet_length(v_key) > 500 THEN
+    RAISE EXCEPTION 'outbox: %: % is % bytes, at most 500 are taken', operation,
+      CASE WHEN ordering_key IS NULL THEN 'the identifier in the payload' ELSE 'ordering_key' END, octet_length(v_key)
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
   IF dedup_key = '' OR octet_length(dedup_key) > 500 THEN
     RAISE EXCEPTION 'outbox: %: dedup_key is % bytes, 1 to 500 are taken', operation, octet_length(dedup_key)
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
-  IF dedup_key IS NOT NULL AND (dedup_window IS NULL OR dedup_window <= interval '0') THEN
-    RAISE EXCEPTION 'outbox: %: dedup_window must be longer than nothing, got %', operation, coalesce(dedup_window::text, 'NULL')
+  IF dedup_key IS NOT NULL AND dedup_window IS NULL
+     OR date_part('epoch', dedup_window) NOT BETWEEN 0.000001 AND 315619200 THEN
+    RAISE EXCEPTION 'outbox: %: dedup_window must be longer than nothing and at most 3653 days (ten years), got %',
+      operation, coalesce(dedup_window::text, 'NULL')
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
-  IF expires_at <= send_after THEN
-    RAISE EXCEPTION 'outbox: %: expires_at must be later than send_after', operation
-      USING ERRCODE = 'invalid_parameter_value';
+  IF send_after IS NOT NULL OR expires_at IS NOT NULL THEN
+    IF send_after NOT BETWEEN timestamptz '1970-01-01 00:00:00+00' AND enqueued_at + interval '3653 days' THEN
+      RAISE EXCEPTION 'outbox: %: send_after must be a time from 1970 to ten years ahead, got %', operation, send_after
+        USING ERRCODE = 'invalid_parameter_value', HINT = 'NULL, which is the default, sends it now.';
+    END IF;
+    IF expires_at NOT BETWEEN timestamptz '1970-01-01 00:00:00+00' AND timestamptz '9999-12-31 23:59:59.999999+00' THEN
+      RAISE EXCEPTION 'outbox: %: expires_at must be a time from 1970 to 9999, got %', operation, expires_at
+        USING ERRCODE = 'invalid_parameter_value', HINT = 'NULL, which is the default, never expires.';
+    END IF;
+    IF expires_at <= send_after THEN
+      RAISE EXCEPTION 'outbox: %: expires_at must be later than send_after', operation
+        USING ERRCODE = 'invalid_parameter_value';
+    END IF;
   END IF;
   IF workspace IS DISTINCT FROM 'default' AND (workspace IS NULL OR workspace !~ '^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$') THEN
-    RAISE EXCEPTION 'outbox: %: workspace must be 1 to 63 letters, digits, - or _, got %', operation, coalesce(quote_literal(workspace), 'NULL')
+    RAISE EXCEPTION 'outbox: %: workspace must be 1 to 63 letters, digits, - or _, got %', operation, "outbox".shown(workspace)
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
   IF on_ambiguous IS NULL OR on_ambiguous NOT IN ('park', 'resend') THEN
-    RAISE EXCEPTION 'outbox: %: on_ambiguous must be park or resend, got %', operation, coalesce(quote_literal(on_ambiguous), 'NULL')
+    RAISE EXCEPTION 'outbox: %: on_ambiguous must be park or resend, got %', operation, "outbox".shown(on_ambiguous)
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
   IF priority IS NULL OR priority NOT IN ('normal', 'bulk') THEN
-    RAISE EXCEPTION 'outbox: %: priority must be normal or bulk, got %', operation, coalesce(quote_literal(priority), 'NULL')
+    RAISE EXCEPTION 'outbox: %: priority must be normal or bulk, got %', operation, "outbox".shown(priority)
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
-  RETURN coalesce(ordering_key, "outbox".ordering_key_of(operation, payload));
+  RETURN v_key;
 END
 $$;

@@ -7,7 +7,7 @@ LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp A
 BEGIN
   IF destination IS NULL OR destination !~ '^[A-Za-z0-9][A-Za-z0-9_-]{0,62}/(track|app|broadcast|pipelines)$' THEN
     RAISE EXCEPTION 'outbox: destination must be <workspace>/<api> with api one of track, app, broadcast, pipelines, got %',
-      coalesce(quote_literal(destination), 'NULL')
+      "outbox".shown(destination)
       USING ERRCODE = 'invalid_parameter_value', HINT = 'Such as default/track.';
   END IF;
 END
@@ -22,7 +22,7 @@ CREATE FUNCTION "outbox".pause(destination text, reason text DEFAULT NULL) RETUR
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   v_now timestamptz := clock_timestamp();
-  v_words text := nullif(btrim(regexp_replace(reason, '\s+', ' ', 'g')), '');
+  v_words text := nullif(btrim(regexp_replace(left(reason, 2000), '[[:space:][:cntrl:]]+', ' ', 'g')), '');
   v_reason text := left('paused by ' || session_user || coalesce(': ' || v_words, ''), 500);
   v_before "outbox".breakers;
 BEGIN

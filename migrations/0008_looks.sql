@@ -48,7 +48,8 @@ FROM "outbox".lanes;
 --> statement-breakpoint
 -- The first intent of each lane that has one. Lanes of destinations that were ever worked are asked one by one, each
 -- from its bound; the others, where nothing was ever settled, are found by a skip scan between those destinations
--- (`between`) and behind the last of them (`beyond`). The cost is per lane, not per row.
+-- (`between`) and behind the last of them (`beyond`). The cost is per lane, not per row. `due_at` is null for an infinite
+-- time, because no reader could subtract it: before PostgreSQL 17 that is an error.
 CREATE OR REPLACE VIEW "outbox".lane_heads AS
 WITH RECURSIVE bound AS MATERIALIZED (
   SELECT destination, lane, after FROM "outbox".lane_bounds
@@ -83,7 +84,7 @@ WITH RECURSIVE bound AS MATERIALIZED (
   UNION ALL
   SELECT destination, lane, 0 FROM beyond_known
 )
-SELECT p.destination, p.lane, h.seq, h.due_at, h.format, p.after
+SELECT p.destination, p.lane, h.seq, CASE WHEN isfinite(h.due_at) THEN h.due_at END AS due_at, h.format, p.after
 FROM place p,
   LATERAL (SELECT i.seq, greatest(i.send_after, i.enqueued_at) AS due_at, i.format FROM "outbox".intents i
            WHERE i.destination = p.destination AND i.lane = p.lane AND i.seq > p.after
@@ -232,6 +233,18 @@ WITH alive AS (
   FROM alive WHERE relays = 0 AND EXISTS (SELECT 1 FROM late)
   UNION ALL
   SELECT 2, 'no relay is running' FROM alive WHERE relays = 0 AND NOT EXISTS (SELECT 1 FROM late)
+  UNION ALL
+  SELECT CASE WHEN EXISTS (SELECT 1 FROM late)
+                   AND (SELECT count(*) = min(a.relays) FROM "outbox".relays f, alive a
+                        WHERE f.last_seen_at > now() - interval '30 seconds' AND f.polls_failing_since IS NOT NULL)
+              THEN 1 ELSE 2 END,
+         format('relay %s on host %s cannot poll since %s: %s', relay_id, host,
+                to_char(polls_failing_since, 'YYYY-MM-DD HH24:MI:SS TZ'), poll_error)
+  FROM "outbox".relays WHERE last_seen_at > now() - interval '30 seconds' AND polls_failing_since IS NOT NULL
+  UNION ALL
+  SELECT 2, format('%s has %s delayed %s with an infinite send_after, never to be sent: delete them, or set a time',
+                   destination, count(*), CASE count(*) WHEN 1 THEN 'intent' ELSE 'intents' END)
+  FROM "outbox".intents WHERE lane = -1 AND send_after = 'infinity' GROUP BY destination
   UNION ALL
   SELECT 2, format('%s is %s since %s: %s', destination, state, to_char(opened_at, 'YYYY-MM-DD HH24:MI:SS TZ'), last_error)
   FROM "outbox".breakers WHERE state <> 'closed'

@@ -125,6 +125,8 @@ CREATE TABLE outbox.relays (
   version text NOT NULL,
   started_at timestamp with time zone NOT NULL,
   last_seen_at timestamp with time zone NOT NULL,
+  polls_failing_since timestamp with time zone,
+  poll_error text,
   format smallint NOT NULL DEFAULT 1
 );
 
@@ -235,6 +237,23 @@ END
 $function$;
 -- executable by the owner
 
+CREATE OR REPLACE FUNCTION outbox.altered_number(payload jsonb)
+ RETURNS numeric
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET extra_float_digits TO '1'
+AS $function$
+  SELECT n
+  FROM jsonb_path_query(payload, 'strict $.**{0 to 34} ? (@.type() == "number")') AS v,
+    LATERAL (SELECT v::numeric AS n) AS number
+  WHERE CASE WHEN n = 0 THEN false
+             WHEN abs(n) BETWEEN 4.9e-324 AND 1.7976931348623157e308 THEN n <> (n::float8)::text::numeric
+             ELSE true END
+  LIMIT 1
+$function$;
+-- executable by the owner
+
 CREATE OR REPLACE FUNCTION outbox.api_of(operation text)
  RETURNS text
  LANGUAGE sql
@@ -261,14 +280,14 @@ AS $function$
 BEGIN
   IF destination IS NULL OR destination !~ '^[A-Za-z0-9][A-Za-z0-9_-]{0,62}/(track|app|broadcast|pipelines)$' THEN
     RAISE EXCEPTION 'outbox: destination must be <workspace>/<api> with api one of track, app, broadcast, pipelines, got %',
-      coalesce(quote_literal(destination), 'NULL')
+      "outbox".shown(destination)
       USING ERRCODE = 'invalid_parameter_value', HINT = 'Such as default/track.';
   END IF;
 END
 $function$;
 -- executable by the owner
 
-CREATE OR REPLACE FUNCTION outbox.check_intent(operation text, payload jsonb, dedup_key text, dedup_window interval, ordering_key text, send_after timestamp with time zone, expires_at timestamp with time zone, workspace text, on_ambiguous text, priority text)
+CREATE OR REPLACE FUNCTION outbox.check_intent(operation text, payload jsonb, dedup_key text, dedup_window interval, ordering_key text, send_after timestamp with time zone, expires_at timestamp with time zone, workspace text, on_ambiguous text, priority text, enqueued_at timestamp with time zone)
  RETURNS text
  LANGUAGE plpgsql
  IMMUTABLE PARALLEL SAFE
@@ -276,9 +295,12 @@ AS $function$
 DECLARE
   v_api text := "outbox".api_of(operation);
   v_limit integer := CASE WHEN v_api IN ('app', 'broadcast') THEN 3000000 ELSE 32000 END;
+  v_text text := payload::text;
+  v_key text := coalesce(ordering_key, "outbox".ordering_key_of(operation, payload));
+  v_number numeric;
 BEGIN
   IF v_api IS NULL THEN
-    RAISE EXCEPTION 'outbox: unknown operation %', coalesce(quote_literal(operation), 'NULL')
+    RAISE EXCEPTION 'outbox: unknown operation %', "outbox".shown(operation)
       USING ERRCODE = 'invalid_parameter_value',
             HINT = 'identify, track, trackAnonymous, trackPageView, trackScreen, trackPush, addDevice, deleteDevice, suppress, unsuppress, destroy, mergeCustomers, entity, sendEmail, sendPush, sendSMS, sendInboxMessage, sendInApp, triggerBroadcast, pipelines.identify, pipelines.track, pipelines.page, pipelines.screen, pipelines.group, pipelines.alias';
   END IF;
@@ -286,12 +308,27 @@ BEGIN
     RAISE EXCEPTION 'outbox: %: payload must be a JSON object, got %', operation, coalesce(jsonb_typeof(payload), 'NULL')
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
-  IF octet_length(payload::text) > 2 * v_limit THEN
+  IF octet_length(v_text) > 2 * v_limit THEN
     RAISE EXCEPTION 'outbox: %: payload is % bytes, Customer.io takes at most % bytes for one operation',
-      operation, octet_length(payload::text), v_limit
+      operation, octet_length(v_text), v_limit
       USING ERRCODE = 'invalid_parameter_value', HINT = 'Send less data, or a link to it.';
   END IF;
-  IF coalesce(ordering_key, "outbox".ordering_key_of(operation, payload), '') = '' THEN
+  IF v_text ~ '[0-9.]{16}' OR v_key LIKE ANY ('{%.%0,%true,%false,"%{%","%[%"}') THEN
+    IF ordering_key IS NULL THEN
+      v_key := "outbox".ordering_key_of(operation, "outbox".plain_ids(payload));
+    END IF;
+    v_number := "outbox".altered_number(payload);
+    IF v_number IS NOT NULL THEN
+      RAISE EXCEPTION 'outbox: %: a number in the payload must fit a double as it is written, got %', operation,
+        left(v_number::text, 60)
+        USING ERRCODE = 'invalid_parameter_value', HINT = 'Send it as a string.';
+    END IF;
+  END IF;
+  IF v_key IS NULL OR v_key = '' THEN
+    IF ordering_key = '' THEN
+      RAISE EXCEPTION 'outbox: %: ordering_key is 0 bytes, 1 to 500 are taken', operation
+        USING ERRCODE = 'invalid_parameter_value';
+    END IF;
     RAISE EXCEPTION 'outbox: %: the payload names no %', operation,
       CASE operation WHEN 'triggerBroadcast' THEN 'broadcast' WHEN 'trackPush' THEN 'delivery' ELSE 'person' END
       USING ERRCODE = 'invalid_parameter_value',
@@ -305,35 +342,48 @@ BEGIN
               ELSE 'Give customerId, or identifiers with one of id, email, phone, cio_id.'
             END;
   END IF;
-  IF octet_length(ordering_key) > 500 THEN
-    RAISE EXCEPTION 'outbox: %: ordering_key is % bytes, at most 500 are taken', operation, octet_length(ordering_key)
+  IF octet_length(v_key) > 500 THEN
+    RAISE EXCEPTION 'outbox: %: % is % bytes, at most 500 are taken', operation,
+      CASE WHEN ordering_key IS NULL THEN 'the identifier in the payload' ELSE 'ordering_key' END, octet_length(v_key)
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
   IF dedup_key = '' OR octet_length(dedup_key) > 500 THEN
     RAISE EXCEPTION 'outbox: %: dedup_key is % bytes, 1 to 500 are taken', operation, octet_length(dedup_key)
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
-  IF dedup_key IS NOT NULL AND (dedup_window IS NULL OR dedup_window <= interval '0') THEN
-    RAISE EXCEPTION 'outbox: %: dedup_window must be longer than nothing, got %', operation, coalesce(dedup_window::text, 'NULL')
+  IF dedup_key IS NOT NULL AND dedup_window IS NULL
+     OR date_part('epoch', dedup_window) NOT BETWEEN 0.000001 AND 315619200 THEN
+    RAISE EXCEPTION 'outbox: %: dedup_window must be longer than nothing and at most 3653 days (ten years), got %',
+      operation, coalesce(dedup_window::text, 'NULL')
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
-  IF expires_at <= send_after THEN
-    RAISE EXCEPTION 'outbox: %: expires_at must be later than send_after', operation
-      USING ERRCODE = 'invalid_parameter_value';
+  IF send_after IS NOT NULL OR expires_at IS NOT NULL THEN
+    IF send_after NOT BETWEEN timestamptz '1970-01-01 00:00:00+00' AND enqueued_at + interval '3653 days' THEN
+      RAISE EXCEPTION 'outbox: %: send_after must be a time from 1970 to ten years ahead, got %', operation, send_after
+        USING ERRCODE = 'invalid_parameter_value', HINT = 'NULL, which is the default, sends it now.';
+    END IF;
+    IF expires_at NOT BETWEEN timestamptz '1970-01-01 00:00:00+00' AND timestamptz '9999-12-31 23:59:59.999999+00' THEN
+      RAISE EXCEPTION 'outbox: %: expires_at must be a time from 1970 to 9999, got %', operation, expires_at
+        USING ERRCODE = 'invalid_parameter_value', HINT = 'NULL, which is the default, never expires.';
+    END IF;
+    IF expires_at <= send_after THEN
+      RAISE EXCEPTION 'outbox: %: expires_at must be later than send_after', operation
+        USING ERRCODE = 'invalid_parameter_value';
+    END IF;
   END IF;
   IF workspace IS DISTINCT FROM 'default' AND (workspace IS NULL OR workspace !~ '^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$') THEN
-    RAISE EXCEPTION 'outbox: %: workspace must be 1 to 63 letters, digits, - or _, got %', operation, coalesce(quote_literal(workspace), 'NULL')
+    RAISE EXCEPTION 'outbox: %: workspace must be 1 to 63 letters, digits, - or _, got %', operation, "outbox".shown(workspace)
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
   IF on_ambiguous IS NULL OR on_ambiguous NOT IN ('park', 'resend') THEN
-    RAISE EXCEPTION 'outbox: %: on_ambiguous must be park or resend, got %', operation, coalesce(quote_literal(on_ambiguous), 'NULL')
+    RAISE EXCEPTION 'outbox: %: on_ambiguous must be park or resend, got %', operation, "outbox".shown(on_ambiguous)
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
   IF priority IS NULL OR priority NOT IN ('normal', 'bulk') THEN
-    RAISE EXCEPTION 'outbox: %: priority must be normal or bulk, got %', operation, coalesce(quote_literal(priority), 'NULL')
+    RAISE EXCEPTION 'outbox: %: priority must be normal or bulk, got %', operation, "outbox".shown(priority)
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
-  RETURN coalesce(ordering_key, "outbox".ordering_key_of(operation, payload));
+  RETURN v_key;
 END
 $function$;
 -- executable by the owner
@@ -381,7 +431,7 @@ DECLARE
   -- call in ON CONFLICT … WHERE would keep the table from being distributed.
   v_now timestamptz := clock_timestamp();
   v_key text := "outbox".check_intent(operation, payload, dedup_key, dedup_window, ordering_key,
-                                      send_after, expires_at, workspace, on_ambiguous, priority);
+                                      send_after, expires_at, workspace, on_ambiguous, priority, v_now);
   v_destination text := workspace || '/' || "outbox".api_of(operation);
   v_lane integer := -1;
   v_woken boolean;
@@ -396,7 +446,8 @@ BEGIN
   duplicate := false;
   IF dedup_key IS NOT NULL THEN
     INSERT INTO "outbox".dedup AS d (workspace, key, intent_id, expires_at)
-    VALUES (enqueue.workspace, dedup_key, enqueue.id, v_now + dedup_window)
+    VALUES (enqueue.workspace, dedup_key, enqueue.id,
+            v_now + make_interval(secs => date_part('epoch', dedup_window)))
     ON CONFLICT ON CONSTRAINT dedup_pkey DO UPDATE
       SET intent_id = excluded.intent_id, expires_at = excluded.expires_at
       WHERE d.expires_at <= v_now;
@@ -429,30 +480,49 @@ AS $function$
 DECLARE
   v_now timestamptz := clock_timestamp();
   v_ids uuid[];
+  v_keys text[];
   v_kept uuid[];
   v_workspaces text[];
   v_destination text;
   v_lane integer;
   v_one boolean;
   v_woken boolean;
+  v_message text;
+  v_hint text;
 BEGIN
   IF intents IS NULL OR jsonb_typeof(intents) <> 'array' THEN
     RAISE EXCEPTION 'outbox: enqueue_many takes a JSON array, got %', coalesce(jsonb_typeof(intents), 'NULL')
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
+  IF jsonb_path_exists(intents, 'strict $[*] ? (@.type() != "object")') THEN
+    RAISE EXCEPTION 'outbox: enqueue_many takes an array of JSON objects, got % in it',
+      jsonb_path_query_first(intents, 'strict $[*].type() ? (@ != "object")') #>> '{}'
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
 
-  SELECT array_agg("outbox".new_id() ORDER BY i.ord),
-         array_agg(DISTINCT i.workspace) FILTER (WHERE i.workspace <> 'default')
-  INTO v_ids, v_workspaces
-  FROM ROWS FROM (jsonb_to_recordset(intents) AS (
-      operation text, payload jsonb, dedup_key text, dedup_window interval, ordering_key text,
-      send_after timestamptz, expires_at timestamptz, workspace text, on_ambiguous text, priority text))
-    WITH ORDINALITY AS i(operation, payload, dedup_key, dedup_window, ordering_key,
-                         send_after, expires_at, workspace, on_ambiguous, priority, ord),
-    LATERAL "outbox".check_intent(
-      i.operation, i.payload, i.dedup_key, coalesce(i.dedup_window, '7 days'), i.ordering_key, i.send_after,
-      i.expires_at, coalesce(i.workspace, 'default'), coalesce(i.on_ambiguous, 'park'),
-      coalesce(i.priority, 'normal'));
+  -- jsonb_to_recordset casts the fields. Its errors are those of Postgres' types and may repeat a long text: so they
+  -- are cut, and say which function was called.
+  BEGIN
+    SELECT array_agg("outbox".new_id() ORDER BY i.ord), array_agg(checked.key ORDER BY i.ord),
+           array_agg(DISTINCT i.workspace) FILTER (WHERE i.workspace <> 'default')
+    INTO v_ids, v_keys, v_workspaces
+    FROM ROWS FROM (jsonb_to_recordset(intents) AS (
+        operation text, payload jsonb, dedup_key text, dedup_window interval, ordering_key text,
+        send_after timestamptz, expires_at timestamptz, workspace text, on_ambiguous text, priority text))
+      WITH ORDINALITY AS i(operation, payload, dedup_key, dedup_window, ordering_key,
+                           send_after, expires_at, workspace, on_ambiguous, priority, ord),
+      LATERAL "outbox".check_intent(
+        i.operation, i.payload, i.dedup_key, coalesce(i.dedup_window, '7 days'), i.ordering_key, i.send_after,
+        i.expires_at, coalesce(i.workspace, 'default'), coalesce(i.on_ambiguous, 'park'),
+        coalesce(i.priority, 'normal'), v_now) AS checked(key);
+  EXCEPTION WHEN data_exception THEN
+    GET STACKED DIAGNOSTICS v_message = MESSAGE_TEXT, v_hint = PG_EXCEPTION_HINT;
+    IF v_message NOT LIKE 'outbox: %' THEN
+      v_message := 'outbox: enqueue_many: ' || left(v_message, 200);
+      v_hint := 'A field of an element takes what the parameter of that name takes in outbox.enqueue.';
+    END IF;
+    RAISE EXCEPTION USING MESSAGE = v_message, ERRCODE = 'invalid_parameter_value', HINT = v_hint;
+  END;
   IF v_ids IS NULL THEN
     RETURN;
   END IF;
@@ -465,7 +535,8 @@ BEGIN
     INSERT INTO "outbox".dedup AS d (workspace, key, intent_id, expires_at)
     SELECT * FROM (
       SELECT DISTINCT ON (w, i.dedup_key) coalesce(i.workspace, 'default') AS w, i.dedup_key,
-             v_ids[i.ord], v_now + coalesce(i.dedup_window, '7 days')
+             v_ids[i.ord],
+             v_now + make_interval(secs => date_part('epoch', coalesce(i.dedup_window, '7 days')))
       FROM ROWS FROM (jsonb_to_recordset(intents) AS (workspace text, dedup_key text, dedup_window interval))
         WITH ORDINALITY AS i(workspace, dedup_key, dedup_window, ord)
       WHERE i.dedup_key IS NOT NULL
@@ -485,16 +556,14 @@ BEGIN
                                   on_ambiguous, enqueued_at, send_after, expires_at)
     SELECT k.destination,
            CASE WHEN i.send_after > v_now THEN -1
-                ELSE "outbox".lane_of(k.destination, k.ordering_key, coalesce(i.priority, 'normal')) END,
-           v_ids[i.ord], i.operation, i.payload, k.ordering_key, coalesce(i.priority, 'normal'),
+                ELSE "outbox".lane_of(k.destination, v_keys[i.ord], coalesce(i.priority, 'normal')) END,
+           v_ids[i.ord], i.operation, i.payload, v_keys[i.ord], coalesce(i.priority, 'normal'),
            coalesce(i.on_ambiguous, 'park'), v_now, i.send_after, i.expires_at
     FROM ROWS FROM (jsonb_to_recordset(intents) AS (
-        operation text, payload jsonb, ordering_key text, send_after timestamptz, expires_at timestamptz,
+        operation text, payload jsonb, send_after timestamptz, expires_at timestamptz,
         workspace text, on_ambiguous text, priority text))
-      WITH ORDINALITY AS i(operation, payload, ordering_key, send_after, expires_at,
-                           workspace, on_ambiguous, priority, ord),
-      LATERAL (SELECT coalesce(i.workspace, 'default') || '/' || "outbox".api_of(i.operation) AS destination,
-                      coalesce(i.ordering_key, "outbox".ordering_key_of(i.operation, i.payload)) AS ordering_key) k
+      WITH ORDINALITY AS i(operation, payload, send_after, expires_at, workspace, on_ambiguous, priority, ord),
+      LATERAL (SELECT coalesce(i.workspace, 'default') || '/' || "outbox".api_of(i.operation) AS destination) k
     WHERE v_kept[i.ord] = v_ids[i.ord]
     ORDER BY i.ord
     RETURNING destination, lane)
@@ -738,7 +807,7 @@ CREATE OR REPLACE FUNCTION outbox.pause(destination text, reason text DEFAULT NU
 AS $function$
 DECLARE
   v_now timestamptz := clock_timestamp();
-  v_words text := nullif(btrim(regexp_replace(reason, '\s+', ' ', 'g')), '');
+  v_words text := nullif(btrim(regexp_replace(left(reason, 2000), '[[:space:][:cntrl:]]+', ' ', 'g')), '');
   v_reason text := left('paused by ' || session_user || coalesce(': ' || v_words, ''), 500);
   v_before "outbox".breakers;
 BEGIN
@@ -764,6 +833,32 @@ END
 $function$;
 -- executable by the owner, outbox_operator
 
+CREATE OR REPLACE FUNCTION outbox.plain_ids(payload jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_field text;
+  v_path text[];
+  v_id jsonb;
+BEGIN
+  FOREACH v_field IN ARRAY '{customerId,identifiers.id,primary.id,entity.identifiers.id,entity.primary.id,
+                             message.identifiers.id,message.userId,broadcastId}'::text[] LOOP
+    v_path := string_to_array(v_field, '.');
+    v_id := payload #> v_path;
+    IF jsonb_typeof(v_id) = 'number' THEN
+      payload := jsonb_set(payload, v_path, to_jsonb(trim_scale(v_id::numeric)));
+    ELSIF jsonb_typeof(v_id) <> 'string' THEN
+      payload := payload #- v_path;
+    END IF;
+  END LOOP;
+  RETURN payload;
+END
+$function$;
+-- executable by the owner
+
 CREATE OR REPLACE FUNCTION outbox.prune_delivered(keep interval)
  RETURNS integer
  LANGUAGE plpgsql
@@ -775,11 +870,17 @@ DECLARE
   v_partition name;
   v_dropped integer := 0;
 BEGIN
+  -- Less than nothing would drop the partition that is written to.
+  IF (keep BETWEEN interval '0' AND interval '36525 days') IS NOT TRUE THEN
+    RAISE EXCEPTION 'outbox: keep must be 0 to 36525 days (100 years), got %', coalesce(keep::text, 'NULL')
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
   FOR v_partition IN
     SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
     WHERE i.inhparent = '"outbox".delivered'::regclass
       AND c.relname ~ '^delivered_[0-9]{8}$'
-      AND (to_date(right(c.relname, 8), 'YYYYMMDD') + 1)::timestamp AT TIME ZONE 'UTC' < now() - keep
+      AND (to_date(right(c.relname, 8), 'YYYYMMDD') + 1)::timestamp AT TIME ZONE 'UTC'
+          < now() - make_interval(secs => date_part('epoch', keep))
   LOOP
     EXECUTE format('DROP TABLE "outbox".%I', v_partition);
     v_dropped := v_dropped + 1;
@@ -966,6 +1067,16 @@ AS $function$
     ('{relay}', '_pgboss', 'TABLE', '{version}', '{SELECT,UPDATE}', NULL),
     ('{relay}', '_pgboss', 'FUNCTION', '{job_now,create_queue}', '{EXECUTE}', NULL)
   ) AS r(roles, place, kind, names, privileges, columns)
+$function$;
+-- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.shown(value text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  SELECT coalesce(quote_literal(regexp_replace(left(value, 80), '[[:cntrl:]]', '?', 'g')), 'NULL')
 $function$;
 -- executable by the owner
 
@@ -1207,6 +1318,29 @@ CREATE VIEW outbox.health AS
           WHERE ((alive.relays = 0) AND (NOT (EXISTS ( SELECT 1
                    FROM late))))
         UNION ALL
+         SELECT
+                CASE
+                    WHEN ((EXISTS ( SELECT 1
+                       FROM late)) AND ( SELECT (count(*) = min(a.relays))
+                       FROM outbox.relays f,
+                        alive a
+                      WHERE ((f.last_seen_at > (now() - '00:00:30'::interval)) AND (f.polls_failing_since IS NOT NULL)))) THEN 1
+                    ELSE 2
+                END AS "case",
+            format('relay %s on host %s cannot poll since %s: %s'::text, relays.relay_id, relays.host, to_char(relays.polls_failing_since, 'YYYY-MM-DD HH24:MI:SS TZ'::text), relays.poll_error) AS format
+           FROM outbox.relays
+          WHERE ((relays.last_seen_at > (now() - '00:00:30'::interval)) AND (relays.polls_failing_since IS NOT NULL))
+        UNION ALL
+         SELECT 2,
+            format('%s has %s delayed %s with an infinite send_after, never to be sent: delete them, or set a time'::text, intents.destination, count(*),
+                CASE count(*)
+                    WHEN 1 THEN 'intent'::text
+                    ELSE 'intents'::text
+                END) AS format
+           FROM outbox.intents
+          WHERE ((intents.lane = '-1'::integer) AND (intents.send_after = 'infinity'::timestamp with time zone))
+          GROUP BY intents.destination
+        UNION ALL
          SELECT 2,
             format('%s is %s since %s: %s'::text, breakers.destination, breakers.state, to_char(breakers.opened_at, 'YYYY-MM-DD HH24:MI:SS TZ'::text), breakers.last_error) AS format
            FROM outbox.breakers
@@ -1372,7 +1506,10 @@ CREATE VIEW outbox.lane_heads AS
  SELECT p.destination,
     p.lane,
     h.seq,
-    h.due_at,
+        CASE
+            WHEN isfinite(h.due_at) THEN h.due_at
+            ELSE NULL::timestamp with time zone
+        END AS due_at,
     h.format,
     p.after
    FROM place p,

@@ -134,6 +134,7 @@ async function openEndpoints(
     port: given.port,
     host: given.host,
     isStarted,
+    canPoll: () => relay.canPoll,
     pingDatabase: cached(() => reader.query('SELECT 1'), READ_AT_MOST_EVERY_MS / 2),
     readBreakers: cached(() => readBreakerState(reader, names), READ_AT_MOST_EVERY_MS / 2),
     metrics: createMetrics({

@@ -1,7 +1,7 @@
-import { hint, join, kindOf, pathOf } from './describe.ts'
+import { hint, isPlainObject, join, kindOf, pathOf } from './describe.ts'
 import { refuse, type Subject } from './errors.ts'
 import type { TriggerBroadcastIntent } from './messages.ts'
-import { checkId } from './person.ts'
+import { checkId, checkTextId } from './person.ts'
 import { checkNotBlank } from './text.ts'
 
 /** The ways to name recipients, and the flags that customerio-node sends beside each: it drops any other. */
@@ -50,4 +50,12 @@ function checkSelected(subject: Subject, field: string, value: unknown, isUrl: b
   }
   if (!Array.isArray(value)) refuse(subject, field, `must be an array, got ${kindOf(value)}`)
   if (value.length === 0) refuse(subject, field, 'is empty: it names nobody')
+  for (const [index, recipient] of value.entries()) checkRecipient(subject, field, index, recipient)
+}
+
+function checkRecipient(subject: Subject, field: string, index: number, recipient: unknown): void {
+  const path = `${field}[${index}]`
+  if (field === 'recipients.ids') checkId(subject, path, recipient)
+  else if (field === 'recipients.emails') checkTextId(subject, path, recipient)
+  else if (!isPlainObject(recipient)) refuse(subject, path, `must be an object, got ${kindOf(recipient)}`)
 }

@@ -83,6 +83,8 @@ function findInObject(object: Record<string, unknown>, depth: number, budget: Bu
     const problem = findInText(key, 'is a name that holds') ?? find(value, depth, budget)
     if (problem !== undefined) return within(problem, key)
   }
+  // One that Object.keys does not list, which JSON.stringify calls all the same.
+  if (typeof object.toJSON === 'function') return found('has a toJSON method: pass plain JSON')
   if (Object.getOwnPropertySymbols(object).length > 0)
     return found('has a symbol for a name, which JSON cannot hold')
   return undefined

@@ -23,10 +23,14 @@ export type EnqueueOptions = {
    */
   readonly orderingKey?: string | undefined
   /**
-   * Not sent before this time; until then it holds back no other intent of its ordering key. Default: now.
+   * Not sent before this time; until then it holds back no other intent of its ordering key. From 1970 to ten years
+   * ahead. Default: now.
    */
   readonly sendAfter?: Date | undefined
-  /** Not sent after this time: it becomes a dead letter instead. Later than `sendAfter`. Default: never. */
+  /**
+   * Not sent after this time: it becomes a dead letter instead. Later than `sendAfter`, from
+   * 1970 to 9999. Default: never.
+   */
   readonly expiresAt?: Date | undefined
   /**
    * The Customer.io workspace, by its name in the relay's configuration: 1 to 63 letters, digits, `-`, `_`.

@@ -7,6 +7,9 @@ import { utf8Bytes } from './size.ts'
 const DEFAULT_WINDOW_SECONDS = 7 * 24 * 60 * 60
 const DEFAULT_CONTENT_WINDOW_SECONDS = 5 * 60
 const MAX_WINDOW_SECONDS = 10 * 365 * 24 * 60 * 60
+/** As `outbox.check_intent` has them; ten years ahead is counted from this host's clock. */
+const MAX_AHEAD_MS = 3_653 * 24 * 60 * 60 * 1_000
+const END_OF_9999 = Date.parse('9999-12-31T23:59:59.999Z')
 const WORKSPACE = /^[a-z0-9][a-z0-9_-]{0,62}$/i
 
 const OPTIONS = [
@@ -38,8 +41,8 @@ export function validateOptions(options: unknown = {}, of: 'one' | 'many' = 'one
   if (dedup !== undefined && dedupKey !== undefined) {
     fail('dedup', 'to be given without dedupKey', 'both')
   }
-  const sendAfter = date('sendAfter', given.sendAfter)
-  const expiresAt = date('expiresAt', given.expiresAt)
+  const sendAfter = date('sendAfter', given.sendAfter, Date.now() + MAX_AHEAD_MS, 'ten years ahead')
+  const expiresAt = date('expiresAt', given.expiresAt, END_OF_9999, 'the year 9999')
   if (sendAfter !== undefined && expiresAt !== undefined && expiresAt <= sendAfter) {
     fail(
       'expiresAt',
@@ -105,10 +108,13 @@ function windowSeconds(value: unknown, dedup: 'content' | undefined): number {
   return fail('dedupWindowSeconds', `to be a number of seconds, ${bounds}`, shown(value))
 }
 
-function date(option: string, value: unknown): Date | undefined {
+function date(option: string, value: unknown, latest: number, latestName: string): Date | undefined {
   if (value === undefined) return undefined
   if (!(value instanceof Date)) return fail(option, 'to be a Date', kindOf(value))
-  return Number.isNaN(value.getTime()) ? fail(option, 'to be a valid Date', 'an invalid one') : value
+  const time = value.getTime()
+  if (Number.isNaN(time)) return fail(option, 'to be a valid Date', 'an invalid one')
+  if (time >= 0 && time <= latest) return value
+  return fail(option, `to be a time from 1970 to ${latestName}`, value.toISOString())
 }
 
 function workspace(value: unknown): string {

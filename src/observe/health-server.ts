@@ -11,6 +11,8 @@ export interface HealthServerOptions {
   readonly host: string
   /** Whether the relay takes part in the fleet; false while it starts and once it stops. */
   readonly isStarted: () => boolean
+  /** Whether the relay's polls succeed. Default: they do. */
+  readonly canPoll?: () => boolean
   /** Rejects while the database does not answer. */
   readonly pingDatabase: () => Promise<unknown>
   readonly readBreakers: () => Promise<readonly BreakerStatus[]>
@@ -89,10 +91,11 @@ async function answer(routes: Routes, method: string, path: string): Promise<Ans
   return route()
 }
 
-async function ready({ isStarted, pingDatabase }: HealthServerOptions): Promise<Answer> {
+async function ready({ isStarted, canPoll, pingDatabase }: HealthServerOptions): Promise<Answer> {
   if (!isStarted()) return json(503, { status: 'the relay is not running' })
   return pingDatabase().then(
-    () => json(200, { status: 'ready' }),
+    () =>
+      canPoll?.() === false ? json(503, { status: 'the relay cannot poll' }) : json(200, { status: 'ready' }),
     () => json(503, { status: 'the database does not answer' }),
   )
 }

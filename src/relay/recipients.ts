@@ -1,3 +1,6 @@
+/** Characters. Customer.io takes identifiers of at most 150 bytes, and an email address has at most 254. */
+const MAX_RECIPIENT_LENGTH = 320
+
 /**
  * The staging guard: which people a workspace may be told of. With a copy of production's data and
  * `allowRecipients: ['*@example.com']`, nobody else is ever written to.
@@ -12,8 +15,11 @@ export function recipientGuard(
   if (patterns === undefined) return () => true
   const allowed = patterns.map(toRegExp)
   return (operation, payload) => {
-    const named = recipientsOf(operation, payload)
-    return named.length > 0 && named.every((one) => allowed.some((pattern) => pattern.test(one)))
+    const named = recipientsOf(operation, payload).map(toText)
+    return (
+      named.length > 0 &&
+      named.every((one) => one !== undefined && allowed.some((pattern) => pattern.test(one)))
+    )
   }
 }
 
@@ -23,10 +29,19 @@ function toRegExp(pattern: string): RegExp {
 }
 
 /**
+ * A recipient as a pattern sees it. Undefined for what is neither text nor a number, or longer than any address: it is
+ * never allowed. A pattern with several `*` takes time that grows with a power of the text's length.
+ */
+function toText(recipient: unknown): string | undefined {
+  if (typeof recipient === 'number') return String(recipient)
+  return typeof recipient === 'string' && recipient.length <= MAX_RECIPIENT_LENGTH ? recipient : undefined
+}
+
+/**
  * The addresses that would be written to; where there are none, the ids of those it is about. The `to` of a push
  * is a device, or which of the person's.
  */
-function recipientsOf(operation: string, payload: unknown): string[] {
+function recipientsOf(operation: string, payload: unknown): unknown[] {
   const fields = asObject(payload)
   const message = asObject(fields.message)
   const recipients = asObject(fields.recipients)
@@ -43,7 +58,7 @@ function recipientsOf(operation: string, payload: unknown): string[] {
     ...list(recipients.emails),
     ...list(recipients.ids),
     ...(Array.isArray(recipients.per_user_data)
-      ? recipients.per_user_data.flatMap((one) => [...split(asObject(one).email), ...split(asObject(one).id)])
+      ? recipients.per_user_data.flatMap((one) => [...named(asObject(one).email), ...named(asObject(one).id)])
       : []),
   ]
   if (addresses.length > 0) return addresses
@@ -59,7 +74,7 @@ function recipientsOf(operation: string, payload: unknown): string[] {
     message.userId,
     message.anonymousId,
     message.previousId,
-  ].flatMap((value) => (value === undefined || value === null ? [] : [String(value)]))
+  ].filter((value) => value !== undefined && value !== null)
 }
 
 /** `Jane <jane@example.com>, joe@example.com` is two addresses. */
@@ -71,8 +86,13 @@ function split(value: unknown): string[] {
     .filter(Boolean)
 }
 
-function list(value: unknown): string[] {
-  return Array.isArray(value) ? value.map(String) : []
+/** The same; what is not text is a recipient as it stands, such as an id that is a number. */
+function named(value: unknown): unknown[] {
+  return typeof value === 'string' || value === undefined || value === null ? split(value) : [value]
+}
+
+function list(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : []
 }
 
 function asObject(value: unknown): Record<string, unknown> {

@@ -34,6 +34,7 @@ import {
   type WorkspaceOptions,
 } from './options.ts'
 import { Partitions } from './partitions.ts'
+import { PollRecord } from './poll-record.ts'
 import { untilEmpty } from './until-empty.ts'
 import { WakeUp } from './wake-up.ts'
 
@@ -71,6 +72,7 @@ export class Relay extends EventEmitter<RelayEvents> {
   readonly #dispatcher: Dispatcher
   readonly #wakeUp: WakeUp
   readonly #watch: ConnectionWatch
+  readonly #polls = new PollRecord()
   #workspaces: ResolvedRelayOptions['workspaces']
   /** Set by `start()`: before it, the schema may not even be there. */
   #isOriginChecked = false
@@ -159,8 +161,14 @@ export class Relay extends EventEmitter<RelayEvents> {
       work: (job, linger) => turns.run(job, linger),
       onUnserved: (destination) => this.emit('unserved', { destination }),
       hears: () => this.#wakeUp.hears,
-      onLooked: () => this.#watch.looked(),
-      onLookFailed: (error) => this.#watch.lookFailed(error),
+      onLooked: () => {
+        this.#polls.succeeded()
+        this.#watch.looked()
+      },
+      onLookFailed: (error) => {
+        this.#polls.failed(error)
+        this.#watch.lookFailed(error)
+      },
       onError,
     })
     this.#wakeUp = new WakeUp({
@@ -194,6 +202,11 @@ export class Relay extends EventEmitter<RelayEvents> {
     if (drainMs === 0) this.#drained.abort()
     this.#ending ??= this.#stop(drainMs)
     return this.#ending
+  }
+
+  /** Whether it finds what was committed: false after two polls in a row have failed, until one succeeds. */
+  get canPoll(): boolean {
+    return this.#polls.failure === undefined
   }
 
   /** The destinations that this relay has credentials for: `default/track`. */
@@ -304,13 +317,14 @@ export class Relay extends EventEmitter<RelayEvents> {
   async #reportAlive(): Promise<void> {
     // First, and on pg-boss' own connections: a lane that is worked must not be taken for abandoned.
     await this.#jobs.heartbeat(this.#dispatcher.active)
-    await reportRelay(this.#db, {
+    const identity = {
       relayId: this.relayId,
       host: hostname(),
       pid: process.pid,
       version: VERSION,
       format: ROW_FORMAT,
-    })
+    }
+    await reportRelay(this.#db, identity, this.#polls.failure)
   }
 
   #every(ms: number, task: () => Promise<void>): void {

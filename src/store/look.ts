@@ -32,6 +32,9 @@ export interface Look {
  * All that the dispatcher wants to know, in one statement. Its cost is an index descent for each lane of each served
  * destination, whatever the backlog, the other destinations, and the dead rows that an old snapshot keeps. A
  * destination that was never worked costs one descent while it has no intents.
+ *
+ * Epochs are subtracted and not times: before PostgreSQL 17, `timestamptz 'infinity' - now()` is an error, and one such
+ * row would fail every look of every relay.
  */
 export async function look(db: Database, { served, except, breakersOf }: LookOptions): Promise<Look> {
   const [row] = await db.query<Row>(lookStatement(db.names.q, breakersOf !== undefined), [
@@ -69,7 +72,7 @@ export function lookStatement(q: string, withBreakers: boolean): string {
      SELECT ${
        withBreakers
          ? `(SELECT coalesce(json_agg(b), '[]') FROM (${breakerRows(q, '$3')}) b) AS breakers,
-       (SELECT extract(epoch FROM min(d.send_after) - clock_timestamp())::float8 * 1000
+       (SELECT (date_part('epoch', min(d.send_after)) - date_part('epoch', clock_timestamp())) * 1000
         FROM unnest($1::text[]) AS s(destination),
           LATERAL (SELECT i.send_after FROM ${q}.intents i
                    WHERE i.destination = s.destination AND i.lane = -1 ORDER BY i.send_after LIMIT 1) d) AS "dueInMs",

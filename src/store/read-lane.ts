@@ -35,6 +35,8 @@ export interface QueuedIntent {
    * was for later) longer ago than the workspace lets out.
    */
   readonly expired: 'expires_at' | 'age' | null
+  /** The column whose time is infinite: no relay can send such a row, and no statement subtracts its time. */
+  readonly infinite?: 'enqueued_at' | 'retry_at' | null | undefined
 }
 
 export interface LaneRange {
@@ -103,9 +105,12 @@ export async function readLane(db: Database, lane: Lane, range: LaneRange): Prom
                   ordering_key,
                   CASE WHEN format <> ${ROW_FORMAT} OR attempts <> 0 OR retry_at IS NOT NULL OR sending_at IS NOT NULL
                          OR on_ambiguous <> 'park' OR expires_at <= start.now
-                         OR greatest(enqueued_at, send_after) < start.oldest
+                         OR greatest(enqueued_at, send_after) < start.oldest OR NOT isfinite(enqueued_at)
                     THEN json_build_object('format', format, 'attempts', attempts,
-                           'retryInMs', date_part('epoch', retry_at - start.now) * 1000,
+                           'retryInMs', CASE WHEN isfinite(retry_at)
+                                             THEN date_part('epoch', retry_at - start.now) * 1000 END,
+                           'infinite', CASE WHEN NOT isfinite(enqueued_at) THEN 'enqueued_at'
+                                            WHEN NOT isfinite(retry_at) THEN 'retry_at' END,
                            'sending', sending_at IS NOT NULL, 'onAmbiguous', on_ambiguous,
                            'expired', CASE WHEN expires_at <= start.now THEN 'expires_at'
                                            WHEN greatest(enqueued_at, send_after) < start.oldest THEN 'age' END)
@@ -133,7 +138,10 @@ export async function readLane(db: Database, lane: Lane, range: LaneRange): Prom
   }
 }
 
-type Special = Pick<QueuedIntent, 'format' | 'attempts' | 'retryInMs' | 'sending' | 'onAmbiguous' | 'expired'>
+type Special = Pick<
+  QueuedIntent,
+  'format' | 'attempts' | 'retryInMs' | 'sending' | 'onAmbiguous' | 'expired' | 'infinite'
+>
 
 /** By far the most: what a row has no `special` for. */
 const ORDINARY: Special = {
@@ -143,6 +151,7 @@ const ORDINARY: Special = {
   sending: false,
   onAmbiguous: 'park',
   expired: null,
+  infinite: null,
 }
 
 type Columns = [
@@ -174,7 +183,7 @@ function toIntent([
   orderingKey,
   special,
 ]: IntentRow): QueuedIntent {
-  const { format, attempts, retryInMs, sending, onAmbiguous, expired } = special ?? ORDINARY
+  const { format, attempts, retryInMs, sending, onAmbiguous, expired, infinite } = special ?? ORDINARY
   return {
     seq,
     id,
@@ -189,6 +198,7 @@ function toIntent([
     sending,
     onAmbiguous,
     expired,
+    infinite,
   }
 }
 

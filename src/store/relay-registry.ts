@@ -10,13 +10,29 @@ export interface RelayIdentity {
   readonly format: number
 }
 
-/** Makes the relay visible in `relay_fleet`, and says that it lives. */
-export async function reportRelay(db: Database, relay: RelayIdentity): Promise<void> {
+/** Every poll of a relay fails. */
+export interface PollFailure {
+  readonly forMs: number
+  readonly message: string
+}
+
+/** Makes the relay visible in `relay_fleet`, and says that it lives, and whether it can poll. */
+export async function reportRelay(
+  db: Database,
+  relay: RelayIdentity,
+  failure: PollFailure | undefined,
+): Promise<void> {
   await db.query(
-    `INSERT INTO ${db.names.q}.relays AS r (relay_id, host, pid, version, format, started_at, last_seen_at)
-     VALUES ($1, $2, $3, $4, $5, now(), now())
-     ON CONFLICT (relay_id) DO UPDATE SET last_seen_at = now()`,
-    [relay.relayId, relay.host, relay.pid, relay.version, relay.format],
+    `INSERT INTO ${db.names.q}.relays AS r (relay_id, host, pid, version, format, started_at, last_seen_at,
+                                            polls_failing_since, poll_error)
+     VALUES ($1, $2, $3, $4, $5, now(), now(), now() - make_interval(secs => $6::float8 / 1000), $7)
+     ON CONFLICT (relay_id) DO UPDATE SET last_seen_at = now(), poll_error = excluded.poll_error,
+       polls_failing_since = CASE WHEN excluded.polls_failing_since IS NOT NULL
+                                  THEN coalesce(r.polls_failing_since, excluded.polls_failing_since) END`,
+    [
+      ...[relay.relayId, relay.host, relay.pid, relay.version, relay.format],
+      ...[failure?.forMs ?? null, failure?.message ?? null],
+    ],
   )
 }
 

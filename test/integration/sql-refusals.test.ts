@@ -44,11 +44,11 @@ const REFUSED: readonly (readonly [string, fields: Record<string, unknown>, mess
   [
     'a window of nothing',
     { dedup_key: 'k', dedup_window: '0' },
-    'outbox: identify: dedup_window must be longer than nothing, got 00:00:00',
+    'outbox: identify: dedup_window must be longer than nothing and at most 3653 days (ten years), got 00:00:00',
   ],
   [
     'an expiry that is no later than the sending',
-    { send_after: '2030-01-01', expires_at: '2030-01-01' },
+    { send_after: '2027-01-01', expires_at: '2027-01-01' },
     'outbox: identify: expires_at must be later than send_after',
   ],
   [
@@ -97,7 +97,8 @@ describe('outbox.enqueue and outbox.enqueue_many refuse with one clear message, 
 
   test('an explicit NULL for the window of a key', async () => {
     await expect(enqueue({ ...VALID, dedup_key: 'k', dedup_window: null })).rejects.toMatchObject({
-      message: 'outbox: identify: dedup_window must be longer than nothing, got NULL',
+      message:
+        'outbox: identify: dedup_window must be longer than nothing and at most 3653 days (ten years), got NULL',
     })
   })
 

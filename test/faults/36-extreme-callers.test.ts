@@ -1,0 +1,204 @@
+/**
+ * Shown to fail: with no bounds of times in `outbox.check_intent` the refusals are missed and the property fails; with
+ * times subtracted in place of epochs in `look` (src/store/look.ts) or `settle` (src/store/settle.ts) no ordinary event
+ * arrives on PostgreSQL 14; with `readLane` blind to infinite times, on none; with `PollRecord.failed` counting nothing,
+ * health never tells of polls that fail.
+ */
+import { once } from 'node:events'
+import fc from 'fast-check'
+import pg from 'pg'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Relay } from '../../src/index.ts'
+import { readHealth } from '../../src/observe/read-health.ts'
+import { namesOf } from '../../src/store/names.ts'
+import { eventually } from '../support/eventually.ts'
+import { createLoginRole } from '../support/login-role.ts'
+import { type Harness, startHarness } from '../support/relay-harness.ts'
+import { type Call, extremeCall, extremeElement, PARAMETERS } from './support/extreme-calls.ts'
+import { oldestAndNewest, type PostgresServer, startPostgresServer } from './support/postgres-server.ts'
+
+/** An ordinary event arrives within this time. */
+const ARRIVES_MS = 5_000
+/** What Postgres itself says of a text that is no time, interval, number or JSON, before the function is called. */
+const CAST_ERRORS = new Set(['22007', '22008', '22015', '22003', '22P02', '22P05', '54001'])
+
+describe.each(oldestAndNewest())('36: on $name', ({ major }) => {
+  let server: PostgresServer
+  let h: Harness
+  let relay: Relay
+  let caller: pg.Client
+  const errors: Error[] = []
+
+  beforeAll(async () => {
+    server = await startPostgresServer({ major })
+    h = await startHarness({}, await server.createDatabase())
+    const role = await createLoginRole(h.db, 'outbox_enqueue')
+    caller = new pg.Client({ connectionString: role.url })
+    await caller.connect()
+    await startRelay()
+  })
+  afterAll(async () => {
+    await caller.end()
+    await h.close()
+    await server.close()
+  })
+
+  const startRelay = async () => {
+    relay = await h.relay({ pollIntervalMs: 500 })
+    relay.on('error', (error) => errors.push(error))
+  }
+  const health = () => readHealth(h.db.pool, namesOf(undefined))
+  let others = 0
+  const ordinaryEventArrives = async () => {
+    const person = `other-${others++}`
+    await caller.query(`SELECT outbox.enqueue('track', $1)`, [{ customerId: person, name: 'ordinary' }])
+    await eventually(
+      'the ordinary event',
+      () => h.fake.applied.some(({ personKey }) => personKey === `id:${person}`),
+      ARRIVES_MS,
+    )
+  }
+  const expectAllIsWell = async () => {
+    await ordinaryEventArrives()
+    expect(errors).toEqual([])
+    expect(relay.canPoll).toBe(true)
+    const { status, reasons } = await health()
+    // Dead letters, and intents of a workspace that no relay serves, are the caller's own.
+    const unexpected = reasons.filter((reason) => !/dead letter|^(unknown|x+)\//.test(reason))
+    expect({ status: status === 'down', unexpected }).toEqual({ status: false, unexpected: [] })
+  }
+
+  test.each([
+    ['send_after', 'infinity', 'send_after must be a time from 1970 to ten years ahead, got infinity'],
+    ['send_after', '-infinity', 'send_after must be a time from 1970 to ten years ahead, got -infinity'],
+    [
+      'send_after',
+      '2999-01-01 00:00:00+00',
+      /send_after must be a time from 1970 to ten years ahead, got 2999/,
+    ],
+    ['expires_at', 'infinity', 'expires_at must be a time from 1970 to 9999, got infinity'],
+    ['expires_at', '-infinity', 'expires_at must be a time from 1970 to 9999, got -infinity'],
+    ['dedup_window', '11 years', /dedup_window must be longer than nothing and at most 3653 days/],
+    ['dedup_window', '178000000 years', /dedup_window must be longer than nothing and at most 3653 days/],
+    ['dedup_window', '-1 day', /dedup_window must be longer than nothing and at most 3653 days/],
+  ])('%s => %s is refused with one clear error', async (name, value, message) => {
+    const call = { operation: 'track', payload: '{"customerId":"a","name":"b"}', [name]: value }
+    const expected = {
+      code: '22023',
+      message: typeof message === 'string' ? `outbox: track: ${message}` : expect.stringMatching(message),
+    }
+    await expect(enqueue(caller, call)).rejects.toMatchObject(expected)
+    const element = { ...call, payload: JSON.parse(call.payload) }
+    await expect(
+      caller.query('SELECT outbox.enqueue_many($1)', [JSON.stringify([element])]),
+    ).rejects.toMatchObject(expected)
+  })
+
+  test('rows with an infinite time that are there already stop no other, and are reported', async () => {
+    await relay.stop()
+    await h.db.rows(`
+      INSERT INTO outbox.intents (destination, lane, id, operation, payload, ordering_key, enqueued_at, send_after,
+                                  retry_at, attempts)
+      SELECT 'default/track', lane, gen_random_uuid(), 'track', jsonb_build_object('customerId', key, 'name', 'n'), key,
+             enqueued_at::timestamptz, send_after::timestamptz, retry_at::timestamptz, attempts
+      FROM (VALUES (-1, 'waits', 'now', 'infinity', NULL, 0),
+                   (0, 'enqueued', 'infinity', NULL, NULL, 0),
+                   (1, 'before', '-infinity', NULL, NULL, 0),
+                   (2, 'retried', 'now', NULL, 'infinity', 1),
+                   (3, 'due', 'now', 'infinity', NULL, 0))
+        AS v(lane, key, enqueued_at, send_after, retry_at, attempts)`)
+    // Its first poll reads everything that a poll can read.
+    await startRelay()
+    await ordinaryEventArrives()
+    await h.drained(ARRIVES_MS)
+    expect(
+      await h.db.rows('SELECT ordering_key, reason, message FROM outbox.dead_letters ORDER BY 1'),
+    ).toEqual([
+      { ordering_key: 'before', reason: 'invalid', message: 'its enqueued_at is infinite, expected a time' },
+      {
+        ordering_key: 'enqueued',
+        reason: 'invalid',
+        message: 'its enqueued_at is infinite, expected a time',
+      },
+      { ordering_key: 'retried', reason: 'invalid', message: 'its retry_at is infinite, expected a time' },
+    ])
+    expect(errors).toEqual([])
+    expect((await health()).reasons).toContain(
+      'default/track has 1 delayed intent with an infinite send_after, never to be sent: delete them, or set a time',
+    )
+    // The views are read by people and by metrics.
+    for (const view of ['backlog', 'throughput', 'lane_heads', 'dead_letter_summary', 'relay_fleet'])
+      await h.db.rows(`SELECT * FROM outbox.${view}`)
+    await h.db.rows('DELETE FROM outbox.intents')
+    await expectAllIsWell()
+  })
+
+  test('no call of the least role can stop another person’s event, a poll, or a view', async () => {
+    const batch = fc.array(extremeCall, { minLength: 15, maxLength: 15 })
+    const arrays = fc.array(fc.array(extremeElement, { maxLength: 4 }), { minLength: 5, maxLength: 5 })
+    let taken = 0
+    await fc.assert(
+      fc.asyncProperty(batch, arrays, async (calls, many) => {
+        for (const call of calls) taken += await attempt(() => enqueue(caller, call))
+        for (const elements of many)
+          taken += await attempt(() =>
+            caller.query('SELECT outbox.enqueue_many($1::text::jsonb)', [`[${elements.join(',')}]`]),
+          )
+        await expectAllIsWell()
+      }),
+      { numRuns: 20, endOnFailure: true },
+    )
+    expect(taken).toBeGreaterThan(15)
+    for (const view of ['backlog', 'throughput', 'lane_heads', 'dead_letter_summary', 'relay_fleet'])
+      await h.db.rows(`SELECT * FROM outbox.${view}`)
+  })
+
+  test('a relay whose polls fail says so in health, and when they succeed again', async () => {
+    await h.db.rows('ALTER VIEW outbox.lane_heads RENAME TO away')
+    const failed = once(relay, 'error')
+    // A relay may stay in a lane that it has drained, and needs no poll for what comes into it; never in a bulk lane.
+    await enqueue(caller, {
+      operation: 'track',
+      payload: '{"customerId":"late","name":"n"}',
+      priority: 'bulk',
+    })
+    await failed
+    const { status, reasons } = await eventually('a report', async () => {
+      const found = await health()
+      return found.reasons.some((reason) => reason.includes('cannot poll')) && found
+    })
+    expect(relay.canPoll).toBe(false)
+    expect(status).toBe('down')
+    expect(reasons.find((reason) => reason.includes('cannot poll'))).toMatch(
+      /^relay [0-9a-f-]{36} on host \S+ cannot poll since [0-9: -]+ \S+: relation "outbox.lane_heads" does not exist$/,
+    )
+    await h.db.rows('ALTER VIEW outbox.away RENAME TO lane_heads')
+    await eventually(
+      'no report',
+      async () => !(await health()).reasons.some((reason) => reason.includes('poll')),
+    )
+    expect(relay.canPoll).toBe(true)
+    await ordinaryEventArrives()
+  })
+})
+
+function enqueue(client: pg.Client, call: Call): Promise<unknown> {
+  const named = Object.keys(call).map((name, n) => `${name} => $${n + 1}::text::${PARAMETERS[name]}`)
+  return client.query(`SELECT outbox.enqueue(${named.join(', ')})`, Object.values(call))
+}
+
+/** How many calls were taken: one or none. A refusal is one short line of the outbox, or of Postgres' types. */
+async function attempt(call: () => Promise<unknown>): Promise<number> {
+  try {
+    await call()
+    return 1
+  } catch (error) {
+    const { code, message, where } = error as pg.DatabaseError
+    if (code === '22023' && message.startsWith('outbox: ')) expect(message.length).toBeLessThan(400)
+    else {
+      expect(CAST_ERRORS).toContain(code)
+      expect(where ?? '').not.toContain('function outbox.')
+    }
+    return 0
+  }
+}
