@@ -133,7 +133,8 @@ export class DestinationBreaker {
       const answer = await this.#execute(() => this.#sendIfLet(permit, send), how)
       if (answer && PASSES.has(answer.kind)) this.comparison.pass()
       // What the request came to is known, whether or not it can be written down for the fleet.
-      const written = permit === 'probe' && answer ? this.#settleProbe(answer) : this.#settleSend(answer)
+      const written =
+        permit === 'probe' && answer ? this.#settleProbe(answer, how) : this.#settleSend(answer, how)
       await written.catch((error: unknown) => this.#store.onError(error as Error))
       return answer
     } finally {
@@ -166,13 +167,21 @@ export class DestinationBreaker {
     }
   }
 
-  async #settleSend(answer: Answer | undefined): Promise<void> {
+  /** The credential is to blame for an answer that did not count: pauses the destination, as one that counts does. */
+  async refuseCredential(status: number | undefined, message: string): Promise<void> {
+    if (this.state !== 'closed') return
+    await this.#open('paused', message, status).catch((error: unknown) => this.#store.onError(error as Error))
+  }
+
+  async #settleSend(answer: Answer | undefined, { counts = () => true }: SendOptions = {}): Promise<void> {
     if (this.state !== 'closed') return // a straggler from before it opened
     if (this.#policy.breaker.state === CircuitState.Open) {
       return this.#open('open', this.#lastFailure.message, this.#lastFailure.status)
     }
     if (answer === undefined) return
-    if (answer.kind === 'credential') return this.#open('paused', answer.message, answer.status)
+    if (answer.kind === 'credential') {
+      return counts(answer) ? this.#open('paused', answer.message, answer.status) : undefined
+    }
     if (answer.kind === 'rate_limited') return this.#hold(answer.retryAfterMs, answer.message)
     this.#limitedInARow = 0
     if (answer.kind === 'unavailable') return this.#store.recordFailures(this.#failures, describe(answer))
@@ -182,8 +191,12 @@ export class DestinationBreaker {
     }
   }
 
-  async #settleProbe(answer: Answer): Promise<void> {
-    if (answer.kind === 'credential') return this.#open('paused', answer.message, answer.status)
+  async #settleProbe(answer: Answer, { counts = () => true }: SendOptions = {}): Promise<void> {
+    if (answer.kind === 'credential') {
+      if (counts(answer)) return this.#open('paused', answer.message, answer.status)
+      this.#policy = probePolicy(this.#settings) // to cockatiel it was a failure: it counts anew
+      return
+    }
     if (answer.kind === 'rate_limited') {
       await this.#hold(answer.retryAfterMs, answer.message)
       return this.#open('open', answer.message, 429)

@@ -3,6 +3,9 @@ import type { LaneOutcome } from './lane-outcome.ts'
 /** What trying somebody else has shown, or how the turn ends instead. */
 export type Compared = 'pass' | 'fail' | LaneOutcome
 
+/** What is to blame for a failure unless the content of its request is. */
+export type Blamed = 'destination' | 'credential'
+
 /** Intents of which it is remembered how they failed: far more than fail at a time. */
 const REMEMBERED = 1_000
 
@@ -11,7 +14,7 @@ export class Comparison {
   #passed = 0
   /** By id of an intent that failed: how many requests had passed by then. */
   readonly #passedBefore = new Map<string, number>()
-  #underWay: Promise<Compared> | undefined
+  readonly #underWay = new Map<Blamed, Promise<Compared>>()
 
   /** How many requests the destination has answered as asked, or with a refusal of their content. */
   get passed(): number {
@@ -53,10 +56,11 @@ export class Comparison {
   }
 
   /** Tries others; one lane at a time: those that want to know the same meanwhile are told what it comes to. */
-  async byOthers(tryThem: () => Promise<Compared>): Promise<Compared> {
-    this.#underWay ??= tryThem().finally(() => {
-      this.#underWay = undefined
-    })
-    return this.#underWay
+  async byOthers(blamed: Blamed, tryThem: () => Promise<Compared>): Promise<Compared> {
+    const underWay = this.#underWay.get(blamed)
+    if (underWay !== undefined) return underWay
+    const trying = tryThem().finally(() => this.#underWay.delete(blamed))
+    this.#underWay.set(blamed, trying)
+    return trying
   }
 }

@@ -1,7 +1,7 @@
 import type { BatchEntry } from './batch.ts'
 import type { Permit } from './breaker.ts'
-import { charge, mayBeTheirs } from './exhaust.ts'
-import { judge } from './judge.ts'
+import { blame, charge, mayBeTheirs } from './exhaust.ts'
+import { judge, refusalOf } from './judge.ts'
 import type { LaneOutcome } from './lane-outcome.ts'
 import type { Round } from './round.ts'
 import { askLeaveAgain, canCompare, isSuspect, tryOthers } from './try-others.ts'
@@ -20,6 +20,7 @@ export async function sendSplitting(
   permit: Permit,
 ): Promise<LaneOutcome | undefined> {
   const { turn } = round
+  const { comparison } = turn.breaker
   const failedBefore = new Set<string>()
   let leave: Permit | undefined = permit
   const parts = [batch]
@@ -33,6 +34,7 @@ export async function sendSplitting(
       if (typeof asked === 'object') return asked
       leave = asked
     }
+    const { passed } = comparison
     const verdict = await send(round, part, leave)
     leave = undefined
     if (verdict.kind === 'wait') return { kind: 'handed_back' }
@@ -42,11 +44,11 @@ export async function sendSplitting(
     }
     if (verdict.kind === 'fail') {
       if (!mayBeTheirs(turn, verdict)) return failed(turn, verdict)
-      const end = await tryOthers(round, part)
+      const end = comparison.passed > passed ? 'pass' : await tryOthers(round, part, verdict)
       if (typeof end === 'object') return end
       if (end === 'fail') {
-        turn.breaker.comparison.beginAnew(first.row.id)
-        return failed(turn, verdict)
+        comparison.beginAnew(first.row.id)
+        return blame(turn, verdict)
       }
       if (others.length === 0) {
         if (isSuspect(part) || failedBefore.has(first.row.seq)) {
@@ -75,10 +77,11 @@ async function send(round: Round, part: readonly BatchEntry[], leave: Permit) {
     stopping,
     counts: (failure) => {
       breaker.comparison.begin(round.firstId, passed)
-      return !(mayBeTheirs(round.turn, failure) && canCompare(round, part))
+      return !(mayBeTheirs(round.turn, failure) && canCompare(round, part, refusalOf(failure)))
     },
   })
   // Also a probe's: it is of nobody who is to go with others.
-  if (answer?.kind === 'unavailable') breaker.comparison.begin(round.firstId, passed)
+  if (answer?.kind === 'unavailable' || answer?.kind === 'credential')
+    breaker.comparison.begin(round.firstId, passed)
   return judge(answer, part)
 }
