@@ -84,7 +84,7 @@ async function ready({ isStarted, pingDatabase }: HealthServerOptions): Promise<
   )
 }
 
-const SEVERITY = { closed: 0, half_open: 1, open: 2, paused: 3 } as const
+const SEVERITY = { closed: 0, half_open: 1, open: 2, paused: 3, rejecting: 4 } as const
 
 /** The worst breaker at the top, as a load balancer or a page wants it, and each destination below. */
 async function customerIo({ readBreakers }: HealthServerOptions): Promise<Answer> {

@@ -13,7 +13,7 @@ export interface MetricsOptions {
   readonly destinations: readonly string[]
 }
 
-const STATES = ['closed', 'open', 'half_open', 'paused'] as const
+const STATES = ['closed', 'open', 'half_open', 'paused', 'rejecting'] as const
 
 export interface Metrics {
   readonly contentType: string

@@ -1,6 +1,7 @@
 import { BrokenCircuitError, CircuitState } from 'cockatiel'
 import type { Answer } from '../customerio/answer.ts'
 import type { BreakerRow, BreakerState } from '../store/read-breakers.ts'
+import type { Settlement } from '../store/settle.ts'
 import {
   closedPolicy,
   type Policy,
@@ -11,11 +12,14 @@ import {
 } from './breaker-policy.ts'
 import { BreakerView, type Eligibility } from './breaker-view.ts'
 import { Comparison } from './comparison.ts'
+import { type Rejections, RejectionWindow, withoutRejections } from './rejection-window.ts'
 import { SupersededError } from './superseded-error.ts'
 
 /** What the breaker tells the fleet through Postgres; resolves when it is written. */
 export interface BreakerStore {
   open(state: 'open' | 'paused', failureCount: number, error: string): Promise<boolean>
+  /** Stops the destination until a person resumes it. */
+  reject(rejections: Rejections): Promise<boolean>
   acquireProbe(): Promise<boolean>
   close(reason: string): Promise<boolean>
   hold(ms: number, error: string): Promise<void>
@@ -42,6 +46,7 @@ export class DestinationBreaker {
   readonly #settings: BreakerSettings
   readonly #store: BreakerStore
   readonly #view: BreakerView
+  readonly #rejections: RejectionWindow
   readonly comparison = new Comparison()
   #policy: Policy
   #probing = false
@@ -58,6 +63,7 @@ export class DestinationBreaker {
     this.#view = new BreakerView(relayId, clock)
     this.#settings = settings
     this.#store = store
+    this.#rejections = new RejectionWindow(settings.breaker)
     this.#policy = this.#closedPolicy()
   }
 
@@ -92,6 +98,30 @@ export class DestinationBreaker {
   /** Takes over what the fleet says, unless this relay has changed something since it was read. */
   apply(row: BreakerRow | undefined, generation: number): void {
     if (this.#view.apply(row, generation)) this.#reset()
+    // What a person resumes begins anew.
+    if (this.#view.needsPerson) this.#rejections.clear()
+  }
+
+  /**
+   * Counts what an answer has settled, before it is. If most of the last intents were rejected, the destination stops for
+   * the whole fleet, and the intents beyond the limit stay in the queue: a gateway that refuses everything, or a change of
+   * the API, must not bury a backlog.
+   *
+   * @param mustGo `seq` of intents that are overtaken if they stay: later ones of their key were delivered.
+   * @returns what is to be settled.
+   */
+  async admit(answered: Settlement, mustGo: (seq: string) => boolean): Promise<Settlement> {
+    if (this.state === 'rejecting') return withoutRejections(answered, mustGo)
+    const { settlement, stop } = this.#rejections.admit(answered, mustGo)
+    if (stop && !this.#view.needsPerson) {
+      const written = this.#view.open('rejecting', undefined, () => this.#store.reject(stop))
+      // Until it is written the window stays as it is: the next rejection stops the destination again.
+      await written.then(
+        (stopped) => stopped && this.#rejections.clear(),
+        (error: unknown) => this.#store.onError(error as Error),
+      )
+    }
+    return settlement
   }
 
   /**
@@ -208,7 +238,7 @@ export class DestinationBreaker {
   }
 
   async #open(state: 'open' | 'paused', message: string, status: number | undefined): Promise<void> {
-    if (this.state === state || this.#view.pausedByPerson) return
+    if (this.state === state || this.#view.needsPerson) return
     await this.#view.open(state, this.#settings.breaker.halfOpenAfterMs, () =>
       this.#store.open(state, Math.max(this.#failures, 1), describe({ status, message })),
     )

@@ -241,8 +241,11 @@ async function sendOne(turn: Turn, entry: BatchEntry, permit: Permit): Promise<S
   if (answer?.kind === 'credential') comparison.begin(entry.row.id, passed)
   const verdict = judge(answer, [entry])
   switch (verdict.kind) {
-    case 'settle':
-      return { settlement: verdict }
+    case 'settle': {
+      const settlement = await turn.breaker.admit(verdict, () => false)
+      const isSettled = settlement.delivered.length + settlement.dead.length > 0
+      return isSettled ? { settlement } : { unsent: seq, outcome: { kind: 'handed_back' } }
+    }
     case 'wait':
     case 'split':
       return { unsent: seq, outcome: { kind: 'handed_back' } }

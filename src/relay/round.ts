@@ -34,7 +34,9 @@ export class Round {
     return part.filter(({ row }) => this.#isLeft(row))
   }
 
-  async settle(settlement: Settlement): Promise<void> {
+  /** Settles what an answer has decided; what the breaker does not admit stays in the queue. */
+  async settle(answered: Settlement): Promise<void> {
+    const settlement = await this.turn.breaker.admit(answered, this.#overtakenBy(answered))
     const { dead = [], suppressed = [] } = this.#aside ?? {}
     const all = { ...settlement, dead: [...dead, ...settlement.dead], suppressed }
     await settleAndTell(this.turn, all)
@@ -42,6 +44,20 @@ export class Round {
     for (const seq of all.delivered) this.#settled.add(seq)
     for (const { seq } of all.dead) this.#settled.add(seq)
     for (const seq of suppressed) this.#settled.add(seq)
+  }
+
+  /** Whether a later intent of the same key was delivered. */
+  #overtakenBy({ delivered }: Settlement): (seq: string) => boolean {
+    let lastOf: Map<string, bigint> | undefined
+    return (seq) => {
+      if (!lastOf) {
+        const gone = new Set(delivered)
+        const rows = this.#rows.filter((row) => gone.has(row.seq))
+        lastOf = new Map(rows.map((row) => [row.orderingKey, BigInt(row.seq)]))
+      }
+      const key = this.#rows.find((row) => row.seq === seq)?.orderingKey
+      return key !== undefined && (lastOf.get(key) ?? 0n) > BigInt(seq)
+    }
   }
 
   #isLeft({ seq, orderingKey }: QueuedIntent): boolean {

@@ -1,8 +1,8 @@
 import type { Database } from './database.ts'
 
 /**
- * Holds a destination back for the whole fleet, as a 429 asked; a longer hold stays. What a person has paused goes
- * on saying who and why.
+ * Holds a destination back for the whole fleet, as a 429 asked; a longer hold stays. What only a person
+ * resumes goes on saying why.
  */
 export async function holdDestination(
   db: Database,
@@ -16,7 +16,7 @@ export async function holdDestination(
        VALUES ($1, clock_timestamp() + make_interval(secs => $2::float8 / 1000), $3)
        ON CONFLICT (destination) DO UPDATE
          SET held_until = greatest(b.held_until, excluded.held_until),
-             last_error = CASE WHEN b.state = 'paused' AND b.retry_at IS NULL THEN b.last_error
+             last_error = CASE WHEN b.state = 'rejecting' OR b.state = 'paused' AND b.retry_at IS NULL THEN b.last_error
                                ELSE excluded.last_error END
        RETURNING 1
      )
