@@ -9,9 +9,13 @@ export type Blamed = 'destination' | 'credential'
 /** Intents of which it is remembered how they failed: far more than fail at a time. */
 const REMEMBERED = 1_000
 
+/** An outage that began within this time is taken for suspects' failures: they are halved and charged an attempt too early. */
+const LATELY_MS = 2_000
+
 /** What one relay knows of a destination to tell an intent's failure from the destination's. */
 export class Comparison {
   #passed = 0
+  #passedAt = Number.NEGATIVE_INFINITY
   /** By id of an intent that failed: how many requests had passed by then. */
   readonly #passedBefore = new Map<string, number>()
   readonly #underWay = new Map<Blamed, Promise<Compared>>()
@@ -23,6 +27,12 @@ export class Comparison {
 
   pass(): void {
     this.#passed++
+    this.#passedAt = performance.now()
+  }
+
+  /** Whether a request has passed so lately that an outage since then is unlikely. */
+  get hasPassedLately(): boolean {
+    return performance.now() - this.#passedAt < LATELY_MS
   }
 
   /** An intent has failed of which it is not known yet: it is compared with what passed since `passed` was as given. */

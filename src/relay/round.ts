@@ -1,6 +1,6 @@
 import type { QueuedIntent } from '../store/read-lane.ts'
 import type { Settlement } from '../store/settle.ts'
-import type { BatchEntry, Cut } from './batch.ts'
+import type { Cut } from './batch.ts'
 import { settleAndTell, type Turn } from './turn.ts'
 
 /** One batch on its way, in as many requests as it takes: what of it is settled, and what still waits. */
@@ -25,15 +25,6 @@ export class Round {
     return this.#settled
   }
 
-  /** In order, what may still be sent. */
-  get rows(): readonly QueuedIntent[] {
-    return this.#rows.filter((row) => this.#isLeft(row))
-  }
-
-  left(part: readonly BatchEntry[]): readonly BatchEntry[] {
-    return part.filter(({ row }) => this.#isLeft(row))
-  }
-
   /** Settles what an answer has decided; what the breaker does not admit stays in the queue. */
   async settle(answered: Settlement): Promise<void> {
     const settlement = await this.turn.breaker.admit(answered, this.#overtakenBy(answered))
@@ -44,6 +35,12 @@ export class Round {
     for (const seq of all.delivered) this.#settled.add(seq)
     for (const { seq } of all.dead) this.#settled.add(seq)
     for (const seq of suppressed) this.#settled.add(seq)
+    this.turn.suspects.drop(this.#settled)
+  }
+
+  /** What was set aside when the batch was cut need not wait for its suspects. */
+  async settleAside(): Promise<void> {
+    await this.settle({ delivered: [], dead: [] })
   }
 
   /** Whether a later intent of the same key was delivered. */
@@ -58,9 +55,5 @@ export class Round {
       const key = this.#rows.find((row) => row.seq === seq)?.orderingKey
       return key !== undefined && (lastOf.get(key) ?? 0n) > BigInt(seq)
     }
-  }
-
-  #isLeft({ seq, orderingKey }: QueuedIntent): boolean {
-    return !this.#settled.has(seq) && !this.turn.waiting.has(orderingKey)
   }
 }

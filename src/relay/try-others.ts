@@ -108,8 +108,21 @@ async function pause({ breaker, stopping }: Turn, failures: number): Promise<voi
   await delay(breaker.retryDelayMs(failures), undefined, { signal: stopping }).catch(() => {})
 }
 
-function pick({ turn, rows }: Round, part: readonly BatchEntry[]): BatchEntry | undefined {
-  return pickAnother(turn.destination, rows, part)
+/**
+ * Of what is not suspected, or of the suspects if nothing has passed lately: they may be all that is left of a lane, and
+ * each of them may be a culprit.
+ */
+function pick({ turn }: Round, part: readonly BatchEntry[]): BatchEntry | undefined {
+  const { breaker, destination, reader, suspects, waiting } = turn
+  const keys = suspects.keys
+  const rows = reader.rows.filter(({ orderingKey }) => !keys.has(orderingKey) && !waiting.has(orderingKey))
+  const other = pickAnother(destination, rows, part)
+  return other || breaker.comparison.hasPassedLately ? other : pickAnother(destination, suspects.rows, part)
+}
+
+/** Others have passed since the round failed first, and lately. */
+export function hasPassedLately(round: Round): boolean {
+  return round.turn.breaker.comparison.hasPassedLately && hasPassedSince(round)
 }
 
 function hasPassedSince({ turn, firstId }: Round): boolean {

@@ -6,6 +6,7 @@ import type { LaneOutcome } from './lane-outcome.ts'
 import type { LaneReader } from './lane-reader.ts'
 import { SLEEP_THROUGH_MS } from './limiter.ts'
 import { settleSurely } from './settle-surely.ts'
+import type { Suspects } from './suspects.ts'
 import type { WaitingKeys } from './waiting-keys.ts'
 import type { LaneContext } from './work-lane.ts'
 
@@ -16,6 +17,8 @@ export interface Turn extends LaneContext {
   readonly bulk: boolean
   /** Whose first intent waits in this turn. */
   readonly waiting: WaitingKeys
+  /** What has failed in this turn while others passed. */
+  readonly suspects: Suspects
 }
 
 /** Leave for one request: of the breaker and of the fleet's rate limit. Otherwise how the turn ends. */
@@ -53,14 +56,21 @@ export async function settleAndTell(turn: Turn, settlement: Settlement): Promise
   turn.onSettled(settlement, late)
 }
 
-/** The next rows in order that may go; none where the lane is empty or what it holds waits. */
-export async function nextRows({ reader, waiting }: Turn): Promise<readonly QueuedIntent[]> {
+/** The next rows in order that may go; none where the lane is empty or what it holds waits or is suspected. */
+export async function nextRows(turn: Turn): Promise<readonly QueuedIntent[]> {
+  const { reader, suspects, waiting } = turn
   for (;;) {
     const rows = await reader.peek()
-    const ready = waiting.ready(rows)
+    const suspected = suspects.keys
+    const ready = waiting.ready(rows).filter(({ orderingKey }) => !suspected.has(orderingKey))
     if (ready.length === rows.length) return ready
-    reader.leave(waiting.keys)
+    reader.leave(heldKeys(turn))
   }
+}
+
+/** The ordering keys of which nothing further may go. */
+export function heldKeys({ suspects, waiting }: Turn): Set<string> {
+  return new Set([...suspects.keys, ...waiting.keys])
 }
 
 /** How a turn ends that has nothing to send. */

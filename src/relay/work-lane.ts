@@ -13,6 +13,7 @@ import { LaneReader } from './lane-reader.ts'
 import type { Linger } from './linger.ts'
 import type { ResolvedRelayOptions } from './options.ts'
 import type { Sending } from './sending.ts'
+import { Suspects } from './suspects.ts'
 import { WaitingKeys } from './waiting-keys.ts'
 
 export interface LaneContext {
@@ -46,7 +47,7 @@ export async function workLane(context: LaneContext, lane: Lane): Promise<LaneOu
   )
   try {
     const waiting = new WaitingKeys((format) => context.onUnknownFormat(lane.destination, format))
-    const turn = { ...context, fence, reader, bulk: isBulk(lane), waiting }
+    const turn = { ...context, fence, reader, bulk: isBulk(lane), waiting, suspects: new Suspects() }
     return await (context.destination.once ? drainOnce(turn) : drainBatches(turn))
   } catch (error) {
     if (error instanceof FencedError) return { kind: 'fenced' }
