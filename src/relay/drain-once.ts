@@ -132,7 +132,11 @@ async function compareRefused(turn: Turn, [one, ...more]: readonly Failed[]): Pr
     ({ orderingKey }) => orderingKey !== row.orderingKey && !turn.waiting.has(orderingKey),
   )
   const [other] = cutWave(turn, rows).batch
-  if (!other) return isComparable(turn, row) ? 'pass' : 'fail'
+  if (!other) {
+    if (isComparable(turn, row)) return 'pass'
+    // Once more after the lane's backoff: others may pass in other lanes meanwhile.
+    return one.again ? 'fail' : failed(turn, one.verdict)
+  }
   const leave = await askLeaveAgain(turn)
   if (typeof leave === 'object') return leave
   const { outcome, failures } = await sendMarked(turn, [other], leave)
@@ -207,6 +211,8 @@ function cutEach({ destination }: Turn, rows: readonly QueuedIntent[]) {
 
 interface Failed {
   readonly entry: BatchEntry
+  /** It had failed before, as far as this relay knows. */
+  readonly again: boolean
   readonly verdict: Failure
 }
 
@@ -228,6 +234,7 @@ async function sendOne(turn: Turn, entry: BatchEntry, permit: Permit): Promise<S
   const { seq, onAmbiguous } = entry.row
   const { comparison } = turn.breaker
   const { passed } = comparison
+  const again = comparison.remembers(entry.row.id)
   const answer = await turn.breaker.run(permit, () => turn.destination.transport.send([entry.item]), {
     retries: 'unless unknown',
     stopping: turn.stopping,
@@ -250,7 +257,7 @@ async function sendOne(turn: Turn, entry: BatchEntry, permit: Permit): Promise<S
     case 'split':
       return { unsent: seq, outcome: { kind: 'handed_back' } }
     case 'fail': {
-      const failure = { entry, verdict }
+      const failure = { entry, again, verdict }
       if (verdict.applied === 'no') return { unsent: seq, failure }
       if (onAmbiguous === 'resend') return { failure } // the mark stays: it says that one may be out already
       return { settlement: { delivered: [], dead: [ambiguous(seq, verdict.message)] } }

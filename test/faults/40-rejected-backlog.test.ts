@@ -21,7 +21,8 @@ afterEach(async () => {
   await h.close()
 })
 
-const relay = (settings = {}) => h.relay({ customerio: everyApi(gateway), ...settings })
+const relay = (settings = {}) =>
+  h.relay({ requestTimeoutMs: 10_000, customerio: everyApi(gateway), ...settings })
 
 const backlog = (count: number) =>
   h.enqueue(...Array.from({ length: count }, (_, n) => track(`u${n % 400}`, n)))
