@@ -22,7 +22,7 @@ CREATE TABLE "outbox"."breakers" (
 	"probe_relay" uuid,
 	"probe_until" timestamp with time zone,
 	"held_until" timestamp with time zone,
-	CONSTRAINT "breakers_state" CHECK ("outbox"."breakers"."state" IN ('closed', 'open', 'half_open', 'paused')),
+	CONSTRAINT "breakers_state" CHECK ("outbox"."breakers"."state" IN ('closed', 'open', 'half_open', 'paused', 'rejecting')),
 	CONSTRAINT "breakers_open_since" CHECK ("outbox"."breakers"."state" = 'closed' OR "outbox"."breakers"."opened_at" IS NOT NULL),
 	CONSTRAINT "breakers_probe" CHECK (("outbox"."breakers"."state" = 'half_open') = ("outbox"."breakers"."probe_relay" IS NOT NULL)),
 	CONSTRAINT "breakers_probe_lease" CHECK (("outbox"."breakers"."probe_relay" IS NULL) = ("outbox"."breakers"."probe_until" IS NULL))

@@ -48,7 +48,8 @@ END
 $$;
 --> statement-breakpoint
 -- The way back, whatever held the destination:
--- 'resumed'    a person had paused it: it is closed, and its backlog goes out at once
+-- 'resumed'    a person had paused it, or it was stopped because most intents were rejected: it is closed, and its
+--              backlog goes out at once
 -- 'probing'    its breaker was open, or its key refused: it is tried now and not only at retry_at
 -- 'unchanged'  it was not held back
 -- A rate limit's wait (429) stays: Customer.io has asked for it.
@@ -63,12 +64,12 @@ BEGIN
   IF v_before.destination IS NULL OR v_before.state = 'closed' THEN
     RETURN 'unchanged';
   END IF;
-  IF v_before.state = 'paused' AND v_before.retry_at IS NULL THEN
+  IF v_before.state = 'rejecting' OR v_before.state = 'paused' AND v_before.retry_at IS NULL THEN
     UPDATE "outbox".breakers b
     SET state = 'closed', failure_count = 0, last_error = NULL, opened_at = NULL, opens = 0
     WHERE b.destination = resume.destination;
     INSERT INTO "outbox".breaker_transitions (destination, at, from_state, to_state, reason)
-    VALUES (resume.destination, v_now, 'paused', 'closed', 'resumed by ' || session_user);
+    VALUES (resume.destination, v_now, v_before.state, 'closed', 'resumed by ' || session_user);
     PERFORM "outbox".notify('outbox:wake', 'breaker');
     RETURN 'resumed';
   END IF;
@@ -79,10 +80,10 @@ BEGIN
 END
 $$;
 --> statement-breakpoint
--- What a person has paused is not tried at any time, also where a rate limit's wait is on.
+-- What only a person resumes is not tried at any time, also while a rate limit's wait is on.
 CREATE OR REPLACE VIEW "outbox".breaker_state AS
 SELECT destination, state, failure_count, last_failure_at, last_error, opened_at,
-       CASE WHEN state = 'paused' AND retry_at IS NULL THEN NULL ELSE greatest(retry_at, held_until) END AS retry_at
+       CASE WHEN state = 'rejecting' OR state = 'paused' AND retry_at IS NULL THEN NULL ELSE greatest(retry_at, held_until) END AS retry_at
 FROM "outbox".breakers;
 --> statement-breakpoint
 -- The database that the outbox belongs to: the one in which this migration ran, in one row. A copy of the database

@@ -153,7 +153,7 @@ ALTER TABLE outbox.breakers ADD CONSTRAINT breakers_open_since CHECK (((state = 
 ALTER TABLE outbox.breakers ADD CONSTRAINT breakers_pkey PRIMARY KEY (destination);
 ALTER TABLE outbox.breakers ADD CONSTRAINT breakers_probe CHECK (((state = 'half_open'::text) = (probe_relay IS NOT NULL)));
 ALTER TABLE outbox.breakers ADD CONSTRAINT breakers_probe_lease CHECK (((probe_relay IS NULL) = (probe_until IS NULL)));
-ALTER TABLE outbox.breakers ADD CONSTRAINT breakers_state CHECK ((state = ANY (ARRAY['closed'::text, 'open'::text, 'half_open'::text, 'paused'::text])));
+ALTER TABLE outbox.breakers ADD CONSTRAINT breakers_state CHECK ((state = ANY (ARRAY['closed'::text, 'open'::text, 'half_open'::text, 'paused'::text, 'rejecting'::text])));
 ALTER TABLE outbox.dead_letters ADD CONSTRAINT dead_letters_pkey PRIMARY KEY (id);
 ALTER TABLE outbox.dead_letters ADD CONSTRAINT dead_letters_reason CHECK ((reason = ANY (ARRAY['rejected'::text, 'too_large'::text, 'expired'::text, 'invalid'::text, 'ambiguous'::text, 'exhausted'::text])));
 ALTER TABLE outbox.dedup ADD CONSTRAINT dedup_pkey PRIMARY KEY (workspace, key);
@@ -905,12 +905,12 @@ BEGIN
   IF v_before.destination IS NULL OR v_before.state = 'closed' THEN
     RETURN 'unchanged';
   END IF;
-  IF v_before.state = 'paused' AND v_before.retry_at IS NULL THEN
+  IF v_before.state = 'rejecting' OR v_before.state = 'paused' AND v_before.retry_at IS NULL THEN
     UPDATE "outbox".breakers b
     SET state = 'closed', failure_count = 0, last_error = NULL, opened_at = NULL, opens = 0
     WHERE b.destination = resume.destination;
     INSERT INTO "outbox".breaker_transitions (destination, at, from_state, to_state, reason)
-    VALUES (resume.destination, v_now, 'paused', 'closed', 'resumed by ' || session_user);
+    VALUES (resume.destination, v_now, v_before.state, 'closed', 'resumed by ' || session_user);
     PERFORM "outbox".notify('outbox:wake', 'breaker');
     RETURN 'resumed';
   END IF;
@@ -1217,7 +1217,7 @@ CREATE VIEW outbox.breaker_state AS
     last_error,
     opened_at,
         CASE
-            WHEN ((state = 'paused'::text) AND (retry_at IS NULL)) THEN NULL::timestamp with time zone
+            WHEN ((state = 'rejecting'::text) OR ((state = 'paused'::text) AND (retry_at IS NULL))) THEN NULL::timestamp with time zone
             ELSE GREATEST(retry_at, held_until)
         END AS retry_at
    FROM outbox.breakers;

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander'
 import { z } from 'zod'
 import { addDatabaseOptions, addExamples } from './options.ts'
-import { readSettings, seconds, settings, wholeNumber } from './settings.ts'
+import { readSettings, seconds, settings, share, wholeNumber } from './settings.ts'
 
 const relaySettings = {
   ...settings,
@@ -21,6 +21,8 @@ const relaySettings = {
   breakerSuccesses: wholeNumber('--breaker-successes', 1, 100).optional(),
   breakerHalfOpenAfter: seconds('--breaker-half-open-after', 0.01, 3_600).optional(),
   breakerMaxHalfOpenAfter: seconds('--breaker-max-half-open-after', 0.01, 86_400).optional(),
+  breakerRejections: wholeNumber('--breaker-rejections', 0, 10_000).optional(),
+  breakerRejectionShare: share('--breaker-rejection-share', 0.01, 1).optional(),
 }
 
 export type RelaySettings = ReturnType<typeof readSettings<typeof relaySettings>>
@@ -62,6 +64,11 @@ export function addRelayCommand(program: Command): void {
       '--breaker-max-half-open-after <seconds>',
       'what that grows to, doubled by each failed probe (default: 300)',
     )
+    .option(
+      '--breaker-rejections <number>',
+      'rejected intents that stop a destination until it is resumed, 0: never (default: 100)',
+    )
+    .option('--breaker-rejection-share <share>', 'of the last intents, at least (default: 0.5)')
     .action(async (flags) => {
       const given = readSettings(relaySettings, flags)
       const { runRelay } = await import('./run-relay.ts') // other commands need not load it

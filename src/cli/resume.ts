@@ -15,7 +15,7 @@ export function addResumeCommand(program: Command): void {
   const command = program
     .command('resume <destination>')
     .description(
-      'end a pause of <workspace>/<api>, or try it now where its breaker is open or its key refused',
+      'end a pause of <workspace>/<api> or a stop after rejections, or try it now if its breaker is open or its key refused',
     )
     .action(async (name: string, flags) => {
       const given = readSettings(resumeSettings, { ...flags, destination: name })

@@ -117,6 +117,8 @@ function relayOptions(given: RelaySettings, workspaces: Workspaces): RelayOption
       successes: given.breakerSuccesses,
       halfOpenAfterMs: given.breakerHalfOpenAfter,
       maxHalfOpenAfterMs: given.breakerMaxHalfOpenAfter,
+      rejections: given.breakerRejections,
+      rejectionShare: given.breakerRejectionShare,
     },
   }
 }

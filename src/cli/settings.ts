@@ -19,6 +19,12 @@ export function seconds(name: string, min: number, max: number) {
   )
 }
 
+/** A share of a whole given as text. */
+export function share(name: string, min: number, max: number) {
+  const error = (got: unknown) => `${name} must be a share from ${min} to ${max}, got ${show(got)}`
+  return number(error, (value) => value >= min && value <= max)
+}
+
 function number(error: (got: unknown) => string, isValid: (value: number) => boolean) {
   return z
     .unknown()

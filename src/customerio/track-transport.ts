@@ -44,6 +44,15 @@ export function createTrackTransport(
           ),
         items.length,
       ),
+    async checkCredential() {
+      const { answer, json } = await exchange.requestJson((defaults) =>
+        new TrackClient(credentials.siteId, credentials.trackApiKey, defaults).getAccountRegion(),
+      )
+      if (answer.kind === 'credential') return 'refused'
+      // A gateway may answer 200 for Customer.io: only an answer that names the account's region counts.
+      const region = (json as { readonly region?: unknown } | null | undefined)?.region
+      return answer.kind === 'accepted' && typeof region === 'string' ? 'accepted' : 'unknown'
+    },
     close: exchange.close,
   }
 }

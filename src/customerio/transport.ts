@@ -15,6 +15,9 @@ export interface WireItem<Call = unknown> {
   readonly call: Call
 }
 
+/** Whether Customer.io takes a credential; `unknown`: neither was said, by no answer or by one of something in between. */
+export type CredentialCheck = 'accepted' | 'refused' | 'unknown'
+
 export interface TransportLimits {
   /** Most items a request may hold. */
   readonly count: number
@@ -38,5 +41,7 @@ export interface Transport<Call = unknown> {
    * to.
    */
   send(items: readonly WireItem<Call>[]): Promise<Answer>
+  /** Asks for the account of the credential, with no intent's content. Absent if the API has no such endpoint. */
+  checkCredential?(): Promise<CredentialCheck>
   close(): Promise<void>
 }

@@ -100,7 +100,7 @@ async function ready({ isStarted, canPoll, pingDatabase }: HealthServerOptions):
   )
 }
 
-const SEVERITY = { closed: 0, half_open: 1, open: 2, paused: 3 } as const
+const SEVERITY = { closed: 0, half_open: 1, open: 2, paused: 3, rejecting: 4 } as const
 
 /** The worst breaker at the top, as a load balancer or a page wants it, and each destination below. */
 async function customerIo({ readBreakers }: HealthServerOptions): Promise<Answer> {

@@ -92,6 +92,6 @@ function emptySeries(destination: string): DestinationSeries {
     scheduled: 0,
     lagSeconds: 0,
     failures: 0,
-    states: { closed: 0, open: 0, half_open: 0, paused: 0 },
+    states: { closed: 0, open: 0, half_open: 0, paused: 0, rejecting: 0 },
   }
 }

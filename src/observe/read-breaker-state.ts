@@ -4,8 +4,11 @@ import { type Queryable, select } from './queryable.ts'
 /** A destination's breaker as the whole fleet has it: a row of the view `breaker_state`. */
 export interface BreakerStatus {
   readonly destination: string
-  /** `paused`: the credential was refused or, where `retryAt` is null, a person paused it. */
-  readonly state: 'closed' | 'open' | 'half_open' | 'paused'
+  /**
+   * `paused`: the credential was refused or, if `retryAt` is null, a person paused it. `rejecting`: Customer.io rejected
+   * most of the last intents, and a person decides whether delivery goes on.
+   */
+  readonly state: 'closed' | 'open' | 'half_open' | 'paused' | 'rejecting'
   /** Failures in a row. */
   readonly failureCount: number
   readonly lastFailureAt: Date | null

@@ -23,13 +23,14 @@ export interface SendOptions {
   /** No retry begins once it is aborted. */
   readonly stopping?: AbortSignal
   /**
-   * Whether a failure counts against the destination; no quick retry follows one that does not. Default: every one
-   * does.
+   * Whether a failure counts against the destination, or a refused credential pauses it; no quick retry follows a failure
+   * that does not count. Default: every one does.
    */
-  readonly counts?: (failure: Unavailable) => boolean
+  readonly counts?: (failure: Unavailable | CredentialRefused) => boolean
 }
 
 export type Unavailable = Extract<Answer, { kind: 'unavailable' }>
+export type CredentialRefused = Extract<Answer, { kind: 'credential' }>
 
 /** One state's rules: cockatiel's breaker, and how a request runs under it. */
 export interface Policy {

@@ -3,6 +3,9 @@ import type { BreakerRow, BreakerState } from '../store/read-breakers.ts'
 /** What the dispatcher may start for a destination: every lane, one that probes, or none. */
 export type Eligibility = 'all' | 'probe' | 'none'
 
+/** What stops a destination: failures, a refused credential, or rejections of most intents. */
+export type Opened = Exclude<BreakerState, 'closed' | 'half_open'>
+
 /** Between two attempts to get a probe that another relay has. */
 const ELSEWHERE_MS = 500
 /** Until the row is read again that could not be taken over. */
@@ -54,8 +57,9 @@ export class BreakerView {
     return this.#heldUntil > this.#clock()
   }
 
-  get pausedByPerson(): boolean {
-    return this.#state === 'paused' && this.#retryAt === undefined
+  /** A person has paused it, or most intents were rejected: only a person resumes it. */
+  get needsPerson(): boolean {
+    return this.#state === 'rejecting' || (this.#state === 'paused' && this.#retryAt === undefined)
   }
 
   /** Milliseconds until the destination may be tried; undefined while it may be now, or until a person resumes it. */
@@ -111,13 +115,13 @@ export class BreakerView {
     this.#probeIsMine = true
   }
 
-  /** `write` tells the fleet. */
-  async open(state: 'open' | 'paused', retryInMs: number, write: () => Promise<unknown>): Promise<void> {
+  /** `write` tells the fleet. Without `retryInMs` a person resumes it. */
+  async open<T>(state: Opened, retryInMs: number | undefined, write: () => Promise<T>): Promise<T> {
     this.#generation++
     this.#state = state
     this.#probeIsMine = false
-    this.#retryAt = this.#clock() + retryInMs
-    await this.#change(write)
+    this.#retryAt = retryInMs === undefined ? undefined : this.#clock() + retryInMs
+    return this.#change(write)
   }
 
   /** `write` tells the fleet. */

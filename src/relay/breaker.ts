@@ -1,6 +1,7 @@
 import { BrokenCircuitError, CircuitState } from 'cockatiel'
 import type { Answer } from '../customerio/answer.ts'
 import type { BreakerRow, BreakerState } from '../store/read-breakers.ts'
+import type { Settlement } from '../store/settle.ts'
 import {
   closedPolicy,
   type Policy,
@@ -12,11 +13,14 @@ import {
 import { BreakerView, type Eligibility } from './breaker-view.ts'
 import { Comparison } from './comparison.ts'
 import { describeFailure } from './describe-failure.ts'
+import { type Rejections, RejectionWindow, withoutRejections } from './rejection-window.ts'
 import { SupersededError } from './superseded-error.ts'
 
 /** What the breaker tells the fleet through Postgres; resolves when it is written. */
 export interface BreakerStore {
   open(state: 'open' | 'paused', failureCount: number, error: string): Promise<boolean>
+  /** Stops the destination until a person resumes it. */
+  reject(rejections: Rejections): Promise<boolean>
   acquireProbe(): Promise<boolean>
   close(reason: string): Promise<boolean>
   hold(ms: number, error: string): Promise<void>
@@ -43,6 +47,7 @@ export class DestinationBreaker {
   readonly #settings: BreakerSettings
   readonly #store: BreakerStore
   readonly #view: BreakerView
+  readonly #rejections: RejectionWindow
   readonly comparison = new Comparison()
   #policy: Policy
   #probing = false
@@ -59,6 +64,7 @@ export class DestinationBreaker {
     this.#view = new BreakerView(relayId, clock)
     this.#settings = settings
     this.#store = store
+    this.#rejections = new RejectionWindow(settings.breaker)
     this.#policy = this.#closedPolicy()
   }
 
@@ -93,6 +99,30 @@ export class DestinationBreaker {
   /** Takes over what the fleet says, unless this relay has changed something since it was read. */
   apply(row: BreakerRow | undefined, generation: number): void {
     if (this.#view.apply(row, generation)) this.#reset()
+    // What a person resumes begins anew.
+    if (this.#view.needsPerson) this.#rejections.clear()
+  }
+
+  /**
+   * Counts what an answer has settled, before it is. If most of the last intents were rejected, the destination stops for
+   * the whole fleet, and the intents beyond the limit stay in the queue: a gateway that refuses everything, or a change of
+   * the API, must not bury a backlog.
+   *
+   * @param mustGo Whether the intent with this id would be overtaken if it stayed: a later one of its key was delivered.
+   * @returns what is to be settled.
+   */
+  async admit(answered: Settlement, mustGo: (id: string) => boolean): Promise<Settlement> {
+    if (this.state === 'rejecting') return withoutRejections(answered, mustGo)
+    const { settlement, stop } = this.#rejections.admit(answered, mustGo)
+    if (stop && !this.#view.needsPerson) {
+      const written = this.#view.open('rejecting', undefined, () => this.#store.reject(stop))
+      // Until it is written the window stays as it is: the next rejection stops the destination again.
+      await written.then(
+        (stopped) => stopped && this.#rejections.clear(),
+        (error: unknown) => this.#store.onError(error as Error),
+      )
+    }
+    return settlement
   }
 
   /**
@@ -134,7 +164,8 @@ export class DestinationBreaker {
       const answer = await this.#execute(() => this.#sendIfLet(permit, send), how)
       if (answer && PASSES.has(answer.kind)) this.comparison.pass()
       // What the request came to is known, whether or not it can be written down for the fleet.
-      const written = permit === 'probe' && answer ? this.#settleProbe(answer) : this.#settleSend(answer)
+      const written =
+        permit === 'probe' && answer ? this.#settleProbe(answer, how) : this.#settleSend(answer, how)
       await written.catch((error: unknown) => this.#store.onError(error as Error))
       return answer
     } finally {
@@ -167,13 +198,21 @@ export class DestinationBreaker {
     }
   }
 
-  async #settleSend(answer: Answer | undefined): Promise<void> {
+  /** The credential is to blame for an answer that did not count: pauses the destination, as one that counts does. */
+  async refuseCredential(status: number | undefined, message: string): Promise<void> {
+    if (this.state !== 'closed') return
+    await this.#open('paused', message, status).catch((error: unknown) => this.#store.onError(error as Error))
+  }
+
+  async #settleSend(answer: Answer | undefined, { counts = () => true }: SendOptions = {}): Promise<void> {
     if (this.state !== 'closed') return // a straggler from before it opened
     if (this.#policy.breaker.state === CircuitState.Open) {
       return this.#open('open', this.#lastFailure.message, this.#lastFailure.status)
     }
     if (answer === undefined) return
-    if (answer.kind === 'credential') return this.#open('paused', answer.message, answer.status)
+    if (answer.kind === 'credential') {
+      return counts(answer) ? this.#open('paused', answer.message, answer.status) : undefined
+    }
     if (answer.kind === 'rate_limited') return this.#hold(answer.retryAfterMs, answer.message)
     this.#limitedInARow = 0
     if (answer.kind === 'unavailable')
@@ -184,8 +223,12 @@ export class DestinationBreaker {
     }
   }
 
-  async #settleProbe(answer: Answer): Promise<void> {
-    if (answer.kind === 'credential') return this.#open('paused', answer.message, answer.status)
+  async #settleProbe(answer: Answer, { counts = () => true }: SendOptions = {}): Promise<void> {
+    if (answer.kind === 'credential') {
+      if (counts(answer)) return this.#open('paused', answer.message, answer.status)
+      this.#policy = probePolicy(this.#settings) // to cockatiel it was a failure: it counts anew
+      return
+    }
     if (answer.kind === 'rate_limited') {
       await this.#hold(answer.retryAfterMs, answer.message)
       return this.#open('open', answer.message, 429)
@@ -197,7 +240,7 @@ export class DestinationBreaker {
   }
 
   async #open(state: 'open' | 'paused', message: string, status: number | undefined): Promise<void> {
-    if (this.state === state || this.#view.pausedByPerson) return
+    if (this.state === state || this.#view.needsPerson) return
     await this.#view.open(state, this.#settings.breaker.halfOpenAfterMs, () =>
       this.#store.open(state, Math.max(this.#failures, 1), describeFailure({ status, message })),
     )

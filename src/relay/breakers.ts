@@ -6,6 +6,7 @@ import { openBreaker } from '../store/open-breaker.ts'
 import { type BreakerRow, type BreakerState, readBreakers } from '../store/read-breakers.ts'
 import { recordFailures } from '../store/record-failure.ts'
 import { type BreakerSettings, DestinationBreaker } from './breaker.ts'
+import type { Rejections } from './rejection-window.ts'
 
 /** The key of Customer.io is tried again every so often: it may have been put right on their side. */
 const PAUSED_RETRY_MS = 30_000
@@ -106,6 +107,12 @@ export class Breakers {
         const maxDelayMs = state === 'paused' ? delayMs : maxHalfOpenAfterMs
         return openBreaker(db, { destination, relayId, state, failureCount, error, delayMs, maxDelayMs })
       },
+      reject: async (rejections: Rejections) => {
+        this.report()
+        const error = describeRejections(rejections, destination)
+        const opening = { destination, relayId, state: 'rejecting', error } as const
+        return openBreaker(db, { ...opening, failureCount: 0, delayMs: null, maxDelayMs: null })
+      },
       acquireProbe: () => acquireProbe(db, destination, relayId, leaseMs),
       close: (reason: string) => closeBreaker(db, destination, relayId, reason),
       hold: (ms: number, error: string) => holdDestination(db, destination, ms, error),
@@ -114,4 +121,11 @@ export class Breakers {
         recordFailures(db, destination, count, error),
     }
   }
+}
+
+function describeRejections({ rejected, of, statuses }: Rejections, destination: string): string {
+  return (
+    `${rejected} of the last ${of} intents were rejected (${statuses.join(', ')}): look at outbox.dead_letters, ` +
+    `put the cause right, then run customerio-outbox resume ${destination}`
+  )
 }

@@ -4,6 +4,7 @@ import type { WireItem } from '../customerio/transport.ts'
 import type { CutLimits } from './batch.ts'
 import type { DestinationBreaker } from './breaker.ts'
 import type { Destination } from './destinations.ts'
+import { mayBlameContent } from './judge.ts'
 import type { LaneOutcome } from './lane-outcome.ts'
 import { SLEEP_THROUGH_MS } from './limiter.ts'
 
@@ -115,7 +116,7 @@ export class Coalescer {
     const answer = await this.#breaker.run('send', () => this.#destination.transport.send(items), {
       retries: 'never',
       // An answer of the service itself may be about one of them: each lane's own request counts then.
-      counts: ({ status = 0 }) => status < 500,
+      counts: (failure) => !mayBlameContent(failure),
     })
     let from = 0
     for (const { items, resolve } of passengers) {

@@ -3,15 +3,22 @@ import type { LaneOutcome } from './lane-outcome.ts'
 /** What trying somebody else has shown, or how the turn ends instead. */
 export type Compared = 'pass' | 'fail' | LaneOutcome
 
+/** What is to blame for a failure unless the content of its request is. */
+export type Blamed = 'destination' | 'credential'
+
 /** Intents of which it is remembered how they failed: far more than fail at a time. */
 const REMEMBERED = 1_000
+
+/** An outage that began within this time is taken for suspects' failures: they are halved and charged an attempt too early. */
+const LATELY_MS = 2_000
 
 /** What one relay knows of a destination to tell an intent's failure from the destination's. */
 export class Comparison {
   #passed = 0
+  #passedAt = Number.NEGATIVE_INFINITY
   /** By id of an intent that failed: how many requests had passed by then. */
   readonly #passedBefore = new Map<string, number>()
-  #underWay: Promise<Compared> | undefined
+  readonly #underWay = new Map<Blamed, Promise<Compared>>()
 
   /** How many requests the destination has answered as asked, or with a refusal of their content. */
   get passed(): number {
@@ -20,6 +27,12 @@ export class Comparison {
 
   pass(): void {
     this.#passed++
+    this.#passedAt = performance.now()
+  }
+
+  /** Whether a request has passed so lately that an outage since then is unlikely. */
+  get hasPassedLately(): boolean {
+    return performance.now() - this.#passedAt < LATELY_MS
   }
 
   /** An intent has failed of which it is not known yet: it is compared with what passed since `passed` was as given. */
@@ -53,10 +66,11 @@ export class Comparison {
   }
 
   /** Tries others; one lane at a time: those that want to know the same meanwhile are told what it comes to. */
-  async byOthers(tryThem: () => Promise<Compared>): Promise<Compared> {
-    this.#underWay ??= tryThem().finally(() => {
-      this.#underWay = undefined
-    })
-    return this.#underWay
+  async byOthers(blamed: Blamed, tryThem: () => Promise<Compared>): Promise<Compared> {
+    const underWay = this.#underWay.get(blamed)
+    if (underWay !== undefined) return underWay
+    const trying = tryThem().finally(() => this.#underWay.delete(blamed))
+    this.#underWay.set(blamed, trying)
+    return trying
   }
 }

@@ -113,6 +113,7 @@ export class Destinations {
 
   #create(name: string, api: Api, options: ResolvedWorkspace, transport: Transport): Opened {
     const { maxAgeSeconds } = options
+    const { checkCredential } = transport
     const allows = recipientGuard(options.allowRecipients)
     const requests = options.requestsPerSecond?.[api] ?? DEFAULT_LIMITS[api]
     const limiter = this.#limiter(name, requests)
@@ -128,6 +129,13 @@ export class Destinations {
           if (retired && concernsSettings(answer, once)) throw new SupersededError(name)
           return answer
         },
+        ...(checkCredential && {
+          // What is said of an old credential is no news of the new one.
+          checkCredential: async () => {
+            const result = await checkCredential()
+            return retired ? 'unknown' : result
+          },
+        }),
       },
       once,
       maxAgeSeconds,

@@ -4,9 +4,10 @@ import type { Permit } from './breaker.ts'
 import type { LaneOutcome } from './lane-outcome.ts'
 import { pickAnother } from './pick-another.ts'
 import { Round } from './round.ts'
-import { sendSplitting } from './send-splitting.ts'
+import { sendPart } from './send-part.ts'
 import { sendTogether } from './send-together.ts'
-import { askLeave, moreComes, nextRows, nothingReady, settleAndTell, type Turn } from './turn.ts'
+import { askLeaveAgain } from './try-others.ts'
+import { askLeave, heldKeys, moreComes, nextRows, nothingReady, settleAndTell, type Turn } from './turn.ts'
 
 /** With nobody in the lane to probe with: others may come. */
 const NOBODY_MS = 1_000
@@ -14,15 +15,29 @@ const NOBODY_MS = 1_000
 const STAND_BACK = 3 / 4
 const STAND_BACK_MS = 250
 
+/** Live intents that have come while suspects are separated are read this often. */
+const REFRESH_MS = 100
+/** Batches' worth of suspects; with more, the rest of the lane waits until they are fewer. */
+const MOST_SUSPECTS = 4
+
 /** read → cut → ask leave → send → settle, batch by batch. */
 export async function drainBatches(turn: Turn): Promise<LaneOutcome> {
-  const { reader, waiting } = turn
-  while (!turn.stopping.aborted && !waiting.isDue) {
+  const { reader, suspects, waiting } = turn
+  let isSuspectsTurn = false
+  while (!turn.stopping.aborted && (suspects.count > 0 || !waiting.isDue)) {
+    if (suspects.count > 0) readAlso(turn)
     const rows = await nextRows(turn)
+    isSuspectsTurn = suspects.count > 0 && (!isSuspectsTurn || rows.length === 0 || isFull(turn))
+    if (isSuspectsTurn) {
+      const outcome = await sendSuspects(turn)
+      if (outcome) return outcome
+      continue
+    }
     if (rows.length === 0) {
       if (await moreComes(turn)) continue
       return nothingReady(turn)
     }
+    if (suspect(turn, rows)) continue
     const cut = cutNext(turn, rows)
     if (cut.batch.length === 0) {
       // What is not to be sent takes no one's turn under the limit.
@@ -30,8 +45,11 @@ export async function drainBatches(turn: Turn): Promise<LaneOutcome> {
       reader.drop(new Set(rows.slice(0, cut.used).map(({ id }) => id)))
       continue
     }
-    // A merge or a deletion comes after everything before it, also after what waits.
-    if (waiting.any && cut.batch[0]?.item.barrier) return { kind: 'handed_back', waitMs: waiting.waitMs }
+    // A merge or a deletion comes after everything before it, also after what waits or is suspected.
+    if (cut.batch[0]?.item.barrier) {
+      if (suspects.count > 0) continue
+      if (waiting.any) return { kind: 'handed_back', waitMs: waiting.waitMs }
+    }
     const probe = turn.breaker.state === 'closed' ? undefined : chooseProbe(turn, rows, cut)
     if (turn.breaker.state !== 'closed' && !probe) return { kind: 'handed_back', waitMs: NOBODY_MS }
     if (probe && standsBack(turn, probe)) return { kind: 'handed_back', waitMs: STAND_BACK_MS }
@@ -46,6 +64,47 @@ export async function drainBatches(turn: Turn): Promise<LaneOutcome> {
     if (outcome) return outcome
   }
   return { kind: 'handed_back' }
+}
+
+/** What has come meanwhile, what has waited long enough, and what follows suspects that are settled. */
+function readAlso(turn: Turn): void {
+  if (performance.now() - turn.reader.readAt < REFRESH_MS) return
+  turn.waiting.release()
+  turn.reader.refresh(heldKeys(turn))
+}
+
+function isFull({ batchSize, suspects }: Turn): boolean {
+  return suspects.count >= MOST_SUSPECTS * batchSize
+}
+
+/** One request of suspects; what follows the last of them in the lane is read again. */
+async function sendSuspects(turn: Turn): Promise<LaneOutcome | undefined> {
+  const part = turn.suspects.next((key) => turn.waiting.has(key))
+  if (part) {
+    const leave = await askLeaveAgain(turn)
+    if (typeof leave === 'object') return leave
+    const outcome = await turn.sending.during(() => sendPart(part, leave))
+    turn.reader.drop(part.round.settled)
+    if (outcome) return outcome
+  }
+  if (turn.suspects.count === 0) turn.reader.refresh(heldKeys(turn))
+  return undefined
+}
+
+/** What has failed alone before is due again: it keeps the rest of the lane waiting no more than other suspects. */
+function suspect(turn: Turn, rows: readonly QueuedIntent[]): boolean {
+  if (turn.breaker.state !== 'closed') return false
+  const seen = new Set<string>()
+  const before = turn.suspects.count
+  for (const row of rows) {
+    if (!seen.has(row.orderingKey) && row.attempts > 0) {
+      const cut = cutNext(turn, [row])
+      const round = new Round(turn, [row], cut)
+      if (cut.batch.length > 0) turn.suspects.add({ round, entries: cut.batch, isolated: true })
+    }
+    seen.add(row.orderingKey)
+  }
+  return turn.suspects.count > before
 }
 
 function cutNext({ destination, batchSize }: Turn, rows: readonly QueuedIntent[], most = batchSize): Cut {
@@ -67,7 +126,7 @@ async function sendNext(
   // Both are waited for, whatever happens to either: the lane is not let go of with a request under way.
   const [sent, ahead] = await turn.sending.during(() =>
     Promise.allSettled([
-      sendSplitting(round, cut.batch, permit),
+      sendPart({ round, entries: cut.batch, isolated: false }, permit),
       turn.sending.few ? reader.readAhead(underWay) : undefined,
     ]),
   )
@@ -102,7 +161,7 @@ async function sendProbe(
   probe: BatchEntry,
 ): Promise<LaneOutcome | undefined> {
   const round = new Round(turn, rows, { batch: [probe], dead: [], suppressed: [], used: 0 })
-  const outcome = await sendSplitting(round, [probe], permit)
+  const outcome = await sendPart({ round, entries: [probe], isolated: false }, permit)
   turn.reader.drop(round.settled)
   return outcome
 }

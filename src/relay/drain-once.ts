@@ -3,10 +3,12 @@ import type { QueuedIntent } from '../store/read-lane.ts'
 import type { DeadLetter, Settlement } from '../store/settle.ts'
 import { type BatchEntry, cutBatch } from './batch.ts'
 import type { Permit } from './breaker.ts'
+import type { Compared } from './comparison.ts'
 import { describeFailure } from './describe-failure.ts'
-import { charge, mayBeTheirs } from './exhaust.ts'
-import { judge, type Verdict } from './judge.ts'
+import { blame, charge, mayBeTheirs } from './exhaust.ts'
+import { type Failure, judge, refusalOf } from './judge.ts'
 import type { LaneOutcome } from './lane-outcome.ts'
+import { askLeaveAgain } from './try-others.ts'
 import {
   askLeave,
   askMore,
@@ -63,9 +65,14 @@ async function sendWave(turn: Turn, rows: readonly QueuedIntent[]): Promise<Lane
   }
   const leave = await askLeave(turn)
   if (typeof leave === 'object') return leave
-  const { comparison } = turn.breaker
-  const passedBefore = comparison.passed
-  const batch = await mark(turn, leave === 'probe' ? wave.probe : wave.batch).catch((error: unknown) => {
+  const { passed } = turn.breaker.comparison
+  const sent = await sendMarked(turn, leave === 'probe' ? wave.probe : wave.batch, leave)
+  return sent.outcome ?? endFailures(turn, sent.failures, passed)
+}
+
+/** Marks, sends and settles, each in a request of its own; what failed is still in the queue. */
+async function sendMarked(turn: Turn, entries: readonly BatchEntry[], leave: Permit): Promise<WaveEnd> {
+  const batch = await mark(turn, entries).catch((error: unknown) => {
     turn.breaker.giveBack(leave)
     throw error
   })
@@ -83,33 +90,79 @@ async function sendWave(turn: Turn, rows: readonly QueuedIntent[]): Promise<Lane
     if (unsent.length > 0) await unmarkSending(turn.db, turn.fence, unsent)
   }
   for (const end of ends) if (end.status === 'rejected') throw end.reason
-  const outcome = results.find(({ outcome }) => outcome)?.outcome
-  if (outcome) return outcome
-  return endFailures(turn, results, comparison.passed > passedBefore)
+  return {
+    outcome: results.find(({ outcome }) => outcome)?.outcome,
+    failures: results.flatMap(({ failure }) => (failure ? [failure] : [])),
+  }
 }
 
 /** Who failed while others passed is charged an attempt and waits; the rest of the lane goes on. */
 async function endFailures(
   turn: Turn,
-  results: readonly Sent[],
-  othersPassed: boolean,
+  failures: readonly Failed[],
+  passedBefore: number,
 ): Promise<LaneOutcome | undefined> {
-  for (const { failure } of results) {
-    if (!failure) continue
-    const { row } = failure.entry
-    if (!(othersPassed || isComparable(turn, row)) || !mayBeTheirs(turn, failure.verdict)) {
-      for (const { failure } of results) if (failure) turn.breaker.comparison.beginAnew(failure.entry.row.id)
-      return failed(turn, failure.verdict)
+  const { comparison } = turn.breaker
+  const refused = failures.filter(({ verdict }) => verdict.refused)
+  if (refused.length > 0 && comparison.passed === passedBefore && turn.breaker.state === 'closed') {
+    const end = await compareRefused(turn, refused)
+    if (typeof end === 'object') return end
+    if (end === 'fail') {
+      for (const { entry } of failures) comparison.beginAnew(entry.row.id)
+      return blame(turn, (refused[0] as Failed).verdict)
     }
-    const dead = await charge(turn, row, failure.verdict)
+  }
+  const othersPassed = comparison.passed > passedBefore
+  for (const { entry, verdict } of failures) {
+    const isTheirs = othersPassed || isComparable(turn, entry.row)
+    if (!isTheirs || !(mayBeTheirs(turn, verdict) || isTheirProbe(turn, entry.row, verdict))) {
+      for (const { entry } of failures) comparison.beginAnew(entry.row.id)
+      return failed(turn, verdict)
+    }
+    const dead = await charge(turn, entry.row, verdict)
     if (dead !== 'waits') await settleAndDrop(turn, { delivered: [], dead: [dead] })
   }
   return undefined
 }
 
+/**
+ * Whether the credential is accepted with another intent. Two people's messages that are refused, and none that passes, mean
+ * that it is not; of one that is refused alone, another one of the lane is asked.
+ */
+async function compareRefused(turn: Turn, [one, ...more]: readonly Failed[]): Promise<Compared> {
+  if (one === undefined || more.length > 0) return 'fail'
+  const { row } = one.entry
+  const rows = (await turn.reader.peek()).filter(
+    ({ orderingKey }) => orderingKey !== row.orderingKey && !turn.waiting.has(orderingKey),
+  )
+  const [other] = cutWave(turn, rows).batch
+  if (!other) {
+    if (isComparable(turn, row)) return 'pass'
+    // Once more after the lane's backoff: others may pass in other lanes meanwhile.
+    return one.again ? 'fail' : failed(turn, one.verdict)
+  }
+  const leave = await askLeaveAgain(turn)
+  if (typeof leave === 'object') return leave
+  const { outcome, failures } = await sendMarked(turn, [other], leave)
+  if (outcome) return outcome
+  const [failure] = failures
+  if (!failure) return 'pass'
+  turn.breaker.comparison.beginAnew(failure.entry.row.id)
+  return failure.verdict.refused ? 'fail' : failed(turn, failure.verdict)
+}
+
 /** Its failure is compared with what has passed since it failed before, and does not count against the destination. */
 function isComparable({ breaker }: Turn, { id, attempts }: QueuedIntent): boolean {
   return attempts > 0 || breaker.comparison.hasPassedSince(id)
+}
+
+/** A probe that is refused although others passed with the credential since it was refused first: its content is to blame. */
+function isTheirProbe(
+  { breaker }: Turn,
+  { id }: QueuedIntent,
+  { refused }: Pick<Failure, 'refused'>,
+): boolean {
+  return refused === 'credential' && breaker.state === 'half_open' && breaker.comparison.hasPassedSince(id)
 }
 
 /**
@@ -140,7 +193,9 @@ function cutWave(turn: Turn, rows: readonly QueuedIntent[]) {
     if (!firsts.has(row.orderingKey)) firsts.set(row.orderingKey, row)
   }
   const cut = cutEach(turn, [...firsts.values()])
-  const unsuspected = cut.batch.filter(({ row }) => row.attempts === 0)
+  const uncharged = cut.batch.filter(({ row }) => row.attempts === 0)
+  const notFailed = uncharged.filter(({ row }) => !turn.breaker.comparison.remembers(row.id))
+  const unsuspected = notFailed.length > 0 ? notFailed : uncharged
   const at = Math.floor(Math.random() * unsuspected.length)
   return { ...cut, probe: unsuspected.slice(at, at + 1) }
 }
@@ -161,31 +216,55 @@ function cutEach({ destination }: Turn, rows: readonly QueuedIntent[]) {
   }
 }
 
+interface Failed {
+  readonly entry: BatchEntry
+  /** It had failed before, as far as this relay knows. */
+  readonly again: boolean
+  readonly verdict: Failure
+}
+
+interface WaveEnd {
+  readonly outcome: LaneOutcome | undefined
+  readonly failures: readonly Failed[]
+}
+
 interface Sent {
   readonly settlement?: Settlement
   /** Its request is known to have had no effect: its mark goes. */
   readonly unsent?: QueuedIntent
   /** The request failed, and the intent is still in the queue. */
-  readonly failure?: { readonly entry: BatchEntry; readonly verdict: Extract<Verdict, { kind: 'fail' }> }
+  readonly failure?: Failed
   readonly outcome?: LaneOutcome
 }
 
 async function sendOne(turn: Turn, entry: BatchEntry, permit: Permit): Promise<Sent> {
   const { row } = entry
+  const { comparison } = turn.breaker
+  const { passed } = comparison
+  const again = comparison.remembers(row.id)
   const answer = await turn.breaker.run(permit, () => turn.destination.transport.send([entry.item]), {
     retries: 'unless unknown',
     stopping: turn.stopping,
-    counts: (failure) => !(mayBeTheirs(turn, failure) && isComparable(turn, entry.row)),
+    counts: (failure) => {
+      if (failure.kind === 'unavailable')
+        return !(mayBeTheirs(turn, failure) && isComparable(turn, entry.row))
+      // While the breaker is closed the end of the wave decides.
+      return !(mayBeTheirs(turn, failure) || isTheirProbe(turn, entry.row, refusalOf(failure)))
+    },
   })
+  if (answer?.kind === 'credential') comparison.begin(entry.row.id, passed)
   const verdict = judge(answer, [entry])
   switch (verdict.kind) {
-    case 'settle':
-      return { settlement: verdict }
+    case 'settle': {
+      const settlement = await turn.breaker.admit(verdict, () => false)
+      const isSettled = settlement.delivered.length + settlement.dead.length > 0
+      return isSettled ? { settlement } : { unsent: row, outcome: { kind: 'handed_back' } }
+    }
     case 'wait':
     case 'split':
       return { unsent: row, outcome: { kind: 'handed_back' } }
     case 'fail': {
-      const failure = { entry, verdict }
+      const failure = { entry, again, verdict }
       if (verdict.applied === 'no') return { unsent: row, failure }
       if (row.onAmbiguous === 'resend') return { failure } // the mark stays: it says that one may be out already
       return { settlement: { delivered: [], dead: [ambiguous(row, describeFailure(verdict))] } }

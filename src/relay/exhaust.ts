@@ -1,17 +1,21 @@
 import { chargeAttempt } from '../store/charge-attempt.ts'
 import type { QueuedIntent } from '../store/read-lane.ts'
 import type { DeadLetter } from '../store/settle.ts'
-import type { Verdict } from './judge.ts'
-import type { Turn } from './turn.ts'
+import { type Failure, mayBlameContent } from './judge.ts'
+import type { LaneOutcome } from './lane-outcome.ts'
+import { failed, type Turn } from './turn.ts'
 
-type Failure = Extract<Verdict, { readonly kind: 'fail' }>
+/** Whether a failure may be that of an intent and not of the destination. Only while nothing has opened the breaker. */
+export function mayBeTheirs(turn: Turn, failure: Pick<Failure, 'status'>): boolean {
+  return mayBlameContent(failure) && turn.breaker.state === 'closed' && !turn.stopping.aborted
+}
 
-/**
- * Whether a failure may be that of an intent and not of the destination: an answer of the service itself, while
- * nothing has opened the breaker. A timeout or a reset says nothing of the content.
- */
-export function mayBeTheirs(turn: Turn, { status = 0 }: Pick<Failure, 'status'>): boolean {
-  return status >= 500 && turn.breaker.state === 'closed' && !turn.stopping.aborted
+/** No other request passes either: a credential that was refused pauses the destination. How the turn ends. */
+export async function blame(turn: Turn, failure: Failure): Promise<LaneOutcome> {
+  if (failure.refused && turn.inForce()) {
+    await turn.breaker.refuseCredential(failure.status, failure.message)
+  }
+  return failed(turn, failure)
 }
 
 /** Milliseconds from the attempt of this number, counted from 1, to the next one. */

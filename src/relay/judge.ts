@@ -10,23 +10,38 @@ export type Verdict =
   /** Not these intents' fault, and the destination is held back. */
   | { readonly kind: 'wait' }
   /**
-   * The destination's fault, as far as one answer tells. `applied` says whether the request may have taken effect,
-   * `status` what it answered, if anything.
+   * The destination's fault, or the credential's, as far as one answer tells. `applied` says whether the request may have
+   * taken effect, `status` what it answered, if anything, and `refused` that it blames the credential.
    */
   | {
       readonly kind: 'fail'
       readonly applied: 'no' | 'unknown'
       readonly status: number | undefined
       readonly message: string
+      readonly refused?: 'credential'
     }
+
+export type Failure = Extract<Verdict, { readonly kind: 'fail' }>
+
+/**
+ * Whether the content of a request may have caused its failure: the service, or a gateway in front of it, has answered
+ * 4xx or 5xx. A firewall answers 400, 403, 405 or 406 to a body that it dislikes. A timeout, a reset, a redirect or a 2xx
+ * that cannot be read says nothing about the content.
+ */
+export function mayBlameContent({ status = 0 }: Pick<Failure, 'status'>): boolean {
+  return status >= 400
+}
 
 /** What an answer means for the intents that were sent. Pure. */
 export function judge(answer: Answer | undefined, part: readonly BatchEntry[]): Verdict {
   switch (answer?.kind) {
     case undefined:
-    case 'credential':
     case 'rate_limited':
       return { kind: 'wait' }
+    case 'credential': {
+      const { status, message } = answer
+      return { kind: 'fail', applied: 'no', status, message, refused: 'credential' }
+    }
     case 'unavailable':
       return {
         kind: 'fail',
@@ -46,6 +61,11 @@ export function judge(answer: Answer | undefined, part: readonly BatchEntry[]): 
       return { kind: 'settle', delivered: [], dead: [{ seq, id, reason, status, field, message }] }
     }
   }
+}
+
+/** What an answer blames unless the content is to blame. */
+export function refusalOf({ kind }: Answer): Pick<Failure, 'refused'> {
+  return kind === 'credential' ? { refused: 'credential' } : {}
 }
 
 /** Several errors may name one operation: the first is kept. An index that is not in the batch names nothing. */

@@ -34,7 +34,7 @@ export class LaneReader {
   readonly #horizon: Horizon
   /** Read and not yet settled, in order. */
   #rows: QueuedIntent[] = []
-  /** Ordering keys that are left in the queue for this turn. */
+  /** Ordering keys that are left in the queue. */
   #leftKeys: ReadonlySet<string> = new Set()
   #bound: LaneBound
   /** As the bound may be, once everything that was read is settled. */
@@ -106,6 +106,17 @@ export class LaneReader {
     this.#moreIsSaid = true
   }
 
+  /** As `leave`; what has come meanwhile is read, too. */
+  refresh(keys: ReadonlySet<string>): void {
+    this.leave(keys)
+    this.#readAll = false
+  }
+
+  /** Read and not yet settled, in order. */
+  get rows(): readonly QueuedIntent[] {
+    return this.#rows
+  }
+
   /** Reads on while the first `sending` rows are on their way; not where nothing was left behind them. */
   async readAhead(sending: number): Promise<void> {
     if (this.#readAll) return
@@ -115,10 +126,15 @@ export class LaneReader {
   }
 
   /**
-   * What is of these keys is left in the queue for the rest of the turn, and read no more: however much of it there is,
-   * it takes nobody's place. From here on the bound stays, below all that is left.
+   * What is of these keys is left in the queue and read no more: however much of it there is, it takes nobody's place. While
+   * there are any the bound stays, below all that is left. What was left of other keys may be read again.
    */
   leave(keys: ReadonlySet<string>): void {
+    if ([...this.#leftKeys].some((key) => !keys.has(key))) {
+      // What was left of the others is below what has been read since.
+      this.#seen = this.#bound
+      this.#readAll = false
+    }
     this.#leftKeys = keys
     this.#rows = this.#rows.filter(({ orderingKey }) => !keys.has(orderingKey))
   }

@@ -86,6 +86,8 @@ export const relayOptionsSchema = z.strictObject({
       successes: z.number().int().min(1).max(100).default(3),
       halfOpenAfterMs: ms(10, 3_600_000).default(30_000),
       maxHalfOpenAfterMs: ms(10, 86_400_000).default(300_000),
+      rejections: z.number().int().min(0).max(10_000).default(100),
+      rejectionShare: z.number().min(0.01).max(1).default(0.5),
     })
     .prefault({}),
   deliveredRetentionDays: z.number().int().min(1).max(3_650).default(7),
@@ -200,6 +202,14 @@ export interface RelayOptions {
         readonly halfOpenAfterMs?: number | undefined
         /** Milliseconds that the delay grows to. Default: 300,000. */
         readonly maxHalfOpenAfterMs?: number | undefined
+        /**
+         * Intents that Customer.io rejects (400, 413, 422, an error in a 207) until the relay stops the destination, if they
+         * are `rejectionShare` of the last ones; 0–10,000, 0: never. The destination stays stopped, in the state `rejecting`,
+         * until a person resumes it. Default: 100.
+         */
+        readonly rejections?: number | undefined
+        /** Share of the last intents, 0.01–1. Default: 0.5. */
+        readonly rejectionShare?: number | undefined
       }
     | undefined
   /** Days that delivered rows are kept. Default: 7. */

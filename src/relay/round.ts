@@ -1,6 +1,6 @@
 import type { QueuedIntent } from '../store/read-lane.ts'
 import type { Settlement } from '../store/settle.ts'
-import type { BatchEntry, Cut } from './batch.ts'
+import type { Cut } from './batch.ts'
 import { settleAndTell, type Turn } from './turn.ts'
 
 /** One batch on its way, in as many requests as it takes: what of it is settled, and what still waits. */
@@ -26,24 +26,33 @@ export class Round {
     return this.#settled
   }
 
-  /** In order, what may still be sent. */
-  get rows(): readonly QueuedIntent[] {
-    return this.#rows.filter((row) => this.#isLeft(row))
-  }
-
-  left(part: readonly BatchEntry[]): readonly BatchEntry[] {
-    return part.filter(({ row }) => this.#isLeft(row))
-  }
-
-  async settle(settlement: Settlement): Promise<void> {
+  /** Settles what an answer has decided; what the breaker does not admit stays in the queue. */
+  async settle(answered: Settlement): Promise<void> {
+    const settlement = await this.turn.breaker.admit(answered, this.#overtakenBy(answered))
     const { dead = [], suppressed = [] } = this.#aside ?? {}
     const all = { ...settlement, dead: [...dead, ...settlement.dead], suppressed }
     await settleAndTell(this.turn, all)
     this.#aside = undefined
     for (const { id } of [...all.delivered, ...all.dead, ...suppressed]) this.#settled.add(id)
+    this.turn.suspects.drop(this.#settled)
   }
 
-  #isLeft({ id, orderingKey }: QueuedIntent): boolean {
-    return !this.#settled.has(id) && !this.turn.waiting.has(orderingKey)
+  /** What was set aside when the batch was cut need not wait for its suspects. */
+  async settleAside(): Promise<void> {
+    await this.settle({ delivered: [], dead: [] })
+  }
+
+  /** Whether a later intent of the same key was delivered. */
+  #overtakenBy({ delivered }: Settlement): (id: string) => boolean {
+    let lastOf: Map<string, bigint> | undefined
+    return (id) => {
+      if (!lastOf) {
+        const gone = new Set(delivered.map(({ id }) => id))
+        const rows = this.#rows.filter((row) => gone.has(row.id))
+        lastOf = new Map(rows.map((row) => [row.orderingKey, BigInt(row.seq)]))
+      }
+      const row = this.#rows.find((one) => one.id === id)
+      return row !== undefined && (lastOf.get(row.orderingKey) ?? 0n) > BigInt(row.seq)
+    }
   }
 }

@@ -25,7 +25,8 @@ export async function sendTogether(
   if (joined.kind === 'alone') return 'send'
   if (joined.kind === 'again') {
     // Whoever of them it was: if others pass now, it was not the destination.
-    if (joined.answer?.kind === 'unavailable') comparison.begin(batch[0]?.row.id ?? '', passed)
+    if (joined.answer?.kind === 'unavailable' || joined.answer?.kind === 'credential')
+      comparison.begin(batch[0]?.row.id ?? '', passed)
     return undefined
   }
   if (joined.kind !== 'accepted') return joined

@@ -2,9 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Settlement } from '../store/settle.ts'
 import type { BatchEntry } from './batch.ts'
 import type { Permit } from './breaker.ts'
+import type { SendOptions } from './breaker-policy.ts'
 import type { Compared } from './comparison.ts'
 import { mayBeTheirs } from './exhaust.ts'
-import { judge, type Verdict } from './judge.ts'
+import { type Failure, judge, type Verdict } from './judge.ts'
 import type { LaneOutcome } from './lane-outcome.ts'
 import { pickAnother } from './pick-another.ts'
 import type { Round } from './round.ts'
@@ -12,29 +13,48 @@ import { askLeave, type Turn } from './turn.ts'
 
 /**
  * So many are tried, one after the other, if none passes: also one of them may be a culprit. Each failure counts, so that
- * in an outage the breaker has opened by then, after no more requests than it takes.
+ * in an outage the breaker has opened by then, after no more requests than it takes. A credential that was revoked is
+ * refused to each of them: the destination is paused after two.
  */
-const OTHERS = 5
+const OTHERS = { destination: 5, credential: 2 }
+
+type Refusal = Pick<Failure, 'refused'>
 
 /** Whether there is something to compare a part of a batch with at which the service fails. */
-export function canCompare(round: Round, part: readonly BatchEntry[]): boolean {
-  return isSuspect(part) || hasPassedSince(round) || pick(round, part) !== undefined
+export function canCompare(round: Round, part: readonly BatchEntry[], failure: Refusal): boolean {
+  return (
+    canCheck(round, failure) || isSuspect(part) || hasPassedSince(round) || pick(round, part) !== undefined
+  )
 }
 
 /** Whether others pass at which the part failed: of this lane or, since it failed before, of another one. */
-export async function tryOthers(round: Round, part: readonly BatchEntry[]): Promise<Compared> {
+export async function tryOthers(
+  round: Round,
+  part: readonly BatchEntry[],
+  failure: Refusal,
+): Promise<Compared> {
+  const known = () => (isSuspect(part) || hasPassedSince(round) ? 'pass' : 'fail')
   // Of what has failed alone while others passed no more is asked when there is nobody to compare it with.
-  if (!pick(round, part)) return isSuspect(part) || hasPassedSince(round) ? 'pass' : 'fail'
+  if (!canCheck(round, failure) && !pick(round, part)) return known()
+  const blamed = failure.refused ?? 'destination'
   const mine: Settlement[] = []
-  const end = await round.turn.breaker.comparison.byOthers(async () => {
-    for (let failures = 0; failures < OTHERS; failures++) {
+  const end = await round.turn.breaker.comparison.byOthers(blamed, async () => {
+    if (canCheck(round, failure)) {
+      const said = await checkCredential(round.turn)
+      if (said !== 'unknown') return said
+      if (!pick(round, part)) return known()
+    }
+    for (let failures = 0; failures < OTHERS[blamed]; failures++) {
       if (failures > 0) await pause(round.turn, failures)
       if (round.turn.stopping.aborted) return { kind: 'handed_back' }
       const other = pick(round, part)
       if (!other) return 'fail'
       const leave = await askLeaveAgain(round.turn)
       if (typeof leave === 'object') return leave
-      const verdict = await sendAlone(round.turn, other, leave)
+      const verdict = await sendAlone(round.turn, other, leave, {
+        // One refusal of two may be about the content of the other one, too.
+        counts: (answer) => blamed === 'destination' || answer.kind !== 'credential',
+      })
       if (verdict.kind === 'wait') return { kind: 'handed_back' }
       if (verdict.kind === 'settle') {
         mine.push(verdict)
@@ -46,6 +66,19 @@ export async function tryOthers(round: Round, part: readonly BatchEntry[]): Prom
   })
   for (const settlement of mine) await round.settle(settlement)
   return end
+}
+
+function canCheck({ turn }: Round, { refused }: Refusal): boolean {
+  return refused === 'credential' && turn.destination.transport.checkCredential !== undefined
+}
+
+/** Asks for the account of the credential; the answer is not about any intent. */
+async function checkCredential(turn: Turn): Promise<Compared | 'unknown'> {
+  const leave = await askLeaveAgain(turn)
+  if (typeof leave === 'object') return leave
+  const said = await turn.destination.transport.checkCredential?.()
+  if (said === 'accepted') turn.breaker.comparison.pass()
+  return said === 'accepted' ? 'pass' : said === 'refused' ? 'fail' : 'unknown'
 }
 
 /** Leave for one more request of a batch. Never a probe's: that is somebody's at random. */
@@ -61,17 +94,35 @@ export function isSuspect([only]: readonly BatchEntry[]): boolean {
   return (only?.row.attempts ?? 0) > 0
 }
 
-async function sendAlone({ breaker, destination }: Turn, other: BatchEntry, leave: Permit): Promise<Verdict> {
+async function sendAlone(
+  { breaker, destination }: Turn,
+  other: BatchEntry,
+  leave: Permit,
+  how: Pick<SendOptions, 'counts'>,
+): Promise<Verdict> {
   const send = () => destination.transport.send([other.item])
-  return judge(await breaker.run(leave, send, { retries: 'never' }), [other])
+  return judge(await breaker.run(leave, send, { ...how, retries: 'never' }), [other])
 }
 
 async function pause({ breaker, stopping }: Turn, failures: number): Promise<void> {
   await delay(breaker.retryDelayMs(failures), undefined, { signal: stopping }).catch(() => {})
 }
 
-function pick({ turn, rows }: Round, part: readonly BatchEntry[]): BatchEntry | undefined {
-  return pickAnother(turn.destination, rows, part)
+/**
+ * Of what is not suspected, or of the suspects if nothing has passed lately: they may be all that is left of a lane, and
+ * each of them may be a culprit.
+ */
+function pick({ turn }: Round, part: readonly BatchEntry[]): BatchEntry | undefined {
+  const { breaker, destination, reader, suspects, waiting } = turn
+  const keys = suspects.keys
+  const rows = reader.rows.filter(({ orderingKey }) => !keys.has(orderingKey) && !waiting.has(orderingKey))
+  const other = pickAnother(destination, rows, part)
+  return other || breaker.comparison.hasPassedLately ? other : pickAnother(destination, suspects.rows, part)
+}
+
+/** Others have passed since the round failed first, and lately. */
+export function hasPassedLately(round: Round): boolean {
+  return round.turn.breaker.comparison.hasPassedLately && hasPassedSince(round)
 }
 
 function hasPassedSince({ turn, firstId }: Round): boolean {

@@ -7,6 +7,7 @@ import type { LaneOutcome } from './lane-outcome.ts'
 import type { LaneReader } from './lane-reader.ts'
 import { SLEEP_THROUGH_MS } from './limiter.ts'
 import { settleSurely } from './settle-surely.ts'
+import type { Suspects } from './suspects.ts'
 import type { WaitingKeys } from './waiting-keys.ts'
 import type { LaneContext } from './work-lane.ts'
 
@@ -17,6 +18,8 @@ export interface Turn extends LaneContext {
   readonly bulk: boolean
   /** Whose first intent waits in this turn. */
   readonly waiting: WaitingKeys
+  /** What has failed in this turn while others passed. */
+  readonly suspects: Suspects
 }
 
 /** Leave for one request: of the breaker and of the fleet's rate limit. Otherwise how the turn ends. */
@@ -55,15 +58,22 @@ export async function settleAndTell(turn: Turn, settlement: Settlement): Promise
   if (serverChanged) throw new FencedError(turn.fence) // what else the turn has read is the former server's
 }
 
-/** The next rows in order that may go; none where the lane is empty or what it holds waits. */
-export async function nextRows({ partitions, reader, waiting }: Turn): Promise<readonly QueuedIntent[]> {
+/** The next rows in order that may go; none where the lane is empty or what it holds waits or is suspected. */
+export async function nextRows(turn: Turn): Promise<readonly QueuedIntent[]> {
+  const { partitions, reader, suspects, waiting } = turn
   await partitions.ready()
   for (;;) {
     const rows = await reader.peek()
-    const ready = waiting.ready(rows)
+    const suspected = suspects.keys
+    const ready = waiting.ready(rows).filter(({ orderingKey }) => !suspected.has(orderingKey))
     if (ready.length === rows.length) return ready
-    reader.leave(waiting.keys)
+    reader.leave(heldKeys(turn))
   }
+}
+
+/** The ordering keys of which nothing further may go. */
+export function heldKeys({ suspects, waiting }: Turn): Set<string> {
+  return new Set([...suspects.keys, ...waiting.keys])
 }
 
 /** How a turn ends that has nothing to send. */

@@ -9,10 +9,10 @@ const LOOK_AGAIN_MS = 1_000
  * everybody else's goes on.
  */
 export class WaitingKeys {
-  readonly #keys = new Set<string>()
+  /** When each may go, by `performance.now()`. */
+  readonly #keys = new Map<string, number>()
   readonly #onUnknownFormat: (format: number) => void
   readonly #delayAfter: (attempts: number) => number
-  #dueAt = Number.POSITIVE_INFINITY
 
   /** @param delayAfter Milliseconds that an intent waits after so many attempts. */
   constructor(onUnknownFormat: (format: number) => void, delayAfter: (attempts: number) => number) {
@@ -25,12 +25,24 @@ export class WaitingKeys {
   }
 
   get keys(): ReadonlySet<string> {
-    return this.#keys
+    return new Set(this.#keys.keys())
   }
 
   /** Whether one of them has waited long enough: a turn that has other work ends here, and the next one begins with it. */
   get isDue(): boolean {
     return this.#dueAt <= performance.now()
+  }
+
+  /** Lets those go that have waited long enough. */
+  release(): void {
+    const now = performance.now()
+    for (const [key, dueAt] of this.#keys) if (dueAt <= now) this.#keys.delete(key)
+  }
+
+  get #dueAt(): number {
+    let first = Number.POSITIVE_INFINITY
+    for (const dueAt of this.#keys.values()) first = Math.min(first, dueAt)
+    return first
   }
 
   /** How long the lane may be left alone where nothing but waiting keys is in it. */
@@ -43,8 +55,8 @@ export class WaitingKeys {
   }
 
   add({ orderingKey }: QueuedIntent, retryInMs: number): void {
-    this.#keys.add(orderingKey)
-    this.#dueAt = Math.min(this.#dueAt, performance.now() + retryInMs)
+    const dueAt = performance.now() + retryInMs
+    this.#keys.set(orderingKey, Math.min(this.#keys.get(orderingKey) ?? dueAt, dueAt))
   }
 
   /** A wait that is longer than any after so many attempts was set before the database's clock stepped back: it is over. */

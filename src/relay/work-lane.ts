@@ -15,6 +15,7 @@ import type { Linger } from './linger.ts'
 import type { ResolvedRelayOptions } from './options.ts'
 import type { Partitions } from './partitions.ts'
 import type { Sending } from './sending.ts'
+import { Suspects } from './suspects.ts'
 import { WaitingKeys } from './waiting-keys.ts'
 
 export interface LaneContext {
@@ -52,7 +53,7 @@ export async function workLane(context: LaneContext, lane: Lane): Promise<LaneOu
       (format) => context.onUnknownFormat(lane.destination, format),
       (attempts) => attemptDelayMs(context.intentRetry, attempts),
     )
-    const turn = { ...context, fence, reader, bulk: isBulk(lane), waiting }
+    const turn = { ...context, fence, reader, bulk: isBulk(lane), waiting, suspects: new Suspects() }
     return await (context.destination.once ? drainOnce(turn) : drainBatches(turn))
   } catch (error) {
     if (error instanceof FencedError) return { kind: 'fenced' }

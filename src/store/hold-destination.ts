@@ -2,8 +2,8 @@ import type { Database } from './database.ts'
 import { notifyOfBreaker } from './notify.ts'
 
 /**
- * Holds a destination back for the whole fleet, as a 429 asked; a longer hold stays. What a person has paused goes
- * on saying who and why.
+ * Holds a destination back for the whole fleet, as a 429 asked; a longer hold stays. What only a person
+ * resumes goes on saying why.
  */
 export async function holdDestination(
   db: Database,
@@ -17,9 +17,9 @@ export async function holdDestination(
        ON CONFLICT (destination) DO UPDATE
          SET held_until = CASE WHEN b.last_failure_at > clock_timestamp() THEN excluded.held_until
                                ELSE greatest(b.held_until, excluded.held_until) END,
-             last_failure_at = CASE WHEN b.state = 'paused' AND b.retry_at IS NULL THEN b.last_failure_at
+             last_failure_at = CASE WHEN b.state = 'rejecting' OR b.state = 'paused' AND b.retry_at IS NULL THEN b.last_failure_at
                                     ELSE excluded.last_failure_at END,
-             last_error = CASE WHEN b.state = 'paused' AND b.retry_at IS NULL THEN b.last_error
+             last_error = CASE WHEN b.state = 'rejecting' OR b.state = 'paused' AND b.retry_at IS NULL THEN b.last_error
                                ELSE excluded.last_error END
 `,
     [destination, ms, error],

@@ -4,13 +4,16 @@ import { notifyOfBreaker } from './notify.ts'
 export interface Opening {
   readonly destination: string
   readonly relayId: string
-  /** `paused`: the credential was refused. */
-  readonly state: 'open' | 'paused'
+  /** `paused`: the credential was refused. `rejecting`: most intents were; a person resumes it. */
+  readonly state: 'open' | 'paused' | 'rejecting'
   readonly failureCount: number
   readonly error: string
-  /** Delay to the first probe; doubled with every opening in a row: a refused credential is none. */
-  readonly delayMs: number
-  readonly maxDelayMs: number
+  /**
+   * Milliseconds to the first probe; doubled with every opening in a row: a refused credential is none. Null: never
+   * probed.
+   */
+  readonly delayMs: number | null
+  readonly maxDelayMs: number | null
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { Database } from './database.ts'
 
-export type BreakerState = 'closed' | 'open' | 'half_open' | 'paused'
+export type BreakerState = 'closed' | 'open' | 'half_open' | 'paused' | 'rejecting'
 
 /** A row of `outbox.breakers`, its times as milliseconds from now by the database's clock (negative: past). */
 export interface BreakerRow {

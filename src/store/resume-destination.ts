@@ -1,7 +1,7 @@
 import type { Database } from './database.ts'
 
 /**
- * `resumed`: a person had paused it, and its backlog goes out. `probing`: its breaker was open or its key refused, and
+ * `resumed`: a person had paused it, or most intents were rejected; its backlog goes out. `probing`: its breaker was open or its key refused, and
  * it is tried now. `unchanged`: it was not held back.
  */
 export type Resumed = 'resumed' | 'probing' | 'unchanged'

@@ -162,7 +162,7 @@ export const breakers = outbox.table(
     heldUntil: instant('held_until'),
   },
   (t) => [
-    check('breakers_state', sql`${t.state} IN ('closed', 'open', 'half_open', 'paused')`),
+    check('breakers_state', sql`${t.state} IN ('closed', 'open', 'half_open', 'paused', 'rejecting')`),
     check('breakers_open_since', sql`${t.state} = 'closed' OR ${t.openedAt} IS NOT NULL`),
     check('breakers_probe', sql`(${t.state} = 'half_open') = (${t.probeRelay} IS NOT NULL)`),
     check('breakers_probe_lease', sql`(${t.probeRelay} IS NULL) = (${t.probeUntil} IS NULL)`),

@@ -35,7 +35,14 @@ function relay(halfOpenAfterMs = 30, retryAttempts = 0) {
     settings: {
       requestTimeoutMs: 1_000,
       retry: { attempts: retryAttempts, initialDelayMs: 1 },
-      breaker: { failures: 5, successes: 3, halfOpenAfterMs, maxHalfOpenAfterMs: 120 },
+      breaker: {
+        failures: 5,
+        successes: 3,
+        halfOpenAfterMs,
+        maxHalfOpenAfterMs: 120,
+        rejections: 100,
+        rejectionShare: 0.5,
+      },
     },
     onChange: (_, from, to) => changes.push(`${from}>${to}`),
     onError: (error) => {

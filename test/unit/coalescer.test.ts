@@ -48,11 +48,19 @@ function coalescerWith({
   const breaker = new DestinationBreaker(
     'relay',
     {
-      breaker: { failures, successes: 3, halfOpenAfterMs: 1_000, maxHalfOpenAfterMs: 1_000 },
+      breaker: {
+        failures,
+        successes: 3,
+        halfOpenAfterMs: 1_000,
+        maxHalfOpenAfterMs: 1_000,
+        rejections: 100,
+        rejectionShare: 0.5,
+      },
       retry: { attempts: 2, initialDelayMs: 1 },
     },
     {
       open: async () => true,
+      reject: async () => true,
       acquireProbe: async () => true,
       close: async () => true,
       hold: async () => {},

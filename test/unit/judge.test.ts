@@ -12,7 +12,6 @@ const accepted = (refused: Extract<Answer, { kind: 'accepted' }>['refused'] = []
 
 test.each<[string, Answer | undefined]>([
   ['no answer, the breaker opened', undefined],
-  ['a refused credential', { kind: 'credential', status: 401, message: 'no' }],
   ['a rate limit', { kind: 'rate_limited', retryAfterMs: 1, message: 'slow' }],
 ])('%s is nobody’s fault here: wait', (_, answer) => {
   expect(judge(answer, part('1', '2'))).toEqual({ kind: 'wait' })
@@ -24,6 +23,12 @@ test.each([
 ] as const)('a failure that was %s fails the lane, with what is known', (outcome, applied) => {
   const answer: Answer = { kind: 'unavailable', status: 503, outcome, message: 'down' }
   expect(judge(answer, part('1'))).toEqual({ kind: 'fail', applied, status: 503, message: 'down' })
+})
+
+test('a refused credential fails the lane as known not to be taken, until it is compared', () => {
+  const answer: Answer = { kind: 'credential', status: 401, message: 'no' }
+  const failure = { kind: 'fail', applied: 'no', status: 401, message: 'no', refused: 'credential' }
+  expect(judge(answer, part('1'))).toEqual(failure)
 })
 
 test('what was accepted is delivered but for those refused, each with the first error that names it', () => {

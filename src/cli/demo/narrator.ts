@@ -75,6 +75,8 @@ function breakerInWords({ breaker }: Sight): string {
       return breaker.retrySeconds
         ? `${breaker.state}, next probe in ${age(breaker.retrySeconds)}`
         : `${breaker.state}, a probe is due`
+    case 'rejecting':
+      return 'rejecting, until a person resumes it'
     case 'half_open':
       return 'half open, probing'
     default:
