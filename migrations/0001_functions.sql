@@ -390,10 +390,12 @@ DECLARE
   v_day date;
   v_name text;
 BEGIN
-  LOCK TABLE "outbox".delivered IN SHARE UPDATE EXCLUSIVE MODE; -- as ATTACH PARTITION does; no other role may take it
   FOR v_day IN SELECT (now() AT TIME ZONE 'UTC')::date + n FROM generate_series(0, 2) AS n LOOP
     v_name := 'delivered_' || to_char(v_day, 'YYYYMMDD');
     IF to_regclass('"outbox".' || v_name) IS NULL THEN
+      -- One at a time. ATTACH PARTITION takes this lock anyway, and no role but the owner may take one in its way.
+      LOCK TABLE ONLY "outbox".delivered IN SHARE UPDATE EXCLUSIVE MODE;
+      CONTINUE WHEN to_regclass('"outbox".' || v_name) IS NOT NULL;
       EXECUTE format(
         'CREATE TABLE "outbox".%I (LIKE "outbox".delivered INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', v_name);
       EXECUTE format(
