@@ -426,12 +426,15 @@ DECLARE
   v_day date;
   v_name text;
 BEGIN
-  LOCK TABLE "outbox".delivered IN SHARE UPDATE EXCLUSIVE MODE; -- as ATTACH PARTITION does; no other role may take it
   FOR v_day IN SELECT (now() AT TIME ZONE 'UTC')::date + n FROM generate_series(0, 2) AS n LOOP
     v_name := 'delivered_' || to_char(v_day, 'YYYYMMDD');
     -- A table of that name that is no partition is left alone: making another one fails, and says so.
     IF NOT EXISTS (SELECT FROM pg_inherits WHERE inhparent = '"outbox".delivered'::regclass
                    AND inhrelid = to_regclass('"outbox".' || v_name)) THEN
+      -- One at a time. ATTACH PARTITION takes this lock anyway, and no role but the owner may take one in its way.
+      LOCK TABLE ONLY "outbox".delivered IN SHARE UPDATE EXCLUSIVE MODE;
+      CONTINUE WHEN EXISTS (SELECT FROM pg_inherits WHERE inhparent = '"outbox".delivered'::regclass
+                            AND inhrelid = to_regclass('"outbox".' || v_name));
       EXECUTE format(
         'CREATE TABLE "outbox".%I (LIKE "outbox".delivered INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', v_name);
       EXECUTE format(

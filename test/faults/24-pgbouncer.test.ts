@@ -2,8 +2,7 @@
  * Shown to fail: with the startup option sent all the same (`accepted = true` in lane-jobs.ts) the relay does not start,
  * with `statement_timeout` in health-reader.ts' pool /readyz answers 503; with the proof left out (`outcome = 'heard'` in
  * wake-up.ts) there is no warning; with `idle = sleeps` in dispatcher.ts apps are asked for notifications that nobody
- * hears; with the session's lock
- * (waitForOtherMigrate without the comparison of process ids) it stays in a pooled connection.
+ * hears.
  */
 import { drizzle } from 'drizzle-orm/node-postgres'
 import pg from 'pg'
