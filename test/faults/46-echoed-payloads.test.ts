@@ -109,6 +109,10 @@ const ECHOING: readonly (readonly [string, (intercepted: Intercepted) => unknown
   ['a 200 with an error', answer(200, { error: ECHO })],
   ['a delivery id', answer(200, { delivery_id: ECHO })],
   ['an address to go to', answer(307, '', { location: `https://127.0.0.1:1/${encodeURIComponent(ECHO)}` })],
+  [
+    'a user to go to an address as',
+    answer(307, '', { location: `https://x:${FORMS.number}@127.0.0.1:1/${encodeURIComponent(ECHO)}` }),
+  ],
   ['a host to go to', answer(307, '', { location: `https://${FORMS.number}.invalid/` })],
   ['an address that is none', answer(307, '', { location: ECHO })],
   ['a reason phrase', raw(`HTTP/1.1 500 ${ECHO}`)],

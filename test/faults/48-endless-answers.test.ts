@@ -14,8 +14,7 @@ import { startGateway } from './support/gateway.ts'
 /*
  * Guards the bounds of an answer. Shown to fail:
  * - no `maxResponseSize`: the endless body and the gigabyte end with the timeout, after hundreds of megabytes;
- * - no `maxOutputLength`: gzip of 900 KB becomes 900 MB;
- * - chunks kept as they come: a body in a million chunks takes hundreds of megabytes.
+ * - no `maxOutputLength`: gzip of 900 KB becomes 900 MB.
  *
  * Measured: the peak of memory grows by 22 MB in all.
  */
