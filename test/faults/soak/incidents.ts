@@ -18,6 +18,10 @@ export async function happen(world: World, incident: Incident, stopping: AbortSi
     await last(ms)
     end()
   }
+  const withLatency = async (ms: number, work: () => Promise<void>) => {
+    const end = world.fake.misbehave({ kind: 'latency', ms })
+    await work().finally(end)
+  }
   switch (incident.kind) {
     case 'kill':
     case 'deploy': {
@@ -60,9 +64,9 @@ export async function happen(world: World, incident: Incident, stopping: AbortSi
     case 'postgres':
       return alone(world, () => restartPostgres(world, incident, last))
     case 'failover':
-      return alone(world, () => failOver(world, incident, last))
+      return alone(world, () => withLatency(incident.latencyMs, () => failOver(world, incident, last)))
     case 'lossy crash':
-      return alone(world, () => crashLossily(world, incident, last))
+      return alone(world, () => withLatency(incident.latencyMs, () => crashLossily(world, incident, last)))
     case 'clock':
       return world.clock?.set(incident.offsetSeconds)
     case 'latency':

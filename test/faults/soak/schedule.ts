@@ -11,10 +11,21 @@ export type Incident =
   | { readonly kind: 'refuse'; readonly relay: number; readonly forMs: number }
   | { readonly kind: 'terminate'; readonly sessions: 'relays' | 'writers' | 'all' }
   | { readonly kind: 'postgres'; readonly how: 'fast' | 'immediate' | 'crash'; readonly downMs: number }
-  /** The replica receives nothing for `lagMs`, then the primary crashes and the replica takes its place. */
-  | { readonly kind: 'failover'; readonly lagMs: number }
-  /** Commits are acknowledged before they are written for `forMs`, then the server crashes and loses the last ones. */
-  | { readonly kind: 'lossy crash'; readonly forMs: number; readonly downMs: number }
+  /**
+   * The replica receives nothing for `lagMs`, then the primary crashes and the replica takes its place. Meanwhile each
+   * answer takes `latencyMs`, so that requests are under way across the failover.
+   */
+  | { readonly kind: 'failover'; readonly lagMs: number; readonly latencyMs: number }
+  /**
+   * Commits are acknowledged before they are written for `forMs`, then the server crashes and loses the last ones.
+   * `latencyMs` as for a failover.
+   */
+  | {
+      readonly kind: 'lossy crash'
+      readonly forMs: number
+      readonly downMs: number
+      readonly latencyMs: number
+    }
   /** The database's clock is set this far ahead of the machine's, or behind it. */
   | { readonly kind: 'clock'; readonly offsetSeconds: number }
   | { readonly kind: 'latency'; readonly ms: number; readonly forMs: number }
@@ -74,6 +85,9 @@ const WEIGHTS: Readonly<Record<Incident['kind'], number>> = {
 /** Seconds: a step of minutes, of an hour, and one past the partitions that were made in advance. */
 const CLOCK_OFFSETS = [0, 0, -100, 100, -3_600, 3_600, 345_600] as const
 
+/** Up to a little less than a request's timeout. */
+const LATENCIES_MS = [0, 500, 1_500, 2_500] as const
+
 const GAP_MS = { least: 500, most: 3_500 }
 
 export const KINDS = Object.keys(WEIGHTS) as readonly Incident['kind'][]
@@ -127,9 +141,14 @@ function nextIncident(chance: Chance, relays: number, weights: typeof WEIGHTS): 
     case 'postgres':
       return { kind, how: chance.pick(['fast', 'immediate', 'crash']), downMs: chance.between(0, 3_000) }
     case 'failover':
-      return { kind, lagMs: chance.between(300, 4_000) }
+      return { kind, lagMs: chance.between(100, 3_000), latencyMs: chance.pick(LATENCIES_MS) }
     case 'lossy crash':
-      return { kind, forMs: chance.between(500, 4_000), downMs: chance.between(0, 2_000) }
+      return {
+        kind,
+        forMs: chance.between(500, 4_000),
+        downMs: chance.between(0, 2_000),
+        latencyMs: chance.pick(LATENCIES_MS),
+      }
     case 'clock':
       return { kind, offsetSeconds: chance.pick(CLOCK_OFFSETS) }
     case 'latency':
