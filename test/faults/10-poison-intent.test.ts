@@ -1,7 +1,7 @@
 /**
  * Shown to fail: with every 5xx taken for the destination's (`mayBeTheirs` of src/relay/exhaust.ts always false)
  * all but the third time out with other people's intents in the queue; with nobody tried for comparison
- * (`pickAnother` giving undefined) the first, second and fourth; without the comparison counting (`tryAnother`'s
+ * (`pickAnother` giving undefined) the first, second and fourth; without the comparison counting (`tryOthers`'s
  * 'fails' ignored) the third waits in vain for a lane that fails, its intents are dead letters; with every probe
  * the lane's first intent the fourth times out with the breaker open; with a turn that goes on past what is due
  * (`WaitingKeys.isDue` always false) the fifth has its dead letter only when the lane is empty.

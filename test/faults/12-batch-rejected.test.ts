@@ -4,7 +4,7 @@ import { type Harness, startHarness, stepOf, track } from '../support/relay-harn
 import { accountFor, findings } from './support/account.ts'
 
 /*
- * Guards the halving in `sendSplitting`. Switched off, and seen to fail:
+ * Guards the halving in `sendPart`. Switched off, and seen to fail:
  * - a refused batch settled as it is: 256 dead letters in place of 1;
  * - the second half sent before the first: 127 operations out of order.
  */

@@ -7,7 +7,12 @@ import { type Gateway, type Intercepted, startGateway } from './support/gateway.
 
 /*
  * Guards the stop of a destination that rejects most intents.
- * Shown to fail: MUTATIONS
+ * Shown to fail, with each of these switched off:
+ * - the window (`RejectionWindow.admit` returns what it was given): everything becomes a dead letter, and nothing stops;
+ * - the limit within one answer (rejections beyond it are kept): 1,000 dead letters in place of 100;
+ * - the intents that must go because later ones of their key were delivered (`mustGo` never): they are overtaken;
+ * - a message of the App API that stays in the queue: 22 dead letters in place of 20;
+ * - the stop of answers that were under way (`withoutRejections`): 300 dead letters in place of 200 with two relays.
  */
 
 let h: Harness

@@ -7,7 +7,8 @@ import { transitions } from './support/account.ts'
 /*
  * Guards the separation of suspects from the rest of a lane. At 100 requests a second it takes half a minute to find the 500
  * culprits of 5,000; when a lane waited for its own, a live event arrived after 18 s in the middle, and 25 s at most.
- * Shown to fail, with each of these switched off:
+ * Shown to fail: with suspects before everything else (`isSuspectsTurn` whenever there are any), and with halves by place in
+ * place of keys, oldest first (`halve`), live events have not arrived after half a minute.
  */
 
 /** As in production. */
