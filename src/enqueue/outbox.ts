@@ -166,9 +166,8 @@ function interval(seconds: number): string {
   return `${Math.max(seconds, 0.000001).toFixed(6)} seconds`
 }
 
-/** Postgres takes five and more digits of a year, without the sign that ISO 8601 puts before them. */
 function timestamptz(date: Date | undefined): string | null {
-  return date?.toISOString().replace(/^\+0?/, '') ?? null
+  return date?.toISOString() ?? null
 }
 
 async function insert(executor: Executor, names: Names, rows: StoredIntent[], of: 'one' | 'many') {
