@@ -1,5 +1,6 @@
 /**
- * Shown to fail: XX
+ * Shown to fail: if `outbox.notify` does not ask how full the queue is, `enqueue` fails with 54000 at COMMIT; if the relay
+ * goes on to count as listening (wake-up.ts), its flag stays up and it says nothing.
  *
  * The queue of notifications has a size that can be set since PostgreSQL 17: the embedded server's.
  */

@@ -157,7 +157,7 @@ describe('commands', () => {
   test('every flag that the README names is one of a command', async () => {
     const help = (
       await Promise.all(
-        ['migrate', 'relay', 'status', 'pause', 'resume', 'demo'].map((c) => cli(c, '--help')),
+        ['migrate', 'relay', 'status', 'pause', 'resume', 'doctor', 'demo'].map((c) => cli(c, '--help')),
       )
     ).join('')
     const flags = new Set([...readme.matchAll(/--[a-z][\w-]*/g)].map(String))

@@ -1,0 +1,68 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { runCli } from '../support/cli.ts'
+import { createTestDatabase } from '../support/database.ts'
+import { type Harness, startHarness } from '../support/relay-harness.ts'
+
+let h: Harness
+beforeEach(async () => {
+  h = await startHarness()
+})
+afterEach(() => h.close())
+
+interface Finding {
+  readonly name: string
+  readonly level: string
+  readonly what: string
+  readonly next?: string
+}
+
+async function setSynchronousCommit(value: 'on' | 'off'): Promise<void> {
+  const [row] = await h.db.rows<{ name: string }>('SELECT current_database() AS name')
+  await h.db.rows(`ALTER DATABASE "${row?.name}" SET synchronous_commit = ${value}`)
+}
+
+test('everything is well: a line for each check, and exit status 0', async () => {
+  await setSynchronousCommit('on')
+  await h.relay()
+  const { status, stdout, stderr } = await runCli(['doctor'], { DATABASE_URL: h.db.url })
+  expect(stderr).toBe('')
+  expect(status).toBe(0)
+  const lines = stdout.trimEnd().split('\n')
+  expect(lines.map((line) => line.match(/^ok {7}(\S+) /)?.[1])).toEqual([
+    'connection',
+    'schema',
+    'synchronous_commit',
+    'notifications',
+    'relays',
+    'health',
+  ])
+})
+
+test('a warning is no failure; a relay that is missing is one, with what to do', async () => {
+  await setSynchronousCommit('off')
+  const { status, stdout } = await runCli(['doctor', '--json'], { DATABASE_URL: h.db.url })
+  expect(status).toBe(1)
+  const { findings } = JSON.parse(stdout) as { findings: Finding[] }
+  expect(findings.find(({ name }) => name === 'synchronous_commit')).toMatchObject({ level: 'warning' })
+  expect(findings.find(({ name }) => name === 'relays')).toEqual({
+    name: 'relays',
+    level: 'failure',
+    what: 'none is running',
+    next: 'start customerio-outbox relay',
+  })
+})
+
+test('a database that is not migrated, and one that is not there: failures with what to do', async () => {
+  const empty = await createTestDatabase('empty')
+  try {
+    const { status, stdout } = await runCli(['doctor'], { DATABASE_URL: empty.url })
+    expect(status).toBe(1)
+    expect(stdout).toMatch(/^failure {2}schema .*does not exist {2}run customerio-outbox migrate/m)
+  } finally {
+    await empty.drop()
+  }
+  const none = await runCli(['doctor'], { DATABASE_URL: 'postgres://127.0.0.1:1/none' })
+  expect(none.status).toBe(1)
+  expect(none.stdout).toMatch(/^failure {2}connection .*cannot connect to the database/)
+  expect(none.stdout.trimEnd().split('\n')).toHaveLength(1)
+})
