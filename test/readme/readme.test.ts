@@ -232,8 +232,9 @@ describe('facts', () => {
 
   test('the guarantees have a line for every failure, with its test', () => {
     const rows = [...readDocument('docs/guarantees.md').matchAll(/^\| (\d+) \|.*`test\/faults\/(\d+)-/gm)]
-    const numbers = rows.map(([, row, file]) => [Number(row), Number(file)])
-    expect(numbers).toEqual(Array.from({ length: 34 }, (_, n) => [n + 1, n + 1]))
+    expect(rows.filter(([, row, file]) => row !== file)).toEqual([])
+    const numbers = new Set(rows.map(([, row]) => Number(row)))
+    expect([...numbers]).toEqual(Array.from({ length: 53 }, (_, n) => n + 1))
   })
 })
 
