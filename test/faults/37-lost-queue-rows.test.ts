@@ -2,9 +2,10 @@
  * Shown to fail: without the second attempt of `#onQueue` (lane-jobs.ts) every look fails with "Queue … does not exist" and
  * nothing more is delivered.
  */
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
 import { migrate } from '../../src/store/migrate.ts'
 import { type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
+import { startPair } from './support/failover.ts'
 
 const WITHIN_MS = 5_000
 
@@ -79,4 +80,19 @@ test("37: the row of pg-boss' version is lost: a relay that starts says what to 
   await h.relay()
   await h.enqueue(track('ada', 1))
   await delivered(1)
+})
+
+test('37: a failover to a standby that had not received the queue: delivery goes on without a restart', async () => {
+  const pair = await startPair()
+  onTestFinished(() => pair.close())
+  const failing = await startHarness({ sequenceOf: stepOf }, await pair.createDatabase())
+  onTestFinished(() => failing.close())
+  await failing.relay()
+  await pair.lag()
+  await failing.enqueue(track('ada', 1)) // makes the queue, on the primary alone
+  await failing.fake.until(({ counts }) => counts.applied === 1)
+  await pair.failover()
+  expect(await failing.db.rows('SELECT FROM outbox_pgboss.queue')).toEqual([])
+  await failing.enqueue(track('ada', 2))
+  await failing.fake.until(({ counts }) => counts.applied === 2)
 })
