@@ -154,7 +154,7 @@ describe.each(oldestAndNewest())('36: on $name', ({ major }) => {
   })
 
   test('a relay whose polls fail says so in health, and when they succeed again', async () => {
-    await h.db.rows('ALTER VIEW outbox.lane_heads RENAME TO away')
+    await h.db.rows('ALTER VIEW outbox.lane_bounds RENAME TO away')
     const failed = once(relay, 'error')
     // A relay may stay in a lane that it has drained, and needs no poll for what comes into it; never in a bulk lane.
     await enqueue(caller, {
@@ -170,9 +170,9 @@ describe.each(oldestAndNewest())('36: on $name', ({ major }) => {
     expect(relay.canPoll).toBe(false)
     expect(status).toBe('down')
     expect(reasons.find((reason) => reason.includes('cannot poll'))).toMatch(
-      /^relay [0-9a-f-]{36} on host \S+ cannot poll since [0-9: -]+ \S+: relation "outbox.lane_heads" does not exist$/,
+      /^relay [0-9a-f-]{36} on host \S+ cannot poll since [0-9: -]+ \S+: relation "outbox.lane_bounds" does not exist$/,
     )
-    await h.db.rows('ALTER VIEW outbox.away RENAME TO lane_heads')
+    await h.db.rows('ALTER VIEW outbox.away RENAME TO lane_bounds')
     await eventually(
       'no report',
       async () => !(await health()).reasons.some((reason) => reason.includes('poll')),
