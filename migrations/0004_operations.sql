@@ -77,15 +77,18 @@ $$;
 --> statement-breakpoint
 -- The first number of a payload that a double cannot hold as it is written: 9007199254740993 would be sent as
 -- 9007199254740992, and 1e400 not at all. NULL without one. JavaScript's own numbers are the shortest text of a double,
--- and so is a double's text in Postgres while extra_float_digits is above 0, whatever the session has set. A relay takes
+-- and so is a double's text in Postgres while extra_float_digits is above 0, whatever the session has set. JavaScript may
+-- be shorter: of an integer halfway between two doubles it writes the number itself, and Postgres never does. A relay takes
 -- at most 32 levels of a payload: deeper numbers are not looked for.
 CREATE FUNCTION "outbox".altered_number(payload jsonb) RETURNS numeric
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1 AS $$
   SELECT n
   FROM jsonb_path_query(payload, 'strict $.**{0 to 34} ? (@.type() == "number")') AS v,
-    LATERAL (SELECT v::numeric AS n) AS number
+    LATERAL (SELECT v::numeric AS n) AS number,
+    LATERAL (SELECT CASE WHEN abs(n) BETWEEN 4.9e-324 AND 1.7976931348623157e308 THEN (n::float8)::text::numeric END AS short) AS t
   WHERE CASE WHEN n = 0 THEN false
-             WHEN abs(n) BETWEEN 4.9e-324 AND 1.7976931348623157e308 THEN n <> (n::float8)::text::numeric
+             WHEN abs(n) BETWEEN 4.9e-324 AND 1.7976931348623157e308 THEN n <> t.short
+               AND length(trim('0' FROM translate(n::text, '-.', ''))) >= length(trim('0' FROM translate(t.short::text, '-.', '')))
              ELSE true END
   LIMIT 1
 $$;

@@ -172,13 +172,13 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     ('{operator}', '', 'TABLE', '{dead_letters,lane_heads,lanes}', '{SELECT}', NULL),
 
     -- The relay: its statements in src/store, and nothing else. It reads no dead letter's payload and nothing delivered;
-    -- the id and UPDATE of dead letters are for one that was put back and fails again. Of dedup it reads no intent's id;
+    -- the id and DELETE of dead letters are for one that was put back and fails again. Of dedup it reads no intent's id;
     -- UPDATE of one column is what FOR UPDATE asks for.
     ('{relay}', '', 'TABLE', '{intents}', '{SELECT,INSERT,DELETE}', NULL),
     ('{relay}', '', 'TABLE', '{intents}', '{UPDATE}', '{sending_at,attempts,retry_at}'),
     ('{relay}', '', 'TABLE', '{delivered,dead_letters,breaker_transitions}', '{INSERT}', NULL),
     ('{relay}', '', 'TABLE', '{dead_letters}', '{SELECT}', '{id}'),
-    ('{relay}', '', 'TABLE', '{dead_letters}', '{UPDATE}', NULL),
+    ('{relay}', '', 'TABLE', '{dead_letters}', '{DELETE}', NULL),
     ('{relay}', '', 'TABLE', '{breaker_transitions}', '{SELECT}', '{at}'),
     ('{relay}', '', 'TABLE', '{breaker_transitions}', '{DELETE}', NULL),
     ('{relay}', '', 'TABLE', '{dedup}', '{SELECT}', '{workspace,key,expires_at}'),

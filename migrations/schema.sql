@@ -246,9 +246,11 @@ CREATE OR REPLACE FUNCTION outbox.altered_number(payload jsonb)
 AS $function$
   SELECT n
   FROM jsonb_path_query(payload, 'strict $.**{0 to 34} ? (@.type() == "number")') AS v,
-    LATERAL (SELECT v::numeric AS n) AS number
+    LATERAL (SELECT v::numeric AS n) AS number,
+    LATERAL (SELECT CASE WHEN abs(n) BETWEEN 4.9e-324 AND 1.7976931348623157e308 THEN (n::float8)::text::numeric END AS short) AS t
   WHERE CASE WHEN n = 0 THEN false
-             WHEN abs(n) BETWEEN 4.9e-324 AND 1.7976931348623157e308 THEN n <> (n::float8)::text::numeric
+             WHEN abs(n) BETWEEN 4.9e-324 AND 1.7976931348623157e308 THEN n <> t.short
+               AND length(trim('0' FROM translate(n::text, '-.', ''))) >= length(trim('0' FROM translate(t.short::text, '-.', '')))
              ELSE true END
   LIMIT 1
 $function$;
@@ -593,12 +595,15 @@ DECLARE
   v_day date;
   v_name text;
 BEGIN
-  LOCK TABLE "outbox".delivered IN SHARE UPDATE EXCLUSIVE MODE; -- as ATTACH PARTITION does; no other role may take it
   FOR v_day IN SELECT (now() AT TIME ZONE 'UTC')::date + n FROM generate_series(0, 2) AS n LOOP
     v_name := 'delivered_' || to_char(v_day, 'YYYYMMDD');
     -- A table of that name that is no partition is left alone: making another one fails, and says so.
     IF NOT EXISTS (SELECT FROM pg_inherits WHERE inhparent = '"outbox".delivered'::regclass
                    AND inhrelid = to_regclass('"outbox".' || v_name)) THEN
+      -- One at a time. ATTACH PARTITION takes this lock anyway, and no role but the owner may take one in its way.
+      LOCK TABLE ONLY "outbox".delivered IN SHARE UPDATE EXCLUSIVE MODE;
+      CONTINUE WHEN EXISTS (SELECT FROM pg_inherits WHERE inhparent = '"outbox".delivered'::regclass
+                            AND inhrelid = to_regclass('"outbox".' || v_name));
       EXECUTE format(
         'CREATE TABLE "outbox".%I (LIKE "outbox".delivered INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', v_name);
       EXECUTE format(
@@ -1036,13 +1041,13 @@ AS $function$
     ('{operator}', '', 'TABLE', '{dead_letters,lane_heads,lanes}', '{SELECT}', NULL),
 
     -- The relay: its statements in src/store, and nothing else. It reads no dead letter's payload and nothing delivered;
-    -- the id and UPDATE of dead letters are for one that was put back and fails again. Of dedup it reads no intent's id;
+    -- the id and DELETE of dead letters are for one that was put back and fails again. Of dedup it reads no intent's id;
     -- UPDATE of one column is what FOR UPDATE asks for.
     ('{relay}', '', 'TABLE', '{intents}', '{SELECT,INSERT,DELETE}', NULL),
     ('{relay}', '', 'TABLE', '{intents}', '{UPDATE}', '{sending_at,attempts,retry_at}'),
     ('{relay}', '', 'TABLE', '{delivered,dead_letters,breaker_transitions}', '{INSERT}', NULL),
     ('{relay}', '', 'TABLE', '{dead_letters}', '{SELECT}', '{id}'),
-    ('{relay}', '', 'TABLE', '{dead_letters}', '{UPDATE}', NULL),
+    ('{relay}', '', 'TABLE', '{dead_letters}', '{DELETE}', NULL),
     ('{relay}', '', 'TABLE', '{breaker_transitions}', '{SELECT}', '{at}'),
     ('{relay}', '', 'TABLE', '{breaker_transitions}', '{DELETE}', NULL),
     ('{relay}', '', 'TABLE', '{dedup}', '{SELECT}', '{workspace,key,expires_at}'),
@@ -1583,8 +1588,8 @@ GRANT SELECT ON outbox.dead_letter_summary TO outbox_operator;
 GRANT SELECT ON outbox.dead_letter_summary TO outbox_relay;
 GRANT SELECT ON outbox.dead_letter_summary TO outbox_viewer;
 GRANT SELECT ON outbox.dead_letters TO outbox_operator;
+GRANT DELETE ON outbox.dead_letters TO outbox_relay;
 GRANT INSERT ON outbox.dead_letters TO outbox_relay;
-GRANT UPDATE ON outbox.dead_letters TO outbox_relay;
 GRANT DELETE ON outbox.dedup TO outbox_relay;
 GRANT INSERT ON outbox.delivered TO outbox_relay;
 GRANT SELECT ON outbox.health TO outbox_operator;

@@ -108,6 +108,10 @@ function statementOf(q: string, fence: Fence, { delivered, dead, suppressed = []
      )`,
     ...(deadIds
       ? [
+          // A dead letter that was put back, perhaps twice, and left in the table: its last end is kept.
+          `displaced AS (
+       DELETE FROM ${q}.dead_letters WHERE id IN (SELECT id FROM gone WHERE is_dead) RETURNING id
+     )`,
           `buried AS (
        INSERT INTO ${q}.dead_letters (id, destination, seq, format, operation, payload, ordering_key, priority,
          on_ambiguous, enqueued_at, expires_at, dead_at, reason, status, field, message, requested_at)
@@ -119,15 +123,8 @@ function statementOf(q: string, fence: Fence, { delivered, dead, suppressed = []
            ${bind(dead.map(({ field }) => field ?? null))}::text[],
            ${bind(dead.map(({ message }) => message ?? null))}::text[])
          AS v(id, reason, status, field, message) ON v.id = g.id
-       -- A dead letter that was put back, perhaps twice, and left in this table: its last end is kept.
+       WHERE (SELECT count(*) FROM displaced) >= 0 -- first
        ORDER BY g.id, g.seq DESC
-       ON CONFLICT ON CONSTRAINT dead_letters_pkey DO UPDATE
-         SET destination = excluded.destination, seq = excluded.seq, format = excluded.format,
-             operation = excluded.operation, payload = excluded.payload, ordering_key = excluded.ordering_key,
-             priority = excluded.priority, on_ambiguous = excluded.on_ambiguous, enqueued_at = excluded.enqueued_at,
-             expires_at = excluded.expires_at, dead_at = excluded.dead_at, reason = excluded.reason,
-             status = excluded.status, field = excluded.field, message = excluded.message,
-             requested_at = excluded.requested_at
      )`,
         ]
       : []),

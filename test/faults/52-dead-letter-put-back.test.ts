@@ -1,5 +1,5 @@
 /**
- * Shown to fail: without `ON CONFLICT` in settle.ts every settle of the lane fails with 23505, and the person's next event
+ * Shown to fail: without `displaced` in settle.ts every settle of the lane fails with 23505, and the person's next event
  * is never delivered; without `DISTINCT ON` with 21000.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'

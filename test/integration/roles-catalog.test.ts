@@ -42,7 +42,7 @@ const ALLOWED: Record<string, Record<string, string>> = {
     'outbox.accept_copy()': 'EXECUTE',
     'outbox.breaker_transitions': 'DELETE INSERT SELECT(at)',
     'outbox.breakers': 'INSERT SELECT UPDATE',
-    'outbox.dead_letters': 'INSERT SELECT(id) UPDATE',
+    'outbox.dead_letters': 'DELETE INSERT SELECT(id)',
     'outbox.dedup': 'DELETE SELECT(expires_at,key,workspace) UPDATE(expires_at)',
     'outbox.delivered': 'INSERT',
     'outbox.ensure_partitions()': 'EXECUTE',
