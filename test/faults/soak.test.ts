@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { startFakeCustomerIo } from '../../src/testing/index.ts'
 import { createTestDatabase } from '../support/database.ts'
@@ -112,16 +113,18 @@ test('the soak, in short: a failover and a crash that lose commits, and a gatewa
     { at: 3_000, incident: { kind: 'lossy crash', forMs: 500, downMs: 0, latencyMs: 1_000 } },
     { at: 5_000, incident: { kind: 'gateway', answer: 'json 400', ref: 10, forMs: 500 } },
   ]
-  const { verdict, misconduct } = await runSoak({
+  const { verdict, misconduct, logs } = await runSoak({
     entries,
     seed: 1,
     minutes: 0.1,
     relays: 2,
     rate: 12_000,
+    drainWithinMs: 30_000,
     onProgress: () => {},
     onIncident: () => {},
   })
   expect([...describeFindings(verdict), ...misconduct]).toEqual([])
   expect(verdict).toMatchObject({ delivered: verdict.committed, pending: 0 })
   expect(verdict.lostCommits).toBeGreaterThan(0)
+  await rm(logs, { recursive: true })
 })
