@@ -1,5 +1,11 @@
+import { rm } from 'node:fs/promises'
 import { expect, test } from 'vitest'
 import { startFakeCustomerIo } from '../../src/testing/index.ts'
+import { createTestDatabase } from '../support/database.ts'
+import { eventually } from '../support/eventually.ts'
+import { GatewayAnswers } from './soak/gateway-answers.ts'
+import { watchForStop } from './soak/watch-for-stop.ts'
+import { startGateway } from './support/gateway.ts'
 import { describeFindings } from './support/oracle.ts'
 import { Refusals } from './soak/refusals.ts'
 import { runSchedule } from './soak/run-schedule.ts'
@@ -65,22 +71,60 @@ test('the soak: what was refused once is refused again, in the same way, also wh
   expect(fake.counts.applied).toBe(4)
 })
 
+test('the soak: a gateway answers in the way of the fake, to every body or to one with a text', async () => {
+  await using fake = await startFakeCustomerIo()
+  const answers = new GatewayAnswers()
+  const gateway = await startGateway(fake, { remember: false })
+  gateway.intercept(answers.intercept)
+  const send = async (ref: string) => {
+    const { status } = await fetch(`${gateway.url}/api/v2/batch`, {
+      method: 'POST',
+      body: `{"ref":"${ref}"}`,
+    })
+    return status
+  }
+  const endText = answers.begin('403 to a text', 17)
+  expect([await send('w1-117'), await send('w1-170')]).toEqual([403, 401]) // 401: the fake's, without a key
+  endText()
+  const end = answers.begin('json 400', 17)
+  expect([await send('w1-117'), await send('w1-170')]).toEqual([400, 400])
+  end()
+  expect(await send('w1-117')).toBe(401)
+  await gateway.close()
+})
+
+test('the soak: a destination that waits for a person is noted once, and goes on', async () => {
+  const db = await createTestDatabase()
+  const notes: string[] = []
+  await db.rows("SELECT outbox.pause('default/track', 'too many')")
+  {
+    await using _ = watchForStop({ databaseUrl: db.url }, (what) => notes.push(what))
+    const isClosed = async () =>
+      (await db.rows("SELECT 1 FROM outbox.breakers WHERE state = 'closed'")).length === 1
+    await eventually('the resumption', isClosed)
+  }
+  expect(notes).toEqual([expect.stringContaining('default/track was paused until resumed: ')])
+  await db.drop()
+})
+
 test('the soak, in short: a failover and a crash that lose commits, and a gateway that refuses everything', async () => {
   const entries: Entry[] = [
     { at: 1_000, incident: { kind: 'failover', lagMs: 300, latencyMs: 1_000 } },
     { at: 3_000, incident: { kind: 'lossy crash', forMs: 500, downMs: 0, latencyMs: 1_000 } },
     { at: 5_000, incident: { kind: 'gateway', answer: 'json 400', ref: 10, forMs: 500 } },
   ]
-  const { verdict, misconduct } = await runSoak({
+  const { verdict, misconduct, logs } = await runSoak({
     entries,
     seed: 1,
     minutes: 0.1,
     relays: 2,
     rate: 12_000,
+    drainWithinMs: 30_000,
     onProgress: () => {},
     onIncident: () => {},
   })
   expect([...describeFindings(verdict), ...misconduct]).toEqual([])
   expect(verdict).toMatchObject({ delivered: verdict.committed, pending: 0 })
   expect(verdict.lostCommits).toBeGreaterThan(0)
+  await rm(logs, { recursive: true })
 })

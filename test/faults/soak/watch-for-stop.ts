@@ -7,7 +7,10 @@ const EVERY_MS = 2_000
  * A destination that waits for a person has stopped for good, and no incident of the soak is a reason for that. Notes
  * each, and resumes it: the rest of the soak is to go on.
  */
-export function watchForStop(world: World, note: (what: string) => void): AsyncDisposable {
+export function watchForStop(
+  world: Pick<World, 'databaseUrl'>,
+  note: (what: string) => void,
+): AsyncDisposable {
   const over = new AbortController()
   const watch = async () => {
     while (!over.signal.aborted) {
