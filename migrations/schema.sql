@@ -521,7 +521,7 @@ BEGIN
     GET STACKED DIAGNOSTICS v_message = MESSAGE_TEXT, v_hint = PG_EXCEPTION_HINT;
     IF v_message NOT LIKE 'outbox: %' THEN
       v_message := 'outbox: enqueue_many: ' || left(v_message, 200);
-      v_hint := 'A field of an element takes what the parameter of that name takes in outbox.enqueue.';
+      v_hint := 'A field of an element takes what the parameter of that name takes in enqueue.';
     END IF;
     RAISE EXCEPTION USING MESSAGE = v_message, ERRCODE = 'invalid_parameter_value', HINT = v_hint;
   END;
