@@ -138,4 +138,4 @@ CREATE TABLE "outbox"."workspaces" (
 CREATE INDEX "breaker_transitions_at" ON "outbox"."breaker_transitions" USING btree ("at");--> statement-breakpoint
 CREATE INDEX "dead_letters_summary" ON "outbox"."dead_letters" USING btree ("destination","operation","reason","dead_at");--> statement-breakpoint
 CREATE INDEX "dedup_expiry" ON "outbox"."dedup" USING btree ("expires_at");--> statement-breakpoint
-CREATE INDEX "intents_scheduled" ON "outbox"."intents" USING btree ("destination","send_after") WHERE "outbox"."intents"."lane" = -1;
+CREATE INDEX "intents_scheduled" ON "outbox"."intents" USING btree ("destination","send_after","seq") WHERE "outbox"."intents"."lane" = -1;

@@ -154,7 +154,8 @@ CREATE FUNCTION "outbox".workspace_in_use(name text) RETURNS boolean
 LANGUAGE sql STABLE AS $$
   SELECT EXISTS (
     SELECT FROM unnest('{track,app,broadcast,pipelines}'::text[]) AS a(api)
-    WHERE EXISTS (SELECT FROM "outbox".intents i WHERE i.destination = name || '/' || api)
+    -- EXISTS would become a semi-join with a scan of the whole queue.
+    WHERE (SELECT true FROM "outbox".intents i WHERE i.destination = name || '/' || api ORDER BY i.lane, i.seq LIMIT 1)
        OR EXISTS (SELECT FROM "outbox".breakers b WHERE b.destination = name || '/' || api AND b.state <> 'closed'))
 $$;
 --> statement-breakpoint

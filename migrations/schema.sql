@@ -182,7 +182,7 @@ CREATE INDEX breaker_transitions_at ON outbox.breaker_transitions USING btree (a
 CREATE INDEX dead_letters_newest ON outbox.dead_letters USING btree (dead_at, destination);
 CREATE INDEX dead_letters_summary ON outbox.dead_letters USING btree (destination, operation, reason, dead_at);
 CREATE INDEX dedup_expiry ON outbox.dedup USING btree (expires_at);
-CREATE INDEX intents_scheduled ON outbox.intents USING btree (destination, send_after) WHERE (lane = '-1'::integer);
+CREATE INDEX intents_scheduled ON outbox.intents USING btree (destination, send_after, seq) WHERE (lane = '-1'::integer);
 
 CREATE SEQUENCE outbox.breaker_transitions_ordinal_seq AS bigint INCREMENT 1 MINVALUE 1 MAXVALUE 9223372036854775807 START 1 CACHE 1;
 
@@ -1101,7 +1101,8 @@ CREATE OR REPLACE FUNCTION outbox.workspace_in_use(name text)
 AS $function$
   SELECT EXISTS (
     SELECT FROM unnest('{track,app,broadcast,pipelines}'::text[]) AS a(api)
-    WHERE EXISTS (SELECT FROM "outbox".intents i WHERE i.destination = name || '/' || api)
+    -- EXISTS would become a semi-join with a scan of the whole queue.
+    WHERE (SELECT true FROM "outbox".intents i WHERE i.destination = name || '/' || api ORDER BY i.lane, i.seq LIMIT 1)
        OR EXISTS (SELECT FROM "outbox".breakers b WHERE b.destination = name || '/' || api AND b.state <> 'closed'))
 $function$;
 -- executable by the owner

@@ -9,6 +9,8 @@ import { LOOK_AT_ALL_MS } from './look-pace.ts'
 
 /** Another relay is giving due intents their lanes: looked at again after this. */
 const PROMOTED_ELSEWHERE_MS = 100
+/** From a promotion that failed to the next one. */
+const PROMOTION_FAILED_MS = 1_000
 
 export interface LaneSearchOptions {
   readonly db: Database
@@ -17,6 +19,7 @@ export interface LaneSearchOptions {
   /** The destinations that the relay serves: no others are read. */
   readonly served: () => readonly string[]
   readonly pollIntervalMs: number
+  readonly onError: (error: Error) => void
 }
 
 /** Finds the lanes that have work; now and then also what the breakers' rows say, and what has fallen due. */
@@ -81,11 +84,16 @@ export class LaneSearch {
     if (copy) throw copy
   }
 
-  /** Delayed intents whose time has come get their lanes; tells whether there were any. */
+  /** Delayed intents whose time has come get their lanes; tells whether there were any. A failure stops no other intent. */
   async promote(): Promise<boolean> {
     if (this.dueInMs > 0) return false
-    const promoted = await promoteScheduled(this.#options.db, this.#options.served())
-    this.#nextDueAt = performance.now() + (promoted > 0 ? 0 : PROMOTED_ELSEWHERE_MS)
-    return promoted > 0
+    const { db, onError, served } = this.#options
+    const promoted = await promoteScheduled(db, served()).catch((error: Error) => {
+      onError(error)
+      return undefined
+    })
+    const waitMs = promoted === undefined ? PROMOTION_FAILED_MS : promoted > 0 ? 0 : PROMOTED_ELSEWHERE_MS
+    this.#nextDueAt = performance.now() + waitMs
+    return promoted !== undefined && promoted > 0
   }
 }

@@ -4,8 +4,9 @@ import type { Database } from './database.ts'
 const FOUND_AT_MOST = 20
 
 /**
- * The first destinations, by name, that have intents and are not `served`. A skip scan between the served ones: it
- * reads none of their rows, and ends with the last name that it returns.
+ * The first destinations, by name, that have intents and are not `served`. A skip scan between the served ones. Each step
+ * reads one row and compares it with the end of the gap afterwards: as a condition of the scan, the end would be a filter,
+ * and the scan of an empty gap would read everything behind it.
  */
 export async function findUnserved(db: Database, served: readonly string[]): Promise<string[]> {
   const q = db.names.q
@@ -19,14 +20,14 @@ export async function findUnserved(db: Database, served: readonly string[]): Pro
      )
      SELECT u.destination FROM gap g, LATERAL (
        WITH RECURSIVE found AS (
-         (SELECT i.destination FROM ${q}.intents i
-          WHERE i.destination > g.lower AND (g.upper IS NULL OR i.destination < g.upper)
-          ORDER BY i.destination LIMIT 1)
+         SELECT n.destination FROM (SELECT i.destination FROM ${q}.intents i WHERE i.destination > g.lower
+                                    ORDER BY i.destination LIMIT 1) n
+         WHERE g.upper IS NULL OR n.destination < g.upper
          UNION ALL
          SELECT n.destination FROM found f,
-           LATERAL (SELECT i.destination FROM ${q}.intents i
-                    WHERE i.destination > f.destination AND (g.upper IS NULL OR i.destination < g.upper)
+           LATERAL (SELECT i.destination FROM ${q}.intents i WHERE i.destination > f.destination
                     ORDER BY i.destination LIMIT 1) n
+         WHERE g.upper IS NULL OR n.destination < g.upper
        )
        SELECT f.destination FROM found f LIMIT ${FOUND_AT_MOST}
      ) u

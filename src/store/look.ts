@@ -50,7 +50,11 @@ export async function look(db: Database, { served, except, breakersOf }: LookOpt
 
 type Row = Omit<Look, 'sequence'> & { readonly server?: string; readonly lastSeq?: string }
 
-/** With the parameters `served`, `except` as keys of lanes and, for the breakers, `breakersOf`. */
+/**
+ * EXISTS would become a semi-join: for a destination without intents the planner then scans the whole table.
+ *
+ * With the parameters `served`, `except` as keys of lanes and, for the breakers, `breakersOf`.
+ */
 export function lookStatement(q: string, withBreakers: boolean): string {
   return `WITH bound AS MATERIALIZED (
        SELECT destination, lane, after FROM ${q}.lane_bounds WHERE destination = ANY ($1::text[])
@@ -59,7 +63,7 @@ export function lookStatement(q: string, withBreakers: boolean): string {
        UNION ALL
        SELECT s.destination FROM unnest($1::text[]) AS s(destination)
        WHERE NOT EXISTS (SELECT FROM bound b WHERE b.destination = s.destination)
-         AND EXISTS (SELECT FROM ${q}.intents i WHERE i.destination = s.destination)
+         AND (SELECT true FROM ${q}.intents i WHERE i.destination = s.destination ORDER BY i.lane, i.seq LIMIT 1)
      ), head AS (
        SELECT k.destination, n.lane
        FROM known k CROSS JOIN generate_series(0, 31) AS n(lane)

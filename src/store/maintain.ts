@@ -22,8 +22,8 @@ export async function maintain(db: Database, { workspaces, deliveredDays }: Main
     const [row] = await db.query<{ removed: number }>(
       `WITH gone AS (
          DELETE FROM ${q}.dedup d USING (
-           SELECT workspace, key FROM ${q}.dedup WHERE expires_at <= clock_timestamp()
-           ORDER BY workspace, key LIMIT 10000 FOR UPDATE SKIP LOCKED) e
+           SELECT workspace, key FROM ${q}.dedup WHERE expires_at <= statement_timestamp()
+           ORDER BY expires_at LIMIT 10000 FOR UPDATE SKIP LOCKED) e
          WHERE d.workspace = e.workspace AND d.key = e.key RETURNING 1)
        SELECT count(*)::int AS removed FROM gone`,
     )

@@ -14,8 +14,8 @@ export async function recheckBounds(db: Database, destinations: readonly string[
     `UPDATE ${q}.lanes l SET settled_to = 0, passed_to = 0, passed_unless = '{}'
      FROM ${q}.lane_bounds b
      WHERE b.destination = ANY ($1::text[]) AND b.after > 0
-       AND EXISTS (SELECT FROM ${q}.intents i
-                   WHERE i.destination = b.destination AND i.lane = b.lane AND i.seq <= b.after)
+       AND (SELECT true FROM ${q}.intents i
+            WHERE i.destination = b.destination AND i.lane = b.lane AND i.seq <= b.after ORDER BY i.seq LIMIT 1)
        AND l.destination = b.destination AND l.lane = b.lane
      RETURNING l.destination, l.lane`,
     [destinations],

@@ -58,7 +58,7 @@ export const intents = outbox.table(
   },
   (t) => [
     primaryKey({ name: 'intents_pkey', columns: [t.destination, t.lane, t.seq] }),
-    index('intents_scheduled').on(t.destination, t.sendAfter).where(sql`${t.lane} = -1`),
+    index('intents_scheduled').on(t.destination, t.sendAfter, t.seq).where(sql`${t.lane} = -1`),
     check('intents_lane', sql`${t.lane} BETWEEN -1 AND 31`),
     check('intents_waiting_has_time', sql`${t.lane} >= 0 OR ${t.sendAfter} IS NOT NULL`),
     check('intents_priority', sql`${t.priority} IN ('normal', 'bulk')`),

@@ -1,0 +1,102 @@
+/**
+ * Shown to fail: with EXISTS in place of a row with LIMIT in look.ts (2,512 pages) or in `workspace_in_use` (190,630), with
+ * the end of a gap as a condition of the scan in find-unserved.ts (62,209), with a join in promote-scheduled.ts (11,106) or
+ * without `seq` in the index `intents_scheduled` (10,289), with `clock_timestamp()` in maintain.ts (12,175).
+ */
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { namesOf } from '../../src/store/names.ts'
+import type { Database } from '../../src/store/database.ts'
+import { findUnserved } from '../../src/store/find-unserved.ts'
+import { look } from '../../src/store/look.ts'
+import { promoteScheduled } from '../../src/store/promote-scheduled.ts'
+import { recheckBounds } from '../../src/store/recheck-bounds.ts'
+import { createTestDatabase, type TestDatabase } from '../support/database.ts'
+
+const BACKLOG = 60_000
+const SCHEDULED = 150_000
+const DEDUP_KEYS = 60_000
+/** Of 8 KB. The backlog alone takes over 1,000, and its primary key over 200. */
+const FEW_PAGES = 300
+/** A thousand intents are deleted and inserted: 7,139 pages, however many more are due. */
+const PAGES_OF_A_THOUSAND = 8_500
+/** The second and the third have no intents, and were never worked. */
+const SERVED = ['default/track', 'default/app', 'default/broadcast']
+
+let db: TestDatabase
+beforeAll(async () => {
+  db = await createTestDatabase()
+  await db.rows(`
+    INSERT INTO outbox.intents (destination, lane, id, operation, payload, ordering_key, enqueued_at, send_after)
+    SELECT 'default/track', CASE WHEN n <= ${BACKLOG} THEN n % 16 ELSE -1 END, gen_random_uuid(), 'track',
+           '{"customerId": "u1", "name": "x"}', 'u1', now(), CASE WHEN n > ${BACKLOG} THEN now() END
+    FROM generate_series(1, ${BACKLOG + SCHEDULED}) n`)
+  await db.rows(`
+    INSERT INTO outbox.lanes (destination, lane, settled_to, passed_to)
+    SELECT 'default/track', n, 5, 5 FROM generate_series(0, 15) n`)
+  await db.rows(`
+    INSERT INTO outbox.dedup SELECT 'default', 'k' || n, gen_random_uuid(), now() + interval '7 days'
+    FROM generate_series(1, ${DEDUP_KEYS}) n`)
+  await db.rows(`
+    UPDATE outbox.unserved_workspaces SET name = 'gone' || slot WHERE slot <= 20`)
+  await db.rows('DELETE FROM outbox.intents WHERE seq <= 5')
+  await db.rows('VACUUM ANALYZE outbox.intents, outbox.lanes, outbox.dedup, outbox.unserved_workspaces')
+})
+afterAll(() => db.drop())
+
+/** Pages that a statement reads, with those of the functions that it calls. It is undone. */
+async function pagesOf(text: string, values: readonly unknown[] = []): Promise<number> {
+  const tx = await db.begin()
+  try {
+    const { rows } = await tx.query(`EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ${text}`, [...values])
+    const [{ Plan: plan }] = rows[0]['QUERY PLAN']
+    return plan['Shared Hit Blocks'] + plan['Shared Read Blocks']
+  } finally {
+    await tx.query('ROLLBACK')
+    tx.release()
+  }
+}
+
+/** The same of the statement that `work` sends. */
+async function pagesOfWork(work: (spy: Database) => Promise<unknown>): Promise<number> {
+  let pages = 0
+  const query = async (text: string, values: readonly unknown[] = []) => {
+    pages += await pagesOf(text, values)
+    return []
+  }
+  await work({ names: namesOf(), query } as unknown as Database)
+  return pages
+}
+
+test.each<[string, (spy: Database) => Promise<unknown>]>([
+  ['a poll', (spy) => look(spy, { served: SERVED, except: [], breakersOf: SERVED })],
+  ['the audit of the bounds', (spy) => recheckBounds(spy, SERVED)],
+  ['the search for workspaces that no relay serves', (spy) => findUnserved(spy, SERVED)],
+])('%s reads few pages, whatever the backlog', async (_, work) => {
+  expect(await pagesOfWork(work)).toBeLessThan(FEW_PAGES)
+})
+
+test('names of workspaces that nothing uses are freed without a scan of the queue', async () => {
+  expect(await pagesOf("SELECT outbox.keep_workspaces('{default}')")).toBeLessThan(10 * FEW_PAGES) // 20 names
+})
+
+test('a promotion of a thousand reads no more when 150,000 fall due at once', async () => {
+  expect(await pagesOfWork((spy) => promoteScheduled(spy, SERVED))).toBeLessThan(PAGES_OF_A_THOUSAND)
+})
+
+test('expired keys are found by their time', async () => {
+  const text = await statementOf('dedup')
+  expect(await pagesOf(text)).toBeLessThan(FEW_PAGES)
+})
+
+/** The first statement of the maintenance that names a table. */
+async function statementOf(table: string): Promise<string> {
+  const { maintain } = await import('../../src/store/maintain.ts')
+  const seen: string[] = []
+  const query = async (text: string) => {
+    seen.push(text)
+    return []
+  }
+  const spy = { names: namesOf(), query } as unknown as Database
+  await maintain(spy, { workspaces: [], deliveredDays: 7 })
+  return seen.find((text) => text.includes(`outbox".${table}`)) ?? ''
+}
