@@ -20,6 +20,9 @@ export interface Rejections {
   readonly statuses: readonly number[]
 }
 
+/** After an hour the window begins anew: rejections that are as rare as that are not suddenly the rule. */
+const WINDOW_MS = 3_600_000
+
 /**
  * The last intents that a destination's answers have settled, and which of them were rejected. Its length is the count of
  * rejections that is too many divided by their share, so that many rejections within it are the share at least. A small
@@ -27,18 +30,24 @@ export interface Rejections {
  */
 export class RejectionWindow {
   readonly #most: number
+  readonly #now: () => number
+  #beganAt: number
   /** A ring: the status of what was rejected, 0 for what was delivered. */
   readonly #last: Uint16Array
   #next = 0
   #settled = 0
   #rejected = 0
 
-  constructor({ rejections, rejectionShare }: RejectionSettings) {
+  /** @param now Milliseconds. Default: `performance.now`. */
+  constructor({ rejections, rejectionShare }: RejectionSettings, now = () => performance.now()) {
     this.#most = rejections
+    this.#now = now
+    this.#beganAt = now()
     this.#last = new Uint16Array(Math.ceil(rejections / rejectionShare))
   }
 
   clear(): void {
+    this.#beganAt = this.#now()
     this.#last.fill(0)
     this.#settled = 0
     this.#rejected = 0
@@ -51,6 +60,7 @@ export class RejectionWindow {
    */
   admit(settlement: Settlement, mustGo: (id: string) => boolean): Admitted {
     if (this.#most === 0) return { settlement }
+    if (this.#now() - this.#beganAt > WINDOW_MS) this.clear()
     for (let n = Math.min(settlement.delivered.length, this.#last.length); n > 0; n--) this.#count(0)
     const dead = settlement.dead.filter((letter) => {
       if (!isRejection(letter)) return true
