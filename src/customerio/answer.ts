@@ -25,7 +25,7 @@ export type Outcome = 'not_applied' | 'unknown'
  *   a suppressed id or an unknown `cio_id`. `deliveryId` is a transactional message's.
  * - `rejected`: Customer.io refuses the request's content in its own form (400, 422, and 404 of the App API), or answers
  *   a batch with errors that name no member of it: one of the members broke it.
- * - `too_large`: 413, in any form: it is about the size of this request.
+ * - `too_large`: 413 to a batch, in any form: it is about the size of this request; to a single item, in Customer.io's form.
  * - `credential`: 401, 403, in any form: never an intent's fault.
  * - `rate_limited`: 429, with the wait that was asked for.
  * - `unavailable`: the destination's fault or the network's: 5xx, 408, timeout, reset, an answer that is not in

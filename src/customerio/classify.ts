@@ -7,7 +7,7 @@ import { isObject, operationError, refusalOf } from './refusal-form.ts'
 import { retryAfterMs } from './retry-after.ts'
 
 /** A server that answers these has not taken the request: it did not arrive in time, or no server was there to take it. */
-const NOT_TAKEN = new Set([408, 503])
+const NOT_TAKEN = new Set([408, 413, 503])
 
 /** 4xx that blame the content of a request whose path is always the same. */
 const CONTENT_STATUSES: ReadonlySet<number> = new Set([400, 422])
@@ -38,8 +38,9 @@ export function classify(
   const message = describeAnswer(received)
   if (status >= 200 && status < 300) return succeeded(received, json, items)
   if (status === 401 || status === 403) return { kind: 'credential', status, message }
-  // A proxy with a smaller limit than Customer.io's answers in its own form: also then this request is too large.
-  if (status === 413) return { kind: 'too_large', status, message }
+  // A proxy with a smaller limit than Customer.io's answers in its own form: a batch is smaller in two halves. Of a single
+  // item that says nothing, because the proxy may answer so to everything.
+  if (status === 413 && (items > 1 || refusalOf(json))) return { kind: 'too_large', status, message }
   if (status === 429) return { kind: 'rate_limited', retryAfterMs: retryAfterMs(received, now), message }
   // In its own form these are Customer.io's verdict on the content. Any other 4xx comes from a gateway or a wrong address
   // and says nothing about the intent: `{"message":"Bad Request"}` must not bury a backlog.

@@ -26,11 +26,6 @@ const REFUSALS: readonly (readonly [string, Misbehaviour, object])[] = [
     },
     { reason: 'rejected', status: 400, field: 'attributes' },
   ],
-  [
-    'a 413',
-    { kind: 'html', status: 413, match: ({ operations }) => operations.some(guilty) },
-    { reason: 'too_large', status: 413, field: null },
-  ],
 ]
 
 test.each(REFUSALS)(

@@ -25,6 +25,7 @@ const GATEWAYS = [
   [400, '{"success":false,"errors":[{"code":7003,"message":"Could not route"}]}'],
   [422, '{"error":{"code":"InvalidRequest","message":"not allowed"}}'],
   [404, '{"message":"no Route matched with those values"}'],
+  [413, '{"message":"Request Too Long"}'],
 ] as const
 
 test.each(GATEWAYS)('40: a gateway that answers %d %s to everything buries nothing', async (status, body) => {
@@ -40,6 +41,21 @@ test.each(GATEWAYS)('40: a gateway that answers %d %s to everything buries nothi
   await h.drained()
   expect(await accountFor(h, ids)).toMatchObject({ delivered: 200, dead: 0, pending: 0 })
   expect(await findings(h, ids)).toEqual([])
+})
+
+test('40: a gateway that finds one intent too large: it is isolated, and all others are delivered', async () => {
+  gateway.intercept(({ passage, response }) =>
+    passage.body.includes('"n":7') ? response.writeHead(413).end('too large') : 'pass on',
+  )
+  await h.relay({ customerio: everyApi(gateway), intentRetry: { attempts: 2, initialDelayMs: 50 } })
+  const ids = await h.enqueue(
+    ...Array.from({ length: 20 }, (_, n) => track(`u${n % 5}`, n === 7 ? 7 : 100 + n)),
+  )
+  await h.drained()
+  expect(await accountFor(h, ids)).toMatchObject({ delivered: 19, dead: 1, pending: 0 })
+  expect(await h.db.rows('SELECT id, reason, status FROM outbox.dead_letters')).toEqual([
+    { id: ids[7], reason: 'exhausted', status: 413 },
+  ])
 })
 
 test("40: Customer.io's own refusal condemns the one intent that it is about", async () => {

@@ -59,7 +59,7 @@ test('every status with every body has its kind: the owner of the fault', () => 
     401: all('credential'),
     403: all('credential'),
     408: all('unavailable, not_applied'),
-    413: all('too_large'),
+    413: among(OWN_BODIES, 'too_large', 'unavailable, not_applied'),
     429: all('rate_limited'),
     503: all('unavailable, not_applied'),
   }
