@@ -228,11 +228,14 @@ WITH alive AS (
   SELECT destination, count(*) AS count
   FROM (SELECT destination FROM "outbox".dead_letters WHERE dead_at > now() - interval '1 hour' LIMIT 100001) d
   GROUP BY destination
+), origin AS MATERIALIZED (
+  SELECT is_copy, origin_name FROM "outbox".check_origin()
 ), reasons AS (
   SELECT 1 AS severity, 'no relay has been seen for 30 s and intents are due: start customerio-outbox relay' AS reason
-  FROM alive WHERE relays = 0 AND EXISTS (SELECT 1 FROM late)
+  FROM alive WHERE relays = 0 AND EXISTS (SELECT 1 FROM late) AND NOT (SELECT is_copy FROM origin)
   UNION ALL
-  SELECT 2, 'no relay is running' FROM alive WHERE relays = 0 AND NOT EXISTS (SELECT 1 FROM late)
+  SELECT 2, 'no relay is running' FROM alive
+  WHERE relays = 0 AND NOT EXISTS (SELECT 1 FROM late) AND NOT (SELECT is_copy FROM origin)
   UNION ALL
   SELECT CASE WHEN EXISTS (SELECT 1 FROM late)
                    AND (SELECT count(*) = min(a.relays) FROM "outbox".relays f, alive a
@@ -267,7 +270,7 @@ WITH alive AS (
   UNION ALL
   SELECT 2, format('this database is a copy of %s, and no relay sends from it: see docs/backups.md',
                    coalesce(quote_ident(origin_name), 'another'))
-  FROM "outbox".check_origin() WHERE is_copy
+  FROM origin WHERE is_copy
   UNION ALL
   SELECT 2, format('delivered has no partition for today, %s UTC: a relay makes it with the next delivery; until then nothing can be settled',
                    (now() AT TIME ZONE 'UTC')::date)

@@ -374,7 +374,7 @@ BEGIN
     END IF;
   END IF;
   IF workspace IS DISTINCT FROM 'default' AND (workspace IS NULL OR workspace !~ '^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$') THEN
-    RAISE EXCEPTION 'outbox: %: workspace must be 1 to 63 letters, digits, - or _, got %', operation, "outbox".shown(workspace)
+    RAISE EXCEPTION 'outbox: %: workspace must be 1 to 63 letters, digits, - or _, beginning with a letter or digit, got %', operation, "outbox".shown(workspace)
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
   IF on_ambiguous IS NULL OR on_ambiguous NOT IN ('park', 'resend') THEN
@@ -1032,13 +1032,14 @@ AS $function$
     ('{viewer,operator,relay}', '', 'TABLE',
      '{backlog,breaker_state,dead_letter_summary,throughput,relay_fleet,health}', '{SELECT}', NULL),
     ('{viewer,operator,relay}', '', 'FUNCTION', '{estimate_dead_letters,check_origin,notification_queue}', '{EXECUTE}', NULL),
+    ('{viewer,operator,relay}', '', 'TABLE', '{migrations}', '{SELECT}', NULL),
     ('{viewer,operator}', '', 'TABLE', '{breaker_transitions}', '{SELECT}', NULL),
 
     -- The operator stops and resumes, sees which lane stands still, and reads dead letters: what to do with one
     -- that may have been sent, or was refused, cannot be decided without its payload.
     ('{operator}', '', 'FUNCTION', '{pause,resume}', '{EXECUTE}', NULL),
     ('{operator,relay}', '', 'FUNCTION', '{accept_copy}', '{EXECUTE}', NULL),
-    ('{operator}', '', 'TABLE', '{dead_letters,lane_heads,lanes}', '{SELECT}', NULL),
+    ('{operator}', '', 'TABLE', '{dead_letters,lane_heads,lanes,unserved_workspaces}', '{SELECT}', NULL),
 
     -- The relay: its statements in src/store, and nothing else. It reads no dead letter's payload and nothing delivered;
     -- the id and DELETE of dead letters are for one that was put back and fails again. Of dedup it reads no intent's id;
@@ -1056,7 +1057,7 @@ AS $function$
     ('{relay}', '', 'TABLE', '{breakers,lanes,rate_limits}', '{SELECT,INSERT,UPDATE}', NULL),
     ('{relay}', '', 'TABLE', '{relays,settled_counts}', '{SELECT,INSERT,UPDATE,DELETE}', NULL),
     ('{relay}', '', 'TABLE', '{locks}', '{SELECT,UPDATE}', NULL), -- UPDATE is what FOR UPDATE asks for
-    ('{relay}', '', 'TABLE', '{migrations,lane_heads,lane_bounds}', '{SELECT}', NULL),
+    ('{relay}', '', 'TABLE', '{lane_heads,lane_bounds}', '{SELECT}', NULL),
     ('{relay}', '', 'SEQUENCE', '{relay_idle}', '{UPDATE}', NULL),
     ('{relay}', '', 'SEQUENCE', '{intents_seq_seq}', '{SELECT}', NULL),
     ('{relay}', '', 'FUNCTION', '{lane_of,write_horizon,ensure_partitions,prune_delivered,notify,
@@ -1311,18 +1312,24 @@ CREATE VIEW outbox.health AS
                   WHERE (dead_letters.dead_at > (now() - '01:00:00'::interval))
                  LIMIT 100001) d
           GROUP BY d.destination
+        ), origin AS MATERIALIZED (
+         SELECT check_origin.is_copy,
+            check_origin.origin_name
+           FROM outbox.check_origin() check_origin(is_copy, origin_system, origin_oid, origin_name, current_system, current_oid, current_name)
         ), reasons AS (
          SELECT 1 AS severity,
             'no relay has been seen for 30 s and intents are due: start customerio-outbox relay'::text AS reason
            FROM alive
           WHERE ((alive.relays = 0) AND (EXISTS ( SELECT 1
-                   FROM late)))
+                   FROM late)) AND (NOT ( SELECT origin.is_copy
+                   FROM origin)))
         UNION ALL
          SELECT 2,
             'no relay is running'::text
            FROM alive
           WHERE ((alive.relays = 0) AND (NOT (EXISTS ( SELECT 1
-                   FROM late))))
+                   FROM late))) AND (NOT ( SELECT origin.is_copy
+                   FROM origin)))
         UNION ALL
          SELECT
                 CASE
@@ -1383,9 +1390,9 @@ CREATE VIEW outbox.health AS
           GROUP BY settled_counts.destination
         UNION ALL
          SELECT 2,
-            format('this database is a copy of %s, and no relay sends from it: see docs/backups.md'::text, COALESCE(quote_ident(check_origin.origin_name), 'another'::text)) AS format
-           FROM outbox.check_origin() check_origin(is_copy, origin_system, origin_oid, origin_name, current_system, current_oid, current_name)
-          WHERE check_origin.is_copy
+            format('this database is a copy of %s, and no relay sends from it: see docs/backups.md'::text, COALESCE(quote_ident(origin.origin_name), 'another'::text)) AS format
+           FROM origin
+          WHERE origin.is_copy
         UNION ALL
          SELECT 2,
             format('delivered has no partition for today, %s UTC: a relay makes it with the next delivery; until then nothing can be settled'::text, ((now() AT TIME ZONE 'UTC'::text))::date) AS format
@@ -1609,7 +1616,9 @@ GRANT SELECT ON outbox.lanes TO outbox_relay;
 GRANT UPDATE ON outbox.lanes TO outbox_relay;
 GRANT SELECT ON outbox.locks TO outbox_relay;
 GRANT UPDATE ON outbox.locks TO outbox_relay;
+GRANT SELECT ON outbox.migrations TO outbox_operator;
 GRANT SELECT ON outbox.migrations TO outbox_relay;
+GRANT SELECT ON outbox.migrations TO outbox_viewer;
 GRANT INSERT ON outbox.rate_limits TO outbox_relay;
 GRANT SELECT ON outbox.rate_limits TO outbox_relay;
 GRANT UPDATE ON outbox.rate_limits TO outbox_relay;
@@ -1628,3 +1637,4 @@ GRANT UPDATE ON outbox.settled_counts TO outbox_relay;
 GRANT SELECT ON outbox.throughput TO outbox_operator;
 GRANT SELECT ON outbox.throughput TO outbox_relay;
 GRANT SELECT ON outbox.throughput TO outbox_viewer;
+GRANT SELECT ON outbox.unserved_workspaces TO outbox_operator;

@@ -126,7 +126,9 @@ function linesOf(file: string, { issues }: z.ZodError, within: readonly string[]
     }
     if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => `${at(key)}: is no known setting`)
     if (issue.code === 'invalid_key')
-      return [`${at()}: a workspace's name must be 1 to 63 letters, digits, - or _`]
+      return [
+        `${at()}: a workspace's name must be 1 to 63 letters, digits, - or _, beginning with a letter or digit`,
+      ]
     return [`${at()}: ${lowered(issue.message)}`]
   })
 }

@@ -29,7 +29,7 @@ function health({ health: { status, reasons }, at }: Status, paint: Painter): st
   const time = paint.dim(`${at.toISOString().slice(0, 19)}Z`)
   return [
     `${paint.bold('Health')}  ${colour(status)}  ${time}`,
-    ...reasons.map((reason) => `  ${shorten(reason, 200)}`),
+    ...reasons.map((reason) => `  ${shorten(reason, 500)}`),
   ].join('\n')
 }
 

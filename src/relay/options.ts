@@ -50,7 +50,12 @@ export const workspaceSchema = z
   )
 
 const workspacesSchema = z.record(
-  z.string().regex(/^[a-z0-9][a-z0-9_-]{0,62}$/i, 'must be 1 to 63 letters, digits, - or _'),
+  z
+    .string()
+    .regex(
+      /^[a-z0-9][a-z0-9_-]{0,62}$/i,
+      'must be 1 to 63 letters, digits, - or _, beginning with a letter or digit',
+    ),
   workspaceSchema,
 )
 

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { runCli } from '../support/cli.ts'
 import { createTestDatabase } from '../support/database.ts'
+import { createLoginRole } from '../support/login-role.ts'
 import { type Harness, startHarness } from '../support/relay-harness.ts'
 
 let h: Harness
@@ -65,4 +66,17 @@ test('a database that is not migrated, and one that is not there: failures with 
   expect(none.status).toBe(1)
   expect(none.stdout).toMatch(/^failure {2}connection .*cannot connect to the database/)
   expect(none.stdout.trimEnd().split('\n')).toHaveLength(1)
+})
+
+test.each(['outbox_viewer', 'outbox_operator'])('a member of %s may call it', async (role) => {
+  await h.relay()
+  const user = await createLoginRole(h.db, role)
+  try {
+    const { status, stdout } = await runCli(['doctor', '--json'], { DATABASE_URL: user.url })
+    const { findings } = JSON.parse(stdout) as { findings: Finding[] }
+    expect(findings.filter(({ level }) => level === 'failure')).toEqual([])
+    expect(status).toBe(0)
+  } finally {
+    await user.drop()
+  }
 })

@@ -17,6 +17,7 @@ const VIEWS = {
   'outbox.check_origin()': 'EXECUTE',
   'outbox.estimate_dead_letters()': 'EXECUTE',
   'outbox.notification_queue()': 'EXECUTE',
+  'outbox.migrations': 'SELECT',
 }
 const ALLOWED: Record<string, Record<string, string>> = {
   outbox_enqueue: {
@@ -32,6 +33,7 @@ const ALLOWED: Record<string, Record<string, string>> = {
     'outbox.dead_letters': 'SELECT',
     'outbox.lane_heads': 'SELECT',
     'outbox.lanes': 'SELECT',
+    'outbox.unserved_workspaces': 'SELECT',
     'outbox.accept_copy()': 'EXECUTE',
     'outbox.pause()': 'EXECUTE',
     'outbox.resume()': 'EXECUTE',
@@ -54,7 +56,6 @@ const ALLOWED: Record<string, Record<string, string>> = {
     'outbox.lane_of()': 'EXECUTE',
     'outbox.lanes': 'INSERT SELECT UPDATE',
     'outbox.locks': 'SELECT UPDATE',
-    'outbox.migrations': 'SELECT',
     'outbox.notify()': 'EXECUTE',
     'outbox.prune_delivered()': 'EXECUTE',
     'outbox.rate_limits': 'INSERT SELECT UPDATE',
