@@ -245,7 +245,7 @@ WITH alive AS (
                 to_char(polls_failing_since, 'YYYY-MM-DD HH24:MI:SS TZ'), poll_error)
   FROM "outbox".relays WHERE last_seen_at > now() - interval '30 seconds' AND polls_failing_since IS NOT NULL
   UNION ALL
-  SELECT 2, format('%s has %s delayed %s with an infinite send_after, never to be sent: delete them, or set a time',
+  SELECT 2, format('%s has %s delayed %s with an infinite send_after, which no relay will send: delete them, or set a time',
                    destination, count(*), CASE count(*) WHEN 1 THEN 'intent' ELSE 'intents' END)
   FROM "outbox".intents WHERE lane = -1 AND send_after = 'infinity' GROUP BY destination
   UNION ALL

@@ -1345,7 +1345,7 @@ CREATE VIEW outbox.health AS
           WHERE ((relays.last_seen_at > (now() - '00:00:30'::interval)) AND (relays.polls_failing_since IS NOT NULL))
         UNION ALL
          SELECT 2,
-            format('%s has %s delayed %s with an infinite send_after, never to be sent: delete them, or set a time'::text, intents.destination, count(*),
+            format('%s has %s delayed %s with an infinite send_after, which no relay will send: delete them, or set a time'::text, intents.destination, count(*),
                 CASE count(*)
                     WHEN 1 THEN 'intent'::text
                     ELSE 'intents'::text

@@ -48,7 +48,7 @@ export function addRelayCommand(program: Command): void {
         'to end in after SIGTERM or SIGINT, else exit status 1',
       ).default('25', '25'),
     )
-    .option('--drain', 'empty the backlog first then, in what of that time the last requests do not need')
+    .option('--drain', 'on a signal, deliver the backlog first; time for the last requests is kept back')
     .option(
       '--connections <number>',
       'to the database for its work, 2-50 (default: 6); 3 more to listen and hand out lanes, 2 with --port',
@@ -62,13 +62,13 @@ export function addRelayCommand(program: Command): void {
     .option('--breaker-half-open-after <seconds>', 'from opening to the first probe (default: 30)')
     .option(
       '--breaker-max-half-open-after <seconds>',
-      'what that grows to, doubled by each failed probe (default: 300)',
+      'longest delay; each failed probe doubles it (default: 300)',
     )
     .option(
       '--breaker-rejections <number>',
       'rejected intents that stop a destination until it is resumed, 0: never (default: 100)',
     )
-    .option('--breaker-rejection-share <share>', 'of the last intents, at least (default: 0.5)')
+    .option('--breaker-rejection-share <share>', 'share of the last intents that must be rejected for that, 0.01-1 (default: 0.5)')
     .action(async (flags) => {
       const given = readSettings(relaySettings, flags)
       const { runRelay } = await import('./run-relay.ts') // other commands need not load it
