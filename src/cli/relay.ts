@@ -68,7 +68,10 @@ export function addRelayCommand(program: Command): void {
       '--breaker-rejections <number>',
       'rejected intents that stop a destination until it is resumed, 0: never (default: 100)',
     )
-    .option('--breaker-rejection-share <share>', 'share of the last intents that must be rejected for that, 0.01-1 (default: 0.5)')
+    .option(
+      '--breaker-rejection-share <share>',
+      'share of the last intents that must be rejected for that, 0.01-1 (default: 0.5)',
+    )
     .action(async (flags) => {
       const given = readSettings(relaySettings, flags)
       const { runRelay } = await import('./run-relay.ts') // other commands need not load it

@@ -124,7 +124,7 @@ describe.each(oldestAndNewest())('36: on $name', ({ major }) => {
     ])
     expect(errors).toEqual([])
     expect((await health()).reasons).toContain(
-      'default/track has 1 delayed intent with an infinite send_after, never to be sent: delete them, or set a time',
+      'default/track has 1 delayed intent with an infinite send_after, which no relay will send: delete them, or set a time',
     )
     // The views are read by people and by metrics.
     for (const view of ['backlog', 'throughput', 'lane_heads', 'dead_letter_summary', 'relay_fleet'])
