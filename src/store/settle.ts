@@ -136,8 +136,8 @@ function statementOf(q: string, fence: Fence, { delivered, dead, suppressed = []
     `counted AS (
        INSERT INTO ${q}.settled_counts AS c (minute, destination, lane, bin, count)
        SELECT date_trunc('minute', settled_at), $1, $2, bin, count(*) FROM gone,
-         LATERAL (SELECT CASE WHEN is_dead THEN -1 WHEN is_suppressed THEN -3 ELSE floor(ln(greatest(1, least(1e15,
-           (date_part('epoch', settled_at) - date_part('epoch', greatest(send_after, enqueued_at))) * 1000)))
+         LATERAL (SELECT CASE WHEN is_dead THEN -1 WHEN is_suppressed THEN -3 ELSE floor(ln(greatest(1, date_part('epoch',
+           settled_at - CASE WHEN isfinite(send_after) THEN greatest(send_after, enqueued_at) ELSE enqueued_at END) * 1000))
            / ln(1.2::float8)) END::smallint AS bin) b
        GROUP BY 1, bin
        UNION ALL
