@@ -110,14 +110,17 @@ async function pause({ breaker, stopping }: Turn, failures: number): Promise<voi
 
 /**
  * Of what is not suspected, or of the suspects if nothing has passed lately: they may be all that is left of a lane, and
- * each of them may be a culprit.
+ * each of them may be a culprit. Suspects of the part's own keys follow the part in its order: the relay never tries them.
  */
 function pick({ turn }: Round, part: readonly BatchEntry[]): BatchEntry | undefined {
   const { breaker, destination, reader, suspects, waiting } = turn
   const keys = suspects.keys
   const rows = reader.rows.filter(({ orderingKey }) => !keys.has(orderingKey) && !waiting.has(orderingKey))
   const other = pickAnother(destination, rows, part)
-  return other || breaker.comparison.hasPassedLately ? other : pickAnother(destination, suspects.rows, part)
+  if (other || breaker.comparison.hasPassedLately) return other
+  const own = new Set(part.map(({ row }) => row.orderingKey))
+  const others = suspects.rows.filter(({ orderingKey }) => !own.has(orderingKey))
+  return pickAnother(destination, others, part)
 }
 
 /** Others have passed since the round failed first, and lately. */
