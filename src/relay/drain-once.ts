@@ -8,6 +8,7 @@ import { describeFailure } from './describe-failure.ts'
 import { blame, charge, mayBeTheirs } from './exhaust.ts'
 import { type Failure, judge, refusalOf } from './judge.ts'
 import type { LaneOutcome } from './lane-outcome.ts'
+import { leaveProbe, pickProbe } from './probe.ts'
 import { askLeaveAgain } from './try-others.ts'
 import {
   askLeave,
@@ -20,8 +21,6 @@ import {
   type Turn,
 } from './turn.ts'
 
-/** With nobody in the lane to probe with: others may come. */
-const NOBODY_MS = 1_000
 /** People of one lane to whom messages are sent at a time. */
 const CONCURRENCY = 8
 
@@ -60,13 +59,14 @@ async function sendWave(turn: Turn, rows: readonly QueuedIntent[]): Promise<Lane
     await settleAndDrop(turn, setAside(turn, rows))
     return undefined
   }
-  if (turn.breaker.state !== 'closed' && wave.probe.length === 0) {
-    return { kind: 'handed_back', waitMs: NOBODY_MS }
-  }
+  const probe = turn.breaker.state === 'closed' ? undefined : pickProbe(turn, wave.batch)
+  const left = turn.breaker.state === 'closed' ? undefined : leaveProbe(turn, probe)
+  if (left) return left
   const leave = await askLeave(turn)
   if (typeof leave === 'object') return leave
   const { passed } = turn.breaker.comparison
-  const sent = await sendMarked(turn, leave === 'probe' ? wave.probe : wave.batch, leave)
+  const entries = leave === 'probe' ? wave.batch.filter((entry) => entry === probe) : wave.batch
+  const sent = await sendMarked(turn, entries, leave)
   return sent.outcome ?? endFailures(turn, sent.failures, passed)
 }
 
@@ -138,8 +138,9 @@ async function compareRefused(turn: Turn, [one, ...more]: readonly Failed[]): Pr
   const [other] = cutWave(turn, rows).batch
   if (!other) {
     if (isComparable(turn, row)) return 'pass'
-    // Once more after the lane's backoff: others may pass in other lanes meanwhile.
-    return one.again ? 'fail' : failed(turn, one.verdict)
+    // Once more after the lane's backoff: others may pass in other lanes meanwhile. An intent that was charged is refused
+    // for its content, as far as is known: alone it is no evidence against the credential.
+    return one.again && row.attempts === 0 ? 'fail' : failed(turn, one.verdict)
   }
   const leave = await askLeaveAgain(turn)
   if (typeof leave === 'object') return leave
@@ -151,9 +152,9 @@ async function compareRefused(turn: Turn, [one, ...more]: readonly Failed[]): Pr
   return failure.verdict.refused ? 'fail' : failed(turn, failure.verdict)
 }
 
-/** Its failure is compared with what has passed since it failed before, and does not count against the destination. */
+/** Others pass: its failure does not count against the destination. */
 function isComparable({ breaker }: Turn, { id, attempts }: QueuedIntent): boolean {
-  return attempts > 0 || breaker.comparison.hasPassedSince(id)
+  return breaker.comparison.hasPassedFor(id, attempts)
 }
 
 /** A probe that is refused although others passed with the credential since it was refused first: its content is to blame. */
@@ -185,19 +186,14 @@ async function settleAndDrop(turn: Turn, settlement: Settlement): Promise<void> 
   turn.reader.drop(new Set([...delivered, ...dead, ...suppressed].map(({ id }) => id)))
 }
 
-/** The first waiting intent of each of the next people, and of one of them who has not failed alone. */
+/** The first waiting intent of each of the next people. */
 function cutWave(turn: Turn, rows: readonly QueuedIntent[]) {
   const firsts = new Map<string, QueuedIntent>()
   for (const row of rows) {
     if (firsts.size >= CONCURRENCY) break
     if (!firsts.has(row.orderingKey)) firsts.set(row.orderingKey, row)
   }
-  const cut = cutEach(turn, [...firsts.values()])
-  const uncharged = cut.batch.filter(({ row }) => row.attempts === 0)
-  const notFailed = uncharged.filter(({ row }) => !turn.breaker.comparison.remembers(row.id))
-  const unsuspected = notFailed.length > 0 ? notFailed : uncharged
-  const at = Math.floor(Math.random() * unsuspected.length)
-  return { ...cut, probe: unsuspected.slice(at, at + 1) }
+  return cutEach(turn, [...firsts.values()])
 }
 
 /** All that was read and is not to be sent. */

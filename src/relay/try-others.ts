@@ -9,7 +9,7 @@ import { type Failure, judge, type Verdict } from './judge.ts'
 import type { LaneOutcome } from './lane-outcome.ts'
 import { pickAnother } from './pick-another.ts'
 import type { Round } from './round.ts'
-import { askLeave, type Turn } from './turn.ts'
+import { askLeave, failed, type Turn } from './turn.ts'
 
 /**
  * So many are tried, one after the other, if none passes: also one of them may be a culprit. Each failure counts, so that
@@ -23,7 +23,10 @@ type Refusal = Pick<Failure, 'refused'>
 /** Whether there is something to compare a part of a batch with at which the service fails. */
 export function canCompare(round: Round, part: readonly BatchEntry[], failure: Refusal): boolean {
   return (
-    canCheck(round, failure) || isSuspect(part) || hasPassedSince(round) || pick(round, part) !== undefined
+    canCheck(round, failure) ||
+    hasPassedFor(round, part) ||
+    isRefusedAgain(part, failure) ||
+    pick(round, part) !== undefined
   )
 }
 
@@ -31,10 +34,12 @@ export function canCompare(round: Round, part: readonly BatchEntry[], failure: R
 export async function tryOthers(
   round: Round,
   part: readonly BatchEntry[],
-  failure: Refusal,
+  failure: Failure,
 ): Promise<Compared> {
-  const known = () => (isSuspect(part) || hasPassedSince(round) ? 'pass' : 'fail')
-  // Of what has failed alone while others passed no more is asked when there is nobody to compare it with.
+  const known = () => {
+    if (hasPassedFor(round, part)) return 'pass'
+    return isRefusedAgain(part, failure) ? failed(round.turn, failure) : 'fail'
+  }
   if (!canCheck(round, failure) && !pick(round, part)) return known()
   const blamed = failure.refused ?? 'destination'
   const mine: Settlement[] = []
@@ -130,4 +135,13 @@ export function hasPassedLately(round: Round): boolean {
 
 function hasPassedSince({ turn, firstId }: Round): boolean {
   return turn.breaker.comparison.hasPassedSince(firstId)
+}
+
+function hasPassedFor({ turn, firstId }: Round, [only]: readonly BatchEntry[]): boolean {
+  return turn.breaker.comparison.hasPassedFor(firstId, only?.row.attempts ?? 0)
+}
+
+/** An intent that was charged is refused for its content, as far as is known: alone it is no evidence against the credential. */
+function isRefusedAgain(part: readonly BatchEntry[], { refused }: Refusal): boolean {
+  return refused === 'credential' && isSuspect(part)
 }
