@@ -4,11 +4,10 @@ import type { DeadLetter, Settlement } from '../store/settle.ts'
 import { type BatchEntry, cutBatch } from './batch.ts'
 import type { Permit } from './breaker.ts'
 import type { Compared } from './comparison.ts'
-import { describeFailure } from './describe-failure.ts'
 import { blame, charge, mayBeTheirs } from './exhaust.ts'
-import { type Failure, judge, refusalOf } from './judge.ts'
 import type { LaneOutcome } from './lane-outcome.ts'
 import { leaveProbe, pickProbe } from './probe.ts'
+import { ambiguous, type Failed, isComparable, isTheirProbe, sendOnce } from './send-once.ts'
 import { askLeaveAgain } from './try-others.ts'
 import {
   askLeave,
@@ -77,7 +76,7 @@ async function sendMarked(turn: Turn, entries: readonly BatchEntry[], leave: Per
     throw error
   })
   // All are waited for, whatever happens to any: the lane is not let go of with a request under way.
-  const ends = await Promise.allSettled(batch.map((entry) => sendOne(turn, entry, leave)))
+  const ends = await Promise.allSettled(batch.map((entry) => sendOnce(turn, entry, leave)))
   const results = ends.flatMap((end) => (end.status === 'fulfilled' ? [end.value] : []))
   const unsent = results.flatMap(({ unsent: row }) => (row === undefined ? [] : [row]))
   try {
@@ -152,20 +151,6 @@ async function compareRefused(turn: Turn, [one, ...more]: readonly Failed[]): Pr
   return failure.verdict.refused ? 'fail' : failed(turn, failure.verdict)
 }
 
-/** Others pass: its failure does not count against the destination. */
-function isComparable({ breaker }: Turn, { id, attempts }: QueuedIntent): boolean {
-  return breaker.comparison.hasPassedFor(id, attempts)
-}
-
-/** A probe that is refused although others passed with the credential since it was refused first: its content is to blame. */
-function isTheirProbe(
-  { breaker }: Turn,
-  { id }: QueuedIntent,
-  { refused }: Pick<Failure, 'refused'>,
-): boolean {
-  return refused === 'credential' && breaker.state === 'half_open' && breaker.comparison.hasPassedSince(id)
-}
-
 /**
  * Marks as many of the batch as may go now. Leave for each is had before: between the mark and the request
  * nothing is waited for, so that a mark that is found nearly always means a request.
@@ -212,60 +197,9 @@ function cutEach({ destination }: Turn, rows: readonly QueuedIntent[]) {
   }
 }
 
-interface Failed {
-  readonly entry: BatchEntry
-  /** It had failed before, as far as this relay knows. */
-  readonly again: boolean
-  readonly verdict: Failure
-}
-
 interface WaveEnd {
   readonly outcome: LaneOutcome | undefined
   readonly failures: readonly Failed[]
-}
-
-interface Sent {
-  readonly settlement?: Settlement
-  /** Its request is known to have had no effect: its mark goes. */
-  readonly unsent?: QueuedIntent
-  /** The request failed, and the intent is still in the queue. */
-  readonly failure?: Failed
-  readonly outcome?: LaneOutcome
-}
-
-async function sendOne(turn: Turn, entry: BatchEntry, permit: Permit): Promise<Sent> {
-  const { row } = entry
-  const { comparison } = turn.breaker
-  const { passed } = comparison
-  const again = comparison.remembers(row.id)
-  const answer = await turn.breaker.run(permit, () => turn.destination.transport.send([entry.item]), {
-    retries: 'unless unknown',
-    stopping: turn.stopping,
-    counts: (failure) => {
-      if (failure.kind === 'unavailable')
-        return !(mayBeTheirs(turn, failure) && isComparable(turn, entry.row))
-      // While the breaker is closed the end of the wave decides.
-      return !(mayBeTheirs(turn, failure) || isTheirProbe(turn, entry.row, refusalOf(failure)))
-    },
-  })
-  if (answer?.kind === 'credential') comparison.begin(entry.row.id, passed)
-  const verdict = judge(answer, [entry])
-  switch (verdict.kind) {
-    case 'settle': {
-      const settlement = await turn.breaker.admit(verdict, () => false)
-      const isSettled = settlement.delivered.length + settlement.dead.length > 0
-      return isSettled ? { settlement } : { unsent: row, outcome: { kind: 'handed_back' } }
-    }
-    case 'wait':
-    case 'split':
-      return { unsent: row, outcome: { kind: 'handed_back' } }
-    case 'fail': {
-      const failure = { entry, again, verdict }
-      if (verdict.applied === 'no') return { unsent: row, failure }
-      if (row.onAmbiguous === 'resend') return { failure } // the mark stays: it says that one may be out already
-      return { settlement: { delivered: [], dead: [ambiguous(row, describeFailure(verdict))] } }
-    }
-  }
 }
 
 /** A mark that was found: the relay that set it ended before it could say what became of the request. */
@@ -275,9 +209,4 @@ function isParked(row: QueuedIntent): boolean {
 
 function foundUnderWay(row: QueuedIntent): DeadLetter {
   return ambiguous(row, 'the relay ended before the answer came')
-}
-
-function ambiguous({ seq, id }: QueuedIntent, known: string): DeadLetter {
-  const message = `it may have been sent, Customer.io cannot tell a second one: ${known}`
-  return { seq, id, reason: 'ambiguous', message }
 }
