@@ -99,8 +99,9 @@ export class DestinationBreaker {
   /** Takes over what the fleet says, unless this relay has changed something since it was read. */
   apply(row: BreakerRow | undefined, generation: number): void {
     if (this.#view.apply(row, generation)) this.#reset()
-    // What a person resumes begins anew.
-    if (this.#view.needsPerson) this.#rejections.clear()
+    // The row holds the stop: once a person resumes it, the window begins anew. A stop that this relay is still writing is
+    // not in the row. If that write fails, the full window makes the next rejection write it again.
+    if (!this.#view.stale && this.#view.needsPerson) this.#rejections.clear()
   }
 
   /**

@@ -65,6 +65,14 @@ export class Comparison {
     return before !== undefined && this.#passed > before
   }
 
+  /**
+   * Whether others pass at which an intent failed: since it failed before or, if it was charged an attempt for that,
+   * lately. An intent that was charged is no proof of its own: what fails now may be an outage.
+   */
+  hasPassedFor(id: string, attempts: number): boolean {
+    return this.hasPassedSince(id) || (attempts > 0 && this.hasPassedLately)
+  }
+
   /** Tries others; one lane at a time: those that want to know the same meanwhile are told what it comes to. */
   async byOthers(blamed: Blamed, tryThem: () => Promise<Compared>): Promise<Compared> {
     const underWay = this.#underWay.get(blamed)

@@ -2,18 +2,13 @@ import type { QueuedIntent } from '../store/read-lane.ts'
 import { type BatchEntry, type Cut, cutBatch } from './batch.ts'
 import type { Permit } from './breaker.ts'
 import type { LaneOutcome } from './lane-outcome.ts'
-import { pickAnother } from './pick-another.ts'
+import { firstOfEachKey } from './pick-another.ts'
+import { leaveProbe, pickProbe } from './probe.ts'
 import { Round } from './round.ts'
 import { sendPart } from './send-part.ts'
 import { sendTogether } from './send-together.ts'
 import { askLeaveAgain } from './try-others.ts'
 import { askLeave, heldKeys, moreComes, nextRows, nothingReady, settleAndTell, type Turn } from './turn.ts'
-
-/** With nobody in the lane to probe with: others may come. */
-const NOBODY_MS = 1_000
-/** Of four probes of an intent that has failed before, one is sent; the next time to ask is soon. */
-const STAND_BACK = 3 / 4
-const STAND_BACK_MS = 250
 
 /** Live intents that have come while suspects are separated are read this often. */
 const REFRESH_MS = 100
@@ -51,8 +46,8 @@ export async function drainBatches(turn: Turn): Promise<LaneOutcome> {
       if (waiting.any) return { kind: 'handed_back', waitMs: waiting.waitMs }
     }
     const probe = turn.breaker.state === 'closed' ? undefined : chooseProbe(turn, rows, cut)
-    if (turn.breaker.state !== 'closed' && !probe) return { kind: 'handed_back', waitMs: NOBODY_MS }
-    if (probe && standsBack(turn, probe)) return { kind: 'handed_back', waitMs: STAND_BACK_MS }
+    const left = turn.breaker.state === 'closed' ? undefined : leaveProbe(turn, probe)
+    if (left) return left
     const together = probe ? undefined : await sendTogether(turn, rows, cut)
     if (together === 'sent') continue
     const leave = together ?? (await askLeave(turn))
@@ -136,22 +131,9 @@ async function sendNext(
   return sent.value
 }
 
-/**
- * A probe is one small request: an outage is no time for a batch of a thousand. It is somebody's at random, and
- * nobody's who has failed alone: an intent at which the service always fails must not keep the breaker open.
- */
-function chooseProbe({ destination }: Turn, rows: readonly QueuedIntent[], { batch }: Cut) {
-  const [first] = batch
-  return pickAnother(destination, rows, []) ?? (first?.row.attempts === 0 ? first : undefined)
-}
-
-/**
- * Whether another lane is to have the probe. Where some lanes hold nothing but an intent at which the service always
- * fails, and each lane were as likely to have it, those would keep the breaker open for everybody. In an outage everything
- * has failed before: that one of many lanes goes at once, and of few a moment later, costs nobody anything.
- */
-function standsBack({ breaker }: Turn, { row }: BatchEntry): boolean {
-  return breaker.comparison.remembers(row.id) && Math.random() < STAND_BACK
+/** A probe is one small request: an outage is no time for a batch of a thousand. */
+function chooseProbe(turn: Turn, rows: readonly QueuedIntent[], { batch }: Cut): BatchEntry | undefined {
+  return pickProbe(turn, firstOfEachKey(turn.destination, rows)) ?? batch[0]
 }
 
 async function sendProbe(

@@ -4,10 +4,10 @@ import type { DeadLetter, Settlement } from '../store/settle.ts'
 import { type BatchEntry, cutBatch } from './batch.ts'
 import type { Permit } from './breaker.ts'
 import type { Compared } from './comparison.ts'
-import { describeFailure } from './describe-failure.ts'
 import { blame, charge, mayBeTheirs } from './exhaust.ts'
-import { type Failure, judge, refusalOf } from './judge.ts'
 import type { LaneOutcome } from './lane-outcome.ts'
+import { leaveProbe, pickProbe } from './probe.ts'
+import { ambiguous, type Failed, isComparable, isTheirProbe, sendOnce } from './send-once.ts'
 import { askLeaveAgain } from './try-others.ts'
 import {
   askLeave,
@@ -20,8 +20,6 @@ import {
   type Turn,
 } from './turn.ts'
 
-/** With nobody in the lane to probe with: others may come. */
-const NOBODY_MS = 1_000
 /** People of one lane to whom messages are sent at a time. */
 const CONCURRENCY = 8
 
@@ -60,13 +58,14 @@ async function sendWave(turn: Turn, rows: readonly QueuedIntent[]): Promise<Lane
     await settleAndDrop(turn, setAside(turn, rows))
     return undefined
   }
-  if (turn.breaker.state !== 'closed' && wave.probe.length === 0) {
-    return { kind: 'handed_back', waitMs: NOBODY_MS }
-  }
+  const probe = turn.breaker.state === 'closed' ? undefined : pickProbe(turn, wave.batch)
+  const left = turn.breaker.state === 'closed' ? undefined : leaveProbe(turn, probe)
+  if (left) return left
   const leave = await askLeave(turn)
   if (typeof leave === 'object') return leave
   const { passed } = turn.breaker.comparison
-  const sent = await sendMarked(turn, leave === 'probe' ? wave.probe : wave.batch, leave)
+  const entries = leave === 'probe' ? wave.batch.filter((entry) => entry === probe) : wave.batch
+  const sent = await sendMarked(turn, entries, leave)
   return sent.outcome ?? endFailures(turn, sent.failures, passed)
 }
 
@@ -77,7 +76,7 @@ async function sendMarked(turn: Turn, entries: readonly BatchEntry[], leave: Per
     throw error
   })
   // All are waited for, whatever happens to any: the lane is not let go of with a request under way.
-  const ends = await Promise.allSettled(batch.map((entry) => sendOne(turn, entry, leave)))
+  const ends = await Promise.allSettled(batch.map((entry) => sendOnce(turn, entry, leave)))
   const results = ends.flatMap((end) => (end.status === 'fulfilled' ? [end.value] : []))
   const unsent = results.flatMap(({ unsent: row }) => (row === undefined ? [] : [row]))
   try {
@@ -138,8 +137,9 @@ async function compareRefused(turn: Turn, [one, ...more]: readonly Failed[]): Pr
   const [other] = cutWave(turn, rows).batch
   if (!other) {
     if (isComparable(turn, row)) return 'pass'
-    // Once more after the lane's backoff: others may pass in other lanes meanwhile.
-    return one.again ? 'fail' : failed(turn, one.verdict)
+    // Once more after the lane's backoff: others may pass in other lanes meanwhile. An intent that was charged is refused
+    // for its content, as far as is known: alone it is no evidence against the credential.
+    return one.again && row.attempts === 0 ? 'fail' : failed(turn, one.verdict)
   }
   const leave = await askLeaveAgain(turn)
   if (typeof leave === 'object') return leave
@@ -149,20 +149,6 @@ async function compareRefused(turn: Turn, [one, ...more]: readonly Failed[]): Pr
   if (!failure) return 'pass'
   turn.breaker.comparison.beginAnew(failure.entry.row.id)
   return failure.verdict.refused ? 'fail' : failed(turn, failure.verdict)
-}
-
-/** Its failure is compared with what has passed since it failed before, and does not count against the destination. */
-function isComparable({ breaker }: Turn, { id, attempts }: QueuedIntent): boolean {
-  return attempts > 0 || breaker.comparison.hasPassedSince(id)
-}
-
-/** A probe that is refused although others passed with the credential since it was refused first: its content is to blame. */
-function isTheirProbe(
-  { breaker }: Turn,
-  { id }: QueuedIntent,
-  { refused }: Pick<Failure, 'refused'>,
-): boolean {
-  return refused === 'credential' && breaker.state === 'half_open' && breaker.comparison.hasPassedSince(id)
 }
 
 /**
@@ -185,19 +171,14 @@ async function settleAndDrop(turn: Turn, settlement: Settlement): Promise<void> 
   turn.reader.drop(new Set([...delivered, ...dead, ...suppressed].map(({ id }) => id)))
 }
 
-/** The first waiting intent of each of the next people, and of one of them who has not failed alone. */
+/** The first waiting intent of each of the next people. */
 function cutWave(turn: Turn, rows: readonly QueuedIntent[]) {
   const firsts = new Map<string, QueuedIntent>()
   for (const row of rows) {
     if (firsts.size >= CONCURRENCY) break
     if (!firsts.has(row.orderingKey)) firsts.set(row.orderingKey, row)
   }
-  const cut = cutEach(turn, [...firsts.values()])
-  const uncharged = cut.batch.filter(({ row }) => row.attempts === 0)
-  const notFailed = uncharged.filter(({ row }) => !turn.breaker.comparison.remembers(row.id))
-  const unsuspected = notFailed.length > 0 ? notFailed : uncharged
-  const at = Math.floor(Math.random() * unsuspected.length)
-  return { ...cut, probe: unsuspected.slice(at, at + 1) }
+  return cutEach(turn, [...firsts.values()])
 }
 
 /** All that was read and is not to be sent. */
@@ -216,60 +197,9 @@ function cutEach({ destination }: Turn, rows: readonly QueuedIntent[]) {
   }
 }
 
-interface Failed {
-  readonly entry: BatchEntry
-  /** It had failed before, as far as this relay knows. */
-  readonly again: boolean
-  readonly verdict: Failure
-}
-
 interface WaveEnd {
   readonly outcome: LaneOutcome | undefined
   readonly failures: readonly Failed[]
-}
-
-interface Sent {
-  readonly settlement?: Settlement
-  /** Its request is known to have had no effect: its mark goes. */
-  readonly unsent?: QueuedIntent
-  /** The request failed, and the intent is still in the queue. */
-  readonly failure?: Failed
-  readonly outcome?: LaneOutcome
-}
-
-async function sendOne(turn: Turn, entry: BatchEntry, permit: Permit): Promise<Sent> {
-  const { row } = entry
-  const { comparison } = turn.breaker
-  const { passed } = comparison
-  const again = comparison.remembers(row.id)
-  const answer = await turn.breaker.run(permit, () => turn.destination.transport.send([entry.item]), {
-    retries: 'unless unknown',
-    stopping: turn.stopping,
-    counts: (failure) => {
-      if (failure.kind === 'unavailable')
-        return !(mayBeTheirs(turn, failure) && isComparable(turn, entry.row))
-      // While the breaker is closed the end of the wave decides.
-      return !(mayBeTheirs(turn, failure) || isTheirProbe(turn, entry.row, refusalOf(failure)))
-    },
-  })
-  if (answer?.kind === 'credential') comparison.begin(entry.row.id, passed)
-  const verdict = judge(answer, [entry])
-  switch (verdict.kind) {
-    case 'settle': {
-      const settlement = await turn.breaker.admit(verdict, () => false)
-      const isSettled = settlement.delivered.length + settlement.dead.length > 0
-      return isSettled ? { settlement } : { unsent: row, outcome: { kind: 'handed_back' } }
-    }
-    case 'wait':
-    case 'split':
-      return { unsent: row, outcome: { kind: 'handed_back' } }
-    case 'fail': {
-      const failure = { entry, again, verdict }
-      if (verdict.applied === 'no') return { unsent: row, failure }
-      if (row.onAmbiguous === 'resend') return { failure } // the mark stays: it says that one may be out already
-      return { settlement: { delivered: [], dead: [ambiguous(row, describeFailure(verdict))] } }
-    }
-  }
 }
 
 /** A mark that was found: the relay that set it ended before it could say what became of the request. */
@@ -279,9 +209,4 @@ function isParked(row: QueuedIntent): boolean {
 
 function foundUnderWay(row: QueuedIntent): DeadLetter {
   return ambiguous(row, 'the relay ended before the answer came')
-}
-
-function ambiguous({ seq, id }: QueuedIntent, known: string): DeadLetter {
-  const message = `it may have been sent, Customer.io cannot tell a second one: ${known}`
-  return { seq, id, reason: 'ambiguous', message }
 }

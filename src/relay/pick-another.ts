@@ -3,6 +3,8 @@ import type { QueuedIntent } from '../store/read-lane.ts'
 import type { BatchEntry } from './batch.ts'
 import type { Destination } from './destinations.ts'
 
+type Sender = Pick<Destination, 'prepare' | 'transport'>
+
 /**
  * Picks an intent to try alone, out of turn and at random: the first of its key that waits, so that nobody's
  * order changes, before anything that travels alone, and none that has failed alone. Undefined where there is none.
@@ -11,15 +13,24 @@ import type { Destination } from './destinations.ts'
  * @param part What has failed: keys outside of it are picked first, and the key of a single one never.
  */
 export function pickAnother(
-  { prepare, transport }: Pick<Destination, 'prepare' | 'transport'>,
+  sender: Sender,
   rows: readonly QueuedIntent[],
   part: readonly BatchEntry[],
 ): BatchEntry | undefined {
   const [only, ...others] = part
   const partKeys = new Set(part.map(({ row }) => row.orderingKey))
-  const seen = new Set<string>(only && others.length === 0 ? [only.row.orderingKey] : [])
-  const inside: BatchEntry[] = []
-  const outside: BatchEntry[] = []
+  const excluded = only && others.length === 0 ? only.row.orderingKey : undefined
+  const candidates = firstOfEachKey(sender, rows).filter(
+    ({ row }) => row.attempts === 0 && row.orderingKey !== excluded,
+  )
+  const outside = candidates.filter(({ row }) => !partKeys.has(row.orderingKey))
+  return pickAtRandom(outside) ?? pickAtRandom(candidates)
+}
+
+/** The first intent of each key, before anything that travels alone, without those that cannot be sent. */
+export function firstOfEachKey({ prepare, transport }: Sender, rows: readonly QueuedIntent[]): BatchEntry[] {
+  const seen = new Set<string>()
+  const firsts: BatchEntry[] = []
   for (const row of rows) {
     const prepared = prepare(row)
     const item: WireItem | undefined =
@@ -27,10 +38,11 @@ export function pickAnother(
     if (item?.barrier) break
     if (seen.has(row.orderingKey)) continue
     seen.add(row.orderingKey)
-    if (item === undefined || row.attempts > 0 || item.bytes > transport.limits.itemBytes) continue
-    const candidates = partKeys.has(row.orderingKey) ? inside : outside
-    candidates.push({ row, item })
+    if (item !== undefined && item.bytes <= transport.limits.itemBytes) firsts.push({ row, item })
   }
-  const candidates = outside.length > 0 ? outside : inside
-  return candidates[Math.floor(Math.random() * candidates.length)]
+  return firsts
+}
+
+export function pickAtRandom<Value>(values: readonly Value[]): Value | undefined {
+  return values[Math.floor(Math.random() * values.length)]
 }

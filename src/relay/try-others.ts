@@ -9,7 +9,7 @@ import { type Failure, judge, type Verdict } from './judge.ts'
 import type { LaneOutcome } from './lane-outcome.ts'
 import { pickAnother } from './pick-another.ts'
 import type { Round } from './round.ts'
-import { askLeave, type Turn } from './turn.ts'
+import { askLeave, failed, type Turn } from './turn.ts'
 
 /**
  * So many are tried, one after the other, if none passes: also one of them may be a culprit. Each failure counts, so that
@@ -23,7 +23,10 @@ type Refusal = Pick<Failure, 'refused'>
 /** Whether there is something to compare a part of a batch with at which the service fails. */
 export function canCompare(round: Round, part: readonly BatchEntry[], failure: Refusal): boolean {
   return (
-    canCheck(round, failure) || isSuspect(part) || hasPassedSince(round) || pick(round, part) !== undefined
+    canCheck(round, failure) ||
+    hasPassedFor(round, part) ||
+    isRefusedAgain(part, failure) ||
+    pick(round, part) !== undefined
   )
 }
 
@@ -31,10 +34,12 @@ export function canCompare(round: Round, part: readonly BatchEntry[], failure: R
 export async function tryOthers(
   round: Round,
   part: readonly BatchEntry[],
-  failure: Refusal,
+  failure: Failure,
 ): Promise<Compared> {
-  const known = () => (isSuspect(part) || hasPassedSince(round) ? 'pass' : 'fail')
-  // Of what has failed alone while others passed no more is asked when there is nobody to compare it with.
+  const known = () => {
+    if (hasPassedFor(round, part)) return 'pass'
+    return isRefusedAgain(part, failure) ? failed(round.turn, failure) : 'fail'
+  }
   if (!canCheck(round, failure) && !pick(round, part)) return known()
   const blamed = failure.refused ?? 'destination'
   const mine: Settlement[] = []
@@ -110,14 +115,17 @@ async function pause({ breaker, stopping }: Turn, failures: number): Promise<voi
 
 /**
  * Of what is not suspected, or of the suspects if nothing has passed lately: they may be all that is left of a lane, and
- * each of them may be a culprit.
+ * each of them may be a culprit. Suspects of the part's own keys follow the part in its order: the relay never tries them.
  */
 function pick({ turn }: Round, part: readonly BatchEntry[]): BatchEntry | undefined {
   const { breaker, destination, reader, suspects, waiting } = turn
   const keys = suspects.keys
   const rows = reader.rows.filter(({ orderingKey }) => !keys.has(orderingKey) && !waiting.has(orderingKey))
   const other = pickAnother(destination, rows, part)
-  return other || breaker.comparison.hasPassedLately ? other : pickAnother(destination, suspects.rows, part)
+  if (other || breaker.comparison.hasPassedLately) return other
+  const own = new Set(part.map(({ row }) => row.orderingKey))
+  const others = suspects.rows.filter(({ orderingKey }) => !own.has(orderingKey))
+  return pickAnother(destination, others, part)
 }
 
 /** Others have passed since the round failed first, and lately. */
@@ -127,4 +135,13 @@ export function hasPassedLately(round: Round): boolean {
 
 function hasPassedSince({ turn, firstId }: Round): boolean {
   return turn.breaker.comparison.hasPassedSince(firstId)
+}
+
+function hasPassedFor({ turn, firstId }: Round, [only]: readonly BatchEntry[]): boolean {
+  return turn.breaker.comparison.hasPassedFor(firstId, only?.row.attempts ?? 0)
+}
+
+/** An intent that was charged is refused for its content, as far as is known: alone it is no evidence against the credential. */
+function isRefusedAgain(part: readonly BatchEntry[], { refused }: Refusal): boolean {
+  return refused === 'credential' && isSuspect(part)
 }

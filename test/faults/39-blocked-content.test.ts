@@ -21,7 +21,9 @@ import { type Gateway, type Intercepted, startGateway } from './support/gateway.
  * - a 4xx that may be about the content (`mayBlameContent` from 500 on): nothing is delivered beside the culprit;
  * - the question for the account (`canCheck` false): a culprit that is alone in the queue pauses the destination;
  * - other intents after an account that says nothing (`unknown` as `fail`): paused;
- * - other messages of the App API (`compareRefused` always `fail`): the culprit's next attempt pauses the API.
+ * - other messages of the App API (`compareRefused` always `fail`): the culprit's next attempt pauses the API;
+ * - the exception for intents that were charged (`isRefusedAgain` false, `row.attempts === 0` left out of `compareRefused`):
+ *   an intent that is refused again, alone, pauses its destination.
  */
 
 /** A destination that is paused, or whose breaker opens, stays so for longer than the test takes. */
@@ -124,6 +126,31 @@ test('39: a firewall that answers also for the account: another intent shows tha
   expect(await accountFor(h, ids)).toMatchObject({ delivered: 19 })
   expect(await transitions(h)).toEqual([])
 })
+
+test.each([
+  ['event', 'default/track', blocked, track],
+  ['message', 'default/app', blockedEmail, email],
+] as const)(
+  '39: one %s that was refused before is refused again, and nothing else is sent: nothing is charged or paused until others pass',
+  async (_, destination, blockedOne, other) => {
+    let refused = 0
+    gateway.intercept(({ passage, response }) => {
+      if (passage.path.endsWith('/accounts/region')) return refuse(response, 404)
+      if (!passage.body.includes('<script>')) return 'pass on'
+      refused++
+      refuse(response, 403)
+    })
+    const ids = await h.enqueue(blockedOne('culprit', 0))
+    await h.db.rows('UPDATE outbox.intents SET attempts = 2')
+    await relay()
+    await eventually('two refusals', () => refused >= 2)
+    expect(await accountFor(h, ids)).toEqual({ delivered: 0, dead: 0, pending: 1, attempts: 2 })
+    await h.enqueue(...Array.from({ length: 20 }, (_, n) => other(`u${n}`, n)))
+    await h.drained(15_000)
+    expect(await deadLetters()).toEqual([{ id: ids[0], reason: 'exhausted', status: 403 }])
+    expect(await transitions(h, destination)).toEqual([])
+  },
+)
 
 test.each([1, 3])(
   '39: the App API, %d messages of 40 are refused: everyone else gets theirs',

@@ -24,8 +24,12 @@ afterAll(async () => {
 })
 beforeEach(() => test_.rows('TRUNCATE outbox.breakers, outbox.breaker_transitions'))
 
+function raise(error: Error): never {
+  throw error
+}
+
 /** A relay's view of the fleet's breakers. */
-function relay(halfOpenAfterMs = 30, retryAttempts = 0) {
+function relay(halfOpenAfterMs = 30, retryAttempts = 0, onError: (error: Error) => void = raise) {
   const relayId = crypto.randomUUID()
   const changes: string[] = []
   const breakers = new Breakers({
@@ -45,9 +49,7 @@ function relay(halfOpenAfterMs = 30, retryAttempts = 0) {
       },
     },
     onChange: (_, from, to) => changes.push(`${from}>${to}`),
-    onError: (error) => {
-      throw error
-    },
+    onError,
   })
   const breaker = breakers.get(DESTINATION)
   return {
@@ -223,4 +225,43 @@ test.each([
     await other.query('ROLLBACK') // of what is left open where the test fails
     other.release()
   }
+})
+
+test('a stop for rejections whose write fails, and a look at the rows before it fails: the next rejection stops it again', async () => {
+  const errors: Error[] = []
+  const a = relay(30, 0, (error) => errors.push(error))
+  const rejected = (n: number) =>
+    ({ seq: `${n}`, id: crypto.randomUUID(), reason: 'rejected', status: 400 }) as const
+  const settlement = (n: number) => ({ delivered: [], dead: [{ ...rejected(n), message: 'bad' }] })
+  const buried = async (n: number) => (await a.breaker.admit(settlement(n), () => false)).dead.length
+  await test_.rows(`INSERT INTO outbox.breakers (destination) VALUES ('${DESTINATION}')`)
+  for (let n = 1; n < 100; n++) await buried(n)
+  const other = await test_.begin()
+  await other.query('SELECT 1 FROM outbox.breakers FOR UPDATE') // the write has to wait
+  try {
+    const last = buried(100)
+    await eventually('the stop', () => a.breaker.state === 'rejecting')
+    await a.breakers.sync()
+    await eventually('the write to be cancelled', async () => {
+      const cancelled = await test_.rows(
+        `SELECT pg_cancel_backend(pid) FROM pg_stat_activity
+         WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+      )
+      return cancelled.length > 0
+    })
+    expect(await last).toBe(1)
+  } finally {
+    await other.query('ROLLBACK')
+    other.release()
+  }
+  expect(errors).toHaveLength(1)
+  await a.breakers.sync()
+  expect(a.breaker.state).toBe('closed')
+  expect(await buried(101)).toBe(0)
+  expect(await row()).toMatchObject({ state: 'rejecting' })
+  // Once the stop is written, a person's resume begins anew.
+  await test_.rows(`SELECT outbox.resume('${DESTINATION}')`)
+  await a.breakers.sync()
+  expect(await buried(102)).toBe(1)
+  expect(a.breaker.state).toBe('closed')
 })

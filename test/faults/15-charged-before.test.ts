@@ -1,0 +1,76 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { eventually } from '../support/eventually.ts'
+import { email, type Harness, peopleOfOneLane, startHarness, track } from '../support/relay-harness.ts'
+import { accountFor, breakerState, transitions } from './support/account.ts'
+
+/*
+ * Guards intents that have failed alone before against an outage. Shown to fail, with each of these switched off:
+ * - the question for a request that passed (`Comparison.hasPassedFor` true of every charged intent): dead
+ *   letters of reason `exhausted`;
+ * - probes with charged intents (`pickProbe` without its last choice): no probe is sent.
+ */
+
+/** Two failures open it: a lane that fails waits a second and longer. */
+const BREAKER = { failures: 2, successes: 3, halfOpenAfterMs: 200, maxHalfOpenAfterMs: 400 }
+/** The attempt that makes a dead letter comes long after the last request that passed. */
+const ATTEMPTS = { attempts: 2, initialDelayMs: 2_200, maxDelayMs: 2_200 }
+
+let h: Harness
+beforeEach(async () => {
+  h = await startHarness()
+})
+afterEach(() => h.close())
+
+const APIS = [
+  ['events', 'default/track', track],
+  ['messages', 'default/app', email],
+] as const
+
+/** Throws if an intent becomes a dead letter meanwhile. */
+async function failedProbes(destination: string, ids: readonly string[]): Promise<number> {
+  expect(await accountFor(h, ids)).toMatchObject({ dead: 0 })
+  return (await transitions(h, destination)).filter((change) => change === 'half_open>open').length
+}
+
+test.each(APIS)(
+  '15: %s that failed alone before are all that is left, and the service is down: it charges none, the breaker opens, and closes',
+  async (_, destination, intentOf) => {
+    const recover = h.fake.misbehave({ kind: 'serverError', status: 503 })
+    const people = await peopleOfOneLane(h.db, destination, 4)
+    const ids = await h.enqueue(...people.map((person) => intentOf(person, 0)))
+    await h.db.rows('UPDATE outbox.intents SET attempts = 7')
+    await h.relay({ breaker: BREAKER })
+    await eventually('failed probes', async () => (await failedProbes(destination, ids)) >= 2, 20_000)
+    expect(await accountFor(h, ids)).toEqual({ delivered: 0, dead: 0, pending: 4, attempts: 28 })
+    recover()
+    await h.drained(20_000)
+    expect(await accountFor(h, ids)).toMatchObject({ delivered: 4, dead: 0 })
+    expect(await breakerState(h, destination)).toMatchObject({ state: 'closed' })
+  },
+)
+
+test.each(APIS)(
+  '15: %s that failed while others passed, and an outage since then: no further attempt is charged',
+  async (_, destination, intentOf) => {
+    const [victim = '', ...people] = await peopleOfOneLane(h.db, destination, 4)
+    h.fake.misbehave({
+      kind: 'serverError',
+      status: 503,
+      match: ({ operations }) => JSON.stringify(operations).includes('777'),
+    })
+    const ids = await h.enqueue(intentOf(victim, 777), ...people.map((person) => intentOf(person, 0)))
+    await h.relay({ intentRetry: ATTEMPTS, breaker: BREAKER })
+    const isCharged = async () => (await accountFor(h, ids)).attempts === 1
+    await eventually(
+      'others to have passed',
+      async () => (await isCharged()) && h.fake.counts.applied + h.fake.counts.sends >= 3,
+    )
+    h.fake.behave()
+    const recover = h.fake.misbehave({ kind: 'serverError', status: 503 })
+    await eventually('a failed probe', async () => (await failedProbes(destination, ids)) >= 1, 20_000)
+    expect(await accountFor(h, ids)).toEqual({ delivered: 3, dead: 0, pending: 1, attempts: 1 })
+    recover()
+    await h.drained(20_000)
+    expect(await accountFor(h, ids)).toMatchObject({ delivered: 4, dead: 0 })
+  },
+)
