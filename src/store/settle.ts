@@ -60,8 +60,8 @@ export async function settle(db: Database, fence: Fence, settlement: Settlement)
 
 /**
  * The statement has only the parts that the settlement asks for. Nearly always everything was delivered: the
- * plain form takes a tenth less time than the full one. No infinite time of a row makes it fail: epochs are subtracted, and
- * not times.
+ * plain form takes a tenth less time than the full one. No infinite time
+ * makes it fail: what has an infinite `enqueued_at` is a dead letter, and an infinite `send_after` is left out.
  */
 function statementOf(q: string, fence: Fence, { delivered, dead, suppressed = [], deliveryIds }: Settlement) {
   const values: unknown[] = [fence.destination, fence.lane, fence.epoch, fence.relayId]
