@@ -88,7 +88,10 @@ describe('outbox.enqueue and outbox.enqueue_many refuse with one clear message, 
   })
 
   test.each([
-    ['workspace', 'outbox: identify: workspace must be 1 to 63 letters, digits, - or _, beginning with a letter or digit, got NULL'],
+    [
+      'workspace',
+      'outbox: identify: workspace must be 1 to 63 letters, digits, - or _, beginning with a letter or digit, got NULL',
+    ],
     ['on_ambiguous', 'outbox: identify: on_ambiguous must be park or resend, got NULL'],
     ['priority', 'outbox: identify: priority must be normal or bulk, got NULL'],
   ])('an explicit NULL for %s', async (name, message) => {
