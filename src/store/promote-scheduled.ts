@@ -15,18 +15,15 @@ export async function promoteScheduled(db: Database, served: readonly string[]):
     `WITH turn AS MATERIALIZED (
        SELECT FROM ${q}.locks WHERE name = 'promote' FOR UPDATE SKIP LOCKED
      ), due AS (
-       SELECT d.seq, d.id
+       SELECT d.place
        FROM turn, unnest($1::text[]) AS s(destination),
-         LATERAL (SELECT i.seq, i.id, i.send_after FROM ${q}.intents i
+         LATERAL (SELECT i.ctid AS place, i.seq, i.send_after FROM ${q}.intents i
                   WHERE i.destination = s.destination AND i.lane = -1 AND i.send_after <= statement_timestamp()
                   ORDER BY i.send_after, i.seq LIMIT 1000) d
        ORDER BY d.send_after, d.seq LIMIT 1000
      ), taken AS (
-       -- Arrays and not a join: the planner joins with a scan of the whole table as long as that is small.
-       DELETE FROM ${q}.intents i
-       WHERE i.destination = ANY ($1::text[]) AND i.lane = -1
-         AND i.seq = ANY (ARRAY(SELECT seq FROM due)) AND i.id = ANY (ARRAY(SELECT id FROM due))
-       RETURNING i.*
+       -- By place: a join with the key becomes a scan of the whole table as long as that is small.
+       DELETE FROM ${q}.intents i WHERE i.ctid = ANY (ARRAY(SELECT place FROM due)) RETURNING i.*
      ), placed AS (
        INSERT INTO ${q}.intents (destination, lane, id, format, operation, payload, ordering_key, priority,
                                  on_ambiguous, enqueued_at, send_after, expires_at)
