@@ -246,8 +246,14 @@ WITH alive AS (
   FROM "outbox".relays WHERE last_seen_at > now() - interval '30 seconds' AND polls_failing_since IS NOT NULL
   UNION ALL
   SELECT 2, format('%s has %s delayed %s with an infinite send_after, which no relay will send: delete them, or set a time',
-                   destination, count(*), CASE count(*) WHEN 1 THEN 'intent' ELSE 'intents' END)
-  FROM "outbox".intents WHERE lane = -1 AND send_after = 'infinity' GROUP BY destination
+                   h.destination, CASE WHEN f.count > 1000 THEN 'more than 1000' ELSE f.count::text END,
+                   CASE f.count WHEN 1 THEN 'intent' ELSE 'intents' END)
+  FROM any_head h, LATERAL (
+    SELECT count(*) AS count
+    FROM (SELECT FROM "outbox".intents i
+          WHERE i.destination = h.destination AND i.lane = -1 AND i.send_after = 'infinity' LIMIT 1001) never
+  ) f
+  WHERE h.lane = -1 AND f.count > 0
   UNION ALL
   SELECT 2, format('%s is %s since %s: %s', destination, state, to_char(opened_at, 'YYYY-MM-DD HH24:MI:SS TZ'), last_error)
   FROM "outbox".breakers WHERE state <> 'closed'
@@ -288,7 +294,8 @@ WITH alive AS (
   FROM any_head h, LATERAL (
     SELECT count(*) AS count, min(due.send_after) AS since
     FROM (SELECT i.send_after FROM "outbox".intents i
-          WHERE i.destination = h.destination AND i.lane = -1 AND i.send_after < now() - interval '60 seconds'
+          WHERE i.destination = h.destination AND i.lane = -1 AND i.send_after > '-infinity'
+            AND i.send_after < now() - interval '60 seconds'
           ORDER BY i.send_after LIMIT 1001) due
   ) o
   WHERE h.lane = -1 AND o.count > 0

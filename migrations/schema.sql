@@ -1345,14 +1345,22 @@ CREATE VIEW outbox.health AS
           WHERE ((relays.last_seen_at > (now() - '00:00:30'::interval)) AND (relays.polls_failing_since IS NOT NULL))
         UNION ALL
          SELECT 2,
-            format('%s has %s delayed %s with an infinite send_after, which no relay will send: delete them, or set a time'::text, intents.destination, count(*),
-                CASE count(*)
+            format('%s has %s delayed %s with an infinite send_after, which no relay will send: delete them, or set a time'::text, h.destination,
+                CASE
+                    WHEN (f.count > 1000) THEN 'more than 1000'::text
+                    ELSE (f.count)::text
+                END,
+                CASE f.count
                     WHEN 1 THEN 'intent'::text
                     ELSE 'intents'::text
                 END) AS format
-           FROM outbox.intents
-          WHERE ((intents.lane = '-1'::integer) AND (intents.send_after = 'infinity'::timestamp with time zone))
-          GROUP BY intents.destination
+           FROM any_head h,
+            LATERAL ( SELECT count(*) AS count
+                   FROM ( SELECT
+                           FROM outbox.intents i
+                          WHERE ((i.destination = h.destination) AND (i.lane = '-1'::integer) AND (i.send_after = 'infinity'::timestamp with time zone))
+                         LIMIT 1001) never) f
+          WHERE ((h.lane = '-1'::integer) AND (f.count > 0))
         UNION ALL
          SELECT 2,
             format('%s is %s since %s: %s'::text, breakers.destination, breakers.state, to_char(breakers.opened_at, 'YYYY-MM-DD HH24:MI:SS TZ'::text), breakers.last_error) AS format
@@ -1418,7 +1426,7 @@ CREATE VIEW outbox.health AS
                     min(due.send_after) AS since
                    FROM ( SELECT i.send_after
                            FROM outbox.intents i
-                          WHERE ((i.destination = h.destination) AND (i.lane = '-1'::integer) AND (i.send_after < (now() - '00:01:00'::interval)))
+                          WHERE ((i.destination = h.destination) AND (i.lane = '-1'::integer) AND (i.send_after > '-infinity'::timestamp with time zone) AND (i.send_after < (now() - '00:01:00'::interval)))
                           ORDER BY i.send_after
                          LIMIT 1001) due) o
           WHERE ((h.lane = '-1'::integer) AND (o.count > 0))

@@ -126,6 +126,12 @@ describe.each(oldestAndNewest())('36: on $name', ({ major }) => {
     expect((await health()).reasons).toContain(
       'default/track has 1 delayed intent with an infinite send_after, which no relay will send: delete them, or set a time',
     )
+    // It stays, because no relay serves the workspace.
+    await h.db.rows(
+      `INSERT INTO outbox.intents (destination, lane, id, operation, payload, ordering_key, enqueued_at, send_after)
+       VALUES ('other/track', -1, gen_random_uuid(), 'track', '{}', 'never due', now(), '-infinity')`,
+    )
+    expect((await health()).reasons.join()).not.toContain('other/track')
     // The views are read by people and by metrics.
     for (const view of ['backlog', 'throughput', 'lane_heads', 'dead_letter_summary', 'relay_fleet'])
       await h.db.rows(`SELECT * FROM outbox.${view}`)
