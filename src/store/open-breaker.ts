@@ -1,5 +1,6 @@
 import type { Database } from './database.ts'
 import { notifyOfBreaker } from './notify.ts'
+import { ENDS_FORMER_WAITS } from './read-breakers.ts'
 
 export interface Opening {
   readonly destination: string
@@ -41,6 +42,7 @@ export async function openBreaker(db: Database, opening: Opening): Promise<boole
              opened_at = CASE WHEN b.state = 'closed' THEN excluded.opened_at ELSE b.opened_at END,
              retry_at = clock_timestamp()
                + make_interval(secs => least($7::float8, $6::float8 * power(2, least(b.opens, 30))) / 1000),
+             held_until = CASE WHEN NOT ${ENDS_FORMER_WAITS} THEN b.held_until END,
              opens = b.opens + excluded.opens, probe_relay = NULL, probe_until = NULL
          WHERE b.state = 'closed' OR b.probe_relay = $2
        RETURNING state

@@ -16,10 +16,14 @@ export interface BreakerRow {
 
 /**
  * The database's clock has stepped back since the failure for which the destination waits: how long it still waits is not
- * known, and it is tried now. Every wait is set together with `last_failure_at`. So after a step back a destination waits
- * no longer than one more delay, however large the step.
+ * known, and it is tried now. Every wait is set together with `last_failure_at`, and a later failure ends the waits that the
+ * former one proves wrong (`ENDS_FORMER_WAITS`). So after a step back a destination waits no longer than one more delay,
+ * however large the step.
  */
 export const CLOCK_STEPPED_BACK = 'coalesce(last_failure_at > clock_timestamp(), false)'
+
+/** SQL: the same of the row `b` that an `ON CONFLICT DO UPDATE` is about to give another `last_failure_at`. */
+export const ENDS_FORMER_WAITS = 'coalesce(b.last_failure_at > clock_timestamp(), false)'
 
 /** A probe's lease is never longer: twice the longest `requestTimeoutMs`. What ends later was set by another clock. */
 const LONGEST_LEASE = "interval '240 seconds'"

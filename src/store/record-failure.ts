@@ -1,4 +1,5 @@
 import type { Database } from './database.ts'
+import { ENDS_FORMER_WAITS } from './read-breakers.ts'
 
 /** Keeps a closed breaker's count of consecutive failures where people see it. 0 after a success. */
 export async function recordFailures(
@@ -13,7 +14,8 @@ export async function recordFailures(
      ON CONFLICT (destination) DO UPDATE
        SET failure_count = excluded.failure_count,
            last_failure_at = coalesce(excluded.last_failure_at, b.last_failure_at),
-           last_error = coalesce(excluded.last_error, b.last_error)
+           last_error = coalesce(excluded.last_error, b.last_error),
+           held_until = CASE WHEN excluded.last_failure_at IS NULL OR NOT ${ENDS_FORMER_WAITS} THEN b.held_until END
        WHERE b.state = 'closed'`,
     [destination, failureCount, error ?? null],
   )

@@ -2,6 +2,7 @@
  * Shown to fail, each with the mechanism that is named switched off:
  * - the upper bound of `arrives_at` (take-tokens.ts): after a step back nothing is sent for as long as the step;
  * - `CLOCK_STEPPED_BACK` (read-breakers.ts): an open breaker and a 429 wait for as long as the step;
+ * - `ENDS_FORMER_WAITS` (read-breakers.ts): a 429 of before the step waits for as long as the step once another failure came;
  * - the upper bound of a probe's lease (read-breakers.ts): a destination whose probe a dead relay holds waits as long;
  * - the upper bound in `WaitingKeys`: an intent that failed alone waits as long;
  * - the lines for failed lanes and for supervision in mend-job-times.ts: a lane that failed waits as long, a dead worker is
@@ -11,6 +12,8 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { openDatabase } from '../../src/store/database.ts'
+import { holdDestination } from '../../src/store/hold-destination.ts'
 import { eventually } from '../support/eventually.ts'
 import { type Harness, peopleOfOneLane, startHarness, stepOf, track } from '../support/relay-harness.ts'
 import { type PostgresServer, startPostgresServer } from './support/postgres-server.ts'
@@ -161,6 +164,41 @@ describe('43: times that lie an hour ahead', () => {
     await h.enqueue(track('bob', 1))
     await delivered(3)
     expect(h.fake.counts).toMatchObject({ applied: 3, outOfOrder: 0 })
+  })
+
+  test.each([
+    ['fails, and opens the breaker', { kind: 'outage' }],
+    ['fails once', { kind: 'serverError', times: 1 }],
+    ['is limited', { kind: 'rateLimit', retryAfter: 1, times: 1 }],
+  ] as const)(
+    'of a 429, and the next request %s: that says nothing of how long the 429 was',
+    async (_, fault) => {
+      await h.db.rows(
+        `INSERT INTO outbox.breakers (destination, state, last_failure_at, held_until)
+       VALUES ($1, 'closed', now() + interval '59 minutes', now() + interval '1 hour')`,
+        [DESTINATION],
+      )
+      const end = h.fake.misbehave(fault)
+      await h.enqueue(track('ada', 1), track('bob', 1))
+      await h.relay({ lanes: 1 })
+      await breakerIs('last_failure_at <= now()')
+      end()
+      await delivered(2)
+    },
+  )
+
+  test('of an open breaker, and a 429 comes: it is no proof that the breaker waits rightly', async () => {
+    await h.db.rows(
+      `INSERT INTO outbox.breakers (destination, state, opened_at, last_failure_at, retry_at, opens)
+       VALUES ($1, 'open', now() + interval '58 minutes', now() + interval '59 minutes', now() + interval '1 hour', 1)`,
+      [DESTINATION],
+    )
+    const db = openDatabase({ connectionString: h.db.url })
+    await holdDestination(db, DESTINATION, 1_000, '429')
+    await db.close()
+    await h.enqueue(track('ada', 1))
+    await h.relay()
+    await delivered(1)
   })
 
   test('of jobs and of supervision: a lane goes on, and a worker that died is noticed', async () => {
