@@ -37,7 +37,7 @@ export async function drainBatches(turn: Turn): Promise<LaneOutcome> {
     if (cut.batch.length === 0) {
       // What is not to be sent takes no one's turn under the limit.
       await settleAndTell(turn, { delivered: [], dead: cut.dead, suppressed: cut.suppressed })
-      reader.drop(new Set(rows.slice(0, cut.used).map(({ id }) => id)))
+      reader.drop(new Set(rows.slice(0, cut.used).map(({ seq }) => seq)))
       continue
     }
     // A merge or a deletion comes after everything before it, also after what waits or is suspected.

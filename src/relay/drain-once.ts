@@ -42,7 +42,7 @@ export async function drainOnce(turn: Turn): Promise<LaneOutcome> {
     const parked = rows.filter(isParked)
     if (parked.length > 0) {
       await settleAndTell(turn, { delivered: [], dead: parked.map(foundUnderWay) })
-      reader.drop(new Set(parked.map(({ id }) => id)))
+      reader.drop(new Set(parked.map(({ seq }) => seq)))
       continue
     }
     const outcome = await sendWave(turn, rows)
@@ -168,7 +168,7 @@ async function mark(turn: Turn, batch: readonly BatchEntry[]): Promise<readonly 
 async function settleAndDrop(turn: Turn, settlement: Settlement): Promise<void> {
   const { delivered, dead, suppressed = [] } = settlement
   await settleAndTell(turn, settlement)
-  turn.reader.drop(new Set([...delivered, ...dead, ...suppressed].map(({ id }) => id)))
+  turn.reader.drop(new Set([...delivered, ...dead, ...suppressed].map(({ seq }) => seq)))
 }
 
 /** The first waiting intent of each of the next people. */

@@ -139,9 +139,9 @@ export class LaneReader {
     this.#rows = this.#rows.filter(({ orderingKey }) => !keys.has(orderingKey))
   }
 
-  /** The rows with these ids are settled, wherever they stood. */
+  /** The rows of these `seq` are settled, wherever they stood. */
   drop(gone: ReadonlySet<string>): void {
-    this.#rows = this.#rows.filter(({ id }) => !gone.has(id))
+    this.#rows = this.#rows.filter(({ seq }) => !gone.has(seq))
     this.#raiseBound()
   }
 

@@ -21,7 +21,7 @@ export class Round {
     this.#aside = { delivered: [], dead, suppressed }
   }
 
-  /** Ids. */
+  /** `seq` of each: within a turn, which ends with its server, it is unique. */
   get settled(): ReadonlySet<string> {
     return this.#settled
   }
@@ -33,7 +33,8 @@ export class Round {
     const all = { ...settlement, dead: [...dead, ...settlement.dead], suppressed }
     await settleAndTell(this.turn, all)
     this.#aside = undefined
-    for (const { id } of [...all.delivered, ...all.dead, ...suppressed]) this.#settled.add(id)
+    for (const rows of [all.delivered, all.dead, suppressed])
+      for (const { seq } of rows) this.#settled.add(seq)
     this.turn.suspects.drop(this.#settled)
   }
 

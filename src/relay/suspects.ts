@@ -55,11 +55,11 @@ export class Suspects {
     for (const { entries } of parts) this.#count += entries.length
   }
 
-  /** The intents with these ids are settled. */
+  /** The intents of these `seq` are settled. */
   drop(gone: ReadonlySet<string>): void {
     if (this.#count === 0) return
     this.#parts = this.#parts.flatMap((part) => {
-      const entries = part.entries.filter(({ row }) => !gone.has(row.id))
+      const entries = part.entries.filter(({ row }) => !gone.has(row.seq))
       return entries.length > 0 ? [{ ...part, entries }] : []
     })
     this.#count = this.#parts.reduce((sum, { entries }) => sum + entries.length, 0)

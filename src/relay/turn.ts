@@ -64,11 +64,14 @@ export async function nextRows(turn: Turn): Promise<readonly QueuedIntent[]> {
   await partitions.ready()
   for (;;) {
     const rows = await reader.peek()
-    const suspected = suspects.keys
-    const ready = waiting.ready(rows).filter(({ orderingKey }) => !suspected.has(orderingKey))
+    const ready = withoutKeys(waiting.ready(rows), suspects.keys)
     if (ready.length === rows.length) return ready
     reader.leave(heldKeys(turn))
   }
+}
+
+function withoutKeys(rows: readonly QueuedIntent[], keys: ReadonlySet<string>): readonly QueuedIntent[] {
+  return keys.size === 0 ? rows : rows.filter(({ orderingKey }) => !keys.has(orderingKey))
 }
 
 /** The ordering keys of which nothing further may go. */

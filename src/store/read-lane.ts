@@ -105,12 +105,11 @@ export async function readLane(db: Database, lane: Lane, range: LaneRange): Prom
                   ordering_key,
                   CASE WHEN format <> ${ROW_FORMAT} OR attempts <> 0 OR retry_at IS NOT NULL OR sending_at IS NOT NULL
                          OR on_ambiguous <> 'park' OR expires_at <= start.now
-                         OR greatest(enqueued_at, send_after) < start.oldest OR NOT isfinite(enqueued_at)
+                         OR greatest(enqueued_at, send_after) < start.oldest
                     THEN json_build_object('format', format, 'attempts', attempts,
                            'retryInMs', CASE WHEN isfinite(retry_at)
                                              THEN date_part('epoch', retry_at - start.now) * 1000 END,
-                           'infinite', CASE WHEN NOT isfinite(enqueued_at) THEN 'enqueued_at'
-                                            WHEN NOT isfinite(retry_at) THEN 'retry_at' END,
+                           'infinite', CASE WHEN NOT isfinite(retry_at) THEN 'retry_at' END,
                            'sending', sending_at IS NOT NULL, 'onAmbiguous', on_ambiguous,
                            'expired', CASE WHEN expires_at <= start.now THEN 'expires_at'
                                            WHEN greatest(enqueued_at, send_after) < start.oldest THEN 'age' END)
@@ -198,7 +197,7 @@ function toIntent([
     sending,
     onAmbiguous,
     expired,
-    infinite,
+    infinite: Number.isFinite(enqueuedAt) ? infinite : 'enqueued_at',
   }
 }
 

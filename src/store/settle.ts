@@ -66,7 +66,8 @@ export async function settle(db: Database, fence: Fence, settlement: Settlement)
 function statementOf(q: string, fence: Fence, { delivered, dead, suppressed = [], deliveryIds }: Settlement) {
   const values: unknown[] = [fence.destination, fence.lane, fence.epoch, fence.relayId]
   const bind = (value: unknown) => `$${values.push(value)}`
-  const all: readonly RowIdentity[] = [...delivered, ...dead, ...suppressed]
+  const others = dead.length + suppressed.length > 0
+  const all: readonly RowIdentity[] = others ? [...delivered, ...dead, ...suppressed] : delivered
   // As text: pg would quote each of thousands by itself.
   const seqs = bind(`{${all.map(({ seq }) => seq).join(',')}}`)
   const ids = bind(`{${all.map(({ id }) => id).join(',')}}`)

@@ -118,11 +118,12 @@ describe.skipIf(!library)('43: the clock of the database steps', () => {
     for (let hours = 1; h.fake.requests.recent[0]?.status === undefined; hours++) {
       await set(hours * HOUR)
       await delay(250)
+      const now = await epochs()
+      if (h.fake.requests.recent[0]?.status === undefined) expect(now).toEqual(before)
     }
     await h.enqueue(...(await peopleOfOneLane(h.db, DESTINATION, 1)).map((person) => track(person, 1)))
     await delivered(1)
     await h.fake.until(({ counts }) => counts.applied === 2, { timeoutMs: 10_000 })
-    expect(await epochs()).toEqual(expect.arrayContaining(before))
     expect(h.fake.counts).toMatchObject({ applied: 2, duplicates: 0 })
   })
 })
@@ -168,7 +169,6 @@ describe('43: times that lie an hour ahead', () => {
 
   test.each([
     ['fails, and opens the breaker', { kind: 'outage' }],
-    ['fails once', { kind: 'serverError', times: 1 }],
     ['is limited', { kind: 'rateLimit', retryAfter: 1, times: 1 }],
   ] as const)(
     'of a 429, and the next request %s: that says nothing of how long the 429 was',
