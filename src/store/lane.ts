@@ -23,6 +23,11 @@ export interface RowIdentity {
   readonly id: string
 }
 
+/** Whether one `seq`, int8 as text, is lower than another. */
+export function isLower(a: string, b: string): boolean {
+  return a.length === b.length ? a < b : a.length < b.length
+}
+
 /**
  * SQL: when the server that runs the statement was started, in Unix seconds as text. A failover and a restore need a
  * start, so each of them gives another value; a relay drops what it remembers of the former server.

@@ -1,5 +1,5 @@
 import type { Database } from './database.ts'
-import { type Fence, type Lane, type LaneBound, serverStart } from './lane.ts'
+import { type Fence, isLower, type Lane, type LaneBound, serverStart } from './lane.ts'
 import { FencedError } from './settle.ts'
 
 /**
@@ -203,7 +203,6 @@ function toIntent([
 
 /** As the index gives them; that it is the index which is read is the planner's decision, and nobody's promise. */
 function inOrder<Row extends { readonly seq: string }>(rows: Row[]): Row[] {
-  const isBefore = (a: string, b: string) => (a.length === b.length ? a < b : a.length < b.length)
-  const areInOrder = rows.every(({ seq }, n) => n === 0 || isBefore(rows[n - 1]?.seq ?? '', seq))
-  return areInOrder ? rows : rows.sort((a, b) => (isBefore(a.seq, b.seq) ? -1 : 1))
+  const areInOrder = rows.every(({ seq }, n) => n === 0 || isLower(rows[n - 1]?.seq ?? '', seq))
+  return areInOrder ? rows : rows.sort((a, b) => (isLower(a.seq, b.seq) ? -1 : 1))
 }

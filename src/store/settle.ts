@@ -1,5 +1,5 @@
 import type { Database } from './database.ts'
-import { durably, type Fence, type RowIdentity, serverStart } from './lane.ts'
+import { durably, type Fence, isLower, type RowIdentity, serverStart } from './lane.ts'
 
 export type DeadLetterReason = 'rejected' | 'too_large' | 'expired' | 'invalid' | 'ambiguous' | 'exhausted'
 
@@ -45,7 +45,8 @@ export interface Settled {
  * Moves intents out of the queue in one statement: to `delivered`, or to `dead_letters`. The statement itself checks the
  * epoch, and holds it until the commit, which is on disk when the promise resolves.
  *
- * Rows are found by `seq` and settled by `id`. After a failover that lost commits, other intents have the same `seq`,
+ * Rows are found by the range of their `seq` and settled by `id`. What else is in the range was read past, too, and a list of
+ * numbers took 0.4 ms more of a thousand. After a failover that lost commits, other intents have the same `seq`,
  * and the restored lane has the same epoch: the answer that arrives late is not about them. What has both is settled,
  * also on another server: Customer.io has taken it, and sending it again would be worse.
  *
@@ -68,8 +69,8 @@ function statementOf(q: string, fence: Fence, { delivered, dead, suppressed = []
   const bind = (value: unknown) => `$${values.push(value)}`
   const others = dead.length + suppressed.length > 0
   const all: readonly RowIdentity[] = others ? [...delivered, ...dead, ...suppressed] : delivered
+  const [from, to] = rangeOf(all).map(bind)
   // As text: pg would quote each of thousands by itself.
-  const seqs = bind(`{${all.map(({ seq }) => seq).join(',')}}`)
   const ids = bind(`{${all.map(({ id }) => id).join(',')}}`)
   const deadIds = dead.length > 0 ? bind(dead.map(({ id }) => id)) : undefined
   const suppressedIds = suppressed.length > 0 ? bind(suppressed.map(({ id }) => id)) : undefined
@@ -83,7 +84,8 @@ function statementOf(q: string, fence: Fence, { delivered, dead, suppressed = []
      )`,
     `gone AS (
        DELETE FROM ${q}.intents
-       WHERE destination = $1 AND lane = $2 AND seq = ANY (${seqs}::bigint[]) AND id = ANY (${ids}::uuid[])
+       WHERE destination = $1 AND lane = $2 AND seq BETWEEN ${from}::bigint AND ${to}::bigint
+         AND id = ANY (${ids}::uuid[])
          AND EXISTS (SELECT 1 FROM fence)
        RETURNING seq, id, operation, ordering_key, enqueued_at, send_after, clock_timestamp() AS settled_at,
                  ${isDead} AS is_dead, ${isSuppressed} AS is_suppressed${
@@ -150,4 +152,15 @@ function statementOf(q: string, fence: Fence, { delivered, dead, suppressed = []
      SELECT NOT EXISTS (SELECT 1 FROM fence) AS fenced, (SELECT count(*) FROM late)::int AS late,
             ${serverStart} AS server, ${durably} AS durable`
   return { text, values }
+}
+
+/** The lowest and the highest `seq`: a row at least is settled. */
+function rangeOf(rows: readonly RowIdentity[]): readonly [string, string] {
+  let from = rows[0]?.seq ?? '0'
+  let to = from
+  for (const { seq } of rows) {
+    if (isLower(seq, from)) from = seq
+    else if (isLower(to, seq)) to = seq
+  }
+  return [from, to]
 }
