@@ -1,6 +1,6 @@
 /**
  * Shown to fail: without the lower bound of a lane's reader (`#raiseBound` in lane-reader.ts does nothing) the rate falls to
- * 0.55 and less of that without the transaction, where it is 0.95 to 1.2 with it.
+ * 0.47 of that without the transaction; with it, it is 0.98 to 1.02.
  */
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -59,11 +59,13 @@ async function leaveBehind(): Promise<void> {
   })
 }
 
-/** From the commit of a backlog to the last request for it. */
+/** From the first request for a backlog to the last: when a poll finds it is a matter of chance, and up to a second. */
 async function drainMs(): Promise<number> {
   await h.db.rows('VACUUM (TRUNCATE false) outbox.intents') // in vain while a transaction is open
-  const until = h.fake.counts.applied + INTENTS
+  const from = h.fake.counts.applied
+  const until = from + INTENTS
   await h.db.rows(INSERT, [INTENTS])
+  await eventually('the first request', () => h.fake.counts.applied > from)
   const began = performance.now()
   await eventually('the backlog to be gone', () => h.fake.counts.applied >= until)
   const took = performance.now() - began
