@@ -59,7 +59,7 @@ async function send({ round, entries }: Part, leave: Permit) {
       return !(mayBeTheirs(round.turn, failure) && canCompare(round, entries, refusalOf(failure)))
     },
   })
-  // Also a probe's: it is of nobody who is to go with others.
+  // Also a probe's: its intent must not share a request with other lanes.
   if (answer?.kind === 'unavailable' || answer?.kind === 'credential') {
     breaker.comparison.begin(round.firstId, passed)
   }

@@ -32,7 +32,7 @@ export class LockedError extends Error {
 
 /**
  * One step in a transaction of its own, in turn with other migrates. Tried again while its locks are taken. The turn
- * is a lock on the table of migrations, which nobody but the owner may take: any user may take an advisory lock.
+ * is a lock on the table of migrations, which only the owner may take; any user may take an advisory lock.
  */
 export async function inTurn<T>(
   client: pg.Client,

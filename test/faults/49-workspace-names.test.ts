@@ -100,7 +100,7 @@ test('49: the least role sends 200,000 workspace names, a part of them in a tran
     await held.query('ROLLBACK TO s')
   }
   expect((await names()).length).toBe(90)
-  // The names that the open transaction has taken hold up nobody: no relay that serves one, and no other caller.
+  // The names that the open transaction has taken block no relay that serves one, and no other caller.
   const served = await h.relay({ workspaces: { held0: everyApi(h.fake) } })
   await enqueueFor(sessions[0] as pg.Client, 'held0')
   await h.fake.until(({ counts }) => counts.applied === 1)
