@@ -108,6 +108,7 @@ export class Horizon {
     const before = this.#seen
     const now = await this.#read()
     await this.compare(now, before)
+    if (now.server !== this.#seen.server) return // another server has answered meanwhile: these numbers are not its own
     const open = new Map(now.writers.map((writer) => [writer.id, writer]))
     const stillOpen = (of: WriteHorizon) => of.writers.flatMap(({ id }) => open.get(id) ?? [])
     this.#remember(open)

@@ -84,3 +84,20 @@ test('a reading that began before a later one ended is no step back', async () =
   expect(rewound).toEqual([])
   expect(horizon.seen.lastSeq).toBe(20n)
 })
+
+test('a reading of the former server that ends beside one of the new server counts for nothing', async () => {
+  const { promise, resolve } = Promise.withResolvers<WriteHorizon>()
+  const horizon = new Horizon(
+    () => promise,
+    async () => {},
+  )
+  const moving = horizon.advance()
+  resolve({ server: 'a', lastSeq: 9_000n, writers: [] })
+  // At every step at which the reading may be taken over, the new server answers.
+  for (let step = 0; step < 20; step++) {
+    await Promise.resolve()
+    void horizon.compare({ server: 'b', lastSeq: 50n }, horizon.seen)
+  }
+  await moving
+  expect(horizon.on('b')).toEqual({ safe: 0n, passed: { to: 0n, unless: [] } })
+})
