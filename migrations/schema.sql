@@ -354,7 +354,7 @@ BEGIN
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
   IF dedup_key IS NOT NULL AND dedup_window IS NULL
-     OR dedup_window <> interval '7 days' AND date_part('epoch', dedup_window) NOT BETWEEN 0.000001 AND 315619200 THEN
+     OR date_part('epoch', dedup_window) NOT BETWEEN 0.000001 AND 315619200 THEN
     RAISE EXCEPTION 'outbox: %: dedup_window must be longer than nothing and at most 3653 days (ten years), got %',
       operation, coalesce(dedup_window::text, 'NULL')
       USING ERRCODE = 'invalid_parameter_value';

@@ -7,6 +7,11 @@ export class ClockSteps {
     this.#monotonic = monotonic
   }
 
+  /** What the other clock says now if it has not stepped since the last reading; undefined before the first one. */
+  get expectedMs(): number | undefined {
+    return this.#last && this.#last.clockMs + this.#monotonic() - this.#last.at
+  }
+
   /**
    * @param clockMs What the other clock says now, in milliseconds.
    * @returns the milliseconds by which it has gone ahead since the last reading, beyond those that have passed;

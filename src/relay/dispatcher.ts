@@ -184,7 +184,7 @@ export class Dispatcher {
       const queues = Map.groupBy(lanes, queueOf)
       await Promise.all([...queues].map((entry) => this.#take(...entry)))
     }
-    this.#options.jobs.supervise(lanes.some((lane) => !this.#active.has(laneKey(lane))))
+    this.#options.jobs.tend(lanes.some((lane) => !this.#active.has(laneKey(lane))))
     const wait = Math.max(
       1,
       Math.min(breakers.waitMs ?? pollIntervalMs, this.#heldBack.forMs, this.#search.dueInMs, pollIntervalMs),

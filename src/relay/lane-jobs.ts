@@ -4,9 +4,9 @@ import { Connections } from '../store/connection.ts'
 import type { Database } from '../store/database.ts'
 import { isBulk, type Lane, laneKey } from '../store/lane.ts'
 import { type BossDatabase, openBossDatabase } from '../store/boss-database.ts'
-import { mendJobTimes } from '../store/mend-job-times.ts'
 import { namesOf } from '../store/names.ts'
 import { acceptsStartupOptions } from '../store/startup-options.ts'
+import { tendJobs } from '../store/tend-jobs.ts'
 import { ClockSteps } from './clock-steps.ts'
 
 /** Every destination has a queue for its lanes and one for its bulk lanes; a job carries its lane and no payload. */
@@ -14,15 +14,15 @@ export function queueOf(lane: Lane): string {
   return `${isBulk(lane) ? 'bulk-lanes' : 'lanes'}/${lane.destination}`
 }
 
-/** pg-boss takes no less than 10 s. A relay that died is noticed after it, and after one monitor pass. */
+/** pg-boss takes no less than 10 s. A relay that died is noticed after it, and after one pass. */
 const HEARTBEAT_SECONDS = 10
-/** Between two passes while lanes wait for a worker: a relay that died may hold them. A pass is about ten statements. */
-const MONITOR_SECONDS = 2
+/** Between two passes while lanes wait for a worker: a relay that died may hold them. */
+const PASS_SECONDS = 2
 /** The same while none waits: nobody misses the jobs of a relay that died until there is work. */
-const RESTING_MONITOR_SECONDS = 60
+const RESTING_PASS_SECONDS = 60
 /**
  * If the database's clock steps ahead by more, the heartbeats of relays that live look missed, because they beat every 3 s.
- * No pass is made until each of them has beaten again.
+ * None is judged until each of them has beaten again.
  */
 const STEP_AHEAD_MS = 5_000
 /** Shorter than what a heartbeat may be late: a dead connection must not look like a dead relay. */
@@ -61,9 +61,9 @@ export class LaneJobs {
   readonly #untold = new Map<string, () => Promise<unknown>>()
   #started: PgBoss | undefined
   #db: BossDatabase | undefined
-  #supervisedAt = Number.NEGATIVE_INFINITY
-  #supervising: Promise<void> | undefined
-  #noPassUntil = Number.NEGATIVE_INFINITY
+  #tendedAt = Number.NEGATIVE_INFINITY
+  #tending: Promise<void> | undefined
+  #noJudgingUntil = Number.NEGATIVE_INFINITY
 
   constructor(options: LaneJobsOptions) {
     this.#options = options
@@ -89,19 +89,15 @@ export class LaneJobs {
       migrate: false,
       createSchema: false,
       schedule: false,
-      supervise: false, // it is called for when there is something to supervise
-      monitorIntervalSeconds: MONITOR_SECONDS,
+      supervise: false, // see tendJobs
       flowIntervalSeconds: 3_600, // no job depends on another
       registerInstance: false,
-      warningQueueSize: 1_000_000,
-      // It would wait for the oldest transaction of the database, on one of two connections.
-      reindex: false,
     })
     boss.on('error', onError)
     this.#started = boss
     this.#db = db
     await boss.start()
-    this.#clock.read(await mendJobTimes(this.#options.db))
+    await this.#tend()
   }
 
   get #boss(): PgBoss {
@@ -225,25 +221,27 @@ export class LaneJobs {
    *
    * @param waiting Whether lanes have work that nobody here works.
    */
-  supervise(waiting: boolean): void {
-    const everyMs = (waiting ? MONITOR_SECONDS : RESTING_MONITOR_SECONDS) * 1_000
-    if (this.#supervising || performance.now() - this.#supervisedAt < everyMs) return
-    this.#supervisedAt = performance.now()
-    this.#supervising = this.#supervise()
+  tend(waiting: boolean): void {
+    const everyMs = (waiting ? PASS_SECONDS : RESTING_PASS_SECONDS) * 1_000
+    if (this.#tending || performance.now() - this.#tendedAt < everyMs) return
+    this.#tendedAt = performance.now()
+    this.#tending = this.#tend()
       .catch((error: Error) => this.#options.onError(error))
       .finally(() => {
-        this.#supervising = undefined
+        this.#tending = undefined
       })
   }
 
-  async #supervise(): Promise<void> {
-    const aheadMs = this.#clock.read(await mendJobTimes(this.#options.db))
-    if (aheadMs > STEP_AHEAD_MS) this.#noPassUntil = performance.now() + HEARTBEAT_SECONDS * 1_000
-    if (performance.now() >= this.#noPassUntil) await this.#boss.supervise()
+  async #tend(): Promise<void> {
+    const expectedMs = performance.now() >= this.#noJudgingUntil ? this.#clock.expectedMs : undefined
+    const latestClockMs = expectedMs === undefined ? undefined : expectedMs + STEP_AHEAD_MS
+    const clockMs = await tendJobs(this.#options.db, { heartbeatSeconds: HEARTBEAT_SECONDS, latestClockMs })
+    if (this.#clock.read(clockMs) > STEP_AHEAD_MS)
+      this.#noJudgingUntil = performance.now() + HEARTBEAT_SECONDS * 1_000
   }
 
   async stop(): Promise<void> {
-    await this.#supervising
+    await this.#tending
     if (!this.#started) return
     await this.#connections.close(this.#started.stop({ graceful: false }).finally(() => this.#db?.close()))
   }

@@ -14,11 +14,11 @@ const LOCK_TIMEOUT = "SET LOCAL lock_timeout = '3s';"
 export function withRowLocks(text: string, { q }: Names, setTimeouts = LOCK_TIMEOUT): string {
   const limited = text.replace('SET LOCAL lock_timeout = 30000;', setTimeouts)
   if (!limited.includes('advisory')) return limited
-  const row = `FROM ${q}.locks WHERE name = 'jobs' FOR UPDATE`
-  const locked = limited
+  const locked = limited.replaceAll(
+    /SELECT pg_advisory_xact_lock\([^;]*\)/g,
     // pg-boss recognises the row of the lock by the column's name.
-    .replaceAll(/SELECT pg_advisory_xact_lock\([^;]*\)/g, `SELECT name AS pg_advisory_xact_lock ${row}`)
-    .replaceAll(/pg_try_advisory_xact_lock\(.*?\) AS got/gs, `EXISTS (SELECT ${row} SKIP LOCKED) AS got`)
+    `SELECT name AS pg_advisory_xact_lock FROM ${q}.locks WHERE name = 'jobs' FOR UPDATE`,
+  )
   if (/pg_\w*advisory\w*\(/.test(locked)) {
     throw new Error(
       'Expected an advisory lock of pg-boss in a known form, got another: use the pg-boss of package.json',

@@ -5,15 +5,17 @@
  * - `ENDS_FORMER_WAITS` (read-breakers.ts): a 429 of before the step waits for as long as the step once another failure came;
  * - the upper bound of a probe's lease (read-breakers.ts): a destination whose probe a dead relay holds waits as long;
  * - the upper bound in `WaitingKeys`: an intent that failed alone waits as long;
- * - the lines for failed lanes and for supervision in mend-job-times.ts: a lane that failed waits as long, a dead worker is
+ * - the lines for failed lanes and for heartbeats ahead in tend-jobs.ts: a lane that failed waits as long, a dead worker is
  *   noticed as much later;
- * - `STEP_AHEAD_MS` (lane-jobs.ts): another relay takes the lane while its request is under way;
+ * - `latestClockMs` (tend-jobs.ts): another relay takes the lane while its request is under way;
  * - the upper bound of `last_seen_at` in the view `health`: it counts a relay that is gone.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { LaneJobs, queueOf } from '../../src/relay/lane-jobs.ts'
 import { openDatabase } from '../../src/store/database.ts'
 import { holdDestination } from '../../src/store/hold-destination.ts'
+import { tendJobs } from '../../src/store/tend-jobs.ts'
 import { eventually } from '../support/eventually.ts'
 import { type Harness, peopleOfOneLane, startHarness, stepOf, track } from '../support/relay-harness.ts'
 import { type PostgresServer, startPostgresServer } from './support/postgres-server.ts'
@@ -201,7 +203,7 @@ describe('43: times that lie an hour ahead', () => {
     await delivered(1)
   })
 
-  test('of jobs and of supervision: a lane goes on, and a worker that died is noticed', async () => {
+  test('of jobs: a lane goes on, and a worker that died is noticed', async () => {
     const [ada, bob] = ['ada', 'bob']
     const relay = await h.relay()
     await h.enqueue(track(ada, 0))
@@ -223,12 +225,31 @@ describe('43: times that lie an hour ahead', () => {
     await job('retry', lanes?.ada ?? 0, "now() + interval '1 hour', now() + interval '1 hour', NULL")
     // It died a minute before the step.
     await job('active', lanes?.bob ?? 0, "now(), now() + interval '59 minutes', now() - interval '1 minute'")
-    await h.db.rows(
-      `UPDATE outbox_pgboss.queue SET monitor_claim_on = now() + interval '1 hour', monitor_on = now() + interval '1 hour'`,
-    )
     await h.enqueue(track(ada, 1), track(bob, 1))
     await h.relay()
     await delivered(3)
+  })
+
+  test('a step ahead just before the heartbeats are judged: no lane is taken from its worker', async () => {
+    const queue = queueOf({ destination: DESTINATION, lane: 3 })
+    const db = openDatabase({ connectionString: h.db.url })
+    const jobs = new LaneJobs({ db, connectionString: h.db.url, onError: () => {} })
+    await jobs.start()
+    await jobs.offer(queue, [{ destination: DESTINATION, lane: 3 }])
+    const [job] = await jobs.take(queue, 1)
+    await h.db.rows("UPDATE outbox_pgboss.job SET heartbeat_on = now() - interval '1 hour'")
+    const stateAfter = async (latestClockMs: number | undefined) => {
+      await tendJobs(db, { heartbeatSeconds: 10, latestClockMs })
+      return (await h.db.rows<{ state: string }>('SELECT state FROM outbox_pgboss.job'))[0]?.state
+    }
+    expect(await stateAfter(undefined)).toBe('active')
+    expect(await stateAfter(Date.now() - HOUR * 1_000)).toBe('active')
+    expect(await stateAfter(Date.now() + 5_000)).toBe('retry')
+    // The next worker's attempt has another number, so what the former one says is not taken.
+    const [again] = await jobs.take(queue, 1)
+    expect(again).toEqual({ ...job, retryCount: (job?.retryCount ?? 0) + 1 })
+    await jobs.stop()
+    await db.close()
   })
 
   test('of a relay that is gone: it does not look alive', async () => {

@@ -1,6 +1,6 @@
 /**
  * Shown to fail: with the advisory locks back in place of the rows (`withRowLocks` returns the text as it is) the queue of
- * a new destination is not created, and the job of a dead relay stays active; with `pg_try_advisory_xact_lock` in
+ * a new destination is not created; with `pg_try_advisory_xact_lock` in
  * promote-scheduled.ts the delayed intent is not delivered; with `pg_advisory_xact_lock` in ensure_partitions the day is
  * not made; with `pg_advisory_lock` in migration-locks.ts migrate does not end. Without the reason of overdue intents in
  * the view `health` it says ok.

@@ -79,7 +79,7 @@ test('outbox_relay: a relay delivers everything, keeps house, and lives through 
     await enqueue(app.url, [email('limited', 1)])
     await drained()
 
-    // A lane that waits is what supervision is called for: here with its backoff.
+    // A lane that waits with its backoff.
     fake.misbehave({ kind: 'outage', times: 3 })
     await enqueue(app.url, [track('u1', 4)])
     await drained()
@@ -95,13 +95,6 @@ test('outbox_relay: a relay delivers everything, keeps house, and lives through 
     expect((await get('/readyz')).status).toBe(200)
     expect((await get('/health/customerio')).status).toBe(200)
     expect(await (await get('/metrics')).text()).toContain('customerio_outbox_database_up 1')
-    // pg-boss' supervision: jobs of dead workers taken back, counts written, what is done with deleted.
-    await eventually('a round of supervision', async () => {
-      const [row] = await db.rows<{ done: boolean }>(
-        'SELECT bool_or(monitor_on IS NOT NULL AND maintain_on IS NOT NULL) AS done FROM outbox_pgboss.queue',
-      )
-      return row?.done
-    })
     relay.child.kill('SIGTERM')
     expect((await relay.ended()).status).toBe(0)
     expect(relay.stdout.split('\n').filter((line) => /"level":"error"|permission denied/.test(line))).toEqual(

@@ -53,6 +53,7 @@ if (plan) {
     const again = `--minutes ${minutes} --seed ${seed} --relays ${relays} --rate ${rate}${only === KINDS ? '' : ` --only '${only.join()}'`}`
     console.log(`\nthe schedule of seed ${seed}:\n${describeSchedule(entries)}`)
     console.log(`\nFAILED\n  ${problems.join('\n  ')}`)
+    if (result.explanations.length > 0) console.log(`\nby person:\n${result.explanations.join('\n')}`)
     console.log(`\nagain: npm run soak -- ${again}\nlogs of the relays: ${result.logs}`)
   }
   process.exit(problems.length > 0 ? 1 : 0)

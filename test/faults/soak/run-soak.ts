@@ -1,7 +1,9 @@
+import type pg from 'pg'
 import { eventually } from '../../support/eventually.ts'
 import { judge, type Verdict } from '../support/oracle.ts'
 import { readTables } from '../support/shop.ts'
 import type { Writer } from '../support/writers.ts'
+import { explainOrder, type Settled } from './explain-order.ts'
 import { happen } from './incidents.ts'
 import { logFolder, openWorld } from './open-world.ts'
 import { runSchedule } from './run-schedule.ts'
@@ -46,6 +48,8 @@ export interface SoakResult {
   readonly requests: Readonly<Record<number, number>>
   readonly restarts: number
   readonly drainMs: number
+  /** What is known of the intents that came out of order; a line each. */
+  readonly explanations: readonly string[]
   /** The relays' logs are kept here. */
   readonly logs: string
 }
@@ -62,6 +66,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   const { relays, fake, databaseUrl, ledger } = world
   cleanup.use(watchForStop(world, note))
   for (const relay of relays) relay.start()
+  const began = Date.now()
   await goWrong(world, options, note)
 
   options.onIncident('the faults end, the backlog drains')
@@ -74,15 +79,16 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   const restarts = relays.reduce((sum, relay) => sum + relay.restarts, 0)
   await Promise.all(relays.map((relay) => relay.stop()))
   const tables = await onClient(databaseUrl, readTables)
+  const evidence = { ...tables, ...ledger, applied: fake.applied, duplicates: fake.duplicates }
+  const verdict = judge({ ...evidence, refused: world.refusals.refs })
+  const outOfOrder = verdict.findings.find(({ violation }) => violation === 'out of order')?.refs ?? []
+  const settled = await ask<Settled & pg.QueryResultRow>(world, 'SELECT * FROM outbox.delivered')
   return {
-    verdict: judge({
-      ...tables,
-      ...ledger,
-      refused: world.refusals.refs,
-      applied: fake.applied,
-      duplicates: fake.duplicates,
-    }),
+    verdict,
     misconduct,
+    explanations: outOfOrder.flatMap((ref) =>
+      explainOrder(ref, { ...evidence, settled: settled ?? [], began }),
+    ),
     acknowledged: ledger.acknowledged.size,
     unknownCommits: ledger.unknown.size,
     rolledBack: ledger.rolledBack.size,
