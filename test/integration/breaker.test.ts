@@ -156,6 +156,23 @@ test('a probe whose relay died goes to another when its lease runs out', async (
   expect(await b.send(OK)).toEqual(OK)
 })
 
+test('a probe that fails, and the database does not take it: the same relay probes again, and closes it', async () => {
+  const errors: Error[] = []
+  const a = relay(30, 0, (error) => errors.push(error))
+  for (let n = 0; n < 5; n++) await a.send(DOWN)
+  await a.due()
+  await test_.rows(`
+    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not now'; END $$;
+    CREATE TRIGGER refuse BEFORE UPDATE ON outbox.breakers FOR EACH ROW WHEN (NEW.state = 'open') EXECUTE FUNCTION refuse()`)
+  await a.send(DOWN)
+  await test_.rows('DROP FUNCTION refuse CASCADE')
+  expect(errors.map(({ message }) => message)).toEqual(['not now'])
+  expect(await row()).toMatchObject({ state: 'half_open' })
+  await a.breakers.sync()
+  for (let n = 0; n < 3; n++) expect(await a.send(OK)).toEqual(OK)
+  expect(await row()).toMatchObject({ state: 'closed' })
+})
+
 test('within one relay a second lane is not let in beside the probe', async () => {
   const a = relay()
   for (let n = 0; n < 5; n++) await a.send(DOWN)
