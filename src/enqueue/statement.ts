@@ -62,7 +62,7 @@ export async function enqueueMany(
 ): Promise<Row[]> {
   const rows = await run<Row>(
     executor,
-    `SELECT id::text, duplicate FROM ${names.q}.enqueue_many($1::text::jsonb) ORDER BY ordinal`,
+    `SELECT id::text, duplicate FROM ${names.q}.enqueue_many($1::text::jsonb, numbers_checked => true) ORDER BY ordinal`,
     [JSON.stringify(intents)],
   )
   return rows.map(({ id, duplicate }) => ({ id, duplicate }))

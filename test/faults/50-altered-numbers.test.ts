@@ -6,7 +6,7 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { contentKey } from '../../src/intent/content-key.ts'
-import type { Intent } from '../../src/index.ts'
+import { createOutbox, type Intent } from '../../src/index.ts'
 import { type Harness, startHarness } from '../support/relay-harness.ts'
 import { oldestAndNewest, type PostgresServer, startPostgresServer } from './support/postgres-server.ts'
 
@@ -133,6 +133,24 @@ describe.each(oldestAndNewest())('50: on $name', ({ major }) => {
     await enqueue('{"customerId":"1.0","name":"step"}')
     await h.drained()
     expect(h.fake.applied.at(-1)?.personKey).toBe('id:1.0')
+  })
+
+  test('arrays of the TypeScript client, whose numbers are not looked through: the same rows as one by one', async () => {
+    const numbers = [1e21, 31_105_403_625_765_590, 0.300_000_000_000_000_04, 5e-324, 1]
+    const intents = numbers.map(
+      (n): Intent => ({ operation: 'track', customerId: 2 ** 53 - 1, name: 'n', data: { n } }),
+    )
+    const outbox = createOutbox()
+    await h.db.transaction(async (tx) => {
+      await outbox.enqueue(tx, intents, { workspace: 'unserved' })
+      for (const intent of intents) await outbox.enqueue(tx, intent, { workspace: 'unserved' })
+    })
+    const rows = await h.db.rows<{ ordering_key: string; payload: unknown }>(
+      `DELETE FROM outbox.intents WHERE destination = 'unserved/track' RETURNING seq, ordering_key, payload::text`,
+    )
+    const keys = rows.map(({ ordering_key, payload }) => ({ ordering_key, payload }))
+    expect(keys.slice(0, numbers.length)).toEqual(keys.slice(numbers.length))
+    expect(keys).toHaveLength(2 * numbers.length)
   })
 
   test.each([

@@ -22,7 +22,11 @@ describe('the signatures are those that are documented', () => {
         'OUT id uuid, OUT duplicate boolean',
       'record', // one row, not a set: that would be stored before it is read
     ],
-    ['enqueue_many', 'intents jsonb', 'TABLE(ordinal integer, id uuid, duplicate boolean)'],
+    [
+      'enqueue_many',
+      'intents jsonb, numbers_checked boolean DEFAULT false',
+      'TABLE(ordinal integer, id uuid, duplicate boolean)',
+    ],
   ])('%s', async (name, args, result) => {
     const found = await db.rows(
       `SELECT pg_get_function_arguments(p.oid) AS args, pg_get_function_result(p.oid) AS result,

@@ -10,7 +10,7 @@ const HOSTILE_FUNCTIONS = [
   'ordering_key_of(text, jsonb) RETURNS text',
   'lane_of(text, text, text) RETURNS smallint',
   'wake_idle_relay(text, integer) RETURNS boolean',
-  'check_intent(text, jsonb, text, interval, text, timestamptz, timestamptz, text, text, text, timestamptz) RETURNS text',
+  'check_intent(text, jsonb, text, interval, text, timestamptz, timestamptz, text, text, text, timestamptz, boolean) RETURNS text',
   'plain_ids(jsonb) RETURNS jsonb',
   'altered_number(jsonb) RETURNS numeric',
   'shown(text) RETURNS text',
