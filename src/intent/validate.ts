@@ -4,7 +4,7 @@ import { closest, isPlainObject, kindOf } from './describe.ts'
 import { checkEntity, checkMerge } from './entity.ts'
 import { refuse, refuseSize, type Subject } from './errors.ts'
 import type { Intent, Operation, Person, TrackAnonymousIntent, TrackPushIntent } from './intent.ts'
-import { checkJson } from './json.ts'
+import { checkJson, isSound } from './json.ts'
 import { MAX_EVENT_NAME_BYTES, MAX_WIRE_BYTES } from './limits.ts'
 import { checkMessage } from './message.ts'
 import { apiOf, isOperation, OPERATIONS } from './operations.ts'
@@ -20,8 +20,8 @@ import { checkTimestamp } from './timestamp.ts'
  * `jsonb` as it went, and sizes within `limits.ts`.
  *
  * @param index Its index, where it is one of an array: error paths then begin with `[index]`.
- * @param payloadBytes Bytes of UTF-8 of its fields other than `operation` as JSON, or more: where they are few enough it
- * is not measured.
+ * @param payloadBytes For what was read from `jsonb`: bytes of UTF-8 of its fields other than `operation` as JSON, or more.
+ * If they are few enough it is not measured, and its texts are not looked through.
  * @throws InvalidIntentError for the first thing that is wrong.
  */
 export function validateIntent(value: unknown, index?: number, payloadBytes?: number): Intent {
@@ -30,7 +30,9 @@ export function validateIntent(value: unknown, index?: number, payloadBytes?: nu
   checkShape(subject, subject.operation, fields)
   const intent = fields as unknown as Intent
   checkFields(subject, intent)
-  checkJson(subject, fields, MAX_WIRE_BYTES[apiOf(intent.operation)])
+  if (payloadBytes === undefined || !isSound(fields)) {
+    checkJson(subject, fields, MAX_WIRE_BYTES[apiOf(intent.operation)])
+  }
   checkContents(subject, intent)
   checkWireBytes(subject, intent, payloadBytes)
   return intent

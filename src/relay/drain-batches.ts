@@ -88,7 +88,7 @@ async function sendSuspects(turn: Turn): Promise<LaneOutcome | undefined> {
 
 /** What has failed alone before is due again: it keeps the rest of the lane waiting no more than other suspects. */
 function suspect(turn: Turn, rows: readonly QueuedIntent[]): boolean {
-  if (turn.breaker.state !== 'closed') return false
+  if (turn.breaker.state !== 'closed' || !rows.some(({ attempts }) => attempts > 0)) return false
   const seen = new Set<string>()
   const before = turn.suspects.count
   for (const row of rows) {

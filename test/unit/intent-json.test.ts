@@ -22,6 +22,21 @@ function nested(levels: number): unknown {
   return levels === 0 ? 1 : { a: nested(levels - 1) }
 }
 
+test('what was read from jsonb is refused as what is enqueued is: for its depth, and for a number that became infinite', () => {
+  const stored = (data: unknown) => {
+    const read: unknown = JSON.parse(JSON.stringify(track(data)).replaceAll('"1e400"', '1e400'))
+    return () => validateIntent(read, undefined, 100)
+  }
+  for (const levels of [30, 31, 32, 33]) {
+    const said = problem(nested(levels))
+    if (said === 'accepted') expect(stored(nested(levels))).not.toThrow()
+    else expect(stored(nested(levels))).toThrow(said)
+  }
+  expect(problem(nested(30))).toBe('accepted')
+  expect(problem(nested(33))).toContain('is nested deeper than 32 levels')
+  expect(stored({ a: [{ b: '1e400' }] })).toThrow('data.a[0].b is Infinity, which JSON cannot hold')
+})
+
 describe('what JSON cannot hold is refused where it stands', () => {
   test.each<[unknown, string]>([
     [
