@@ -74,7 +74,7 @@ function isFull({ batchSize, suspects }: Turn): boolean {
 
 /** One request of suspects; what follows the last of them in the lane is read again. */
 async function sendSuspects(turn: Turn): Promise<LaneOutcome | undefined> {
-  const part = turn.suspects.next((key) => turn.waiting.has(key))
+  const part = turn.suspects.next()
   if (part) {
     const leave = await askLeaveAgain(turn)
     if (typeof leave === 'object') return leave

@@ -38,5 +38,6 @@ export async function charge(turn: Turn, row: QueuedIntent, failure: Failure): P
   turn.breaker.comparison.beginAnew(row.id)
   await chargeAttempt(turn.db, turn.fence, row, delayMs)
   turn.waiting.add(row, delayMs)
+  turn.suspects.leave(row.orderingKey) // what follows it is read again when it is due
   return 'waits'
 }

@@ -33,14 +33,11 @@ export class Suspects {
     return this.#parts.flatMap(({ entries }) => entries.map(({ row }) => row))
   }
 
-  /** Takes the first part out, without the keys that have to wait; undefined if there is none. */
-  next(waits: (key: string) => boolean): Part | undefined {
-    for (let part = this.#parts.shift(); part; part = this.#parts.shift()) {
-      this.#count -= part.entries.length
-      const entries = part.entries.filter(({ row }) => !waits(row.orderingKey))
-      if (entries.length > 0) return { ...part, entries }
-    }
-    return undefined
+  /** Takes the first part out; undefined if there is none. */
+  next(): Part | undefined {
+    const part = this.#parts.shift()
+    this.#count -= part?.entries.length ?? 0
+    return part
   }
 
   /** A batch, or an intent that has failed alone before: after all others, whose keys are others. */
@@ -57,9 +54,17 @@ export class Suspects {
 
   /** The intents of these `seq` are settled. */
   drop(gone: ReadonlySet<string>): void {
-    if (this.#count === 0) return
+    if (this.#count > 0) this.#keep(({ row }) => !gone.has(row.seq))
+  }
+
+  /** What is left of this ordering key stays in the queue. */
+  leave(key: string): void {
+    this.#keep(({ row }) => row.orderingKey !== key)
+  }
+
+  #keep(isKept: (entry: BatchEntry) => boolean): void {
     this.#parts = this.#parts.flatMap((part) => {
-      const entries = part.entries.filter(({ row }) => !gone.has(row.seq))
+      const entries = part.entries.filter(isKept)
       return entries.length > 0 ? [{ ...part, entries }] : []
     })
     this.#count = this.#parts.reduce((sum, { entries }) => sum + entries.length, 0)
