@@ -169,6 +169,7 @@ test('a relay whose lingering lane was taken sends nothing more of it', async ()
   // Whoever holds the lane's job may take it anew: it is the epoch that says so.
   await h.enqueue(track(person, 1))
   await h.fake.until(({ counts }) => counts.applied === 2)
+  await h.drained()
   expect((await epochs())[0]?.epoch).toBe('3')
   expect(h.fake.counts).toMatchObject({ duplicates: 0, outOfOrder: 0 })
   expect((await look(db, { served: ['default/track'], except: [] })).lanes).toEqual([])
