@@ -152,14 +152,19 @@ describe.each(oldestAndNewest())('36: on $name', ({ major }) => {
 
   test('no call of the least role can stop another person’s event, a poll, or a view', async () => {
     const batch = fc.array(extremeCall, { minLength: 15, maxLength: 15 })
-    const arrays = fc.array(fc.array(extremeElement, { maxLength: 4 }), { minLength: 5, maxLength: 5 })
+    const checked = fc.constantFrom('true', 'false', null)
+    const array = fc.tuple(fc.array(extremeElement, { maxLength: 4 }), checked)
+    const arrays = fc.array(array, { minLength: 5, maxLength: 5 })
     let taken = 0
     await fc.assert(
       fc.asyncProperty(batch, arrays, async (calls, many) => {
         for (const call of calls) taken += await attempt(() => enqueue(caller, call))
-        for (const elements of many)
+        for (const [elements, numbersChecked] of many)
           taken += await attempt(() =>
-            caller.query('SELECT outbox.enqueue_many($1::text::jsonb)', [`[${elements.join(',')}]`]),
+            caller.query('SELECT outbox.enqueue_many($1::text::jsonb, $2::text::boolean)', [
+              `[${elements.join(',')}]`,
+              numbersChecked,
+            ]),
           )
         await expectAllIsWell()
       }),
