@@ -12,10 +12,10 @@ import { fileURLToPath } from 'node:url'
 import { diff, promisify } from 'node:util'
 import { getTableConfig, PgTable } from 'drizzle-orm/pg-core'
 import pg from 'pg'
-import { migrate } from '../src/store/migrate.ts'
-import { MIGRATIONS_FOLDER } from '../src/store/migrations.ts'
+import { migrate } from '../src/store/migrate/migrate.ts'
+import { MIGRATIONS_FOLDER } from '../src/store/migrate/migrations.ts'
 import * as schema from '../src/store/schema.ts'
-import { startEmbeddedPostgres } from '../src/testing/embedded-postgres.ts'
+import { startEmbeddedPostgres } from '../src/testing/postgres/embedded-postgres.ts'
 
 const DUMP = path.join(MIGRATIONS_FOLDER, 'schema.sql')
 const HEAD =

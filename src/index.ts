@@ -22,9 +22,9 @@ export type {
   PgliteTransactionLike,
   Transaction,
 } from './enqueue/executor.ts'
-export type { OutboxApiClient } from './enqueue/facade/api-client.ts'
-export type { OutboxPipelinesClient } from './enqueue/facade/pipelines-client.ts'
-export type { OutboxTrackClient } from './enqueue/facade/track-client.ts'
+export type { OutboxApiClient } from './enqueue/clients/api-client.ts'
+export type { OutboxPipelinesClient } from './enqueue/clients/pipelines-client.ts'
+export type { OutboxTrackClient } from './enqueue/clients/track-client.ts'
 export {
   createOutbox,
   type EnqueueResult,
@@ -33,7 +33,7 @@ export {
   type OutboxOptions,
   type StoredResult,
 } from './enqueue/outbox.ts'
-export * from './intent/builders.ts'
+export * from './intent/builders/builders.ts'
 export { InvalidIntentError, InvalidOptionError } from './intent/errors.ts'
 export type * from './intent/intent.ts'
 export type * from './intent/messages.ts'
@@ -43,5 +43,5 @@ export type { RelayEvents } from './relay/events.ts'
 export { InvalidSettingError, type RelayOptions, type WorkspaceOptions } from './relay/options.ts'
 export { createRelay, type Relay } from './relay/relay.ts'
 export { WrongRegionError } from './relay/wrong-region-error.ts'
-export { CopiedDatabaseError, type DatabaseIdentity } from './store/copied-database-error.ts'
-export { type MigrateOptions, type MigrateResult, migrate, migrationScript } from './store/migrate.ts'
+export { CopiedDatabaseError, type DatabaseIdentity } from './store/origin/copied-database-error.ts'
+export { type MigrateOptions, type MigrateResult, migrate, migrationScript } from './store/migrate/migrate.ts'

@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { startRealPostgres } from '../../src/testing/real-postgres.ts'
+import { startRealPostgres } from '../../src/testing/postgres/real-postgres.ts'
 import { familyCpuSeconds, parentOf } from './process-usage.ts'
 
 /** Reported with the results: what decides about durability and speed. */

@@ -1,8 +1,8 @@
 import { CommanderError } from 'commander'
 import { InvalidSettingError } from '../relay/options.ts'
 import { WrongRegionError } from '../relay/wrong-region-error.ts'
-import { CopiedDatabaseError } from '../store/copied-database-error.ts'
-import { SchemaVersionError } from '../store/schema-version.ts'
+import { CopiedDatabaseError } from '../store/origin/copied-database-error.ts'
+import { SchemaVersionError } from '../store/migrate/schema-version.ts'
 
 /** Exit statuses of every command. */
 export const EXIT = { ok: 0, failed: 1, wrongSetting: 2 } as const

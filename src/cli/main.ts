@@ -1,18 +1,18 @@
 #!/usr/bin/env node
-import './node-version.ts' // before everything else
-import './modest-heap.ts' // before what allocates
+import './process/node-version.ts' // before everything else
+import './process/modest-heap.ts' // before what allocates
 import { Command } from 'commander'
 import { VERSION } from '../version.ts'
-import { addDemoCommand } from './demo.ts'
-import { addDoctorCommand } from './doctor.ts'
+import { addDemoCommand } from './commands/demo.ts'
+import { addDoctorCommand } from './commands/doctor.ts'
 import { reportFailure } from './errors.ts'
-import { endBy } from './fatal.ts'
-import { addMigrateCommand } from './migrate.ts'
-import { addExamples } from './options.ts'
-import { addPauseCommand } from './pause.ts'
-import { addRelayCommand } from './relay.ts'
-import { addResumeCommand } from './resume.ts'
-import { addStatusCommand } from './status.ts'
+import { endBy } from './process/fatal.ts'
+import { addMigrateCommand } from './commands/migrate.ts'
+import { addExamples } from './commands/options.ts'
+import { addPauseCommand } from './commands/pause.ts'
+import { addRelayCommand } from './commands/relay.ts'
+import { addResumeCommand } from './commands/resume.ts'
+import { addStatusCommand } from './commands/status.ts'
 
 const HELP = `
 Environment:

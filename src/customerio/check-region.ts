@@ -1,7 +1,7 @@
 import { TrackClient } from 'customerio-node'
 import { piecesOf } from './credential-forms.ts'
 import type { TrackCredentials } from './credentials.ts'
-import { createExchange, regionOf } from './exchange.ts'
+import { createExchange, regionOf } from './http/exchange.ts'
 
 /** What Customer.io says about a workspace's region, once, at start. */
 export type RegionCheck =

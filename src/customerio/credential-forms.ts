@@ -1,4 +1,4 @@
-import type { Answer } from './answer.ts'
+import type { Answer } from './answers/answer.ts'
 
 /** So much of a credential in one piece identifies it. */
 const PIECE_LENGTH = 8

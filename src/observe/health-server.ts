@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { boundConnections } from './bound-connections.ts'
 import { cached } from './cached.ts'
 import type { Metrics } from './metrics.ts'
-import type { BreakerStatus } from './read-breaker-state.ts'
+import type { BreakerStatus } from './views/read-breaker-state.ts'
 
 export interface HealthServerOptions {
   /** TCP port; 0 takes a free one. */

@@ -1,4 +1,4 @@
-import type { Status } from './read-status.ts'
+import type { Status } from './views/read-status.ts'
 
 /** Label of the series that sums up every destination without a series of its own: no destination has this name. */
 export const OTHER = 'other'

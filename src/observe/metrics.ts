@@ -3,7 +3,7 @@ import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { RelayEvents } from '../relay/events.ts'
 import { VERSION } from '../version.ts'
 import { deadLetterSeries, destinationSeries, nameDestinations } from './metric-series.ts'
-import type { Status } from './read-status.ts'
+import type { Status } from './views/read-status.ts'
 
 export interface MetricsOptions {
   /** Counts what this process settles. */

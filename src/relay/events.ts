@@ -1,7 +1,7 @@
-import type { CopiedDatabaseError } from '../store/copied-database-error.ts'
-import type { BreakerState } from '../store/read-breakers.ts'
-import type { DeadLetterReason } from '../store/settle.ts'
-import type { NotListeningReason } from './wake-up.ts'
+import type { CopiedDatabaseError } from '../store/origin/copied-database-error.ts'
+import type { BreakerState } from '../store/breakers/read-breakers.ts'
+import type { DeadLetterReason } from '../store/lanes/settle.ts'
+import type { NotListeningReason } from './wake-up/wake-up.ts'
 
 /** Every event of a relay with its payload. No event carries a payload of an intent or a key. */
 export interface RelayEvents {

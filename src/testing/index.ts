@@ -13,10 +13,10 @@
  *
  * @module
  */
-export type { FakeAudience, FakeBroadcast, FakeSend, FakeSendKind } from './app-journal.ts'
-export type { FakeCounts, FakeCustomerIo } from './fake-customerio.ts'
-export { startFakeCustomerIo } from './fake-customerio.ts'
-export type { FakeCredentials, FakeCustomerIoOptions } from './fake-options.ts'
+export type { FakeAudience, FakeBroadcast, FakeSend, FakeSendKind } from './fake/state/app-journal.ts'
+export type { FakeCounts, FakeCustomerIo } from './fake/fake-customerio.ts'
+export { startFakeCustomerIo } from './fake/fake-customerio.ts'
+export type { FakeCredentials, FakeCustomerIoOptions } from './fake/model/fake-options.ts'
 export type {
   BadRequest,
   Drip,
@@ -34,8 +34,8 @@ export type {
   Reset,
   ServerError,
   Unauthorized,
-} from './misbehaviour.ts'
-export type { FakeObject } from './objects-store.ts'
+} from './fake/model/misbehaviour.ts'
+export type { FakeObject } from './fake/state/objects-store.ts'
 export type {
   AppliedOperation,
   DuplicateOperation,
@@ -44,11 +44,11 @@ export type {
   IgnoredBecause,
   IgnoredOperation,
   Refusal,
-} from './operation.ts'
-export type { OrderViolation } from './order-check.ts'
-export type { FakeDevice } from './people-store.ts'
-export type { DroppedMessage, DuplicateMessage, FakeMessage } from './pipelines-journal.ts'
-export { publishedLimits } from './published-limits.ts'
-export type { FakeLimits } from './rate-limits.ts'
-export type { FakePerson, PersonLookup } from './recorded-state.ts'
-export type { RequestLog, RequestRecord } from './request-log.ts'
+} from './fake/model/operation.ts'
+export type { OrderViolation } from './fake/state/order-check.ts'
+export type { FakeDevice } from './fake/state/people-store.ts'
+export type { DroppedMessage, DuplicateMessage, FakeMessage } from './fake/state/pipelines-journal.ts'
+export { publishedLimits } from './fake/model/published-limits.ts'
+export type { FakeLimits } from './fake/model/rate-limits.ts'
+export type { FakePerson, PersonLookup } from './fake/state/recorded-state.ts'
+export type { RequestLog, RequestRecord } from './fake/state/request-log.ts'

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Transport } from '../../src/customerio/transport.ts'
+import type { Transport } from '../../src/customerio/transports/transport.ts'
 import { OPERATIONS } from '../../src/intent/operations.ts'
 import { type CaptureServer, startCaptureServer } from '../support/capture-server.ts'
 import { GOLDENS, type Golden, INTENT_ID, OCCURRED_AT } from '../support/goldens.ts'

@@ -1,7 +1,7 @@
 import { TrackClient } from 'customerio-node'
 import { MockAgent } from 'undici'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { GuardedDispatcher } from '../../src/customerio/guarded-dispatcher.ts'
+import { GuardedDispatcher } from '../../src/customerio/http/guarded-dispatcher.ts'
 import { startCaptureServer } from '../support/capture-server.ts'
 import { GOLDENS, type Golden, INTENT_ID, OCCURRED_AT } from '../support/goldens.ts'
 import { createTransport } from '../support/transports.ts'

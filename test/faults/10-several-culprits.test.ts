@@ -1,5 +1,5 @@
 /**
- * Shown to fail: with a batch's failure counted before others were tried (`counts` of src/relay/send-part.ts always
+ * Shown to fail: with a batch's failure counted before others were tried (`counts` of src/relay/send/send-part.ts always
  * true) the first opens the breaker, for three people in thirty seconds; the second with what passed meanwhile in other
  * lanes forgotten (`Comparison.hasPassedSince` always false): no attempt is charged, and the breaker opens again and again;
  * the third with every lane trying others for itself (`byOthers` not shared): more requests than promised.

@@ -1,6 +1,6 @@
 /**
  * Shown to fail: with `#stop` of src/relay/relay.ts not waiting for the dispatcher the first finds its connections
- * closed under the request, and nothing settled; without the second signal's `process.exit` (src/cli/shutdown.ts)
+ * closed under the request, and nothing settled; without the second signal's `process.exit` (src/cli/process/shutdown.ts)
  * the second runs into the test's timeout; with `#start` going on after a stop (its two looks at `#ending` taken
  * away) the third finds that a lane was taken; without `#drain` the fourth and the fifth say nothing of the
  * backlog; with `untilEmpty` deaf to its deadline the fifth is ended by the command's, with status 1.

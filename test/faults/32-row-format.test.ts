@@ -1,11 +1,11 @@
 /**
- * Shown to fail: with `WaitingKeys.ready` (src/relay/waiting-keys.ts) blind to `format` the row is sent as if it
+ * Shown to fail: with `WaitingKeys.ready` (src/relay/turn/waiting-keys.ts) blind to `format` the row is sent as if it
  * were understood, and the first and the last wait in vain for it to be reported; with `LaneReader.leave`
- * (src/relay/lane-reader.ts) leaving what waits among the rows that were read, the second waits in vain for the others.
+ * (src/relay/turn/lane-reader.ts) leaving what waits among the rows that were read, the second waits in vain for the others.
  */
 import { once } from 'node:events'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { ROW_FORMAT } from '../../src/store/read-lane.ts'
+import { ROW_FORMAT } from '../../src/store/lanes/read-lane.ts'
 import { eventually } from '../support/eventually.ts'
 import {
   email,

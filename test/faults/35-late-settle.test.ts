@@ -7,12 +7,12 @@
  *   `sequenceRewound` never comes.
  */
 import { afterEach, expect, test } from 'vitest'
-import { chargeAttempt } from '../../src/store/charge-attempt.ts'
-import { openDatabase } from '../../src/store/database.ts'
-import { markSending } from '../../src/store/mark-sending.ts'
-import { FROM_THE_BEGINNING, readLane } from '../../src/store/read-lane.ts'
-import { FencedError } from '../../src/store/settle.ts'
-import { releaseLane, reportBound, takeLane } from '../../src/store/take-lane.ts'
+import { chargeAttempt } from '../../src/store/lanes/charge-attempt.ts'
+import { openDatabase } from '../../src/store/connection/database.ts'
+import { markSending } from '../../src/store/lanes/mark-sending.ts'
+import { FROM_THE_BEGINNING, readLane } from '../../src/store/lanes/read-lane.ts'
+import { FencedError } from '../../src/store/lanes/settle.ts'
+import { releaseLane, reportBound, takeLane } from '../../src/store/lanes/take-lane.ts'
 import { eventually } from '../support/eventually.ts'
 import {
   everyApi,

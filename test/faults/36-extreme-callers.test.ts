@@ -1,6 +1,6 @@
 /**
  * Shown to fail: with no bounds of times in `outbox.check_intent` the refusals are missed and the property fails; with
- * times subtracted in place of epochs in `look` (src/store/look.ts) or `settle` (src/store/settle.ts) no ordinary event
+ * times subtracted in place of epochs in `look` (src/store/lanes/look.ts) or `settle` (src/store/lanes/settle.ts) no ordinary event
  * arrives on PostgreSQL 14; with `readLane` blind to infinite times, on none; with `PollRecord.failed` counting nothing,
  * health never tells of polls that fail.
  */
@@ -9,7 +9,7 @@ import fc from 'fast-check'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Relay } from '../../src/index.ts'
-import { readHealth } from '../../src/observe/read-health.ts'
+import { readHealth } from '../../src/observe/views/read-health.ts'
 import { namesOf } from '../../src/store/names.ts'
 import { eventually } from '../support/eventually.ts'
 import { createLoginRole } from '../support/login-role.ts'

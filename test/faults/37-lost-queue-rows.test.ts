@@ -3,7 +3,7 @@
  * nothing more is delivered.
  */
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
-import { migrate } from '../../src/store/migrate.ts'
+import { migrate } from '../../src/store/migrate/migrate.ts'
 import { type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
 import { startPair } from './support/failover.ts'
 

@@ -4,11 +4,11 @@
  * person's events as 2, 1.
  */
 import { expect, onTestFinished, test } from 'vitest'
-import { Horizon } from '../../src/relay/horizon.ts'
-import { LaneReader } from '../../src/relay/lane-reader.ts'
-import { openDatabase } from '../../src/store/database.ts'
-import { readHorizon } from '../../src/store/read-horizon.ts'
-import { takeLane } from '../../src/store/take-lane.ts'
+import { Horizon } from '../../src/relay/turn/horizon.ts'
+import { LaneReader } from '../../src/relay/turn/lane-reader.ts'
+import { openDatabase } from '../../src/store/connection/database.ts'
+import { readHorizon } from '../../src/store/lanes/read-horizon.ts'
+import { takeLane } from '../../src/store/lanes/take-lane.ts'
 import { type Harness, peopleOfOneLane, startHarness, stepOf, track } from '../support/relay-harness.ts'
 import { startPair } from './support/failover.ts'
 

@@ -7,7 +7,7 @@ import { type CliProcess, runCli, startCli } from '../support/cli.ts'
 import { eventually } from '../support/eventually.ts'
 import { GOLDENS, type Golden, INTENT_ID, OCCURRED_AT } from '../support/goldens.ts'
 import { everyApi, type Harness, startHarness, track } from '../support/relay-harness.ts'
-import { createAppTransport } from '../../src/customerio/app-transport.ts'
+import { createAppTransport } from '../../src/customerio/transports/app-transport.ts'
 import { everyText, textsOfLines } from './support/every-row.ts'
 import { startGateway } from './support/gateway.ts'
 

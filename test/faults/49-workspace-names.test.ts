@@ -9,7 +9,7 @@
 import { readFile } from 'node:fs/promises'
 import pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { lookStatement } from '../../src/store/look.ts'
+import { lookStatement } from '../../src/store/lanes/look.ts'
 import { eventually } from '../support/eventually.ts'
 import { createLoginRole, type LoginRole } from '../support/login-role.ts'
 import { everyApi, type Harness, startHarness, track } from '../support/relay-harness.ts'

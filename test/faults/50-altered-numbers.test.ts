@@ -5,7 +5,7 @@
  */
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { contentKey } from '../../src/intent/content-key.ts'
+import { contentKey } from '../../src/intent/keys/content-key.ts'
 import { createOutbox, type Intent } from '../../src/index.ts'
 import { type Harness, startHarness } from '../support/relay-harness.ts'
 import { oldestAndNewest, type PostgresServer, startPostgresServer } from './support/postgres-server.ts'

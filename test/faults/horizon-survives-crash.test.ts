@@ -1,10 +1,10 @@
 /**
- * Shown to fail: with the message of `readHorizon` (src/store/read-horizon.ts) left out the restarted server hands out
+ * Shown to fail: with the message of `readHorizon` (src/store/lanes/read-horizon.ts) left out the restarted server hands out
  * numbers again that the look had seen.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { openDatabase } from '../../src/store/database.ts'
-import { readHorizon } from '../../src/store/read-horizon.ts'
+import { openDatabase } from '../../src/store/connection/database.ts'
+import { readHorizon } from '../../src/store/lanes/read-horizon.ts'
 import { createOutbox } from '../../src/index.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { track } from '../support/relay-harness.ts'

@@ -6,7 +6,7 @@ import { accountFor } from './support/account.ts'
 import { type Gateway, type Intercepted, startGateway } from './support/gateway.ts'
 
 /*
- * Guards that the retry is told to stop. Without `stopping` in `send` of src/relay/send-part.ts, or in `sendOnce`, a second request goes out.
+ * Guards that the retry is told to stop. Without `stopping` in `send` of src/relay/send/send-part.ts, or in `sendOnce`, a second request goes out.
  */
 
 let h: Harness

@@ -5,11 +5,11 @@
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { namesOf } from '../../src/store/names.ts'
-import type { Database } from '../../src/store/database.ts'
-import { findUnserved } from '../../src/store/find-unserved.ts'
-import { look } from '../../src/store/look.ts'
-import { promoteScheduled } from '../../src/store/promote-scheduled.ts'
-import { recheckBounds } from '../../src/store/recheck-bounds.ts'
+import type { Database } from '../../src/store/connection/database.ts'
+import { findUnserved } from '../../src/store/fleet/find-unserved.ts'
+import { look } from '../../src/store/lanes/look.ts'
+import { promoteScheduled } from '../../src/store/lanes/promote-scheduled.ts'
+import { recheckBounds } from '../../src/store/lanes/recheck-bounds.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 
 const BACKLOG = 60_000
@@ -90,7 +90,7 @@ test('expired keys are found by their time', async () => {
 
 /** The first statement of the maintenance that names a table. */
 async function statementOf(table: string): Promise<string> {
-  const { maintain } = await import('../../src/store/maintain.ts')
+  const { maintain } = await import('../../src/store/fleet/maintain.ts')
   const seen: string[] = []
   const query = async (text: string) => {
     seen.push(text)

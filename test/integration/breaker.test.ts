@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import type { Answer } from '../../src/customerio/answer.ts'
-import { Breakers } from '../../src/relay/breakers.ts'
-import { type Database, openDatabase } from '../../src/store/database.ts'
+import type { Answer } from '../../src/customerio/answers/answer.ts'
+import { Breakers } from '../../src/relay/breaker/breakers.ts'
+import { type Database, openDatabase } from '../../src/store/connection/database.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { eventually } from '../support/eventually.ts'
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { FakeOperation } from '../../src/testing/index.ts'
-import { publishedLimits } from '../../src/testing/published-limits.ts'
+import { publishedLimits } from '../../src/testing/fake/model/published-limits.ts'
 import { accountFor, breakerState, findings, transitions } from '../faults/support/account.ts'
 import { eventually } from '../support/eventually.ts'
 import { everyApi, type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { check, type Evidence, violations } from '../../src/cli/demo/check.ts'
+import { check, type Evidence, violations } from '../../src/cli/demo/evidence/check.ts'
 import { runCli } from '../support/cli.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 

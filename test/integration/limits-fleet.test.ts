@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Intent } from '../../src/index.ts'
-import { openDatabase } from '../../src/store/database.ts'
-import { takeTokens } from '../../src/store/take-tokens.ts'
+import { openDatabase } from '../../src/store/connection/database.ts'
+import { takeTokens } from '../../src/store/breakers/take-tokens.ts'
 import { eventually } from '../support/eventually.ts'
 import {
   email,

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createRelay } from '../../src/index.ts'
-import { openDatabase } from '../../src/store/database.ts'
-import { look } from '../../src/store/look.ts'
-import { takeLane } from '../../src/store/take-lane.ts'
+import { openDatabase } from '../../src/store/connection/database.ts'
+import { look } from '../../src/store/lanes/look.ts'
+import { takeLane } from '../../src/store/lanes/take-lane.ts'
 import { startCountingProxy } from '../support/counting-proxy.ts'
 import { eventually } from '../support/eventually.ts'
 import {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createOutbox } from '../../src/index.ts'
 import { cached } from '../../src/observe/cached.ts'
-import { readStatus } from '../../src/observe/read-status.ts'
+import { readStatus } from '../../src/observe/views/read-status.ts'
 import { namesOf } from '../../src/store/names.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 

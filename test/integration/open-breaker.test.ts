@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { type Database, openDatabase } from '../../src/store/database.ts'
-import { openBreaker } from '../../src/store/open-breaker.ts'
+import { type Database, openDatabase } from '../../src/store/connection/database.ts'
+import { openBreaker } from '../../src/store/breakers/open-breaker.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 
 let testDb: TestDatabase

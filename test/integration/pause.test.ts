@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createRelay, type Relay } from '../../src/index.ts'
-import { openDatabase } from '../../src/store/database.ts'
-import { holdDestination } from '../../src/store/hold-destination.ts'
-import { openBreaker } from '../../src/store/open-breaker.ts'
-import { probeNow } from '../../src/store/probe-now.ts'
+import { openDatabase } from '../../src/store/connection/database.ts'
+import { holdDestination } from '../../src/store/breakers/hold-destination.ts'
+import { openBreaker } from '../../src/store/breakers/open-breaker.ts'
+import { probeNow } from '../../src/store/breakers/probe-now.ts'
 import { eventually } from '../support/eventually.ts'
 import { email, everyApi, type Harness, QUICK, startHarness, track } from '../support/relay-harness.ts'
 

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Intent } from '../../src/index.ts'
-import { takeLane } from '../../src/store/take-lane.ts'
-import { FencedError, settle } from '../../src/store/settle.ts'
-import { openDatabase } from '../../src/store/database.ts'
+import { takeLane } from '../../src/store/lanes/take-lane.ts'
+import { FencedError, settle } from '../../src/store/lanes/settle.ts'
+import { openDatabase } from '../../src/store/connection/database.ts'
 import { eventually } from '../support/eventually.ts'
 import { type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
 

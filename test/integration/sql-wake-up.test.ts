@@ -1,8 +1,8 @@
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createOutbox, type EnqueueOptions, type Intent } from '../../src/index.ts'
-import { openDatabase } from '../../src/store/database.ts'
-import { setRelayIdle } from '../../src/store/relay-idle.ts'
+import { openDatabase } from '../../src/store/connection/database.ts'
+import { setRelayIdle } from '../../src/store/fleet/relay-idle.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 
 const outbox = createOutbox()

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { type Database, openDatabase } from '../../src/store/database.ts'
-import { settle } from '../../src/store/settle.ts'
-import { takeLane } from '../../src/store/take-lane.ts'
+import { type Database, openDatabase } from '../../src/store/connection/database.ts'
+import { settle } from '../../src/store/lanes/settle.ts'
+import { takeLane } from '../../src/store/lanes/take-lane.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 
 let db: TestDatabase

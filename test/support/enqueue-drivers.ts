@@ -7,7 +7,7 @@ import pg from 'pg'
 import { fromDrizzle } from 'pg-boss'
 import postgres from 'postgres'
 import type { Transaction } from '../../src/index.ts'
-import { readMigrations } from '../../src/store/migrations.ts'
+import { readMigrations } from '../../src/store/migrate/migrations.ts'
 import { namesOf } from '../../src/store/names.ts'
 
 /** A transaction as an app has it: what it hands to `enqueue`, and its own statements. */

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import type { TestProject } from 'vitest/node'
-import { migrate } from '../../src/store/migrate.ts'
-import { startRealPostgres } from '../../src/testing/real-postgres.ts'
+import { migrate } from '../../src/store/migrate/migrate.ts'
+import { startRealPostgres } from '../../src/testing/postgres/real-postgres.ts'
 
 declare module 'vitest' {
   export interface ProvidedContext {

@@ -1,9 +1,9 @@
-import { createAppTransport } from '../../src/customerio/app-transport.ts'
-import { createBroadcastTransport } from '../../src/customerio/broadcast-transport.ts'
-import type { TrackFormOptions } from '../../src/customerio/operation.ts'
-import { createPipelinesTransport } from '../../src/customerio/pipelines-transport.ts'
-import { createTrackTransport } from '../../src/customerio/track-transport.ts'
-import type { Transport } from '../../src/customerio/transport.ts'
+import { createAppTransport } from '../../src/customerio/transports/app-transport.ts'
+import { createBroadcastTransport } from '../../src/customerio/transports/broadcast-transport.ts'
+import type { TrackFormOptions } from '../../src/customerio/transports/operation.ts'
+import { createPipelinesTransport } from '../../src/customerio/transports/pipelines-transport.ts'
+import { createTrackTransport } from '../../src/customerio/transports/track-transport.ts'
+import type { Transport } from '../../src/customerio/transports/transport.ts'
 import type { Golden } from './goldens.ts'
 
 /** A transport of each API to one server, with credentials that no workspace has. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { BreakerView } from '../../src/relay/breaker-view.ts'
-import type { BreakerRow } from '../../src/store/read-breakers.ts'
+import { BreakerView } from '../../src/relay/breaker/breaker-view.ts'
+import type { BreakerRow } from '../../src/store/breakers/read-breakers.ts'
 
 const HALF_OPEN = {
   destination: 'default/track',

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { Answer } from '../../src/customerio/answer.ts'
-import { classify } from '../../src/customerio/classify.ts'
+import type { Answer } from '../../src/customerio/answers/answer.ts'
+import { classify } from '../../src/customerio/answers/classify.ts'
 
 const NOW = Date.parse('2026-01-01T00:00:00Z')
 const respond = (status: number, body: string, contentType?: string, retryAfter?: string) =>

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { ClockSteps } from '../../src/relay/clock-steps.ts'
+import { ClockSteps } from '../../src/relay/dispatch/clock-steps.ts'
 
 test('a clock that goes as fast as ours has no steps; one that is set has one', () => {
   let now = 1_000

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
-import type { Answer } from '../../src/customerio/answer.ts'
-import type { WireItem } from '../../src/customerio/transport.ts'
-import { DestinationBreaker } from '../../src/relay/breaker.ts'
-import { Coalescer } from '../../src/relay/coalescer.ts'
-import type { Destination } from '../../src/relay/destinations.ts'
-import { SupersededError } from '../../src/relay/superseded-error.ts'
+import type { Answer } from '../../src/customerio/answers/answer.ts'
+import type { WireItem } from '../../src/customerio/transports/transport.ts'
+import { DestinationBreaker } from '../../src/relay/breaker/breaker.ts'
+import { Coalescer } from '../../src/relay/destination/coalescer.ts'
+import type { Destination } from '../../src/relay/destination/destinations.ts'
+import { SupersededError } from '../../src/relay/breaker/superseded-error.ts'
 
 /*
  * With the breaker and the retry policy as they are; the row in Postgres, the rate limit and the HTTP exchange are given

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { Answer } from '../../src/customerio/answer.ts'
+import type { Answer } from '../../src/customerio/answers/answer.ts'
 import { piecesOf, withoutCredentials } from '../../src/customerio/credential-forms.ts'
 
 const KEY = 'a-key/with<signs>&more'

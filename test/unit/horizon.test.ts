@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { Horizon } from '../../src/relay/horizon.ts'
-import type { WriteHorizon } from '../../src/store/read-horizon.ts'
+import { Horizon } from '../../src/relay/turn/horizon.ts'
+import type { WriteHorizon } from '../../src/store/lanes/read-horizon.ts'
 
 /** A horizon that reads what it is given, and a clock of its own. */
 function horizonOf() {

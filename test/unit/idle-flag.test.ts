@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { IdleFlag } from '../../src/relay/idle-flag.ts'
+import { IdleFlag } from '../../src/relay/wake-up/idle-flag.ts'
 
 function flagOf() {
   const said: boolean[] = []

@@ -1,8 +1,8 @@
 import { describe, expect, expectTypeOf, test } from 'vitest'
-import { intents } from '../../src/intent/builders.ts'
+import { intents } from '../../src/intent/builders/builders.ts'
 import type { Intent, TrackIntent } from '../../src/intent/intent.ts'
 import { OPERATIONS } from '../../src/intent/operations.ts'
-import { validateIntent } from '../../src/intent/validate.ts'
+import { validateIntent } from '../../src/intent/validate/validate.ts'
 
 describe('builders', () => {
   test('there is one for every operation', () => {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { contentKey } from '../../src/intent/content-key.ts'
-import { dedupKeyOf } from '../../src/intent/dedup-key.ts'
+import { contentKey } from '../../src/intent/keys/content-key.ts'
+import { dedupKeyOf } from '../../src/intent/keys/dedup-key.ts'
 import type { Intent } from '../../src/intent/intent.ts'
 import { toPayload } from '../../src/intent/payload.ts'
-import { validateOptions } from '../../src/intent/validate-options.ts'
+import { validateOptions } from '../../src/intent/validate/validate-options.ts'
 
 const track = (fields: object): Intent =>
   ({ operation: 'track', customerId: '42', name: 'x', ...fields }) as Intent

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { validateOptions } from '../../src/intent/validate-options.ts'
+import { validateOptions } from '../../src/intent/validate/validate-options.ts'
 
 const DEFAULTS = {
   dedupKey: undefined,

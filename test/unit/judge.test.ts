@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import type { Answer } from '../../src/customerio/answer.ts'
-import type { BatchEntry } from '../../src/relay/batch.ts'
-import { judge } from '../../src/relay/judge.ts'
+import type { Answer } from '../../src/customerio/answers/answer.ts'
+import type { BatchEntry } from '../../src/relay/lane/batch.ts'
+import { judge } from '../../src/relay/send/judge.ts'
 
 const row = (seq: string) => ({ seq, id: `id ${seq}` })
 const part = (...seqs: string[]) => seqs.map((seq) => ({ row: row(seq) }) as BatchEntry)

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Limiter } from '../../src/relay/limiter.ts'
+import { Limiter } from '../../src/relay/destination/limiter.ts'
 
 function limiterOver(answers: number[], requests = 250) {
   const draws: number[] = []

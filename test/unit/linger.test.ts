@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Linger } from '../../src/relay/linger.ts'
+import { Linger } from '../../src/relay/turn/linger.ts'
 
 function lingerThat(may: boolean) {
   const began: number[] = []

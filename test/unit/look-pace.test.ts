@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { LookPace } from '../../src/relay/look-pace.ts'
+import { LookPace } from '../../src/relay/wake-up/look-pace.ts'
 
 const LIVE = { destination: 'default/track', lane: 3 }
 const BULK = { destination: 'default/track', lane: 19 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import type { StoredIntent } from '../../src/customerio/stored-intent.ts'
-import { toTrackCall } from '../../src/customerio/track-call.ts'
+import type { StoredIntent } from '../../src/customerio/transports/stored-intent.ts'
+import { toTrackCall } from '../../src/customerio/transports/track-call.ts'
 import type { Operation } from '../../src/intent/intent.ts'
 
 const ID = '01890a5d-ac96-774b-bcce-b302099a8057'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Intent } from '../../src/index.ts'
-import { recipientGuard } from '../../src/relay/recipients.ts'
+import { recipientGuard } from '../../src/relay/destination/recipients.ts'
 
 function allows(patterns: readonly string[] | undefined, { operation, ...payload }: Intent): boolean {
   return recipientGuard(patterns)(operation, payload)

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { RejectionWindow } from '../../src/relay/rejection-window.ts'
+import { RejectionWindow } from '../../src/relay/breaker/rejection-window.ts'
 
 const HOUR_MS = 3_600_000
 let letters = 0

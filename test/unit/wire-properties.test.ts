@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import type { Transport, WireItem } from '../../src/customerio/transport.ts'
+import type { Transport, WireItem } from '../../src/customerio/transports/transport.ts'
 import type { Intent } from '../../src/intent/intent.ts'
 import { apiOf } from '../../src/intent/operations.ts'
 import { toPayload } from '../../src/intent/payload.ts'

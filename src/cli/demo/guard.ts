@@ -1,4 +1,4 @@
-import type { Queryable } from '../../observe/queryable.ts'
+import type { Queryable } from '../../observe/views/queryable.ts'
 import type { Names } from '../../store/names.ts'
 import { SettingError } from '../errors.ts'
 

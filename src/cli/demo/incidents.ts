@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { FakeCustomerIo } from '../../testing/fake-customerio.ts'
+import type { FakeCustomerIo } from '../../testing/fake/fake-customerio.ts'
 import type { Monitor } from './monitor.ts'
 import type { RelayProcess } from './relay-process.ts'
-import { REFUSED_NOTE } from './shop.ts'
+import { REFUSED_NOTE } from './shop/shop.ts'
 
 export interface IncidentOptions {
   readonly fake: FakeCustomerIo

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Queryable } from '../../observe/queryable.ts'
-import { readBacklog } from '../../observe/read-backlog.ts'
-import { type BreakerStatus, readBreakerState } from '../../observe/read-breaker-state.ts'
-import { type RelayStatus, readRelayFleet } from '../../observe/read-relay-fleet.ts'
+import type { Queryable } from '../../observe/views/queryable.ts'
+import { readBacklog } from '../../observe/views/read-backlog.ts'
+import { type BreakerStatus, readBreakerState } from '../../observe/views/read-breaker-state.ts'
+import { type RelayStatus, readRelayFleet } from '../../observe/views/read-relay-fleet.ts'
 import type { Names } from '../../store/names.ts'
 
 const LOOK_EVERY_MS = 200

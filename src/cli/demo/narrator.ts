@@ -1,9 +1,9 @@
-import type { FakeCustomerIo } from '../../testing/fake-customerio.ts'
-import { age, count } from '../format.ts'
+import type { FakeCustomerIo } from '../../testing/fake/fake-customerio.ts'
+import { age, count } from '../output/format.ts'
 import type { Fleet } from './fleet.ts'
 import type { Sight } from './monitor.ts'
 import type { Screen } from './screen.ts'
-import type { Shop } from './shop.ts'
+import type { Shop } from './shop/shop.ts'
 
 export interface NarratorOptions {
   readonly screen: Screen

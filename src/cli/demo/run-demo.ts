@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { Cleanup } from './cleanup.ts'
 import { EXIT, reportFailure } from '../errors.ts'
-import { interceptFatal } from '../fatal.ts'
-import { painter } from '../format.ts'
-import { type DemoResult, renderResult } from './report.ts'
+import { interceptFatal } from '../process/fatal.ts'
+import { painter } from '../output/format.ts'
+import { type DemoResult, renderResult } from './evidence/report.ts'
 import { playDemo } from './play-demo.ts'
 import { RUN_PREFIX } from './guard.ts'
 

@@ -1,5 +1,5 @@
 import { MultiBar, type SingleBar } from 'cli-progress'
-import { count, type Painter } from '../format.ts'
+import { count, type Painter } from '../output/format.ts'
 
 /** What the demo shows at one moment. */
 export interface View {

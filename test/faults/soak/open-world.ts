@@ -1,7 +1,7 @@
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { migrate } from '../../../src/store/migrate.ts'
+import { migrate } from '../../../src/store/migrate/migrate.ts'
 import { startFakeCustomerIo } from '../../../src/testing/index.ts'
 import { startPair } from '../support/failover.ts'
 import { startGateway } from '../support/gateway.ts'

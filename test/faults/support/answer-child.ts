@@ -1,4 +1,4 @@
-import { createTrackTransport } from '../../../src/customerio/track-transport.ts'
+import { createTrackTransport } from '../../../src/customerio/transports/track-transport.ts'
 
 /*
  * Sends one intent after the other to a server, in a process of its own, so that its memory is what the answers cost.

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import pg from 'pg'
-import { migrate } from '../../../src/store/migrate.ts'
+import { migrate } from '../../../src/store/migrate/migrate.ts'
 import { openTestDatabase, type TestDatabase } from '../../support/database.ts'
 import { eventually } from '../../support/eventually.ts'
 import { copyCluster } from './base-backup.ts'

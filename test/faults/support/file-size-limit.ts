@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { promisify } from 'node:util'
-import { NOBODY } from '../../../src/testing/embedded-cluster.ts'
+import { NOBODY } from '../../../src/testing/postgres/embedded-cluster.ts'
 import type { TestDatabase } from '../../support/database.ts'
 import type { PostgresServer } from './postgres-server.ts'
 

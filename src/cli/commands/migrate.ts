@@ -1,0 +1,74 @@
+import type { Command } from 'commander'
+import type { NotGranted } from '../../store/migrate/grant-roles.ts'
+import { type Names, namesOf } from '../../store/names.ts'
+import { addDatabaseOptions, addExamples, addJsonOption } from './options.ts'
+import { readSettings, settings } from '../settings/settings.ts'
+
+/** `customerio-outbox migrate` */
+export function addMigrateCommand(program: Command): void {
+  const command = program
+    .command('migrate')
+    .description(
+      "create the outbox' schema, or bring it to this version; safe to run again, and twice at once",
+    )
+    .option('--sql', 'change nothing: print what would be run, for psql')
+    .action(async (flags) => {
+      const { databaseUrl, schema } = readSettings(
+        { databaseUrl: settings.databaseUrl, schema: settings.schema },
+        flags,
+      )
+      const options = { connectionString: databaseUrl, schema }
+      if (flags.sql) await printScript(options, Boolean(flags.json))
+      else await run(options, Boolean(flags.json))
+    })
+  addJsonOption(addDatabaseOptions(command))
+  addExamples(command, [
+    ['bring the schema up to date, in a deployment', 'migrate'],
+    [
+      'look at it first, or run it as another user',
+      'migrate --sql | psql "$ADMIN_DATABASE_URL" -v ON_ERROR_STOP=1',
+    ],
+  ])
+}
+
+interface Target {
+  readonly connectionString: string
+  readonly schema: string | undefined
+}
+
+async function run(options: Target, json: boolean): Promise<void> {
+  const { migrate } = await import('../../store/migrate/migrate.ts') // it loads pg-boss: other commands need not
+  const names = namesOf(options.schema)
+  const { schema } = names
+  const onWait = (message: string) => console.error(`customerio-outbox: ${message}`)
+  const { applied, version, notGranted } = await migrate({ ...options, onWait })
+  if (notGranted.length > 0) console.error(`customerio-outbox: ${describeNotGranted(names, notGranted)}`)
+  if (json) {
+    console.log(JSON.stringify({ schema, version, applied, notGranted }))
+    return
+  }
+  const done = applied.length === 0 ? 'nothing to do' : `applied ${applied.join(', ')}`
+  console.log(`schema "${schema}" is at version ${version}: ${done}`)
+}
+
+/** One line: what a user with more rights has to run. The schema is migrated all the same. */
+function describeNotGranted({ q, schema }: Names, notGranted: readonly NotGranted[]): string {
+  const statements = notGranted.map(({ statement }) => statement)
+  const error = notGranted[0]?.error
+  const creating = statements.filter((each) => each.startsWith('CREATE ROLE'))
+  if (creating.length > 0) {
+    return `the roles of schema "${schema}" are not there, because this user may not create them: as a user with CREATEROLE run \`${creating.join('; ')}\`, then \`customerio-outbox migrate\` again`
+  }
+  const beyondObjects = statements.filter((each) => !/^(GRANT|REVOKE) .* ON /.test(each))
+  if (beyondObjects.length > 0) {
+    return `the roles of schema "${schema}" have rights that they should not have and that this user may not take (${error}): as a superuser run \`${beyondObjects.join('; ')}\``
+  }
+  return `the roles of schema "${schema}" lack ${notGranted.length} grants that this user may not make (${error}): as the owner of the schema's objects run \`SELECT * FROM ${q}.grant_roles()\``
+}
+
+async function printScript(options: Target, json: boolean): Promise<void> {
+  const { migrationScript } = await import('../../store/migrate/migrate.ts')
+  const sql = await migrationScript(options)
+  if (json) console.log(JSON.stringify({ schema: namesOf(options.schema).schema, sql }))
+  else console.log(sql === '' ? '-- nothing to do' : sql)
+}

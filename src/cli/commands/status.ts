@@ -1,0 +1,80 @@
+import type { Command } from 'commander'
+import pg from 'pg'
+import { readStatus, type Status } from '../../observe/views/read-status.ts'
+import { namesOf } from '../../store/names.ts'
+import { describeFailure, EXIT, redact } from '../errors.ts'
+import { painter } from '../output/format.ts'
+import { addDatabaseOptions, addExamples, addJsonOption } from './options.ts'
+import { readSettings, seconds, settings } from '../settings/settings.ts'
+import { renderStatus } from '../output/status-tables.ts'
+import { watch } from '../output/watch.ts'
+
+const DEFAULT_WATCH_SECONDS = '2'
+
+const statusSettings = {
+  databaseUrl: settings.databaseUrl,
+  schema: settings.schema,
+  watch: seconds('--watch', 0.2, 3_600).optional(),
+}
+
+/** `customerio-outbox status` */
+export function addStatusCommand(program: Command): void {
+  const command = program
+    .command('status')
+    .description('health, backlog, breakers, relays, dead letters and throughput')
+    .option(
+      '--watch [seconds]',
+      `again every so often, until Ctrl-C (default: every ${DEFAULT_WATCH_SECONDS})`,
+    )
+    .action(async (flags) => {
+      const every = flags.watch === true ? DEFAULT_WATCH_SECONDS : flags.watch
+      await run(readSettings(statusSettings, { ...flags, watch: every }), Boolean(flags.json))
+    })
+  addJsonOption(addDatabaseOptions(command))
+  addExamples(command, [
+    ['once', 'status'],
+    ['keep an eye on an outage', 'status --watch 1'],
+    ['for a script', "status --json | jq '.backlog[] | {destination, pending, lagSeconds}'"],
+  ])
+}
+
+async function run(
+  given: ReturnType<typeof readSettings<typeof statusSettings>>,
+  json: boolean,
+): Promise<void> {
+  const names = namesOf(given.schema)
+  const pool = new pg.Pool({
+    connectionString: given.databaseUrl,
+    max: 1,
+    application_name: 'customerio-outbox status',
+    connectionTimeoutMillis: 5_000,
+    query_timeout: 15_000,
+  })
+  pool.on('error', () => {}) // the next read says it
+  const paint = painter(process.stdout.isTTY)
+  const render = (status: Status) => (json ? JSON.stringify(status) : renderStatus(status, paint))
+  try {
+    const first = await readStatus(pool, names)
+    if (given.watch === undefined) {
+      console.log(render(first))
+      return
+    }
+    await watch({
+      everyMs: given.watch,
+      repaint: !json && process.stdout.isTTY,
+      first: render(first),
+      next: () => readStatus(pool, names).then(render, (error) => renderError(error, json)),
+    })
+  } finally {
+    await pool.end()
+  }
+}
+
+/** While watching, a database that is away is part of the picture. */
+function renderError(error: unknown, json: boolean): string {
+  const { line, exitStatus } = describeFailure(error)
+  const message = redact(line)
+  if (json) return JSON.stringify({ at: new Date(), error: message })
+  const hint = exitStatus === EXIT.failed ? 'trying again' : 'trying again all the same'
+  return `no answer: ${message} (${hint})`
+}

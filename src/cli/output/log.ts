@@ -1,0 +1,123 @@
+import { type Logger, pino } from 'pino'
+import type { Relay } from '../../relay/relay.ts'
+import { redact } from '../errors.ts'
+import { Seldom } from './seldom.ts'
+
+export type { Logger }
+
+/** JSON lines on stdout. Written at once, so that the last words before an exit are not lost. */
+export function createLogger(level: string): Logger {
+  return pino(
+    {
+      level,
+      base: { pid: process.pid },
+      messageKey: 'message',
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    pino.destination({ fd: 1, sync: true }),
+  )
+}
+
+/** Logs what a relay tells. No line carries a payload, a key, or a text of an answer: events have none. */
+export function logRelay(log: Logger, relay: Relay): void {
+  relay.on('settled', (settled) => log.debug(settled, 'settled'))
+  relay.on('drained', ({ lanesLeft }) =>
+    lanesLeft === 0
+      ? log.info('the backlog is empty')
+      : log.warn({ lanesLeft }, 'the time to drain is up: what is left stays in the queue'),
+  )
+  relay.on('deadLetter', ({ destination, id, seq, reason, status, field }) =>
+    log.warn({ destination, id, seq, reason, status, field }, 'dead letter'),
+  )
+  relay.on('breaker', (change) =>
+    log[change.to === 'closed' ? 'info' : 'warn'](
+      change,
+      change.from === undefined ? 'breaker found' : 'breaker changed',
+    ),
+  )
+  relay.on('laneFailed', ({ destination, lane, message }) =>
+    log.warn({ destination, lane, error: redact(message) }, 'lane failed, it is tried again'),
+  )
+  relay.on('unserved', (unserved) =>
+    log.warn(unserved, 'intents wait that this relay has no credentials for'),
+  )
+  relay.on('unknownFormat', (unknown) =>
+    log.warn(unknown, 'intents wait whose row format this relay does not know: upgrade it'),
+  )
+  relay.on('regionUnchecked', ({ workspace, reason, message }) =>
+    log.warn({ workspace, reason, error: redact(message) }, 'the region of a workspace could not be checked'),
+  )
+  relay.on('schemaAhead', (schema) =>
+    log.info(schema, 'the schema is newer than this relay, and takes it: upgrade the relay'),
+  )
+  relay.on('copyAccepted', (accepted) =>
+    log.warn(accepted, 'the copied database is accepted: its intents are delivered'),
+  )
+  relay.on('workspacesUpdated', ({ destinations }) => log.info({ destinations }, 'settings changed'))
+  logDatabase(log, relay)
+  const seldom = new Seldom(SAME_ERROR_EVERY_MS)
+  relay.on('error', (error) => {
+    const repeated = seldom.count(error.message)
+    if (repeated === undefined) return
+    log.error(
+      { ...describe(error, log), ...(repeated > 0 ? { repeated } : {}) },
+      'the relay goes on after an error',
+    )
+  })
+}
+
+/** An error that comes again within this time is counted, not logged. */
+const SAME_ERROR_EVERY_MS = 30_000
+
+function logDatabase(log: Logger, relay: Relay): void {
+  relay.on('databaseLost', ({ message }) =>
+    log.error(
+      { error: redact(message) },
+      'the database is lost: lanes stop, intents stay, it is tried again until it is back',
+    ),
+  )
+  relay.on('databaseBack', ({ afterMs }) => log.info({ afterMs }, 'the database is back, lanes go on'))
+  let deaf = false
+  relay.on('sequenceRewound', ({ from, to }) =>
+    log.warn(
+      { from: String(from), to: String(to) },
+      'sequence ran backwards; every lane is read from its beginning',
+    ),
+  )
+  relay.on('listening', () => {
+    log[deaf ? 'info' : 'debug']('wake-ups are heard')
+    deaf = false
+  })
+  relay.on('notListening', ({ reason, message, through, pollIntervalMs }) => {
+    deaf = true
+    if (reason === 'queue_full') {
+      log.warn(
+        { reason, error: redact(message) },
+        `wake-ups are not sent: polling every ${pollIntervalMs / 1_000} s; customerio-outbox doctor names the session that holds the queue`,
+      )
+      return
+    }
+    const setting = through === 'connectionString' ? 'DATABASE_URL' : 'OUTBOX_LISTEN_URL'
+    log.warn(
+      { reason, error: redact(message) },
+      `wake-ups cannot be heard through ${setting}${NOT_LISTENING[reason]}: polling every ${pollIntervalMs / 1_000} s; give OUTBOX_LISTEN_URL a direct connection`,
+    )
+  })
+}
+
+const NOT_LISTENING = {
+  unheard: ' (a pooler in transaction mode?)',
+  refused: ', which does not take LISTEN',
+  unreachable: ', which does not answer',
+} as const
+
+/** Not the whole error: a database's one has rows in `detail` and `where`. */
+function describe(error: Error & { code?: string }, log: Logger) {
+  const { code, message, stack } = error
+  return {
+    error: redact(message),
+    ...(code === undefined ? {} : { code }),
+    ...(log.isLevelEnabled('debug') ? { stack: redact(stack ?? '') } : {}),
+  }
+}

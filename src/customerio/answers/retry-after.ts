@@ -1,0 +1,23 @@
+import type { Answered } from '../http/received.ts'
+
+const MIN_MS = 1_000
+const MAX_MS = 3_600_000
+
+/**
+ * The wait that `Retry-After` asks for: seconds, or an HTTP date, which counts from the answer's own `Date`, because this
+ * host's clock may be off. At least 1 s, so that `0` or a date in the past is no busy loop; at most an hour, so that a
+ * broken clock cannot stop a queue.
+ *
+ * @returns milliseconds; undefined if the header has no usable value, and the caller's own delay applies.
+ */
+export function retryAfterMs(
+  { retryAfter, date }: Pick<Answered, 'retryAfter' | 'date'>,
+  now: number,
+): number | undefined {
+  const text = retryAfter?.trim() ?? ''
+  const answeredAt = Date.parse(date ?? '')
+  const ms = /^-?\d+(\.\d+)?$/.test(text)
+    ? Number(text) * 1_000
+    : Date.parse(text) - (Number.isNaN(answeredAt) ? now : answeredAt)
+  return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, MIN_MS), MAX_MS)
+}

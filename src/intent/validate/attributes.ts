@@ -1,0 +1,81 @@
+import { isPlainObject, join, kindOf, pathOf } from '../describe.ts'
+import { refuse, refuseSize, type Subject } from '../errors.ts'
+import { MAX_ATTRIBUTE_NAME_BYTES, MAX_ATTRIBUTE_VALUE_BYTES, MAX_ATTRIBUTES } from '../limits.ts'
+import { isLonger, jsonBytes, utf8Bytes } from '../size.ts'
+import { checkBytes, checkNotBlank } from './text.ts'
+
+/**
+ * Refuses attributes of a person, an object or a relationship that are too many, or one whose name or value
+ * is too long. `cio_relationships` is no attribute, although a person's attributes may carry it: it is
+ * checked on its own.
+ */
+export function checkAttributes(subject: Subject, field: string, attributes: Record<string, unknown>): void {
+  let count = 0
+  for (const name of Object.keys(attributes)) {
+    const value = attributes[name]
+    if (value === undefined || name === 'cio_relationships') continue
+    count++
+    const path = () => join(field, pathOf([name]))
+    if (name.trim() === '') checkNotBlank(subject, path(), name)
+    if (isLonger(name, MAX_ATTRIBUTE_NAME_BYTES)) {
+      refuse(
+        subject,
+        path(),
+        `has a name of ${utf8Bytes(name)} bytes, Customer.io takes at most ${MAX_ATTRIBUTE_NAME_BYTES} bytes (UTF-8)`,
+        { limit: MAX_ATTRIBUTE_NAME_BYTES, actual: utf8Bytes(name) },
+      )
+    }
+    checkValue(subject, path, value)
+  }
+  if (count > MAX_ATTRIBUTES) {
+    refuse(
+      subject,
+      field,
+      `has ${count} attributes, Customer.io takes at most ${MAX_ATTRIBUTES} a call: enqueue several`,
+      { limit: MAX_ATTRIBUTES, actual: count },
+    )
+  }
+}
+
+function checkValue(subject: Subject, path: () => string, value: unknown): void {
+  const limit = MAX_ATTRIBUTE_VALUE_BYTES
+  if (typeof value === 'string') {
+    if (isLonger(value, limit)) checkBytes(subject, path(), value, limit)
+  } else if (typeof value === 'object' && value !== null) {
+    const actual = jsonBytes(value)
+    if (actual > limit) refuseSize(subject, path(), { limit, actual }, ' of JSON')
+  }
+}
+
+/**
+ * Refuses relationships that an identify cannot carry among its attributes. They are an array, or, as the
+ * Track API's first version has them, `{ action: 'add_relationships', relationships: […] }`.
+ */
+export function checkIdentifyRelationships(subject: Subject, field: string, value: unknown): void {
+  if (!isPlainObject(value)) {
+    checkRelationships(subject, field, value)
+    return
+  }
+  if (value.action !== 'add_relationships') {
+    refuse(
+      subject,
+      `${field}.action`,
+      "must be add_relationships here: to delete some, enqueue an entity with action: 'delete_relationships'",
+    )
+  }
+  checkRelationships(subject, `${field}.relationships`, value.relationships ?? null)
+}
+
+/** Refuses relationships that are not an array, or whose own attributes are past a limit. */
+export function checkRelationships(subject: Subject, field: string, value: unknown): void {
+  if (value === undefined) return
+  if (!Array.isArray(value)) refuse(subject, field, `must be an array of relationships, got ${kindOf(value)}`)
+  for (const [i, relationship] of value.entries()) {
+    const path = `${field}[${i}]`
+    if (!isPlainObject(relationship) || !isPlainObject(relationship.identifiers)) {
+      refuse(subject, path, 'must be an object with identifiers')
+    }
+    const { relationship_attributes: attributes } = relationship
+    if (isPlainObject(attributes)) checkAttributes(subject, `${path}.relationship_attributes`, attributes)
+  }
+}

@@ -1,0 +1,99 @@
+import { z } from 'zod'
+import { hint, isPlainObject, join, kindOf, pathOf } from '../describe.ts'
+import { refuse, type Subject } from '../errors.ts'
+import type { Operation } from '../intent.ts'
+
+/**
+ * The fields of each operation and their types. What a type cannot say (one identifier, bytes, seconds) is
+ * checked after, field by field; contents of objects are checked by one walk.
+ */
+export const text = z.string()
+export const object = z.custom<Record<string, unknown>>(isPlainObject, 'a plain object')
+/** What is checked on its own. */
+export const later = z.unknown().optional()
+
+const person = { customerId: later, identifiers: later }
+const event = { data: object.optional(), timestamp: later }
+const message = fields({ message: object })
+
+const SHAPES: Readonly<Record<Operation, z.ZodObject>> = {
+  identify: fields({ ...person, attributes: object.optional(), timestamp: later }),
+  track: fields({ ...person, name: text, ...event }),
+  trackPageView: fields({ ...person, path: text, ...event }),
+  trackScreen: fields({ ...person, name: text, ...event }),
+  addDevice: fields({
+    ...person,
+    deviceId: text,
+    platform: z.enum(['ios', 'android']),
+    data: object.optional(),
+  }),
+  deleteDevice: fields({ ...person, deviceId: text }),
+  suppress: fields(person),
+  unsuppress: fields(person),
+  destroy: fields(person),
+  mergeCustomers: fields({ primary: object, secondary: object }),
+  entity: fields({ entity: object }),
+  trackAnonymous: fields({ anonymousId: text, name: text, ...event }),
+  trackPush: fields({
+    deliveryId: text,
+    deviceId: text.optional(),
+    event: z.enum(['opened', 'converted', 'delivered']),
+    timestamp: later,
+  }),
+  sendEmail: message,
+  sendPush: message,
+  sendSMS: message,
+  sendInboxMessage: message,
+  sendInApp: message,
+  triggerBroadcast: fields({ broadcastId: later, data: object.optional(), recipients: object.optional() }),
+  'pipelines.identify': message,
+  'pipelines.track': message,
+  'pipelines.page': message,
+  'pipelines.screen': message,
+  'pipelines.group': message,
+  'pipelines.alias': message,
+}
+
+function fields(shape: z.ZodRawShape): z.ZodObject {
+  return z.strictObject({ operation: text, ...shape })
+}
+
+/** Refuses unknown fields by name, missing fields, and fields of another type. */
+export function checkShape(subject: Subject, operation: Operation, intent: Record<string, unknown>): void {
+  checkObject(subject, '', SHAPES[operation], intent)
+}
+
+/** The same for an object within an intent, which is found at `prefix`. */
+export function checkObject(
+  subject: Subject,
+  prefix: string,
+  shape: z.ZodObject,
+  value: Record<string, unknown>,
+): void {
+  const result = shape.safeParse(value)
+  if (result.success) return
+
+  const { issues } = result.error
+  const unknown = issues.find((issue) => issue.code === 'unrecognized_keys')?.keys[0]
+  if (unknown !== undefined) {
+    const known = Object.keys(shape.shape)
+    refuse(subject, join(prefix, pathOf([unknown])), `is not a known field: ${hint(unknown, known)}`)
+  }
+  const [issue] = issues
+  const field = String(issue?.path[0] ?? '')
+  const found = value[field]
+  const missing = found === undefined ? 'is required, and ' : ''
+  const got = found === undefined ? '' : `, got ${kindOf(found)}`
+  refuse(subject, join(prefix, field), `${missing}must be ${expected(issue)}${got}`)
+}
+
+function expected(issue: z.core.$ZodIssue | undefined): string {
+  switch (issue?.code) {
+    case 'invalid_type':
+      return `a ${issue.expected}`
+    case 'invalid_value':
+      return `one of ${issue.values.join(', ')}`
+    default:
+      return issue?.message ?? 'valid'
+  }
+}

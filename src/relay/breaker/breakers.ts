@@ -1,0 +1,131 @@
+import { acquireProbe } from '../../store/breakers/acquire-probe.ts'
+import { closeBreaker } from '../../store/breakers/close-breaker.ts'
+import type { Database } from '../../store/connection/database.ts'
+import { holdDestination } from '../../store/breakers/hold-destination.ts'
+import { openBreaker } from '../../store/breakers/open-breaker.ts'
+import { type BreakerRow, type BreakerState, readBreakers } from '../../store/breakers/read-breakers.ts'
+import { recordFailures } from '../../store/breakers/record-failure.ts'
+import { type BreakerSettings, DestinationBreaker } from './breaker.ts'
+import type { Rejections } from './rejection-window.ts'
+
+/** The key of Customer.io is tried again every so often: it may have been put right on their side. */
+const PAUSED_RETRY_MS = 30_000
+
+/** A probe belongs to its relay for this long, or for two requests' time. */
+const MIN_LEASE_MS = 30_000
+
+export interface BreakersOptions {
+  readonly db: Database
+  readonly relayId: string
+  /** The destinations that the relay serves: no other rows are read. */
+  readonly served: () => readonly string[]
+  readonly settings: BreakerSettings & { readonly requestTimeoutMs: number }
+  /** `from` is undefined where a breaker was found as it is, by a relay that had not heard of it. */
+  readonly onChange: (destination: string, from: BreakerState | undefined, to: BreakerState) => void
+  readonly onError: (error: Error) => void
+}
+
+/** The breakers of every destination that this relay serves, kept in step with the fleet's rows. */
+export class Breakers {
+  readonly #options: BreakersOptions
+  readonly #breakers = new Map<string, DestinationBreaker>()
+  readonly #seen = new Map<string, BreakerState>()
+
+  constructor(options: BreakersOptions) {
+    this.#options = options
+  }
+
+  get(destination: string): DestinationBreaker {
+    const known = this.#breakers.get(destination)
+    if (known) return known
+    this.#seen.set(destination, 'closed')
+    return this.#create(destination)
+  }
+
+  #create(destination: string): DestinationBreaker {
+    const { relayId, settings } = this.#options
+    const breaker = new DestinationBreaker(relayId, settings, this.#storeOf(destination))
+    this.#breakers.set(destination, breaker)
+    return breaker
+  }
+
+  /** Reads the fleet's rows, and takes them over. */
+  async sync(): Promise<void> {
+    await this.syncWith((destinations) => readBreakers(this.#options.db, destinations))
+  }
+
+  /**
+   * Takes over the fleet's rows that `read` brings, if it brings any. A row wins over what this relay thinks, unless
+   * it is older than its own change.
+   *
+   * @param read Is given the destinations to read: those served, and those that were served before.
+   */
+  async syncWith(
+    read: (destinations: readonly string[]) => Promise<readonly BreakerRow[] | undefined>,
+  ): Promise<void> {
+    const generations = new Map([...this.#breakers].map(([name, breaker]) => [name, breaker.generation]))
+    const found = await read([...new Set([...this.#options.served(), ...this.#breakers.keys()])])
+    if (!found) return
+    const rows = new Map(found.map((row) => [row.destination, row]))
+    for (const destination of new Set([...rows.keys(), ...this.#breakers.keys()])) {
+      const breaker = this.#breakers.get(destination) ?? this.#create(destination)
+      breaker.apply(rows.get(destination), generations.get(destination) ?? breaker.generation)
+    }
+    this.report()
+  }
+
+  /** Tells of the states that have changed since the last time. */
+  report(): void {
+    for (const [destination, breaker] of this.#breakers) {
+      const from = this.#seen.get(destination)
+      this.#seen.set(destination, breaker.state)
+      if ((from ?? 'closed') !== breaker.state) this.#options.onChange(destination, from, breaker.state)
+    }
+  }
+
+  /** Whether a row is to be read again soon. */
+  get stale(): boolean {
+    return [...this.#breakers.values()].some((breaker) => breaker.stale)
+  }
+
+  /** Milliseconds until the first destination that waits may be tried; undefined where none waits. */
+  get waitMs(): number | undefined {
+    const waits = [...this.#breakers.values()]
+      .map((breaker) => breaker.waitMs)
+      .filter((ms) => ms !== undefined)
+    return waits.length > 0 ? Math.min(...waits) : undefined
+  }
+
+  #storeOf(destination: string) {
+    const { db, relayId, settings } = this.#options
+    const { halfOpenAfterMs, maxHalfOpenAfterMs } = settings.breaker
+    const leaseMs = Math.max(MIN_LEASE_MS, 2 * settings.requestTimeoutMs)
+    return {
+      open: async (state: 'open' | 'paused', failureCount: number, error: string) => {
+        this.report()
+        const delayMs = state === 'paused' ? Math.min(PAUSED_RETRY_MS, halfOpenAfterMs) : halfOpenAfterMs
+        const maxDelayMs = state === 'paused' ? delayMs : maxHalfOpenAfterMs
+        return openBreaker(db, { destination, relayId, state, failureCount, error, delayMs, maxDelayMs })
+      },
+      reject: async (rejections: Rejections) => {
+        this.report()
+        const error = describeRejections(rejections, destination)
+        const opening = { destination, relayId, state: 'rejecting', error } as const
+        return openBreaker(db, { ...opening, failureCount: 0, delayMs: null, maxDelayMs: null })
+      },
+      acquireProbe: () => acquireProbe(db, destination, relayId, leaseMs),
+      close: (reason: string) => closeBreaker(db, destination, relayId, reason),
+      hold: (ms: number, error: string) => holdDestination(db, destination, ms, error),
+      onError: this.#options.onError,
+      recordFailures: (count: number, error: string | undefined) =>
+        recordFailures(db, destination, count, error),
+    }
+  }
+}
+
+function describeRejections({ rejected, of, statuses }: Rejections, destination: string): string {
+  return (
+    `${rejected} of the last ${of} intents were rejected (${statuses.join(', ')}): look at outbox.dead_letters, ` +
+    `put the cause right, then run customerio-outbox resume ${destination}`
+  )
+}

@@ -1,0 +1,190 @@
+import type { Answer } from '../../customerio/answers/answer.ts'
+import { createAppTransport } from '../../customerio/transports/app-transport.ts'
+import { createBroadcastTransport } from '../../customerio/transports/broadcast-transport.ts'
+import { createPipelinesTransport } from '../../customerio/transports/pipelines-transport.ts'
+import { createTrackTransport } from '../../customerio/transports/track-transport.ts'
+import type { Transport } from '../../customerio/transports/transport.ts'
+import type { Database } from '../../store/connection/database.ts'
+import type { QueuedIntent } from '../../store/lanes/read-lane.ts'
+import { type RateLimit, takeTokens } from '../../store/breakers/take-tokens.ts'
+import type { Prepared } from '../lane/batch.ts'
+import { Limiter } from './limiter.ts'
+import type { ResolvedWorkspace } from '../options.ts'
+import { prepareRow } from '../lane/prepare.ts'
+import { recipientGuard } from './recipients.ts'
+import { SupersededError } from '../breaker/superseded-error.ts'
+
+export type Api = 'track' | 'app' | 'broadcast' | 'pipelines'
+
+/** One API of one workspace: what a lane worker needs to know of where its intents go. */
+export interface Destination {
+  /** `<workspace>/<api>` */
+  readonly name: string
+  readonly transport: Transport
+  /** Transactional sends and broadcasts have no idempotency key: they are marked before they are sent. */
+  readonly once: boolean
+  /** Intents that were enqueued longer ago are dead letters of reason `expired`. */
+  readonly maxAgeSeconds: number | undefined
+  readonly prepare: (row: QueuedIntent) => Prepared
+  /** Leave for one request under the fleet's rate limit: 0, or the ms to wait. */
+  readonly takeTurn: (bulk: boolean) => Promise<number>
+}
+
+/**
+ * Requests of the whole fleet. Track counts requests, so batches multiply it; a broadcast may be triggered once
+ * in ten seconds (both reported by third parties); Pipelines publishes 3,000 in 3 s.
+ */
+const DEFAULT_LIMITS: Record<Api, number> = { track: 100, app: 100, broadcast: 0.1, pipelines: 1_000 }
+/** Share of a limit that bulk lanes may use: a backfill never takes the last request from live traffic. */
+const BULK_SHARE = 0.5
+
+/** A destination whose settings have changed hands its lanes back: longer than what a turn sleeps through. */
+const RETIRED_WAIT_MS = 300
+/** A request that was under way when the settings changed, with its quick retries: never longer than this. */
+const RETIRED_TIMEOUTS = 7
+
+type Opened = Destination & { retire(): void }
+
+/** The destinations that this relay has credentials for. */
+export class Destinations {
+  readonly #db: Database
+  readonly #timeoutMs: number
+  readonly #retired = new Set<Opened>()
+  #byName = new Map<string, Opened>()
+  #settings = new Map<string, string>()
+
+  constructor(db: Database, timeoutMs: number, workspaces: Readonly<Record<string, ResolvedWorkspace>>) {
+    this.#db = db
+    this.#timeoutMs = timeoutMs
+    this.#byName = this.#open(workspaces, new Map())
+  }
+
+  get(name: string): Destination | undefined {
+    return this.#byName.get(name)
+  }
+
+  get names(): string[] {
+    return [...this.#byName.keys()]
+  }
+
+  /**
+   * Puts changed settings in force for the next request: lanes that are worked with the old ones are handed back
+   * after the request that is under way. What did not change keeps its connections.
+   *
+   * @returns the names of those that are new or changed.
+   */
+  async update(workspaces: Readonly<Record<string, ResolvedWorkspace>>): Promise<string[]> {
+    const before = this.#byName
+    this.#byName = this.#open(workspaces, before)
+    for (const [name, destination] of before) {
+      if (this.#byName.get(name) !== destination) this.#retire(destination)
+    }
+    return this.names.filter((name) => before.get(name) !== this.#byName.get(name))
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#byName.values(), ...this.#retired].map(({ transport }) => transport.close()))
+  }
+
+  #retire(destination: Opened): void {
+    destination.retire()
+    this.#retired.add(destination)
+    setTimeout(() => {
+      this.#retired.delete(destination)
+      void destination.transport.close()
+    }, this.#timeoutMs * RETIRED_TIMEOUTS).unref()
+  }
+
+  #open(workspaces: Readonly<Record<string, ResolvedWorkspace>>, before: Map<string, Opened>) {
+    const opened = new Map<string, Opened>()
+    const settings = new Map<string, string>()
+    for (const [workspace, options] of Object.entries(workspaces)) {
+      for (const [api, createTransport] of Object.entries(transportsOf(options, this.#timeoutMs))) {
+        const name = `${workspace}/${api}`
+        const fingerprint = JSON.stringify(options)
+        const kept = this.#settings.get(name) === fingerprint ? before.get(name) : undefined
+        opened.set(name, kept ?? this.#create(name, api as Api, options, createTransport()))
+        settings.set(name, fingerprint)
+      }
+    }
+    this.#settings = settings
+    return opened
+  }
+
+  #create(name: string, api: Api, options: ResolvedWorkspace, transport: Transport): Opened {
+    const { maxAgeSeconds } = options
+    const { checkCredential } = transport
+    const allows = recipientGuard(options.allowRecipients)
+    const requests = options.requestsPerSecond?.[api] ?? DEFAULT_LIMITS[api]
+    const limiter = this.#limiter(name, requests)
+    const bulkLimiter = this.#limiter(`${name}#bulk`, requests * BULK_SHARE)
+    const once = api === 'app' || api === 'broadcast'
+    let retired = false
+    return {
+      name,
+      transport: {
+        ...transport,
+        send: async (items) => {
+          const answer = await transport.send(items)
+          if (retired && concernsSettings(answer, once)) throw new SupersededError(name)
+          return answer
+        },
+        ...(checkCredential && {
+          // What is said of an old credential is no news of the new one.
+          checkCredential: async () => {
+            const result = await checkCredential()
+            return retired ? 'unknown' : result
+          },
+        }),
+      },
+      once,
+      maxAgeSeconds,
+      prepare: (row) => prepareRow(transport, { maxAgeSeconds, allows }, row),
+      takeTurn: async (bulk) => {
+        if (retired) return RETIRED_WAIT_MS
+        const bulkWaitMs = bulk ? await bulkLimiter.take() : 0
+        if (bulkWaitMs > 0) return bulkWaitMs
+        const waitMs = await limiter.take()
+        if (bulk && waitMs > 0) bulkLimiter.giveBack()
+        return waitMs
+      },
+      retire: () => {
+        retired = true
+      },
+    }
+  }
+
+  #limiter(name: string, requestsPerSecond: number): Limiter {
+    const limit: RateLimit =
+      requestsPerSecond >= 1
+        ? { requests: requestsPerSecond, perMs: 1_000 }
+        : { requests: 1, perMs: 1_000 / requestsPerSecond }
+    return new Limiter(limit, (count) => takeTokens(this.#db, name, count, limit))
+  }
+}
+
+/**
+ * A refused key and a host that fails say nothing of the settings that have come since: they must neither pause nor
+ * open the breaker for them. What must not be sent twice keeps its answer unless nothing was taken.
+ */
+function concernsSettings(answer: Answer, once: boolean): boolean {
+  if (answer.kind === 'credential') return true
+  return answer.kind === 'unavailable' && (!once || answer.outcome === 'not_applied')
+}
+
+function transportsOf(options: ResolvedWorkspace, timeoutMs: number): Partial<Record<Api, () => Transport>> {
+  const { siteId, trackApiKey, appApiKey, pipelinesWriteKey } = options
+  return {
+    ...(siteId !== undefined &&
+      trackApiKey !== undefined && {
+        track: () => createTrackTransport({ ...options, siteId, trackApiKey }, timeoutMs, options),
+      }),
+    ...(appApiKey !== undefined && {
+      app: () => createAppTransport({ ...options, appApiKey }, timeoutMs),
+      broadcast: () => createBroadcastTransport({ ...options, appApiKey }, timeoutMs),
+    }),
+    ...(pipelinesWriteKey !== undefined && {
+      pipelines: () => createPipelinesTransport({ ...options, pipelinesWriteKey }, timeoutMs),
+    }),
+  }
+}

@@ -1,0 +1,93 @@
+import type { QueuedIntent } from '../../store/lanes/read-lane.ts'
+import type { BatchEntry } from '../lane/batch.ts'
+import type { Round } from './round.ts'
+
+/** Intents that are sent together, because they or a request that held them have failed while others passed. */
+export interface Part {
+  readonly round: Round
+  readonly entries: readonly BatchEntry[]
+  /** Has failed already as it is, or as part of more: the next failure of a single one is its own. */
+  readonly isolated: boolean
+}
+
+/**
+ * The suspects of a lane: they are separated from each other by halving, one request at a time, while the rest of the lane
+ * goes on. A part that fails is replaced by its halves, and parts that share an ordering key stand in its order. What else
+ * waits of their keys stays in the queue until they are settled.
+ */
+export class Suspects {
+  #parts: Part[] = []
+  #count = 0
+
+  /** How many intents are suspected. */
+  get count(): number {
+    return this.#count
+  }
+
+  get keys(): Set<string> {
+    return new Set(this.rows.map(({ orderingKey }) => orderingKey))
+  }
+
+  /** In order of each key. */
+  get rows(): QueuedIntent[] {
+    return this.#parts.flatMap(({ entries }) => entries.map(({ row }) => row))
+  }
+
+  /** Takes the first part out; undefined if there is none. */
+  next(): Part | undefined {
+    const part = this.#parts.shift()
+    this.#count -= part?.entries.length ?? 0
+    return part
+  }
+
+  /** A batch, or an intent that has failed alone before: after all others, whose keys are others. */
+  add(part: Part): void {
+    this.#parts.push(part)
+    this.#count += part.entries.length
+  }
+
+  /** In place of the part that was taken out last. */
+  putBack(...parts: readonly Part[]): void {
+    this.#parts.unshift(...parts)
+    for (const { entries } of parts) this.#count += entries.length
+  }
+
+  /** The intents of these `seq` are settled. */
+  drop(gone: ReadonlySet<string>): void {
+    if (this.#count > 0) this.#keep(({ row }) => !gone.has(row.seq))
+  }
+
+  /** What is left of this ordering key stays in the queue. */
+  leave(key: string): void {
+    this.#keep(({ row }) => row.orderingKey !== key)
+  }
+
+  #keep(isKept: (entry: BatchEntry) => boolean): void {
+    this.#parts = this.#parts.flatMap((part) => {
+      const entries = part.entries.filter(isKept)
+      return entries.length > 0 ? [{ ...part, entries }] : []
+    })
+    this.#count = this.#parts.reduce((sum, { entries }) => sum + entries.length, 0)
+  }
+}
+
+/**
+ * Two halves, in the order in which they are to be sent. All intents of a key go to one half, and the keys that came last go
+ * first: a live event that was read together with a backlog does not wait until the culprits of the backlog are found. The
+ * intents of a single key are halved in its order.
+ */
+export function halve(entries: readonly BatchEntry[]): readonly (readonly BatchEntry[])[] {
+  const middle = Math.ceil(entries.length / 2)
+  const byKey = Map.groupBy(entries, ({ row }) => row.orderingKey)
+  if (byKey.size === 1) return [entries.slice(0, middle), entries.slice(middle)]
+  const older = new Set<string>()
+  let count = 0
+  for (const [key, { length }] of byKey) {
+    if (older.size > 0 && count + length > middle) break
+    if (older.size === byKey.size - 1) break
+    older.add(key)
+    count += length
+  }
+  const isOlder = ({ row }: BatchEntry) => older.has(row.orderingKey)
+  return [entries.filter((entry) => !isOlder(entry)), entries.filter(isOlder)]
+}

@@ -1,0 +1,46 @@
+import type { Database } from '../connection/database.ts'
+import { ensurePartitions } from './ensure-partitions.ts'
+import { keepWorkspaces } from './keep-workspaces.ts'
+
+export interface Maintenance {
+  /** The workspaces that the relay serves. */
+  readonly workspaces: readonly string[]
+  /** Days that delivered rows are kept. Default: 7. */
+  readonly deliveredDays: number
+}
+
+/**
+ * What time makes necessary: tomorrow's partition, expired dedup keys, old partitions, minutes and dead
+ * relays, and names of workspaces. Rerunnable; whichever relay comes first does it, the others find nothing to do.
+ */
+export async function maintain(db: Database, { workspaces, deliveredDays }: Maintenance): Promise<void> {
+  const q = db.names.q
+  await unlessLocked(ensurePartitions(db))
+  await unlessLocked(db.query(`SELECT ${q}.prune_delivered(make_interval(days => $1))`, [deliveredDays]))
+  await unlessLocked(keepWorkspaces(db, workspaces))
+  for (let removed = 1; removed > 0; ) {
+    const [row] = await db.query<{ removed: number }>(
+      `WITH gone AS (
+         DELETE FROM ${q}.dedup d USING (
+           SELECT workspace, key FROM ${q}.dedup WHERE expires_at <= statement_timestamp()
+           ORDER BY expires_at LIMIT 10000 FOR UPDATE SKIP LOCKED) e
+         WHERE d.workspace = e.workspace AND d.key = e.key RETURNING 1)
+       SELECT count(*)::int AS removed FROM gone`,
+    )
+    removed = row?.removed ?? 0
+  }
+  await db.query(`DELETE FROM ${q}.settled_counts WHERE minute < now() - interval '1 day'`)
+  await db.query(`DELETE FROM ${q}.relays WHERE last_seen_at < now() - interval '1 hour'`)
+  await db.query(`DELETE FROM ${q}.breaker_transitions WHERE at < now() - interval '30 days'`)
+}
+
+const LOCK_NOT_AVAILABLE = '55P03'
+
+/** Another session holds the lock, such as a reader of `outbox.delivered`: the next maintenance tries again, long before it is needed. */
+async function unlessLocked(statement: Promise<unknown>): Promise<void> {
+  try {
+    await statement
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== LOCK_NOT_AVAILABLE) throw error
+  }
+}

@@ -1,0 +1,57 @@
+import type { Database } from '../connection/database.ts'
+import { notifyOfBreaker } from './notify.ts'
+
+export interface RelayIdentity {
+  readonly relayId: string
+  readonly host: string
+  readonly pid: number
+  readonly version: string
+  /** The highest row format that it knows. */
+  readonly format: number
+}
+
+/** Every poll of a relay fails. */
+export interface PollFailure {
+  readonly forMs: number
+  readonly message: string
+}
+
+/** Makes the relay visible in `relay_fleet`, and says that it lives, and whether it can poll. */
+export async function reportRelay(
+  db: Database,
+  relay: RelayIdentity,
+  failure: PollFailure | undefined,
+): Promise<void> {
+  await db.query(
+    `INSERT INTO ${db.names.q}.relays AS r (relay_id, host, pid, version, format, started_at, last_seen_at,
+                                            polls_failing_since, poll_error)
+     VALUES ($1, $2, $3, $4, $5, now(), now(), now() - make_interval(secs => $6::float8 / 1000), $7)
+     ON CONFLICT (relay_id) DO UPDATE SET last_seen_at = now(), poll_error = excluded.poll_error,
+       polls_failing_since = CASE WHEN excluded.polls_failing_since IS NOT NULL
+                                  THEN coalesce(r.polls_failing_since, excluded.polls_failing_since) END`,
+    [
+      ...[relay.relayId, relay.host, relay.pid, relay.version, relay.format],
+      ...[failure?.forMs ?? null, failure?.message ?? null],
+    ],
+  )
+}
+
+/**
+ * Takes the relay out of the fleet and gives back whatever it still held. A probe, too: nobody else could try a
+ * destination that half-opened before its lease had run out.
+ */
+export async function removeRelay(db: Pick<Database, 'names' | 'query'>, relayId: string): Promise<void> {
+  const q = db.names.q
+  const rows = await db.query(
+    `WITH lanes AS (
+       UPDATE ${q}.lanes SET relay_id = NULL, taken_at = NULL WHERE relay_id = $1
+     ), relay AS (
+       DELETE FROM ${q}.relays WHERE relay_id = $1
+     ), probe AS (
+       UPDATE ${q}.breakers SET probe_until = clock_timestamp() WHERE probe_relay = $1 RETURNING 1
+     )
+     SELECT FROM probe`,
+    [relayId],
+  )
+  if (rows.length > 0) await notifyOfBreaker(db)
+}

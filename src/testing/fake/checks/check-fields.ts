@@ -1,0 +1,94 @@
+import { invalid, isRecord, type Refusal, required } from '../model/operation.ts'
+import { exceedsBytes, exceedsJsonBytes, publishedLimits } from '../model/published-limits.ts'
+
+/** Seconds reach this in the year 5138; milliseconds passed it in 1973. */
+const secondsEnd = 100_000_000_000
+
+// The ULID alphabet has no I, L, O, U; 26 characters of 5 bits carry 128, so the first is at most 7.
+const ulid = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/i
+
+const platforms = new Set<unknown>(['ios', 'android'])
+
+export function checkTimestamp(value: unknown, field: string): Refusal | undefined {
+  if (value === undefined) return undefined
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0)
+    return invalid(field, 'must be a Unix time in whole seconds')
+  if (value >= secondsEnd) return invalid(field, 'must be in seconds, not milliseconds')
+  return undefined
+}
+
+export function checkUlid(value: unknown, field: string): Refusal | undefined {
+  if (value === undefined) return undefined
+  if (typeof value !== 'string' || !ulid.test(value)) return invalid(field, 'must be a valid ULID')
+  return undefined
+}
+
+export function checkEventName(value: unknown): Refusal | undefined {
+  if (value === undefined) return required('name')
+  if (typeof value !== 'string' || value.trim() === '')
+    return invalid('name', 'must be a string that is not empty')
+  if (exceedsBytes(value, publishedLimits.eventNameBytes))
+    return invalid('name', `must be at most ${publishedLimits.eventNameBytes} bytes`)
+  return undefined
+}
+
+/** Attributes of a person, an object, a relationship or a device. */
+export function checkAttributes(attributes: unknown, field: string): Refusal | undefined {
+  if (attributes === undefined) return undefined
+  if (!isRecord(attributes)) return invalid(field, 'must be an object')
+  let count = 0
+  for (const name in attributes) {
+    count += 1
+    if (name === '') return invalid(field, 'an attribute name must not be empty')
+    if (exceedsBytes(name, publishedLimits.attributeNameBytes))
+      return invalid(field, `an attribute name must be at most ${publishedLimits.attributeNameBytes} bytes`)
+    // The topics of the subscription centre are one attribute only in form.
+    if (name !== 'cio_subscription_preferences' && valueExceeds(attributes[name]))
+      return invalid(`${field}.${name}`, `must be at most ${publishedLimits.attributeValueBytes} bytes`)
+  }
+  if (count > publishedLimits.attributes)
+    return invalid(field, `must have at most ${publishedLimits.attributes} attributes`)
+  return undefined
+}
+
+function valueExceeds(value: unknown): boolean {
+  if (typeof value === 'string') return exceedsBytes(value, publishedLimits.attributeValueBytes)
+  return exceedsJsonBytes(value, publishedLimits.attributeValueBytes)
+}
+
+export function checkDevice(device: unknown): Refusal | undefined {
+  const refusal = checkDeviceToken(device)
+  if (refusal !== undefined || !isRecord(device)) return refusal
+  if (device.platform === undefined) return required('device.platform')
+  if (!platforms.has(device.platform)) return invalid('device.platform', 'must be ios or android')
+  return (
+    checkTimestamp(device.last_used, 'device.last_used') ??
+    checkAttributes(device.attributes, 'device.attributes')
+  )
+}
+
+export function checkDeviceToken(device: unknown): Refusal | undefined {
+  if (device === undefined) return required('device')
+  if (!isRecord(device)) return invalid('device', 'must be an object')
+  if (device.token === undefined) return required('device.token')
+  if (typeof device.token !== 'string' || device.token === '')
+    return invalid('device.token', 'must be a string that is not empty')
+  return undefined
+}
+
+/** `cio_relationships`: an array of `{ identifiers, relationship_attributes? }`; who is named depends on the side. */
+export function checkRelationships(
+  relationships: unknown,
+  checkIdentifiers: (identifiers: unknown, field: string) => Refusal | undefined,
+): Refusal | undefined {
+  if (!Array.isArray(relationships)) return invalid('cio_relationships', 'must be an array')
+  for (const [index, relationship] of relationships.entries()) {
+    const field = `cio_relationships[${index}]`
+    if (!isRecord(relationship)) return invalid(field, 'must be an object')
+    const refusal =
+      checkIdentifiers(relationship.identifiers, `${field}.identifiers`) ??
+      checkAttributes(relationship.relationship_attributes, `${field}.relationship_attributes`)
+    if (refusal !== undefined) return refusal
+  }
+  return undefined
+}
