@@ -25,17 +25,12 @@ export type {
 export type { OutboxApiClient } from './enqueue/clients/api-client.ts'
 export type { OutboxPipelinesClient } from './enqueue/clients/pipelines-client.ts'
 export type { OutboxTrackClient } from './enqueue/clients/track-client.ts'
-export {
-  createOutbox,
-  type EnqueueResult,
-  type IgnoredResult,
-  type Outbox,
-  type OutboxOptions,
-  type StoredResult,
-} from './enqueue/outbox.ts'
+export { createOutbox, type Outbox, type OutboxOptions } from './enqueue/outbox.ts'
+export type { EnqueueResult, IgnoredResult, StoredResult } from './enqueue/results.ts'
 export * from './intent/builders/builders.ts'
 export { InvalidIntentError, InvalidOptionError } from './intent/errors.ts'
 export type * from './intent/intent.ts'
+export type * from './intent/json-types.ts'
 export type * from './intent/messages.ts'
 export type { BatchEnqueueOptions, EnqueueOptions } from './intent/options.ts'
 export type * from './intent/pipelines.ts'

@@ -11,25 +11,9 @@ import { createApiClient, type OutboxApiClient } from './clients/api-client.ts'
 import type { MakeIntent, Sink } from './clients/facade.ts'
 import { createPipelinesClient, type OutboxPipelinesClient } from './clients/pipelines-client.ts'
 import { createTrackClient, type OutboxTrackClient } from './clients/track-client.ts'
+import type { EnqueueResult, StoredResult } from './results.ts'
 import { underSavepoint } from './savepoint.ts'
 import { enqueueMany, enqueueOne, type StoredIntent } from './statement.ts'
-
-/** The intent is stored; or, where `duplicate`, it is not, and `id` is the earlier intent's. */
-export interface StoredResult {
-  readonly id: string
-  readonly duplicate: boolean
-  readonly error?: undefined
-}
-
-/** The intent was left out, and the caller's transaction is as it was: only with `onError: 'ignore'`. */
-export interface IgnoredResult {
-  readonly id?: undefined
-  readonly duplicate: false
-  readonly error: Error
-}
-
-/** What became of an intent. */
-export type EnqueueResult = StoredResult | IgnoredResult
 
 export interface OutboxOptions {
   /** The schema given to `customerio-outbox migrate`. Default: `outbox`. */

@@ -4,20 +4,9 @@
  * Pure types, no I/O. Limits and their sources are in `limits.ts`, the checks in `validate.ts`.
  */
 
+import type { JsonObject } from './json-types.ts'
 import type { MessageIntent, TriggerBroadcastIntent } from './messages.ts'
 import type { PipelinesIntent } from './pipelines.ts'
-
-/** Any JSON value. Dates, NaN, Infinity, bigint, functions and class instances are not JSON and are refused. */
-export type Json =
-  | string
-  | number
-  | boolean
-  | null
-  | readonly Json[]
-  | { readonly [key: string]: Json | undefined }
-
-/** A JSON object. Keys whose value is `undefined` are left out, as `JSON.stringify` does. */
-export type JsonObject = { readonly [key: string]: Json | undefined }
 
 /** Exactly one identifier of a person; at most 150 bytes of UTF-8. */
 export type PersonIdentifiers =

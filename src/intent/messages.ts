@@ -9,7 +9,7 @@ import type {
   SendPushRequestOptions,
   SendSMSRequestOptions,
 } from 'customerio-node'
-import type { JsonObject } from './intent.ts'
+import type { JsonObject } from './json-types.ts'
 
 /** What `new SendEmailRequest(…)` takes, and the attachments that its `attach` adds. */
 export type EmailMessage = SendEmailRequestOptions & {

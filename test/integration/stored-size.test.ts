@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Json } from '../../src/intent/intent.ts'
+import type { Json } from '../../src/intent/json-types.ts'
 import { jsonBytes } from '../../src/intent/size.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 

@@ -1,31 +1,7 @@
 import { type Command, Option } from 'commander'
-import { z } from 'zod'
 import { addDatabaseOptions, addExamples } from './options.ts'
-import { readSettings, seconds, settings, share, wholeNumber } from '../settings/settings.ts'
-
-const relaySettings = {
-  ...settings,
-  checkRegion: z.boolean().default(true),
-  acceptCopy: z.boolean().default(false),
-  port: wholeNumber('--port', 0, 65_535).optional(),
-  host: z.string().min(1, { error: '--host must be an address to listen on' }).default('0.0.0.0'),
-  drain: z.boolean().default(false),
-  shutdownTimeout: seconds('--shutdown-timeout', 1, 3_600),
-  listenUrl: settings.listenUrl,
-  connections: wholeNumber('--connections', 2, 50).optional(),
-  lanes: wholeNumber('--lanes', 1, 64).optional(),
-  batchSize: wholeNumber('--batch-size', 1, 2_000).optional(),
-  pollInterval: seconds('--poll-interval', 0.05, 60).optional(),
-  requestTimeout: seconds('--request-timeout', 0.1, 120).optional(),
-  breakerFailures: wholeNumber('--breaker-failures', 1, 1_000).optional(),
-  breakerSuccesses: wholeNumber('--breaker-successes', 1, 100).optional(),
-  breakerHalfOpenAfter: seconds('--breaker-half-open-after', 0.01, 3_600).optional(),
-  breakerMaxHalfOpenAfter: seconds('--breaker-max-half-open-after', 0.01, 86_400).optional(),
-  breakerRejections: wholeNumber('--breaker-rejections', 0, 10_000).optional(),
-  breakerRejectionShare: share('--breaker-rejection-share', 0.01, 1).optional(),
-}
-
-export type RelaySettings = ReturnType<typeof readSettings<typeof relaySettings>>
+import { readSettings } from '../settings/settings.ts'
+import { relaySettings } from './relay-settings.ts'
 
 /** `customerio-outbox relay` */
 export function addRelayCommand(program: Command): void {

@@ -4,7 +4,7 @@ import type { Names } from '../../store/names.ts'
 import { removeRelay } from '../../store/fleet/relay-registry.ts'
 import type { FakeCustomerIo } from '../../testing/fake/fake-customerio.ts'
 import { keepSecret } from '../errors.ts'
-import type { Stage } from './play-demo.ts'
+import type { Stage } from './stage.ts'
 import { RelayProcess } from './relay-process.ts'
 
 export interface FleetOptions {

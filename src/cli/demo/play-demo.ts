@@ -2,11 +2,11 @@ import pg from 'pg'
 import { migrate } from '../../store/migrate/migrate.ts'
 import { type Names, namesOf } from '../../store/names.ts'
 import { type FakeCustomerIo, startFakeCustomerIo } from '../../testing/fake/fake-customerio.ts'
-import { type RealPostgres, startRealPostgres } from '../../testing/postgres/real-postgres.ts'
+import { startRealPostgres } from '../../testing/postgres/real-postgres.ts'
+import type { RealPostgres } from '../../testing/postgres/server.ts'
 import { keepSecret, SettingError } from '../errors.ts'
 import { painter } from '../output/format.ts'
 import { arrivalOf, check, violations } from './evidence/check.ts'
-import type { Cleanup } from './cleanup.ts'
 import { refuseForeignWork } from './guard.ts'
 import { durationFor, playIncidents } from './incidents.ts'
 import { latencies } from './evidence/latency.ts'
@@ -14,19 +14,11 @@ import { Monitor } from './monitor.ts'
 import { lastTransition, readEvidence, readTransitions } from './evidence/read-evidence.ts'
 import { type Fleet, startFleet } from './fleet.ts'
 import type { DemoResult } from './evidence/report.ts'
-import type { DemoOptions } from './run-demo.ts'
 import { openScreen } from './screen.ts'
 import { Shop } from './shop/shop.ts'
 import { SHOP_DDL } from './shop/shop-schema.ts'
+import type { Stage } from './stage.ts'
 import { Narrator } from './narrator.ts'
-
-export interface Stage extends DemoOptions {
-  /** Begins every id of this run. */
-  readonly run: string
-  readonly abort: AbortController
-  readonly cleanup: Cleanup
-  readonly output: NodeJS.WriteStream
-}
 
 /** Time of an answer of the fake Customer.io. */
 const LATENCY_MS = 20

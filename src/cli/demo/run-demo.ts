@@ -6,15 +6,7 @@ import { painter } from '../output/format.ts'
 import { type DemoResult, renderResult } from './evidence/report.ts'
 import { playDemo } from './play-demo.ts'
 import { RUN_PREFIX } from './guard.ts'
-
-export interface DemoOptions {
-  /** Default: `DATABASE_URL`, else a Postgres of the demo's own. */
-  readonly databaseUrl: string | undefined
-  readonly schema: string | undefined
-  readonly intents: number
-  readonly outageMs: number
-  readonly json: boolean
-}
+import type { DemoOptions } from './stage.ts'
 
 const INTERRUPTED = 130
 

@@ -2,12 +2,11 @@ import type {
   AddDeviceIntent,
   EntityIntent,
   IdentifyIntent,
-  Json,
-  JsonObject,
   Person,
   TrackApiIntent,
   TrackPushIntent,
 } from '../../intent/intent.ts'
+import type { Json, JsonObject } from '../../intent/json-types.ts'
 import { toUlid } from './event-id.ts'
 import type { StoredIntent } from './stored-intent.ts'
 

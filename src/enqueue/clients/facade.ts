@@ -1,5 +1,5 @@
 import type { Intent } from '../../intent/intent.ts'
-import type { EnqueueResult } from '../outbox.ts'
+import type { EnqueueResult } from '../results.ts'
 
 /**
  * Methods of one of customerio-node's clients with their own parameters, which enqueue in place of sending. Those

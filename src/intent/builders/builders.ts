@@ -4,7 +4,6 @@ import type {
   DestroyIntent,
   EntityIntent,
   IdentifyIntent,
-  JsonObject,
   MergeCustomersIntent,
   MergeIdentifier,
   Person,
@@ -18,6 +17,7 @@ import type {
   UnixSeconds,
   UnsuppressIntent,
 } from '../intent.ts'
+import type { JsonObject } from '../json-types.ts'
 import {
   sendEmail,
   sendInApp,

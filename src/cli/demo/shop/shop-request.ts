@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm'
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres'
-import type { EnqueueResult, Outbox } from '../../../enqueue/outbox.ts'
+import type { Outbox } from '../../../enqueue/outbox.ts'
+import type { EnqueueResult } from '../../../enqueue/results.ts'
 import type { Intent } from '../../../intent/intent.ts'
 import { expected, orders, people } from './shop-schema.ts'
 

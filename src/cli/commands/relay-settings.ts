@@ -1,0 +1,27 @@
+import { z } from 'zod'
+import { type readSettings, seconds, settings, share, wholeNumber } from '../settings/settings.ts'
+
+/** What `customerio-outbox relay` takes, as flags and from the environment. */
+export const relaySettings = {
+  ...settings,
+  checkRegion: z.boolean().default(true),
+  acceptCopy: z.boolean().default(false),
+  port: wholeNumber('--port', 0, 65_535).optional(),
+  host: z.string().min(1, { error: '--host must be an address to listen on' }).default('0.0.0.0'),
+  drain: z.boolean().default(false),
+  shutdownTimeout: seconds('--shutdown-timeout', 1, 3_600),
+  listenUrl: settings.listenUrl,
+  connections: wholeNumber('--connections', 2, 50).optional(),
+  lanes: wholeNumber('--lanes', 1, 64).optional(),
+  batchSize: wholeNumber('--batch-size', 1, 2_000).optional(),
+  pollInterval: seconds('--poll-interval', 0.05, 60).optional(),
+  requestTimeout: seconds('--request-timeout', 0.1, 120).optional(),
+  breakerFailures: wholeNumber('--breaker-failures', 1, 1_000).optional(),
+  breakerSuccesses: wholeNumber('--breaker-successes', 1, 100).optional(),
+  breakerHalfOpenAfter: seconds('--breaker-half-open-after', 0.01, 3_600).optional(),
+  breakerMaxHalfOpenAfter: seconds('--breaker-max-half-open-after', 0.01, 86_400).optional(),
+  breakerRejections: wholeNumber('--breaker-rejections', 0, 10_000).optional(),
+  breakerRejectionShare: share('--breaker-rejection-share', 0.01, 1).optional(),
+}
+
+export type RelaySettings = ReturnType<typeof readSettings<typeof relaySettings>>
