@@ -13,7 +13,8 @@
  *
  * @module
  */
-export type { FakeAudience, FakeBroadcast, FakeSend, FakeSendKind } from './fake/state/app-journal.ts'
+export type { FakeAudience, FakeSendKind } from './fake/model/app-request.ts'
+export type { FakeBroadcast, FakeSend } from './fake/state/app-journal.ts'
 export type { FakeCounts, FakeCustomerIo } from './fake/fake-customerio.ts'
 export { startFakeCustomerIo } from './fake/fake-customerio.ts'
 export type { FakeCredentials, FakeCustomerIoOptions } from './fake/model/fake-options.ts'

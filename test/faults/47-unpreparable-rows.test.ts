@@ -1,5 +1,5 @@
 /**
- * Shown to fail: with `prepareRow` (src/relay/lane/prepare.ts) passing errors on, every turn of the lane fails and it never
+ * Shown to fail: with `prepareRow` (src/relay/destination/prepare.ts) passing errors on, every turn of the lane fails and it never
  * drains; with `String(value)` of every recipient in src/relay/destination/recipients.ts as well, so does the first row; with
  * recipients of `per_user_data` that are not text left out there, the broadcast is sent.
  */

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { type CutLimits, cutBatch, type Prepared } from '../../src/relay/lane/batch.ts'
+import { type CutLimits, cutBatch, type Prepared } from '../../src/relay/destination/batch.ts'
 import type { QueuedIntent } from '../../src/store/lanes/read-lane.ts'
 
 const LIMITS: CutLimits = { count: 1_000, bytes: 480_000, itemBytes: 32_000 }

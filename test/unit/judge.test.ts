@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Answer } from '../../src/customerio/answers/answer.ts'
-import type { BatchEntry } from '../../src/relay/lane/batch.ts'
+import type { BatchEntry } from '../../src/relay/destination/batch.ts'
 import { judge } from '../../src/relay/send/judge.ts'
 
 const row = (seq: string) => ({ seq, id: `id ${seq}` })

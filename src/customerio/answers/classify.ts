@@ -1,8 +1,8 @@
 import type { Answer, Outcome, RefusedOperation } from './answer.ts'
 import { describeAnswer } from './describe-answer.ts'
-import { describeError } from '../http/describe-error.ts'
+import { describeError } from './describe-error.ts'
 import { documentedField } from './documented-field.ts'
-import type { Answered, Received } from '../http/received.ts'
+import type { Answered, Received } from './received.ts'
 import { isObject, operationError, refusalOf } from './refusal-form.ts'
 import { retryAfterMs } from './retry-after.ts'
 

@@ -1,4 +1,4 @@
-import type { Answered } from '../http/received.ts'
+import type { Answered } from './received.ts'
 
 /** What servers and proxies answer with. Any other `Content-Type` may have been made from the request. */
 const MEDIA_TYPES = new Set([

@@ -1,4 +1,4 @@
-import type { Answered } from '../http/received.ts'
+import type { Answered } from './received.ts'
 
 const MIN_MS = 1_000
 const MAX_MS = 3_600_000

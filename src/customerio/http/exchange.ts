@@ -3,7 +3,7 @@ import type { Answer } from '../answers/answer.ts'
 import { classify } from '../answers/classify.ts'
 import { withoutCredentials } from '../credential-forms.ts'
 import { GuardedDispatcher, keepAliveAgent } from './guarded-dispatcher.ts'
-import type { Received } from './received.ts'
+import type { Received } from '../answers/received.ts'
 
 /** What every client of customerio-node is made with. */
 export interface ClientDefaults {

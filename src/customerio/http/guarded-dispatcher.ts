@@ -1,5 +1,6 @@
 import { Agent, Dispatcher } from 'undici'
-import { type Answered, MAX_ANSWER_BYTES } from './received.ts'
+import { type Answered, MAX_ANSWER_BYTES } from '../answers/received.ts'
+import { RedirectError } from '../answers/redirect-error.ts'
 import { ResponseCollector } from './response-collector.ts'
 
 /** A redirect chain longer than this is a loop. */
@@ -24,11 +25,6 @@ export function keepAliveAgent(timeoutMs: number): Agent {
     maxHeaderSize: MAX_HEADER_BYTES,
     maxResponseSize: MAX_ANSWER_BYTES,
   })
-}
-
-/** A redirect that is not followed. The message quotes no address: the server chose it. */
-export class RedirectError extends Error {
-  override readonly name = 'RedirectError'
 }
 
 /**

@@ -1,5 +1,5 @@
 import { DecoratorHandler, type Dispatcher } from 'undici'
-import type { Answered } from './received.ts'
+import type { Answered } from '../answers/received.ts'
 import { unpack } from './unpack.ts'
 
 type Handler = Required<

@@ -1,5 +1,5 @@
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib'
-import { MAX_ANSWER_BYTES } from './received.ts'
+import { MAX_ANSWER_BYTES } from '../answers/received.ts'
 
 /**
  * Undoes a `Content-Encoding`. The relay asks for none; some servers compress all the same.

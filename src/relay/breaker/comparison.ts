@@ -1,4 +1,4 @@
-import type { LaneOutcome } from '../turn/lane-outcome.ts'
+import type { LaneOutcome } from '../lane-outcome.ts'
 
 /** What trying somebody else has shown, or how the turn ends instead. */
 export type Compared = 'pass' | 'fail' | LaneOutcome

@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Answer } from '../../customerio/answers/answer.ts'
 import type { WireItem } from '../../customerio/transports/transport.ts'
-import type { CutLimits } from '../lane/batch.ts'
+import type { CutLimits } from './batch.ts'
 import type { DestinationBreaker } from '../breaker/breaker.ts'
 import type { Destination } from './destinations.ts'
-import { mayBlameContent } from '../send/judge.ts'
-import type { LaneOutcome } from '../turn/lane-outcome.ts'
+import { mayBlameContent } from '../../customerio/answers/may-blame-content.ts'
+import type { LaneOutcome } from '../lane-outcome.ts'
 import { SLEEP_THROUGH_MS } from './limiter.ts'
 
 /** What became of a lane's batch that might go together with those of others. */

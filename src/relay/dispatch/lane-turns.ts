@@ -6,10 +6,11 @@ import { Coalescer } from '../destination/coalescer.ts'
 import type { Destination, Destinations } from '../destination/destinations.ts'
 import type { RelayEvents } from '../events.ts'
 import type { LaneJob, LaneJobs } from './lane-jobs.ts'
-import type { LaneOutcome } from '../turn/lane-outcome.ts'
+import type { LaneOutcome } from '../lane-outcome.ts'
 import type { Linger } from '../turn/linger.ts'
 import { Sending } from '../turn/sending.ts'
-import { type LaneContext, workLane } from '../lane/work-lane.ts'
+import { workLane } from '../lane/work-lane.ts'
+import type { LaneContext } from '../turn/lane-context.ts'
 
 /** Pairs of destination and row format that are reported at most: a row written by hand may have any format. */
 const FORMATS_REPORTED_AT_MOST = 100

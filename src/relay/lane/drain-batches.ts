@@ -1,7 +1,7 @@
 import type { QueuedIntent } from '../../store/lanes/read-lane.ts'
-import { type BatchEntry, type Cut, cutBatch } from './batch.ts'
+import { type BatchEntry, type Cut, cutBatch } from '../destination/batch.ts'
 import type { Permit } from '../breaker/breaker.ts'
-import type { LaneOutcome } from '../turn/lane-outcome.ts'
+import type { LaneOutcome } from '../lane-outcome.ts'
 import { firstOfEachKey } from '../send/pick-another.ts'
 import { leaveProbe, pickProbe } from '../send/probe.ts'
 import { Round } from '../send/round.ts'
@@ -86,7 +86,7 @@ async function sendSuspects(turn: Turn): Promise<LaneOutcome | undefined> {
   if (part) {
     const leave = await askLeaveAgain(turn)
     if (typeof leave === 'object') return leave
-    const outcome = await turn.sending.during(() => sendPart(part, leave))
+    const outcome = await turn.sending.during(() => sendPart(turn, part, leave))
     turn.reader.drop(part.round.settled)
     if (outcome) return outcome
   }
@@ -129,7 +129,7 @@ async function sendNext(
   // Both are waited for, whatever happens to either: the lane is not let go of with a request under way.
   const [sent, ahead] = await turn.sending.during(() =>
     Promise.allSettled([
-      sendPart({ round, entries: cut.batch, isolated: false }, permit),
+      sendPart(turn, { round, entries: cut.batch, isolated: false }, permit),
       turn.sending.few ? reader.readAhead(underWay) : undefined,
     ]),
   )
@@ -151,7 +151,7 @@ async function sendProbe(
   probe: BatchEntry,
 ): Promise<LaneOutcome | undefined> {
   const round = new Round(turn, rows, { batch: [probe], dead: [], suppressed: [], used: 0 })
-  const outcome = await sendPart({ round, entries: [probe], isolated: false }, permit)
+  const outcome = await sendPart(turn, { round, entries: [probe], isolated: false }, permit)
   turn.reader.drop(round.settled)
   return outcome
 }

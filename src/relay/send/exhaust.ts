@@ -1,8 +1,9 @@
 import { chargeAttempt } from '../../store/lanes/charge-attempt.ts'
 import type { QueuedIntent } from '../../store/lanes/read-lane.ts'
 import type { DeadLetter } from '../../store/lanes/settle.ts'
-import { type Failure, mayBlameContent } from './judge.ts'
-import type { LaneOutcome } from '../turn/lane-outcome.ts'
+import { mayBlameContent } from '../../customerio/answers/may-blame-content.ts'
+import type { Failure } from './judge.ts'
+import type { LaneOutcome } from '../lane-outcome.ts'
 import { failed, type Turn } from '../turn/turn.ts'
 
 /** Whether a failure may be that of an intent and not of the destination. Only while nothing has opened the breaker. */

@@ -1,7 +1,7 @@
 import type { Answer, RefusedOperation } from '../../customerio/answers/answer.ts'
 import type { RowIdentity } from '../../store/lanes/lane.ts'
 import type { Settlement } from '../../store/lanes/settle.ts'
-import type { BatchEntry } from '../lane/batch.ts'
+import type { BatchEntry } from '../destination/batch.ts'
 
 export type Verdict =
   | ({ readonly kind: 'settle' } & Settlement)
@@ -22,15 +22,6 @@ export type Verdict =
     }
 
 export type Failure = Extract<Verdict, { readonly kind: 'fail' }>
-
-/**
- * Whether the content of a request may have caused its failure: the service, or a gateway in front of it, has answered
- * 4xx or 5xx. A firewall answers 400, 403, 405 or 406 to a body that it dislikes. A timeout, a reset, a redirect or a 2xx
- * that cannot be read says nothing about the content.
- */
-export function mayBlameContent({ status = 0 }: Pick<Failure, 'status'>): boolean {
-  return status >= 400
-}
 
 /** What an answer means for the intents that were sent. Pure. */
 export function judge(answer: Answer | undefined, part: readonly BatchEntry[]): Verdict {

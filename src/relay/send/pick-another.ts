@@ -1,6 +1,6 @@
 import type { WireItem } from '../../customerio/transports/transport.ts'
 import type { QueuedIntent } from '../../store/lanes/read-lane.ts'
-import type { BatchEntry } from '../lane/batch.ts'
+import type { BatchEntry } from '../destination/batch.ts'
 import type { Destination } from '../destination/destinations.ts'
 
 type Sender = Pick<Destination, 'prepare' | 'transport'>

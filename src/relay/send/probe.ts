@@ -1,5 +1,5 @@
-import type { BatchEntry } from '../lane/batch.ts'
-import type { LaneOutcome } from '../turn/lane-outcome.ts'
+import type { BatchEntry } from '../destination/batch.ts'
+import type { LaneOutcome } from '../lane-outcome.ts'
 import { pickAtRandom } from './pick-another.ts'
 import type { Turn } from '../turn/turn.ts'
 

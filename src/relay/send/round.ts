@@ -1,11 +1,12 @@
 import type { QueuedIntent } from '../../store/lanes/read-lane.ts'
 import type { Settlement } from '../../store/lanes/settle.ts'
-import type { Cut } from '../lane/batch.ts'
+import type { Cut } from '../destination/batch.ts'
+import type { BatchProgress } from '../turn/suspects.ts'
 import { settleAndTell, type Turn } from '../turn/turn.ts'
 
 /** One batch on its way, in as many requests as it takes: what of it is settled, and what still waits. */
-export class Round {
-  readonly turn: Turn
+export class Round implements BatchProgress {
+  readonly #turn: Turn
   /** `id` of the batch's first intent: by it is remembered how the batch failed. */
   readonly firstId: string
   /** The lane's rows as they were when it began, in order, the batch's own among them. */
@@ -15,7 +16,7 @@ export class Round {
   #aside: Settlement | undefined
 
   constructor(turn: Turn, rows: readonly QueuedIntent[], { batch, dead, suppressed }: Cut) {
-    this.turn = turn
+    this.#turn = turn
     this.firstId = batch[0]?.row.id ?? ''
     this.#rows = rows
     this.#aside = { delivered: [], dead, suppressed }
@@ -28,14 +29,14 @@ export class Round {
 
   /** Settles what an answer has decided; what the breaker does not admit stays in the queue. */
   async settle(answered: Settlement): Promise<void> {
-    const settlement = await this.turn.breaker.admit(answered, this.#overtakenBy(answered))
+    const settlement = await this.#turn.breaker.admit(answered, this.#overtakenBy(answered))
     const { dead = [], suppressed = [] } = this.#aside ?? {}
     const all = { ...settlement, dead: [...dead, ...settlement.dead], suppressed }
-    await settleAndTell(this.turn, all)
+    await settleAndTell(this.#turn, all)
     this.#aside = undefined
     for (const rows of [all.delivered, all.dead, suppressed])
       for (const { seq } of rows) this.#settled.add(seq)
-    this.turn.suspects.drop(this.#settled)
+    this.#turn.suspects.drop(this.#settled)
   }
 
   /** What was set aside when the batch was cut need not wait for its suspects. */

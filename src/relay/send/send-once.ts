@@ -1,11 +1,11 @@
 import type { QueuedIntent } from '../../store/lanes/read-lane.ts'
 import type { DeadLetter, Settlement } from '../../store/lanes/settle.ts'
-import type { BatchEntry } from '../lane/batch.ts'
+import type { BatchEntry } from '../destination/batch.ts'
 import type { Permit } from '../breaker/breaker.ts'
 import { describeFailure } from '../breaker/describe-failure.ts'
 import { mayBeTheirs } from './exhaust.ts'
 import { type Failure, judge, refusalOf } from './judge.ts'
-import type { LaneOutcome } from '../turn/lane-outcome.ts'
+import type { LaneOutcome } from '../lane-outcome.ts'
 import type { Turn } from '../turn/turn.ts'
 
 /** An intent whose request failed, and which is still in the queue. */

@@ -1,24 +1,23 @@
 import type { Permit } from '../breaker/breaker.ts'
 import { blame, charge, mayBeTheirs } from './exhaust.ts'
 import { type Failure, judge, refusalOf } from './judge.ts'
-import type { LaneOutcome } from '../turn/lane-outcome.ts'
-import { halve, type Part } from './suspects.ts'
+import type { LaneOutcome } from '../lane-outcome.ts'
+import { halve, type Part } from '../turn/suspects.ts'
 import { canCompare, hasPassedLately, isSuspect, tryOthers } from './try-others.ts'
-import { failed } from '../turn/turn.ts'
+import { failed, type Turn } from '../turn/turn.ts'
 
 /**
  * Sends intents in one request, and settles them. If their content or size is refused, or the service fails at them while
  * other requests pass, they are suspects and are put back in two halves, until the culprit stands alone: it is charged an
  * attempt. The first half is settled before the second is sent, so order holds. Undefined: the turn goes on.
  */
-export async function sendPart(part: Part, permit: Permit): Promise<LaneOutcome | undefined> {
+export async function sendPart(turn: Turn, part: Part, permit: Permit): Promise<LaneOutcome | undefined> {
   const { round, entries } = part
-  const { turn } = round
   const { comparison } = turn.breaker
   const { passed } = comparison
   const [first, ...others] = entries
   if (first === undefined) return undefined
-  const verdict = await send(part, permit)
+  const verdict = await send(turn, part, permit)
   switch (verdict.kind) {
     case 'wait':
       return { kind: 'handed_back' }
@@ -26,19 +25,19 @@ export async function sendPart(part: Part, permit: Permit): Promise<LaneOutcome 
       await round.settle(verdict)
       return undefined
     case 'split':
-      return separate(part)
+      return separate(turn, part)
     case 'fail': {
       if (!mayBeTheirs(turn, verdict)) return failed(turn, verdict)
-      const end = comparison.passed > passed ? 'pass' : await compare(part, verdict)
+      const end = comparison.passed > passed ? 'pass' : await compare(turn, part, verdict)
       if (typeof end === 'object') return end
       if (end === 'fail') {
         comparison.beginAnew(first.row.id)
         return blame(turn, verdict)
       }
-      if (others.length > 0) return separate(part)
+      if (others.length > 0) return separate(turn, part)
       if (!part.isolated && !isSuspect(entries)) {
         // It may have been a moment's failure: once more, now that another has passed.
-        return putBack({ ...part, isolated: true })
+        return putBack(turn, { ...part, isolated: true })
       }
       const dead = await charge(turn, first.row, verdict)
       if (dead !== 'waits') await round.settle({ delivered: [], dead: [dead] })
@@ -48,15 +47,15 @@ export async function sendPart(part: Part, permit: Permit): Promise<LaneOutcome 
 }
 
 /** One request. A failure that is to be compared does not count against the destination: that of others does. */
-async function send({ round, entries }: Part, leave: Permit) {
-  const { breaker, destination, stopping } = round.turn
+async function send(turn: Turn, { round, entries }: Part, leave: Permit) {
+  const { breaker, destination, stopping } = turn
   const { passed } = breaker.comparison
   const items = entries.map(({ item }) => item)
   const answer = await breaker.run(leave, () => destination.transport.send(items), {
     stopping,
     counts: (failure) => {
       breaker.comparison.begin(round.firstId, passed)
-      return !(mayBeTheirs(round.turn, failure) && canCompare(round, entries, refusalOf(failure)))
+      return !(mayBeTheirs(turn, failure) && canCompare(turn, round.firstId, entries, refusalOf(failure)))
     },
   })
   // Also a probe's: its intent must not share a request with other lanes.
@@ -67,17 +66,18 @@ async function send({ round, entries }: Part, leave: Permit) {
 }
 
 /** To halve what need not be halved costs requests only; to charge an attempt takes another request that passes. */
-async function compare({ round, entries }: Part, failure: Failure) {
-  return entries.length > 1 && hasPassedLately(round) ? 'pass' : tryOthers(round, entries, failure)
+async function compare(turn: Turn, part: Part, failure: Failure) {
+  return part.entries.length > 1 && hasPassedLately(turn, part.round.firstId)
+    ? 'pass'
+    : tryOthers(turn, part, failure)
 }
 
-async function separate({ round, entries }: Part): Promise<undefined> {
-  return putBack(...halve(entries).map((half) => ({ round, entries: half, isolated: true })))
+async function separate(turn: Turn, { round, entries }: Part): Promise<undefined> {
+  return putBack(turn, ...halve(entries).map((half) => ({ round, entries: half, isolated: true })))
 }
 
-async function putBack(...parts: readonly Part[]): Promise<undefined> {
-  const [{ round } = {}] = parts
-  round?.turn.suspects.putBack(...parts)
-  await round?.settleAside()
+async function putBack(turn: Turn, ...parts: readonly Part[]): Promise<undefined> {
+  turn.suspects.putBack(...parts)
+  await parts[0]?.round.settleAside()
   return undefined
 }

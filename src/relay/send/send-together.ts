@@ -1,8 +1,8 @@
 import type { QueuedIntent } from '../../store/lanes/read-lane.ts'
-import type { Cut } from '../lane/batch.ts'
+import type { Cut } from '../destination/batch.ts'
 import type { Permit } from '../breaker/breaker.ts'
 import { judge } from './judge.ts'
-import type { LaneOutcome } from '../turn/lane-outcome.ts'
+import type { LaneOutcome } from '../lane-outcome.ts'
 import { Round } from './round.ts'
 import type { Turn } from '../turn/turn.ts'
 

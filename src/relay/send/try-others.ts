@@ -1,14 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Settlement } from '../../store/lanes/settle.ts'
-import type { BatchEntry } from '../lane/batch.ts'
+import type { BatchEntry } from '../destination/batch.ts'
 import type { Permit } from '../breaker/breaker.ts'
 import type { SendOptions } from '../breaker/breaker-policy.ts'
 import type { Compared } from '../breaker/comparison.ts'
 import { mayBeTheirs } from './exhaust.ts'
 import { type Failure, judge, type Verdict } from './judge.ts'
-import type { LaneOutcome } from '../turn/lane-outcome.ts'
+import type { LaneOutcome } from '../lane-outcome.ts'
 import { pickAnother } from './pick-another.ts'
-import type { Round } from './round.ts'
+import type { Part } from '../turn/suspects.ts'
 import { askLeave, failed, type Turn } from '../turn/turn.ts'
 
 /**
@@ -21,42 +21,43 @@ const OTHERS = { destination: 5, credential: 2 }
 type Refusal = Pick<Failure, 'refused'>
 
 /** Whether there is something to compare a part of a batch with at which the service fails. */
-export function canCompare(round: Round, part: readonly BatchEntry[], failure: Refusal): boolean {
+export function canCompare(
+  turn: Turn,
+  firstId: string,
+  entries: readonly BatchEntry[],
+  failure: Refusal,
+): boolean {
   return (
-    canCheck(round, failure) ||
-    hasPassedFor(round, part) ||
-    isRefusedAgain(part, failure) ||
-    pick(round, part) !== undefined
+    canCheck(turn, failure) ||
+    hasPassedFor(turn, firstId, entries) ||
+    isRefusedAgain(entries, failure) ||
+    pick(turn, entries) !== undefined
   )
 }
 
 /** Whether others pass at which the part failed: of this lane or, since it failed before, of another one. */
-export async function tryOthers(
-  round: Round,
-  part: readonly BatchEntry[],
-  failure: Failure,
-): Promise<Compared> {
+export async function tryOthers(turn: Turn, { round, entries }: Part, failure: Failure): Promise<Compared> {
   const known = () => {
-    if (hasPassedFor(round, part)) return 'pass'
-    return isRefusedAgain(part, failure) ? failed(round.turn, failure) : 'fail'
+    if (hasPassedFor(turn, round.firstId, entries)) return 'pass'
+    return isRefusedAgain(entries, failure) ? failed(turn, failure) : 'fail'
   }
-  if (!canCheck(round, failure) && !pick(round, part)) return known()
+  if (!canCheck(turn, failure) && !pick(turn, entries)) return known()
   const blamed = failure.refused ?? 'destination'
   const mine: Settlement[] = []
-  const end = await round.turn.breaker.comparison.byOthers(blamed, async () => {
-    if (canCheck(round, failure)) {
-      const said = await checkCredential(round.turn)
+  const end = await turn.breaker.comparison.byOthers(blamed, async () => {
+    if (canCheck(turn, failure)) {
+      const said = await checkCredential(turn)
       if (said !== 'unknown') return said
-      if (!pick(round, part)) return known()
+      if (!pick(turn, entries)) return known()
     }
     for (let failures = 0; failures < OTHERS[blamed]; failures++) {
-      if (failures > 0) await pause(round.turn, failures)
-      if (round.turn.stopping.aborted) return { kind: 'handed_back' }
-      const other = pick(round, part)
+      if (failures > 0) await pause(turn, failures)
+      if (turn.stopping.aborted) return { kind: 'handed_back' }
+      const other = pick(turn, entries)
       if (!other) return 'fail'
-      const leave = await askLeaveAgain(round.turn)
+      const leave = await askLeaveAgain(turn)
       if (typeof leave === 'object') return leave
-      const verdict = await sendAlone(round.turn, other, leave, {
+      const verdict = await sendAlone(turn, other, leave, {
         // One refusal of two may be about the content of the other one, too.
         counts: (answer) => blamed === 'destination' || answer.kind !== 'credential',
       })
@@ -65,7 +66,7 @@ export async function tryOthers(
         mine.push(verdict)
         return 'pass'
       }
-      if (verdict.kind === 'fail' && !mayBeTheirs(round.turn, verdict)) return 'fail'
+      if (verdict.kind === 'fail' && !mayBeTheirs(turn, verdict)) return 'fail'
     }
     return 'fail'
   })
@@ -73,8 +74,8 @@ export async function tryOthers(
   return end
 }
 
-function canCheck({ turn }: Round, { refused }: Refusal): boolean {
-  return refused === 'credential' && turn.destination.transport.checkCredential !== undefined
+function canCheck({ destination }: Turn, { refused }: Refusal): boolean {
+  return refused === 'credential' && destination.transport.checkCredential !== undefined
 }
 
 /** Asks for the account of the credential; the answer is not about any intent. */
@@ -117,8 +118,10 @@ async function pause({ breaker, stopping }: Turn, failures: number): Promise<voi
  * Of what is not suspected, or of the suspects if nothing has passed lately: they may be all that is left of a lane, and
  * each of them may be a culprit. Suspects of the part's own keys follow the part in its order: the relay never tries them.
  */
-function pick({ turn }: Round, part: readonly BatchEntry[]): BatchEntry | undefined {
-  const { breaker, destination, reader, suspects, waiting } = turn
+function pick(
+  { breaker, destination, reader, suspects, waiting }: Turn,
+  part: readonly BatchEntry[],
+): BatchEntry | undefined {
   const keys = suspects.keys
   const rows = reader.rows.filter(({ orderingKey }) => !keys.has(orderingKey) && !waiting.has(orderingKey))
   const other = pickAnother(destination, rows, part)
@@ -128,17 +131,13 @@ function pick({ turn }: Round, part: readonly BatchEntry[]): BatchEntry | undefi
   return pickAnother(destination, others, part)
 }
 
-/** Others have passed since the round failed first, and lately. */
-export function hasPassedLately(round: Round): boolean {
-  return round.turn.breaker.comparison.hasPassedLately && hasPassedSince(round)
+/** Others have passed since the batch failed first, and lately. */
+export function hasPassedLately({ breaker }: Turn, firstId: string): boolean {
+  return breaker.comparison.hasPassedLately && breaker.comparison.hasPassedSince(firstId)
 }
 
-function hasPassedSince({ turn, firstId }: Round): boolean {
-  return turn.breaker.comparison.hasPassedSince(firstId)
-}
-
-function hasPassedFor({ turn, firstId }: Round, [only]: readonly BatchEntry[]): boolean {
-  return turn.breaker.comparison.hasPassedFor(firstId, only?.row.attempts ?? 0)
+function hasPassedFor({ breaker }: Turn, firstId: string, [only]: readonly BatchEntry[]): boolean {
+  return breaker.comparison.hasPassedFor(firstId, only?.row.attempts ?? 0)
 }
 
 /** An intent that was charged is refused for its content, as far as is known: alone it is no evidence against the credential. */

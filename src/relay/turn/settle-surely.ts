@@ -1,7 +1,8 @@
 import { ExponentialBackoff, handleWhen, retry } from 'cockatiel'
 import { missesPartition } from '../../store/fleet/ensure-partitions.ts'
+import type { Fence } from '../../store/lanes/lane.ts'
 import { FencedError, type Settled, type Settlement, settle } from '../../store/lanes/settle.ts'
-import type { Turn } from './turn.ts'
+import type { LaneContext } from './lane-context.ts'
 
 /**
  * Settles what Customer.io has answered, again after a failure of the database: about six seconds in all, less than
@@ -16,7 +17,7 @@ const again = retry(
 )
 
 export async function settleSurely(
-  { db, fence, partitions }: Turn,
+  { db, fence, partitions }: Pick<LaneContext, 'db' | 'partitions'> & { readonly fence: Fence },
   settlement: Settlement,
 ): Promise<Settled> {
   for (;;) {

@@ -3,13 +3,13 @@ import type { QueuedIntent } from '../../store/lanes/read-lane.ts'
 import { FencedError, type Settlement } from '../../store/lanes/settle.ts'
 import type { Permit } from '../breaker/breaker.ts'
 import { describeFailure } from '../breaker/describe-failure.ts'
-import type { LaneOutcome } from './lane-outcome.ts'
+import type { LaneContext } from './lane-context.ts'
+import type { LaneOutcome } from '../lane-outcome.ts'
 import type { LaneReader } from './lane-reader.ts'
 import { SLEEP_THROUGH_MS } from '../destination/limiter.ts'
 import { settleSurely } from './settle-surely.ts'
-import type { Suspects } from '../send/suspects.ts'
+import type { Suspects } from './suspects.ts'
 import type { WaitingKeys } from './waiting-keys.ts'
-import type { LaneContext } from '../lane/work-lane.ts'
 
 /** A lane's turn: what it needs, and the right to settle it. */
 export interface Turn extends LaneContext {

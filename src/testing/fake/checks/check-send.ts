@@ -1,4 +1,4 @@
-import type { FakeSendKind } from '../state/app-journal.ts'
+import type { FakeSendKind } from '../model/app-request.ts'
 import { checkTimestamp } from './check-fields.ts'
 import { checkMergeIdentifiers } from './check-identifiers.ts'
 import { invalid, isRecord, type Refusal, required, tooLarge } from '../model/operation.ts'

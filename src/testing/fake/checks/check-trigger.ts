@@ -1,4 +1,4 @@
-import type { FakeAudience } from '../state/app-journal.ts'
+import type { FakeAudience } from '../model/app-request.ts'
 import { invalid, isRecord, type Refusal, required } from '../model/operation.ts'
 import { exceedsJsonBytes, publishedLimits } from '../model/published-limits.ts'
 

@@ -1,4 +1,4 @@
-import { type FakeSendKind, sendKinds } from '../state/app-journal.ts'
+import { type FakeSendKind, sendKinds } from '../model/app-request.ts'
 import { type FakeOperation, invalid, isRecord, type Refusal, tooLarge } from '../model/operation.ts'
 import { publishedLimits } from '../model/published-limits.ts'
 

@@ -1,15 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Arrival } from '../model/operation.ts'
 import { personKeyOf } from './people-store.ts'
-
-/** The channels of transactional messages, as their paths name them: `/v1/send/{kind}`. */
-export const sendKinds = ['email', 'push', 'sms', 'inbox_message', 'in_app'] as const
-
-/** The channel of a transactional message. */
-export type FakeSendKind = (typeof sendKinds)[number]
-
-/** How a broadcast names its recipients; `default` are those that were set up in Customer.io. */
-export type FakeAudience = 'default' | 'recipients' | 'ids' | 'emails' | 'per_user_data' | 'data_file_url'
+import type { FakeAudience, FakeSendKind } from '../model/app-request.ts'
 
 /** One transactional message that was accepted. There is no idempotency key: a request sent again is a second one. */
 export interface FakeSend {

@@ -1,10 +1,18 @@
 import type { QueuedIntent } from '../../store/lanes/read-lane.ts'
-import type { BatchEntry } from '../lane/batch.ts'
-import type { Round } from './round.ts'
+import type { Settlement } from '../../store/lanes/settle.ts'
+import type { BatchEntry } from '../destination/batch.ts'
+
+/** A batch on its way: see `Round`. */
+export interface BatchProgress {
+  readonly firstId: string
+  readonly settled: ReadonlySet<string>
+  settle(answered: Settlement): Promise<void>
+  settleAside(): Promise<void>
+}
 
 /** Intents that are sent together, because they or a request that held them have failed while others passed. */
 export interface Part {
-  readonly round: Round
+  readonly round: BatchProgress
   readonly entries: readonly BatchEntry[]
   /** Has failed already as it is, or as part of more: the next failure of a single one is its own. */
   readonly isolated: boolean

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { RedirectError } from './guarded-dispatcher.ts'
+import { RedirectError } from './redirect-error.ts'
 
 /** Codes of Node, undici, and zlib, in words for an operator. */
 const MEANINGS: Readonly<Record<string, string>> = {

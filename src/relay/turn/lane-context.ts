@@ -1,0 +1,31 @@
+import type { Database } from '../../store/connection/database.ts'
+import type { Settlement } from '../../store/lanes/settle.ts'
+import type { DestinationBreaker } from '../breaker/breaker.ts'
+import type { Coalescer } from '../destination/coalescer.ts'
+import type { Destination } from '../destination/destinations.ts'
+import type { ResolvedRelayOptions } from '../options.ts'
+import type { Horizon } from './horizon.ts'
+import type { Linger } from './linger.ts'
+import type { Partitions } from './partitions.ts'
+import type { Sending } from './sending.ts'
+
+/** What the turns of a lane are given by their relay. */
+export interface LaneContext {
+  readonly db: Database
+  readonly relayId: string
+  readonly batchSize: number
+  readonly intentRetry: ResolvedRelayOptions['intentRetry']
+  readonly destination: Destination
+  readonly breaker: DestinationBreaker
+  readonly coalescer: Coalescer
+  readonly horizon: Horizon
+  readonly partitions: Partitions
+  readonly sending: Sending
+  readonly stopping: AbortSignal
+  readonly linger: Linger
+  /** Whether the destination's settings are those that were given last. */
+  readonly inForce: () => boolean
+  readonly onUnknownFormat: (destination: string, format: number) => void
+  /** `late`: how many were delivered after the time in which an event triggers a campaign. */
+  readonly onSettled: (settlement: Settlement, late: number) => void
+}
