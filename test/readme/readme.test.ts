@@ -19,11 +19,17 @@ const DOCUMENTS = [
   'CHANGELOG.md',
   'docs/architecture.md',
   'docs/backups.md',
+  'docs/enqueue.md',
   'docs/guarantees.md',
   'docs/operations.md',
   'docs/performance.md',
+  'docs/settings.md',
+  'docs/testing.md',
 ]
-const readme = readDocument('README.md')
+/** What app developers and operators read. */
+const forUsers = ['README.md', 'docs/enqueue.md', 'docs/operations.md', 'docs/settings.md', 'docs/testing.md']
+  .map(readDocument)
+  .join('\n')
 const blocks = DOCUMENTS.flatMap(blocksOf)
 const of = (...languages: string[]) => blocks.filter(({ language }) => languages.includes(language))
 const named = (chosen: readonly Block[]) => chosen.map((block) => [at(block), block] as const)
@@ -154,20 +160,20 @@ describe('commands', () => {
     expect(Object.keys(JSON.parse(readDocument('package.json')).scripts)).toContain(script)
   })
 
-  test('every flag that the README names is one of a command', async () => {
+  test('every flag that the documents name is one of a command', async () => {
     const help = (
       await Promise.all(
         ['migrate', 'relay', 'status', 'pause', 'resume', 'doctor', 'demo'].map((c) => cli(c, '--help')),
       )
     ).join('')
-    const flags = new Set([...readme.matchAll(/--[a-z][\w-]*/g)].map(String))
+    const flags = new Set([...forUsers.matchAll(/--[a-z][\w-]*/g)].map(String))
     expect([...flags].filter((flag) => !help.includes(flag) && flag !== '--help')).toEqual([])
   })
 
-  test('every environment variable that the README names is one of the settings', async () => {
+  test('every environment variable that the documents name is one of the settings', async () => {
     const help = await cli('--help')
     const variables = new Set(
-      [...readme.matchAll(/\b(?:CUSTOMERIO|OUTBOX|LOG|DATABASE)_[A-Z_]+\b/g)].map(String),
+      [...forUsers.matchAll(/\b(?:CUSTOMERIO|OUTBOX|LOG|DATABASE)_[A-Z_]+\b/g)].map(String),
     )
     expect([...variables].filter((variable) => !help.includes(variable))).toEqual([])
   })
@@ -179,10 +185,9 @@ describe('facts', () => {
       connectionString: 'postgres://localhost/app',
       customerio: { siteId: 'site', trackApiKey: 'key' },
     })
-    const rows = [...readme.matchAll(/^\| `([\w.]+)` +\| ([\d.]+) +\|/gm)].map(([, name, value]) => [
-      name,
-      Number(value),
-    ])
+    const rows = [...readDocument('docs/settings.md').matchAll(/^\| `([\w.]+)` +\| ([\d.]+) +\|/gm)].map(
+      ([, name, value]) => [name, Number(value)],
+    )
     const settings = Object.entries(options).flatMap(([name, value]) =>
       typeof value === 'number'
         ? [[name, value]]
@@ -194,7 +199,7 @@ describe('facts', () => {
   })
 
   test('the operations are those of the table', () => {
-    const [table = ''] = readme.match(/^\| API .*\n(\|.*\n)+/m) ?? []
+    const [table = ''] = readDocument('docs/enqueue.md').match(/^\| API .*\n(\|.*\n)+/m) ?? []
     expect([...table.matchAll(/`([\w.]+)`/g)].map(([, name]) => name)).toEqual(OPERATIONS)
   })
 
@@ -209,6 +214,10 @@ describe('facts', () => {
     } finally {
       await rm(folder, { recursive: true })
     }
+  })
+
+  test('the README has 200 lines at most', () => {
+    expect(readDocument('README.md').split('\n').length).toBeLessThanOrEqual(200)
   })
 
   test('every link within the repository leads somewhere', () => {

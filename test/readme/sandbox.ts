@@ -59,7 +59,7 @@ export class Sandbox implements AsyncDisposable {
   /** Writes a TypeScript block and returns its file. A first line such as `// place-order.ts` names it. */
   async add(block: Block): Promise<string> {
     const [, given] = block.code.match(/^\/\/ ([\w-]+\.ts)\n/) ?? []
-    const name = given ?? `line-${block.line}.ts`
+    const name = given ?? `${path.basename(block.file, '.md')}-${block.line}.ts`
     const isFragment = /\btx\b/.test(block.code) && !block.code.includes('transaction(')
     const imports = block.code.includes('import { intents }')
       ? []
