@@ -1,5 +1,7 @@
 import { dedupKeyOf } from '../intent/keys/dedup-key.ts'
+import { kindOf } from '../intent/describe.ts'
 import { InvalidOptionError } from '../intent/errors.ts'
+import { checkOptionNames, failOption } from '../intent/option-checks.ts'
 import type { Intent } from '../intent/intent.ts'
 import type { BatchEnqueueOptions, EnqueueOptions, ResolvedOptions } from '../intent/options.ts'
 import { toPayload } from '../intent/payload.ts'
@@ -64,12 +66,23 @@ export interface Outbox {
   pipelinesClient(tx: Transaction, options?: EnqueueOptions): OutboxPipelinesClient
 }
 
+function checkOptions(options: unknown): void {
+  const label = 'the options of createOutbox'
+  const { schema, onIgnored } = checkOptionNames(options, ['schema', 'onIgnored'], label)
+  if (schema !== undefined && typeof schema !== 'string')
+    failOption('schema', 'to be a string', kindOf(schema), 'schema')
+  if (onIgnored !== undefined && typeof onIgnored !== 'function')
+    failOption('onIgnored', 'to be a function (error) => void', kindOf(onIgnored), 'onIgnored')
+}
+
 /**
  * The app's side of the outbox. Holds no connection and starts nothing: make one and share it.
  *
- * @throws Error when the schema's name is not a plain identifier.
+ * @throws InvalidOptionError if an option is unknown or of another kind.
+ * @throws Error if the schema's name is not a plain identifier.
  */
 export function createOutbox(options: OutboxOptions = {}): Outbox {
+  checkOptions(options)
   const names = namesOf(options.schema)
   const onIgnored = options.onIgnored ?? warn
 

@@ -1,9 +1,22 @@
 import { z } from 'zod'
 import { credentialProblem } from '../customerio/credentials.ts'
+import { describeSetting } from './describe-setting.ts'
+
+function whole(min: number, max: number, unit = '') {
+  const error = `to be a whole number from ${min} to ${max}${unit}`
+  return z.number({ error }).int({ error }).min(min, { error }).max(max, { error })
+}
+
+function share(min: number, max: number) {
+  const error = `to be a number from ${min} to ${max}`
+  return z.number({ error }).min(min, { error }).max(max, { error })
+}
 
 /** A number of milliseconds, bounded so that a slip of units (seconds for ms) is found at construction. */
-const ms = (min: number, max: number) => z.number().int().min(min).max(max)
+const ms = (min: number, max: number) => whole(min, max, ' milliseconds')
 
+const ADDRESS = 'to be a URL such as postgres://user:password@host:5432/database'
+const address = z.string({ error: ADDRESS }).min(1, { error: ADDRESS })
 const text = z.string().min(1)
 const credential = z
   .string()
@@ -15,7 +28,13 @@ const origin = z
   .url({ protocol: /^https?$/ })
   .refine((url) => new URL(url).pathname === '/', 'must be an origin, without a path')
   .optional()
-const requestsPerSecond = z.number().positive().max(100_000).optional()
+const AGE = 'to be a number of seconds above 0, at most 315360000 (ten years)'
+const RATE = 'to be a number above 0, at most 100000'
+const requestsPerSecond = z
+  .number({ error: RATE })
+  .positive({ error: RATE })
+  .max(100_000, { error: RATE })
+  .optional()
 
 export const workspaceSchema = z
   .strictObject({
@@ -30,7 +49,11 @@ export const workspaceSchema = z
     identifyTimestamp: z.boolean().optional(),
     anonymousOnV2: z.boolean().optional(),
     allowRecipients: z.array(text).optional(),
-    maxAgeSeconds: z.number().positive().max(315_360_000).optional(),
+    maxAgeSeconds: z
+      .number({ error: AGE })
+      .positive({ error: AGE })
+      .max(315_360_000, { error: AGE })
+      .optional(),
     requestsPerSecond: z
       .strictObject({
         track: requestsPerSecond,
@@ -54,48 +77,48 @@ const workspacesSchema = z.record(
     .string()
     .regex(
       /^[a-z0-9][a-z0-9_-]{0,62}$/i,
-      'must be 1 to 63 letters, digits, - or _, beginning with a letter or digit',
+      'to be 1 to 63 letters, digits, - or _, beginning with a letter or digit',
     ),
   workspaceSchema,
 )
 
 export const relayOptionsSchema = z.strictObject({
-  connectionString: z.string().min(1),
-  listenConnectionString: z.string().min(1).optional(),
+  connectionString: address,
+  listenConnectionString: address.optional(),
   schema: z.string().optional(),
   customerio: workspaceSchema.optional(),
   workspaces: workspacesSchema.optional(),
   checkRegion: z.boolean().default(true),
   acceptCopy: z.boolean().default(false),
-  lanes: z.number().int().min(1).max(64).default(16),
-  connections: z.number().int().min(2).max(50).default(6),
+  lanes: whole(1, 64).default(16),
+  connections: whole(2, 50).default(6),
   pollIntervalMs: ms(50, 60_000).default(1_000),
   requestTimeoutMs: ms(100, 120_000).default(10_000),
-  batchSize: z.number().int().min(1).max(2_000).default(1_000),
+  batchSize: whole(1, 2_000).default(1_000),
   retry: z
     .strictObject({
-      attempts: z.number().int().min(0).max(5).default(2),
+      attempts: whole(0, 5).default(2),
       initialDelayMs: ms(1, 60_000).default(200),
     })
     .prefault({}),
   intentRetry: z
     .strictObject({
-      attempts: z.number().int().min(1).max(1_000).default(8),
+      attempts: whole(1, 1_000).default(8),
       initialDelayMs: ms(1, 3_600_000).default(1_000),
       maxDelayMs: ms(1, 86_400_000).default(60_000),
     })
     .prefault({}),
   breaker: z
     .strictObject({
-      failures: z.number().int().min(1).max(1_000).default(5),
-      successes: z.number().int().min(1).max(100).default(3),
+      failures: whole(1, 1_000).default(5),
+      successes: whole(1, 100).default(3),
       halfOpenAfterMs: ms(10, 3_600_000).default(30_000),
       maxHalfOpenAfterMs: ms(10, 86_400_000).default(300_000),
-      rejections: z.number().int().min(0).max(10_000).default(100),
-      rejectionShare: z.number().min(0.01).max(1).default(0.5),
+      rejections: whole(0, 10_000).default(100),
+      rejectionShare: share(0.01, 1).default(0.5),
     })
     .prefault({}),
-  deliveredRetentionDays: z.number().int().min(1).max(3_650).default(7),
+  deliveredRetentionDays: whole(1, 3_650).default(7),
 })
 
 /** One workspace of Customer.io: a brand, a region, a stage. Intents for an API without its key wait. */
@@ -238,9 +261,11 @@ export function resolveRelayOptions(options: RelayOptions): ResolvedRelayOptions
     const { customerio, workspaces, ...settings } = result.data
     const all = { ...(customerio ? { default: customerio } : {}), ...workspaces }
     if (Object.keys(all).length > 0) return { ...settings, workspaces: all }
-    throw new InvalidSettingError('customerio: give the credentials of at least one workspace')
+    throw new InvalidSettingError(
+      'Expected customerio or workspaces to have the credentials of a workspace, got none',
+    )
   }
-  return refuseSetting(result.error, [])
+  throw new InvalidSettingError(describeSetting(result.error, relayOptionsSchema, options, []))
 }
 
 /** @throws InvalidSettingError for the first thing that is wrong, or where there is no workspace. */
@@ -248,12 +273,9 @@ export function resolveWorkspaces(
   workspaces: Readonly<Record<string, WorkspaceOptions>>,
 ): ResolvedRelayOptions['workspaces'] {
   const result = workspacesSchema.safeParse(workspaces)
-  if (!result.success) return refuseSetting(result.error, ['workspaces'])
+  if (!result.success) {
+    throw new InvalidSettingError(describeSetting(result.error, workspacesSchema, workspaces, ['workspaces']))
+  }
   if (Object.keys(result.data).length > 0) return result.data
-  throw new InvalidSettingError('workspaces: give the credentials of at least one workspace')
-}
-
-function refuseSetting({ issues: [issue] }: z.ZodError, within: readonly string[]): never {
-  const setting = [...within, ...(issue?.path ?? [])].join('.') || 'the relay options'
-  throw new InvalidSettingError(`${setting}: ${issue?.message ?? 'is not valid'}`)
+  throw new InvalidSettingError('Expected workspaces to have the credentials of a workspace, got none')
 }

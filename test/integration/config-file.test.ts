@@ -123,7 +123,7 @@ test.each<[string, unknown, RegExp]>([
   [
     'a rate of nothing',
     { workspaces: { a: { ...track, requestsPerSecond: { track: 0 } } } },
-    /workspaces\.a\.requestsPerSecond\.track: too small: expected number to be >0$/,
+    /workspaces\.a\.requestsPerSecond\.track: must be a number above 0, at most 100000$/,
   ],
 ])('%s is one line that says where', async (_, config, line) => {
   await writeFile(path.join(folder, 'empty'), '\n')

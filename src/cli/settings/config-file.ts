@@ -133,7 +133,9 @@ function linesOf(file: string, { issues }: z.ZodError, within: readonly string[]
   })
 }
 
-/** zod's messages begin a sentence, ours continue a line. */
+/** zod's messages begin a sentence, and those of `relayOptionsSchema` continue one; here they continue a line. */
 function lowered(message: string): string {
-  return message.charAt(0).toLowerCase() + message.slice(1)
+  return message.startsWith('to be ')
+    ? `must${message.slice(2)}`
+    : message.charAt(0).toLowerCase() + message.slice(1)
 }

@@ -1,6 +1,6 @@
-import { hint, isPlainObject, kindOf } from '../describe.ts'
-import { InvalidOptionError } from '../errors.ts'
+import { kindOf } from '../describe.ts'
 import { MAX_KEY_BYTES } from '../limits.ts'
+import { checkOptionNames, failOption, shownOption } from '../option-checks.ts'
 import type { BatchEnqueueOptions, EnqueueOptions, ResolvedOptions } from '../options.ts'
 import { utf8Bytes } from '../size.ts'
 
@@ -25,8 +25,6 @@ const OPTIONS = [
   'onError',
 ] as const satisfies readonly (keyof EnqueueOptions)[]
 
-type Given = Partial<Record<(typeof OPTIONS)[number], unknown>>
-
 /**
  * Returns the options with their defaults in place.
  *
@@ -35,7 +33,7 @@ type Given = Partial<Record<(typeof OPTIONS)[number], unknown>>
  * @throws InvalidOptionError for the first one that is wrong.
  */
 export function validateOptions(options: unknown = {}, of: 'one' | 'many' = 'one'): ResolvedOptions {
-  const given = namesChecked(options)
+  const given = checkOptionNames(options, OPTIONS, 'options')
   const dedup = oneOf('dedup', given.dedup, ['content'], undefined)
   const dedupKey = dedupKeyOption(given.dedupKey, of)
   if (dedup !== undefined && dedupKey !== undefined) {
@@ -84,15 +82,6 @@ export function key(option: string, value: unknown, label = option): string {
   return value
 }
 
-function namesChecked(options: unknown): Given {
-  if (!isPlainObject(options)) return fail('', 'to be an object', kindOf(options))
-  const unknown = Object.keys(options).find((name) => !OPTIONS.some((option) => option === name))
-  if (unknown !== undefined) {
-    fail(unknown, 'to have known names only', `${shown(unknown)}: ${hint(unknown, OPTIONS)}`, 'options')
-  }
-  return options
-}
-
 function dedupKeyOption(value: unknown, of: 'one' | 'many'): ResolvedOptions['dedupKey'] {
   if (value === undefined) return undefined
   if (of === 'one') return key('dedupKey', value)
@@ -105,7 +94,7 @@ function windowSeconds(value: unknown, dedup: 'content' | undefined): number {
     return dedup === 'content' ? DEFAULT_CONTENT_WINDOW_SECONDS : DEFAULT_WINDOW_SECONDS
   if (typeof value === 'number' && value > 0 && value <= MAX_WINDOW_SECONDS) return value
   const bounds = `more than 0 and at most ${MAX_WINDOW_SECONDS} (10 years)`
-  return fail('dedupWindowSeconds', `to be a number of seconds, ${bounds}`, shown(value))
+  return fail('dedupWindowSeconds', `to be a number of seconds, ${bounds}`, shownOption(value))
 }
 
 function date(option: string, value: unknown, latest: number, latestName: string): Date | undefined {
@@ -123,7 +112,7 @@ function workspace(value: unknown): string {
   return fail(
     'workspace',
     'to be 1 to 63 letters, digits, - or _, beginning with a letter or digit',
-    shown(value),
+    shownOption(value),
   )
 }
 
@@ -135,15 +124,9 @@ function oneOf<T extends string, D>(
 ): T | D {
   if (value === undefined) return fallback
   const found = allowed.find((one) => one === value)
-  return found ?? fail(option, `to be ${allowed.map((one) => `'${one}'`).join(' or ')}`, shown(value))
+  return found ?? fail(option, `to be ${allowed.map((one) => `'${one}'`).join(' or ')}`, shownOption(value))
 }
 
 function fail(option: string, expected: string, got: string, label = option || 'options'): never {
-  throw new InvalidOptionError(`Expected ${label} ${expected}, got ${got}`, option)
-}
-
-/** Options are the programmer's own words and may be printed, in short. */
-function shown(value: unknown): string {
-  if (typeof value === 'string') return JSON.stringify(value.slice(0, 80))
-  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : kindOf(value)
+  return failOption(option, expected, got, label)
 }

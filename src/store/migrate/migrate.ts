@@ -4,6 +4,8 @@ import { withRowLocks } from '../jobs/boss-locks.ts'
 import { grantRoles, grantScript, type NotGranted } from './grant-roles.ts'
 import { inTransaction, inTurn, type LockWaiting, SHORT_LOCKS, whileLocked } from './migration-locks.ts'
 import { type Migration, readMigrations } from './migrations.ts'
+import { kindOf } from '../../intent/describe.ts'
+import { checkOptionNames, failOption } from '../../intent/option-checks.ts'
 import { type Names, namesOf } from '../names.ts'
 import { readSchemaState, type SchemaState, SchemaVersionError } from './schema-version.ts'
 
@@ -28,9 +30,11 @@ export interface MigrateResult {
  * together with its record. Ends with the roles and their rights. While apps write: no lock is waited for longer
  * than half a second at a time.
  *
+ * @throws InvalidOptionError if an option is missing, unknown or of another kind: nothing was connected to.
  * @throws LockedError where one could not be had within `lockWaitMs`; what was applied before stays.
  */
 export async function migrate(options: MigrateOptions): Promise<MigrateResult> {
+  checkOptions(options)
   const names = namesOf(options.schema)
   const client = new pg.Client({ connectionString: options.connectionString })
   client.on('error', () => {}) // a connection that is lost fails the statement that runs, which is thrown
@@ -63,8 +67,41 @@ export async function migrate(options: MigrateOptions): Promise<MigrateResult> {
   }
 }
 
-/** What `migrate` would run, as one script for psql. */
+/** pg connects to localhost if it is given no address. */
+function checkOptions(options: unknown): void {
+  const known = ['connectionString', 'schema', 'lockWaitMs', 'onWait'] as const
+  const { connectionString, schema, lockWaitMs, onWait } = checkOptionNames(
+    options,
+    known,
+    'the options of migrate',
+  )
+  const fail = (option: string, expected: string, value: unknown): never =>
+    failOption(
+      option,
+      expected,
+      value === undefined ? 'nothing' : value === '' ? 'an empty string' : kindOf(value),
+      option,
+    )
+  if (typeof connectionString !== 'string' || connectionString === '')
+    fail(
+      'connectionString',
+      'to be a URL such as postgres://user:password@host:5432/database',
+      connectionString,
+    )
+  if (schema !== undefined && typeof schema !== 'string') fail('schema', 'to be a string', schema)
+  if (lockWaitMs !== undefined && !(typeof lockWaitMs === 'number' && lockWaitMs >= 0))
+    fail('lockWaitMs', 'to be a number of milliseconds, 0 or more', lockWaitMs)
+  if (onWait !== undefined && typeof onWait !== 'function')
+    fail('onWait', 'to be a function (message) => void', onWait)
+}
+
+/**
+ * What `migrate` would run, as one script for psql.
+ *
+ * @throws InvalidOptionError as `migrate` does.
+ */
 export async function migrationScript(options: MigrateOptions): Promise<string> {
+  checkOptions(options)
   const names = namesOf(options.schema)
   const client = new pg.Client({ connectionString: options.connectionString })
   await client.connect()

@@ -1,0 +1,80 @@
+import type { z } from 'zod'
+import { hint, kindOf } from '../intent/describe.ts'
+import { shownOption } from '../intent/option-checks.ts'
+
+/** Settings that hold a secret, or may: of them an error tells the kind of value only. */
+const SECRET = /(?:connectionString|url|siteId|key)$/i
+
+/**
+ * What is wrong with a setting: `Expected lanes to be a whole number from 1 to 64, got "many"`.
+ *
+ * @param schema What `settings` were checked against.
+ * @param settings What was given.
+ * @param within The path of `settings`, if it is a part of the options.
+ */
+export function describeSetting(
+  { issues: [issue] }: z.ZodError,
+  schema: z.ZodType,
+  settings: unknown,
+  within: readonly string[],
+): string {
+  if (!issue) return 'Expected other settings'
+  const path = [...within, ...issue.path.map(String)].join('.')
+  const label = path || 'the relay options'
+  if (issue.code === 'unrecognized_keys') {
+    const unknown = issue.keys[0] ?? ''
+    return `Expected ${label} to have known names only, got ${shownOption(unknown)}: ${hint(unknown, namesAt(schema, issue.path))}`
+  }
+  if (issue.code === 'invalid_key') {
+    const name = shownOption(issue.path.at(-1))
+    return `Expected the name of a workspace ${issue.issues[0]?.message ?? 'to be valid'}, got ${name}`
+  }
+  if (issue.code === 'custom' && !issue.message.startsWith('to ')) return `${label}: ${issue.message}`
+  const value = issue.path.reduce<unknown>(
+    (outer, key) => (outer as Record<PropertyKey, unknown>)?.[key],
+    settings,
+  )
+  return `Expected ${label} ${expectation(issue)}, got ${got(path, value)}`
+}
+
+function got(path: string, value: unknown): string {
+  if (value === undefined) return 'nothing'
+  if (value === '') return 'an empty string'
+  return SECRET.test(path) ? kindOf(value) : shownOption(value)
+}
+
+/** Schemas say what they expect, as `to be …`, where zod's own words would not do. */
+function expectation(issue: z.core.$ZodIssue): string {
+  if (issue.message.startsWith('to ')) return issue.message
+  switch (issue.code) {
+    case 'invalid_type':
+      return `to be ${/^[aeiou]/.test(issue.expected) ? 'an' : 'a'} ${issue.expected}`
+    case 'too_small':
+      return `to be at least ${issue.minimum}`
+    case 'too_big':
+      return `to be at most ${issue.maximum}`
+    case 'invalid_value':
+      return `to be ${issue.values.map((value) => shownOption(value)).join(' or ')}`
+    case 'invalid_format':
+      return issue.format === 'url' ? 'to be an http or https URL' : `to be a valid ${issue.format}`
+    default:
+      return 'to be valid'
+  }
+}
+
+/** What zod's objects, records and wrappers have. */
+interface Walkable {
+  readonly shape?: Readonly<Record<PropertyKey, Walkable>>
+  readonly valueType?: Walkable
+  unwrap?(): Walkable
+}
+
+/** The names that the schema knows at a path. */
+function namesAt(schema: unknown, path: readonly PropertyKey[]): string[] {
+  let here = schema as Walkable | undefined
+  for (const key of [...path, undefined]) {
+    while (here?.unwrap) here = here.unwrap()
+    if (key !== undefined) here = here?.shape ? here.shape[key] : here?.valueType
+  }
+  return Object.keys(here?.shape ?? {})
+}

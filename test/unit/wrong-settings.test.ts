@@ -1,0 +1,118 @@
+import { expect, test } from 'vitest'
+import {
+  createOutbox,
+  createRelay,
+  InvalidOptionError,
+  InvalidSettingError,
+  migrate,
+  migrationScript,
+} from '../../src/index.ts'
+
+const SECRET = 'postgres://app:hunter2@localhost/app'
+const GOOD = { connectionString: SECRET, customerio: { siteId: 's', trackApiKey: 'k' } }
+const withCustomerio = (more: object) => ({ ...GOOD, customerio: { ...GOOD.customerio, ...more } })
+const URL_EXPECTED =
+  'Expected connectionString to be a URL such as postgres://user:password@host:5432/database'
+
+function messageOf(make: () => unknown, Expected: typeof InvalidOptionError | typeof InvalidSettingError) {
+  try {
+    make()
+  } catch (error) {
+    expect(error).toBeInstanceOf(Expected)
+    return (error as Error).message
+  }
+  return 'accepted'
+}
+
+test.each<[unknown, string]>([
+  [undefined, 'Expected the relay options to be an object, got nothing'],
+  [{}, `${URL_EXPECTED}, got nothing`],
+  [{ ...GOOD, connectionString: '' }, `${URL_EXPECTED}, got an empty string`],
+  [{ ...GOOD, connectionString: 5 }, `${URL_EXPECTED}, got number`],
+  [
+    { connectionString: SECRET },
+    'Expected customerio or workspaces to have the credentials of a workspace, got none',
+  ],
+  [
+    { ...GOOD, lane: 3 },
+    'Expected the relay options to have known names only, got "lane": did you mean lanes?',
+  ],
+  [{ ...GOOD, lanes: 'many' }, 'Expected lanes to be a whole number from 1 to 64, got "many"'],
+  [{ ...GOOD, lanes: 65 }, 'Expected lanes to be a whole number from 1 to 64, got 65'],
+  [{ ...GOOD, lanes: 1.5 }, 'Expected lanes to be a whole number from 1 to 64, got 1.5'],
+  [
+    { ...GOOD, pollIntervalMs: 5 },
+    'Expected pollIntervalMs to be a whole number from 50 to 60000 milliseconds, got 5',
+  ],
+  [{ ...GOOD, checkRegion: 'no' }, 'Expected checkRegion to be a boolean, got "no"'],
+  [{ ...GOOD, breaker: 5 }, 'Expected breaker to be an object, got 5'],
+  [
+    { ...GOOD, breaker: { failure: 5 } },
+    'Expected breaker to have known names only, got "failure": did you mean failures?',
+  ],
+  [
+    { ...GOOD, breaker: { rejectionShare: 7 } },
+    'Expected breaker.rejectionShare to be a number from 0.01 to 1, got 7',
+  ],
+  [withCustomerio({ region: 'mars' }), 'Expected customerio.region to be "us" or "eu", got "mars"'],
+  [
+    withCustomerio({ trackUrl: 'ftp://app:hunter2@host' }),
+    'Expected customerio.trackUrl to be an http or https URL, got string',
+  ],
+  [
+    withCustomerio({ maxAgeSeconds: 0 }),
+    'Expected customerio.maxAgeSeconds to be a number of seconds above 0, at most 315360000 (ten years), got 0',
+  ],
+  [
+    withCustomerio({ requestsPerSecond: { track: 0 } }),
+    'Expected customerio.requestsPerSecond.track to be a number above 0, at most 100000, got 0',
+  ],
+  [
+    { connectionString: SECRET, workspaces: { 'a b': GOOD.customerio } },
+    'Expected the name of a workspace to be 1 to 63 letters, digits, - or _, beginning with a letter or digit, got "a b"',
+  ],
+  [
+    { connectionString: SECRET, workspaces: { a: { ...GOOD.customerio, trackurl: 'x' } } },
+    'Expected workspaces.a to have known names only, got "trackurl": did you mean trackUrl?',
+  ],
+])('createRelay %#', (options, message) => {
+  const said = messageOf(() => createRelay(options as never), InvalidSettingError)
+  expect(said).toBe(message)
+  expect(said).not.toContain('hunter2')
+})
+
+test.each<[unknown, string]>([
+  [
+    { scheme: 'x' },
+    'Expected the options of createOutbox to have known names only, got "scheme": did you mean schema?',
+  ],
+  [{ schema: 7 }, 'Expected schema to be a string, got number'],
+  [{ onIgnored: 'log' }, 'Expected onIgnored to be a function (error) => void, got string'],
+  [null, 'Expected the options of createOutbox to be an object, got null'],
+])('createOutbox %#', (options, message) => {
+  expect(messageOf(() => createOutbox(options as never), InvalidOptionError)).toBe(message)
+})
+
+test.each<[unknown, string]>([
+  [undefined, 'Expected the options of migrate to be an object, got undefined'],
+  [{}, `${URL_EXPECTED}, got nothing`],
+  [{ connectionString: '' }, `${URL_EXPECTED}, got an empty string`],
+  [
+    { connectionString: SECRET, shcema: 'x' },
+    'Expected the options of migrate to have known names only, got "shcema": did you mean schema?',
+  ],
+  [
+    { connectionString: SECRET, lockWaitMs: -1 },
+    'Expected lockWaitMs to be a number of milliseconds, 0 or more, got number',
+  ],
+  [
+    { connectionString: SECRET, onWait: true },
+    'Expected onWait to be a function (message) => void, got boolean',
+  ],
+])('migrate and migrationScript %#: nothing is connected to', async (options, message) => {
+  for (const call of [migrate, migrationScript]) {
+    const failed = call(options as never)
+    await expect(failed).rejects.toBeInstanceOf(InvalidOptionError)
+    await expect(failed).rejects.toMatchObject({ message })
+  }
+})
