@@ -298,7 +298,8 @@ $$;
 -- Within one array the first intent of a key is stored and the later ones are its duplicates.
 --
 -- numbers_checked: JavaScript wrote every number of the payloads, so each fits a double, and they are not looked through
--- (that took a tenth of the statement). If it is not true, Customer.io gets other numbers than these.
+-- (that took a tenth of the statement). If it is not true, Customer.io gets other numbers than
+-- these, and an intent with a number beyond the range of a double becomes a dead letter of reason 'invalid'.
 CREATE FUNCTION "outbox".enqueue_many(intents jsonb, numbers_checked boolean DEFAULT false)
 RETURNS TABLE (ordinal integer, id uuid, duplicate boolean)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

@@ -1066,13 +1066,11 @@ AS $function$
        keep_workspaces}',
      '{EXECUTE}', NULL),
 
-    -- pg-boss at work: fetch, insert, touch, fail, delete, queues, supervision. No DDL of it.
+    -- pg-boss at work: fetch, insert, touch, fail, delete, queues. No DDL of it.
     ('{relay}', '_pgboss', 'SCHEMA', '{""}', '{USAGE}', NULL),
     ('{relay}', '_pgboss', 'TABLE', '{job,queue}', '{SELECT,INSERT,UPDATE}', NULL),
     ('{relay}', '_pgboss', 'TABLE', '{job_common}', '{SELECT,INSERT,UPDATE,DELETE}', NULL),
-    ('{relay}', '_pgboss', 'TABLE', '{instance}', '{SELECT,UPDATE,DELETE}', NULL),
-    ('{relay}', '_pgboss', 'TABLE', '{job_dependency}', '{SELECT,DELETE}', NULL),
-    ('{relay}', '_pgboss', 'TABLE', '{version}', '{SELECT,UPDATE}', NULL),
+    ('{relay}', '_pgboss', 'TABLE', '{version}', '{SELECT}', NULL),
     ('{relay}', '_pgboss', 'FUNCTION', '{job_now,create_queue}', '{EXECUTE}', NULL)
   ) AS r(roles, place, kind, names, privileges, columns)
 $function$;

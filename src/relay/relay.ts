@@ -276,9 +276,10 @@ export class Relay extends EventEmitter<RelayEvents> {
     await this.#starting?.catch(() => {}) // start() has told its caller
     if (drainMs > 0 && this.#dispatcher.isRunning) await this.#drain(drainMs)
     this.#stopping.abort()
-    for (const timer of this.#timers) clearInterval(timer)
     await this.#wakeUp.stop()
     await this.#dispatcher.stop()
+    // Not before: a lane whose last request is under way must not be taken for abandoned.
+    for (const timer of this.#timers) clearInterval(timer)
     await removeRelay(this.#db, this.relayId).catch((error) => this.#report(error))
     await this.#jobs.stop().catch((error) => this.#report(error))
     await this.#destinations.close()

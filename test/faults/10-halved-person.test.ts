@@ -71,7 +71,7 @@ test('10: an intent that was charged is due again while others are on their way:
       if (steps.length === 1) {
         isHealed = true
         await delay(150) // the lane is read again after it
-        late = await h.enqueue(track(one, 5), track(other, 6)) // one may be sent alone, to compare
+        late = await h.enqueue(track(one, 5), track(other, 6)) // either of the two may be sent alone, to compare
       }
       response.writeHead(500, { 'content-type': 'application/json' }).end('{}')
       return

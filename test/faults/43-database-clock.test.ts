@@ -5,9 +5,9 @@
  * - `ENDS_FORMER_WAITS` (read-breakers.ts): a 429 of before the step waits for as long as the step once another failure came;
  * - the upper bound of a probe's lease (read-breakers.ts): a destination whose probe a dead relay holds waits as long;
  * - the upper bound in `WaitingKeys`: an intent that failed alone waits as long;
- * - the lines for failed lanes and for heartbeats ahead in tend-jobs.ts: a lane that failed waits as long, a dead worker is
- *   noticed as much later;
- * - `latestClockMs` (tend-jobs.ts): another relay takes the lane while its request is under way;
+ * - the line for failed lanes in tend-jobs.ts: a lane that failed waits as long;
+ * - heartbeats compared with the database's clock in place of `HeartbeatWatch`: another relay takes the lane while its request
+ *   is under way, and a worker that died is noticed an hour later;
  * - the upper bound of `last_seen_at` in the view `health`: it counts a relay that is gone.
  */
 import { setTimeout as delay } from 'node:timers/promises'
@@ -15,11 +15,13 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { LaneJobs, queueOf } from '../../src/relay/dispatch/lane-jobs.ts'
 import { openDatabase } from '../../src/store/connection/database.ts'
 import { holdDestination } from '../../src/store/breakers/hold-destination.ts'
-import { tendJobs } from '../../src/store/jobs/tend-jobs.ts'
+import { releaseJobs } from '../../src/store/jobs/release-jobs.ts'
+import { type Heartbeat, tendJobs } from '../../src/store/jobs/tend-jobs.ts'
 import { eventually } from '../support/eventually.ts'
 import { type Harness, peopleOfOneLane, startHarness, stepOf, track } from '../support/relay-harness.ts'
 import { type PostgresServer, startPostgresServer } from './support/postgres-server.ts'
 import { createServerClock, findFaketime, type ServerClock } from './support/server-clock.ts'
+import { TAKEOVER_MS } from './support/takeover.ts'
 
 const WITHIN_MS = 5_000
 const HOUR = 3_600
@@ -227,24 +229,26 @@ describe('43: times that lie an hour ahead', () => {
     await job('active', lanes?.bob ?? 0, "now(), now() + interval '59 minutes', now() - interval '1 minute'")
     await h.enqueue(track(ada, 1), track(bob, 1))
     await h.relay()
-    await delivered(3)
+    await delivered(2)
+    await h.fake.until(({ counts }) => counts.applied === 3, { timeoutMs: TAKEOVER_MS })
   })
 
-  test('a step ahead just before the heartbeats are judged: no lane is taken from its worker', async () => {
+  test('a worker that has beaten since it was found dead keeps its lane', async () => {
     const queue = queueOf({ destination: DESTINATION, lane: 3 })
     const db = openDatabase({ connectionString: h.db.url })
     const jobs = new LaneJobs({ db, connectionString: h.db.url, onError: () => {} })
     await jobs.start()
     await jobs.offer(queue, [{ destination: DESTINATION, lane: 3 }])
     const [job] = await jobs.take(queue, 1)
-    await h.db.rows("UPDATE outbox_pgboss.job SET heartbeat_on = now() - interval '1 hour'")
-    const stateAfter = async (latestClockMs: number | undefined) => {
-      await tendJobs(db, { heartbeatSeconds: 10, latestClockMs })
+    const stateAfter = async (dead: readonly Heartbeat[]) => {
+      await releaseJobs(db, dead)
       return (await h.db.rows<{ state: string }>('SELECT state FROM outbox_pgboss.job'))[0]?.state
     }
-    expect(await stateAfter(undefined)).toBe('active')
-    expect(await stateAfter(Date.now() - HOUR * 1_000)).toBe('active')
-    expect(await stateAfter(Date.now() + 5_000)).toBe('retry')
+    const before = await tendJobs(db)
+    expect(before).toEqual([{ id: job?.id, heartbeat: expect.any(String) }])
+    await jobs.heartbeat(job ? [job] : [])
+    expect(await stateAfter(before)).toBe('active')
+    expect(await stateAfter(await tendJobs(db))).toBe('retry')
     // The next worker's attempt has another number, so what the former one says is not taken.
     const [again] = await jobs.take(queue, 1)
     expect(again).toEqual({ ...job, retryCount: (job?.retryCount ?? 0) + 1 })

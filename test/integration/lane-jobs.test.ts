@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
-import { type Harness, startHarness, track } from '../support/relay-harness.ts'
+import { type Harness, peopleOfOneLane, startHarness, track } from '../support/relay-harness.ts'
 
 let h: Harness
 beforeEach(async () => {
@@ -31,4 +31,29 @@ test('the end of a turn that could not be told is told later: its lane waits for
   await h.enqueue(track('u1', 3))
   await h.drained(8_000) // the heartbeat is missed after 10 s, and that is noticed later
   expect(h.fake.counts).toMatchObject({ applied: 3, duplicates: 0 })
+})
+
+// Shown to fail: if the end of the former turn removes the lane from what the relay works, the later one beats no more.
+test('a lane that came back to its relay while the former turn still ran: its worker goes on beating', async () => {
+  const [person = ''] = await peopleOfOneLane(h.db, 'default/track', 1)
+  const others = Array.from({ length: 5 }, (_, n) => track(`other${n}`, 1))
+  h.fake.latencyMs = 3_000
+  await h.relay({ requestTimeoutMs: 30_000, pollIntervalMs: 200 })
+  await h.enqueue(track(person, 1))
+  await h.fake.until(({ requests }) => requests.total === 1)
+  h.fake.latencyMs = 12_000
+  const job = async () =>
+    (
+      await h.db.rows<{ retry_count: number; heartbeat: string }>(
+        `SELECT retry_count, heartbeat_on::text AS heartbeat FROM outbox_pgboss.job
+         WHERE state = 'active' AND singleton_key = 'default/track#3'`,
+      )
+    )[0]
+  await h.db.rows("UPDATE outbox_pgboss.job SET state = 'retry', start_after = clock_timestamp()")
+  await h.enqueue(...others) // the relay asks for lanes, and has this one again
+  await eventually('the second turn', async () => (await job())?.retry_count === 1)
+  await eventually('the end of the first request', () => h.fake.requests.recent[0]?.status === 200)
+  const before = (await job())?.heartbeat
+  await eventually('a heartbeat', async () => (await job())?.heartbeat !== before, 7_000)
+  expect(await job()).toMatchObject({ retry_count: 1 })
 })

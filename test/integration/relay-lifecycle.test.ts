@@ -104,6 +104,19 @@ test('stop while Customer.io hangs: the request under way ends, no retry begins'
   expect(h.fake.requests.total).toBe(1)
 })
 
+// Shown to fail: if the heartbeats end before the dispatcher, the other relay takes the lane and sends the event again.
+test('stop waits for a long request, and another relay leaves its lane alone meanwhile', async () => {
+  const settings = { requestTimeoutMs: 60_000 }
+  const first = await h.relay(settings)
+  h.fake.misbehave({ kind: 'latency', ms: 16_000, times: 1 })
+  await h.enqueue(track('u1', 1))
+  await eventually('a request', () => h.fake.requests.total === 1)
+  await h.relay(settings)
+  await Promise.all([first.stop(), h.drained(20_000)])
+  expect(h.fake.requests.total).toBe(1)
+  expect(h.fake.counts).toMatchObject({ applied: 1, duplicates: 0 })
+})
+
 test('large payloads are read a request at a time, whatever is waiting', async () => {
   const pad = 'x'.repeat(30_000)
   for (let n = 0; n < 4; n++) {

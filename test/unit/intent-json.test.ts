@@ -14,6 +14,9 @@ function problem(data: unknown): string {
   return 'accepted'
 }
 
+/** Of Node.js 22 and later. */
+const { rawJSON: rawJson } = JSON as unknown as { rawJSON: (text: string) => unknown }
+
 class Money {
   readonly amount = 1
 }
@@ -62,6 +65,10 @@ describe('what JSON cannot hold is refused where it stands', () => {
     [{ m: new Money() }, 'data.m is a Money, not a plain object: pass plain JSON'],
     [{ m: Buffer.from('x') }, 'data.m is a Buffer, not a plain object: pass plain JSON'],
     [{ m: Object(7) }, 'data.m is a Number, not a plain object: pass plain JSON'],
+    [
+      { n: rawJson('9007199254740993') },
+      'data.n is raw JSON, whose numbers may lose digits: pass a number or a string',
+    ],
     [{ m: /x/ }, 'data.m is a RegExp, not a plain object: pass plain JSON'],
     [{ m: Object.assign([1], { toJSON: () => 1 }) }, 'data.m has a toJSON method: pass plain JSON'],
   ])('%#: %o', (data, message) => {

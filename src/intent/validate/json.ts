@@ -72,6 +72,8 @@ function find(value: unknown, depth: number, budget: Budget): Problem | undefine
         : found(`is ${value}, which JSON cannot hold: pass a number or null`)
     case 'object':
       if (value === null) return undefined
+      if (isRawJson(value))
+        return found('is raw JSON, whose numbers may lose digits: pass a number or a string')
       if (depth >= MAX_DEPTH) {
         return {
           text: `is nested deeper than ${MAX_DEPTH} levels: send flatter data`,
@@ -86,6 +88,12 @@ function find(value: unknown, depth: number, budget: Budget): Problem | undefine
         `is a ${typeof value}, which JSON cannot hold${typeof value === 'bigint' ? ': pass a string' : ''}`,
       )
   }
+}
+
+/** `JSON.rawJSON`, of Node.js 22 and later: its text goes into the JSON as it is. */
+function isRawJson(value: object): boolean {
+  const { isRawJSON } = JSON as { isRawJSON?: (value: object) => boolean }
+  return isRawJSON?.(value) === true
 }
 
 function findInObject(object: Record<string, unknown>, depth: number, budget: Budget): Problem | undefined {

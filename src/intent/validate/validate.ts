@@ -20,8 +20,8 @@ import { checkTimestamp } from './timestamp.ts'
  * `jsonb` as it went, and sizes within `limits.ts`.
  *
  * @param index Its index, where it is one of an array: error paths then begin with `[index]`.
- * @param payloadBytes For what was read from `jsonb`: bytes of UTF-8 of its fields other than `operation` as JSON, or more.
- * If they are few enough it is not measured, and its texts are not looked through.
+ * @param payloadBytes For what was read from `jsonb`, whose texts are not looked through: bytes of UTF-8 of its fields other
+ * than `operation` as JSON, or more. If they are few enough it is not measured.
  * @throws InvalidIntentError for the first thing that is wrong.
  */
 export function validateIntent(value: unknown, index?: number, payloadBytes?: number): Intent {

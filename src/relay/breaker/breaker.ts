@@ -143,9 +143,10 @@ export class DestinationBreaker {
         return undefined
       }
       this.#view.probeAcquired()
-      // A probe has failed, and the row does not say so: that could not be written, or a failover has lost it.
-      const hasFailed = this.#policy.breaker.state === CircuitState.Open
-      if (!renewed || hasFailed) this.#policy = probePolicy(this.#settings)
+      // A probe has failed, and the row does not say so: that could not be written, or a failover has lost it. A policy that
+      // was never used is open, too, and has counted nothing.
+      const isOpen = this.#policy.breaker.state === CircuitState.Open
+      if (!renewed || isOpen) this.#policy = probePolicy(this.#settings)
       return 'probe'
     } catch (error) {
       this.#probing = false

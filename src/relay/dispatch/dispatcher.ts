@@ -261,8 +261,10 @@ export class Dispatcher {
       // A backfill that is worked off says nothing of how many commits there are.
       (intents) => this.#flag.settled(intents),
     )
-    const done = this.#options.work(job, linger).finally(() => {
-      this.#active.delete(key)
+    // Another worker had taken the lane for a moment: the former turn is about to find that out, and is waited for, too.
+    const former = this.#active.get(key)?.done
+    const done = Promise.all([this.#options.work(job, linger), former]).then(() => {
+      if (this.#active.get(key)?.job === job) this.#active.delete(key)
       this.#pace.worked()
       this.#signal.raise() // a job offered while the lane's job was active was refused: look again
     })

@@ -6,25 +6,21 @@ import { isBulk, type Lane, laneKey } from '../../store/lanes/lane.ts'
 import { type BossDatabase, openBossDatabase } from '../../store/jobs/boss-database.ts'
 import { namesOf } from '../../store/names.ts'
 import { acceptsStartupOptions } from '../../store/connection/startup-options.ts'
+import { releaseJobs } from '../../store/jobs/release-jobs.ts'
 import { tendJobs } from '../../store/jobs/tend-jobs.ts'
-import { ClockSteps } from './clock-steps.ts'
+import { HeartbeatWatch } from './heartbeat-watch.ts'
 
 /** Every destination has a queue for its lanes and one for its bulk lanes; a job carries its lane and no payload. */
 export function queueOf(lane: Lane): string {
   return `${isBulk(lane) ? 'bulk-lanes' : 'lanes'}/${lane.destination}`
 }
 
-/** pg-boss takes no less than 10 s. A relay that died is noticed after it, and after one pass. */
+/** pg-boss' setting of a queue. Its supervision is not used: see `HeartbeatWatch`. */
 const HEARTBEAT_SECONDS = 10
-/** Between two passes while lanes wait for a worker: a relay that died may hold them. */
+/** Between two readings of heartbeats while lanes wait for a worker: a relay that died may hold them. */
 const PASS_SECONDS = 2
 /** The same while none waits: nobody misses the jobs of a relay that died until there is work. */
 const RESTING_PASS_SECONDS = 60
-/**
- * If the database's clock steps ahead by more, the heartbeats of relays that live look missed, because they beat every 3 s.
- * None is judged until each of them has beaten again.
- */
-const STEP_AHEAD_MS = 5_000
 /** Shorter than what a heartbeat may be late: a dead connection must not look like a dead relay. */
 const ANSWER_MS = 5_000
 /** A lane job that a crash of the server loses is made again: it needs no flush of its own. */
@@ -55,7 +51,7 @@ export interface LaneJobsOptions {
 export class LaneJobs {
   readonly #options: LaneJobsOptions
   readonly #connections: Connections
-  readonly #clock = new ClockSteps()
+  readonly #heartbeats = new HeartbeatWatch()
   readonly #queues = new Map<string, Promise<void>>()
   /** How turns ended that the database could not be told of, by lane. */
   readonly #untold = new Map<string, () => Promise<unknown>>()
@@ -63,7 +59,6 @@ export class LaneJobs {
   #db: BossDatabase | undefined
   #tendedAt = Number.NEGATIVE_INFINITY
   #tending: Promise<void> | undefined
-  #noJudgingUntil = Number.NEGATIVE_INFINITY
 
   constructor(options: LaneJobsOptions) {
     this.#options = options
@@ -89,8 +84,7 @@ export class LaneJobs {
       migrate: false,
       createSchema: false,
       schedule: false,
-      supervise: false, // see tendJobs
-      flowIntervalSeconds: 3_600, // no job depends on another
+      supervise: false, // see HeartbeatWatch
       registerInstance: false,
     })
     boss.on('error', onError)
@@ -233,11 +227,8 @@ export class LaneJobs {
   }
 
   async #tend(): Promise<void> {
-    const expectedMs = performance.now() >= this.#noJudgingUntil ? this.#clock.expectedMs : undefined
-    const latestClockMs = expectedMs === undefined ? undefined : expectedMs + STEP_AHEAD_MS
-    const clockMs = await tendJobs(this.#options.db, { heartbeatSeconds: HEARTBEAT_SECONDS, latestClockMs })
-    if (this.#clock.read(clockMs) > STEP_AHEAD_MS)
-      this.#noJudgingUntil = performance.now() + HEARTBEAT_SECONDS * 1_000
+    const dead = this.#heartbeats.read(await tendJobs(this.#options.db))
+    if (dead.length > 0) await releaseJobs(this.#options.db, dead)
   }
 
   async stop(): Promise<void> {

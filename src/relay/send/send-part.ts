@@ -23,6 +23,8 @@ export async function sendPart(turn: Turn, part: Part, permit: Permit): Promise<
       return { kind: 'handed_back' }
     case 'settle':
       await round.settle(verdict)
+      // What the breaker did not admit stays in the queue, and so does what follows it.
+      for (const { row } of entries) if (!round.settled.has(row.seq)) turn.suspects.leave(row.orderingKey)
       return undefined
     case 'split':
       return separate(turn, part)

@@ -1,54 +1,27 @@
 import type { Database } from '../connection/database.ts'
 
-export interface TendOptions {
-  /** A worker that has not beaten for longer has died. */
-  readonly heartbeatSeconds: number
-  /**
-   * Nothing is taken back if the database's clock says more than this, in milliseconds since 1970: it has stepped ahead, and
-   * the heartbeats of workers that live look missed. Undefined: nothing is taken back.
-   */
-  readonly latestClockMs: number | undefined
+/** The last sign of life of the worker that has a lane job. */
+export interface Heartbeat {
+  readonly id: string
+  /** A time as text, to be compared with another only. */
+  readonly heartbeat: string
 }
 
 /**
- * Takes the lane jobs of pg-boss back from workers that died, and puts right the times that pg-boss compares with the clock,
- * after a step of the database's clock. Without that, a lane whose job was made or failed before a step back of an hour waits
- * for an hour, and a worker that died is noticed an hour later.
+ * Reads the heartbeats of all lane jobs that are worked, and ends waits that a step of the database's clock has left. Without
+ * that, a lane whose job was made or failed before a step back of an hour waits for an hour.
  *
  * - A job that waits for a worker has no delay: its `start_after` is never ahead.
  * - A lane that failed waits 30 s at most.
- * - A heartbeat is never ahead. The worker that lives beats again within seconds.
- *
- * pg-boss' own supervision would do the first in about ten statements, and between two of them the clock can step. Here the
- * clock that is compared with the heartbeats is the one that was compared with `latestClockMs`.
- *
- * @returns the database's clock, in milliseconds since 1970.
  */
-export async function tendJobs(
-  db: Database,
-  { heartbeatSeconds, latestClockMs }: TendOptions,
-): Promise<number> {
-  const [row] = await db.query<{ now: number }>(
-    `WITH clock AS MATERIALIZED (
-       SELECT clock_timestamp() AS now
-     ), tended AS MATERIALIZED (
-       SELECT now, extract(epoch FROM now)::float8 * 1000 AS ms,
-              CASE WHEN extract(epoch FROM now)::float8 * 1000 <= $2::float8
-                   THEN now - make_interval(secs => $1) ELSE '-infinity' END AS dead_before
-       FROM clock
-     ), jobs AS (
-       UPDATE "${db.names.boss}".job j
-       SET state = CASE WHEN j.state = 'active' AND j.heartbeat_on < dead_before THEN 'retry' ELSE j.state END,
-           start_after = least(j.start_after, now),
-           heartbeat_on = least(j.heartbeat_on, now)
-       FROM tended
-       WHERE j.state = 'created' AND j.start_after > now
-          OR j.state = 'retry' AND j.start_after > now + interval '30 seconds'
-          OR j.state = 'active' AND (j.heartbeat_on > now OR j.heartbeat_on < dead_before)
+export async function tendJobs(db: Database): Promise<Heartbeat[]> {
+  const boss = `"${db.names.boss}"`
+  return db.query<Heartbeat & Record<string, unknown>>(
+    `WITH mended AS (
+       UPDATE ${boss}.job SET start_after = clock_timestamp()
+       WHERE state = 'created' AND start_after > clock_timestamp()
+          OR state = 'retry' AND start_after > clock_timestamp() + interval '30 seconds'
      )
-     SELECT ms AS now FROM tended`,
-    [heartbeatSeconds, latestClockMs],
+     SELECT id, coalesce(heartbeat_on, started_on)::text AS heartbeat FROM ${boss}.job WHERE state = 'active'`,
   )
-  if (!row) throw new Error('the database did not tell its clock')
-  return row.now
 }

@@ -1,0 +1,13 @@
+import type { Database } from '../connection/database.ts'
+import type { Heartbeat } from './tend-jobs.ts'
+
+/** Takes lane jobs back from workers that died, unless they have beaten since. The next worker may have them at once. */
+export async function releaseJobs(db: Database, dead: readonly Heartbeat[]): Promise<void> {
+  await db.query(
+    `UPDATE "${db.names.boss}".job j SET state = 'retry', start_after = clock_timestamp()
+     FROM unnest($1::uuid[], $2::text[]) AS dead(id, heartbeat)
+     WHERE j.id = dead.id AND j.state = 'active'
+       AND coalesce(j.heartbeat_on, j.started_on) = dead.heartbeat::timestamptz`,
+    [dead.map(({ id }) => id), dead.map(({ heartbeat }) => heartbeat)],
+  )
+}

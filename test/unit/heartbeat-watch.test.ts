@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest'
+import { HeartbeatWatch } from '../../src/relay/dispatch/heartbeat-watch.ts'
+
+let now = 0
+const beat = (id: string, heartbeat: string) => ({ id, heartbeat })
+
+/** Reads every 2 s, and tells after how many seconds a job was found dead. */
+function secondsUntilDead(
+  watch: HeartbeatWatch,
+  heartbeatAt: (second: number) => string,
+  withinSeconds = 60,
+) {
+  for (let second = 0; second <= withinSeconds; second += 2) {
+    if (watch.read([beat('a', heartbeatAt(second))]).length > 0) return second
+    now += 2_000
+  }
+  return undefined
+}
+
+test('a worker that beats lives, whatever times its heartbeats say', () => {
+  const watch = new HeartbeatWatch(() => now)
+  expect(secondsUntilDead(watch, (second) => `beat ${Math.floor(second / 4)}`)).toBeUndefined()
+})
+
+test('one that does not beat is dead after 10 s of this process, not before', () => {
+  const watch = new HeartbeatWatch(() => now)
+  expect(secondsUntilDead(watch, () => 'an hour ago')).toBe(10)
+})
+
+test('after a pause the 10 s begin anew: the database was away, or this process stood still', () => {
+  const watch = new HeartbeatWatch(() => now)
+  expect(secondsUntilDead(watch, () => 'once', 8)).toBeUndefined()
+  now += 5_000
+  expect(secondsUntilDead(watch, () => 'once')).toBe(10)
+})
+
+test('each job for itself, and a job that was seen again after it was gone begins anew', () => {
+  const watch = new HeartbeatWatch(() => now)
+  for (let second = 0; second < 10; second += 2) {
+    expect(watch.read([beat('a', 'x'), ...(second === 4 ? [] : [beat('b', 'x')])])).toEqual([])
+    now += 2_000
+  }
+  expect(watch.read([beat('a', 'x'), beat('b', 'x')])).toEqual([beat('a', 'x')])
+})
