@@ -85,7 +85,7 @@ test('a reading that began before a later one ended is no step back', async () =
   expect(horizon.seen.lastSeq).toBe(20n)
 })
 
-test('a reading of the former server that ends beside one of the new server counts for nothing', async () => {
+test('a reading of the former server arrives after the new server has answered: it is dropped', async () => {
   const { promise, resolve } = Promise.withResolvers<WriteHorizon>()
   const horizon = new Horizon(
     () => promise,
