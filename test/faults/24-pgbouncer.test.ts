@@ -52,7 +52,7 @@ describe.skipIf(!binary)('24: PgBouncer in transaction mode', () => {
     const relay = await startRelayProcess(pooled, h.fake.url, '--poll-interval', '0.2', '--port', '0')
     await eventually('the warning', () => warnings(relay.log).length > 0)
     expect(warnings(relay.log)).toEqual([
-      'wake-ups cannot be heard through DATABASE_URL (a pooler in transaction mode?): polling every 0.2 s; give OUTBOX_LISTEN_URL a direct connection',
+      'no wake-ups through DATABASE_URL (a pooler in transaction mode?); polling every 0.2 s. Set OUTBOX_LISTEN_URL to a direct connection',
     ])
     for (let n = 1; n <= 5; n++) await h.enqueue(track(`u${n}`, n))
     await eventually('five delivered', () => h.fake.counts.applied === 5)

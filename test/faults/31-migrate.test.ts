@@ -84,7 +84,7 @@ test('31: no lock held on a hot table: apps enqueue while a migration waits for 
   await eventually('a word of what it waits for', () => run.stderr !== '', 10_000)
   expect(run.stderr).toMatch(
     new RegExp(
-      `^customerio-outbox: migration ${HOT} waits for a lock that pid \\d+ \\(\\w+, idle in transaction for \\d+ s\\) holds; it is tried again for 300 s\n$`,
+      `^customerio-outbox: migration ${HOT} is blocked by pid \\d+ \\(\\w+, idle in transaction for \\d+ s\\); retrying for 300 s\n$`,
     ),
   )
   // Again and again while the transaction is still open: each may have to stand behind one try, and no longer.

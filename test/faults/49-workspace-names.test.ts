@@ -46,7 +46,7 @@ async function relayProcess(): Promise<RelayProcess> {
 }
 
 const logged = ({ log }: RelayProcess, message: string) => log.filter((line) => line.message === message)
-const UNSERVED = 'intents wait that this relay has no credentials for'
+const UNSERVED = 'no credentials for queued intents'
 
 const enqueueFor = (client: Pick<pg.Client, 'query'>, workspace: string) =>
   client.query(`SELECT outbox.enqueue('track', '{"customerId":"u1","name":"x"}', workspace => $1)`, [

@@ -177,7 +177,7 @@ test('51: migrate says within two seconds whom it waits for, and ends with that'
   })
   expect(said).toHaveLength(1)
   expect(said[0]?.message).toMatch(
-    new RegExp(`^the table of migrations waits for a lock that ${whose} holds; it is tried again for 3 s$`),
+    new RegExp(`^the table of migrations is blocked by ${whose}; retrying for 3 s$`),
   )
   expect(said[0]?.atMs).toBeLessThan(2_000)
   await holder.query('ROLLBACK')

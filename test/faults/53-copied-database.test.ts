@@ -108,7 +108,7 @@ test('53: a relay on a copy of the database stops and asks, and sends once the c
 
   const accepted = startRelay(copy.url, fake, '--accept-copy')
   await fake.until(() => fake.sends.length === 2)
-  expect(accepted.stdout).toContain('the copied database is accepted')
+  expect(accepted.stdout).toContain('copied database accepted')
   expect(await copy.rows('SELECT is_copy FROM outbox.check_origin()')).toEqual([{ is_copy: false }])
   const next = cleanup.adopt(createRelay(optionsOf(copy, fake)), (it) => it.stop())
   await next.start() // it is written down

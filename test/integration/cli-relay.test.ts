@@ -154,7 +154,7 @@ test('a request that does not end is given up at the deadline, exit status 1', a
   await fake.until(() => fake.counts.requests === 2) // the first asked for the region
   relay.child.kill('SIGTERM')
   expect((await relay.ended()).status).toBe(1)
-  expect(relay.stdout).toContain('not stopped within --shutdown-timeout')
+  expect(relay.stdout).toContain('shutdown timed out')
 })
 
 test('a second signal ends it at once', async () => {

@@ -114,7 +114,7 @@ test('a wrong key pauses; corrected in its file, everything is delivered without
   await writeKeys('a', 'a-key-that-was-revoked')
   await writeConfig({ a: workspaceOf('a', a) })
   const relay = await startRelay()
-  await relay.printed(/"workspace":"a","reason":"credential_refused".*could not be checked/)
+  await relay.printed(/"workspace":"a","reason":"credential_refused".*workspace region not checked/)
   await enqueue('a', ...Array.from({ length: 200 }, (_, n) => `u${n}`))
   await eventually('the pause', async () => (await breakerOf('a/track')) === 'paused')
 
@@ -131,7 +131,7 @@ test('a wrong key pauses; corrected in its file, everything is delivered without
   const b = await fakeOf('b')
   await writeKeys('b')
   await writeFile(inFolder('relay.json'), '{"workspaces": {"a": ')
-  await relay.printed(/is not JSON.*the changed settings are not put in force/)
+  await relay.printed(/is not JSON.*invalid settings ignored/)
   await enqueue('a', 'still')
   await a.until(() => a.person({ id: 'still' }) !== undefined)
   await enqueue('b', 'u1')
@@ -141,10 +141,10 @@ test('a wrong key pauses; corrected in its file, everything is delivered without
 
   // Nor is another region's.
   await writeConfig({ a: { ...workspaceOf('a', a), region: 'eu' }, b: workspaceOf('b', b) })
-  await relay.printed(/workspace a: it lives in region us.*the changed settings are not put in force/)
+  await relay.printed(/workspace a: it lives in region us.*invalid settings ignored/)
   await enqueue('a', 'again')
   await a.until(() => a.person({ id: 'again' }) !== undefined)
-  expect(relay.stdout.match(/not put in force/g)).toHaveLength(2)
+  expect(relay.stdout.match(/invalid settings ignored/g)).toHaveLength(2)
   relay.child.kill('SIGTERM')
   expect((await relay.ended()).status).toBe(0)
 })

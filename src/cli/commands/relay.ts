@@ -21,17 +21,17 @@ export function addRelayCommand(program: Command): void {
     .addOption(
       new Option(
         '--shutdown-timeout <seconds>',
-        'to end in after SIGTERM or SIGINT, else exit status 1',
+        'grace period after SIGTERM or SIGINT; exit status 1 if it is exceeded',
       ).default('25', '25'),
     )
-    .option('--drain', 'on a signal, deliver the backlog first; time for the last requests is kept back')
+    .option('--drain', 'on a signal, drain the backlog first; reserves time for requests in flight')
     .option(
       '--connections <number>',
       'to the database for its work, 2-50 (default: 6); 3 more to listen and hand out lanes, 2 with --port',
     )
     .option('--lanes <number>', 'lanes of each destination worked at a time, 1-64 (default: 16)')
     .option('--batch-size <number>', 'intents of one request at most, 1-2000 (default: 1000)')
-    .option('--poll-interval <seconds>', 'between looks that no wake-up asked for (default: 1)')
+    .option('--poll-interval <seconds>', 'fallback poll interval, without a wake-up (default: 1)')
     .option('--request-timeout <seconds>', 'for one request to Customer.io (default: 10)')
     .option('--breaker-failures <number>', 'failures in a row that open the breaker (default: 5)')
     .option('--breaker-successes <number>', 'successes that close it again (default: 3)')

@@ -36,8 +36,7 @@ export async function runRelay(given: RelaySettings): Promise<void> {
       state = 'stopping'
       log.info({ signal }, 'stopping')
     },
-    onTimeout: () =>
-      log.error('not stopped within --shutdown-timeout: lanes come back to the fleet by themselves'),
+    onTimeout: () => log.error('shutdown timed out; other relays take over the lanes'),
   })
   let unwatch: (() => Promise<void>) | undefined
   const endpoints = await openEndpoints(given, relay, () => state === 'started')
@@ -88,7 +87,7 @@ function follow(
     onBroken: (error) =>
       log.error(
         { error: redact(error.message.replaceAll('\n', '; ')) },
-        'the changed settings are not put in force, those before stay',
+        'invalid settings ignored; keeping the previous ones',
       ),
   })
 }

@@ -24,8 +24,8 @@ export function logRelay(log: Logger, relay: Relay): void {
   relay.on('settled', (settled) => log.debug(settled, 'settled'))
   relay.on('drained', ({ lanesLeft }) =>
     lanesLeft === 0
-      ? log.info('the backlog is empty')
-      : log.warn({ lanesLeft }, 'the time to drain is up: what is left stays in the queue'),
+      ? log.info('backlog drained')
+      : log.warn({ lanesLeft }, 'drain timed out; remaining intents stay queued'),
   )
   relay.on('deadLetter', ({ destination, id, seq, reason, status, field }) =>
     log.warn({ destination, id, seq, reason, status, field }, 'dead letter'),
@@ -37,22 +37,18 @@ export function logRelay(log: Logger, relay: Relay): void {
     ),
   )
   relay.on('laneFailed', ({ destination, lane, message }) =>
-    log.warn({ destination, lane, error: redact(message) }, 'lane failed, it is tried again'),
+    log.warn({ destination, lane, error: redact(message) }, 'lane failed; retrying with backoff'),
   )
-  relay.on('unserved', (unserved) =>
-    log.warn(unserved, 'intents wait that this relay has no credentials for'),
-  )
-  relay.on('unknownFormat', (unknown) =>
-    log.warn(unknown, 'intents wait whose row format this relay does not know: upgrade it'),
-  )
+  relay.on('unserved', (unserved) => log.warn(unserved, 'no credentials for queued intents'))
+  relay.on('unknownFormat', (unknown) => log.warn(unknown, 'unknown row format; upgrade this relay'))
   relay.on('regionUnchecked', ({ workspace, reason, message }) =>
-    log.warn({ workspace, reason, error: redact(message) }, 'the region of a workspace could not be checked'),
+    log.warn({ workspace, reason, error: redact(message) }, 'workspace region not checked'),
   )
   relay.on('schemaAhead', (schema) =>
-    log.info(schema, 'the schema is newer than this relay, and takes it: upgrade the relay'),
+    log.info(schema, 'schema newer than this relay, and compatible; upgrade this relay'),
   )
   relay.on('copyAccepted', (accepted) =>
-    log.warn(accepted, 'the copied database is accepted: its intents are delivered'),
+    log.warn(accepted, 'copied database accepted; delivering its intents'),
   )
   relay.on('workspacesUpdated', ({ destinations }) => log.info({ destinations }, 'settings changed'))
   logDatabase(log, relay)
@@ -62,7 +58,7 @@ export function logRelay(log: Logger, relay: Relay): void {
     if (repeated === undefined) return
     log.error(
       { ...describe(error, log), ...(repeated > 0 ? { repeated } : {}) },
-      'the relay goes on after an error',
+      'error; the relay continues',
     )
   })
 }
@@ -72,21 +68,18 @@ const SAME_ERROR_EVERY_MS = 30_000
 
 function logDatabase(log: Logger, relay: Relay): void {
   relay.on('databaseLost', ({ message }) =>
-    log.error(
-      { error: redact(message) },
-      'the database is lost: lanes stop, intents stay, it is tried again until it is back',
-    ),
+    log.error({ error: redact(message) }, 'database lost; retrying until it is back'),
   )
-  relay.on('databaseBack', ({ afterMs }) => log.info({ afterMs }, 'the database is back, lanes go on'))
+  relay.on('databaseBack', ({ afterMs }) => log.info({ afterMs }, 'database back; lanes resume'))
   let deaf = false
   relay.on('sequenceRewound', ({ from, to }) =>
     log.warn(
       { from: String(from), to: String(to) },
-      'sequence ran backwards; every lane is read from its beginning',
+      'sequence ran backwards; reading every lane from its beginning',
     ),
   )
   relay.on('listening', () => {
-    log[deaf ? 'info' : 'debug']('wake-ups are heard')
+    log[deaf ? 'info' : 'debug']('listening for wake-ups')
     deaf = false
   })
   relay.on('notListening', ({ reason, message, through, pollIntervalMs }) => {
@@ -94,14 +87,14 @@ function logDatabase(log: Logger, relay: Relay): void {
     if (reason === 'queue_full') {
       log.warn(
         { reason, error: redact(message) },
-        `wake-ups are not sent: polling every ${pollIntervalMs / 1_000} s; customerio-outbox doctor names the session that holds the queue`,
+        `notification queue full; polling every ${pollIntervalMs / 1_000} s. customerio-outbox doctor names the session that holds it`,
       )
       return
     }
     const setting = through === 'connectionString' ? 'DATABASE_URL' : 'OUTBOX_LISTEN_URL'
     log.warn(
       { reason, error: redact(message) },
-      `wake-ups cannot be heard through ${setting}${NOT_LISTENING[reason]}: polling every ${pollIntervalMs / 1_000} s; give OUTBOX_LISTEN_URL a direct connection`,
+      `no wake-ups through ${setting}${NOT_LISTENING[reason]}; polling every ${pollIntervalMs / 1_000} s. Set OUTBOX_LISTEN_URL to a direct connection`,
     )
   })
 }

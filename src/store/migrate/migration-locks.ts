@@ -97,9 +97,7 @@ export async function whileLocked<T>(
         holders = found === '' ? 'another session' : found
         if (performance.now() - began > lockWaitMs) throw stillLocked(what, lockWaitMs, found, error)
         if (first) {
-          onWait?.(
-            `${what} waits for a lock that ${holders} holds; it is tried again for ${Math.round(lockWaitMs / 1_000)} s`,
-          )
+          onWait?.(`${what} is blocked by ${holders}; retrying for ${Math.round(lockWaitMs / 1_000)} s`)
           clearTimeout(reports)
           reports = setTimeout(report, REPORT_MS.next)
         }
