@@ -95,7 +95,7 @@ test('31: no lock held on a hot table: apps enqueue while a migration waits for 
   expect(run.child.exitCode).toBe(null)
   await end('COMMIT')
   expect(await run.ended()).toMatchObject({ status: 0 })
-  expect(run.stderr.match(/waits for/g)).toHaveLength(1)
+  expect(run.stderr.match(/is blocked by/g)).toHaveLength(1)
   expect(await recorded()).toEqual(ALL.map(({ version }) => version))
   expect(await db.rows('SELECT FROM outbox.intents')).toHaveLength(3)
 })

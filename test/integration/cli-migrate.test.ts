@@ -76,7 +76,7 @@ test('a relay starts on a newer schema that takes it, and says so', async () => 
     "INSERT INTO outbox.migrations SELECT 99, 'x', now(), max(version) FROM outbox.migrations",
   )
   const relay = startCli(['relay', '--no-check-region'], env)
-  const [line] = await relay.printed(/.*the schema is newer than this relay.*/)
+  const [line] = await relay.printed(/.*schema newer than this relay.*/)
   expect(JSON.parse(line)).toMatchObject({ level: 'info', version: 99, known: expect.any(Number) })
   await relay.printed(/"message":"started"/)
   relay.child.kill('SIGTERM')

@@ -135,7 +135,7 @@ test('a wrong key pauses; corrected in its file, everything is delivered without
   await enqueue('a', 'still')
   await a.until(() => a.person({ id: 'still' }) !== undefined)
   await enqueue('b', 'u1')
-  await relay.printed(/"destination":"b\/track","message":"intents wait/)
+  await relay.printed(/"destination":"b\/track","message":"no credentials for queued intents"/)
   await writeConfig({ a: workspaceOf('a', a), b: workspaceOf('b', b) })
   await b.until(() => b.counts.applied === 1)
 
