@@ -40,6 +40,6 @@ test('1: business transaction rolls back, also to a savepoint: nothing is sent',
   expect(counts).toMatchObject({ delivered: s.ledger.acknowledged.size, deadLettered: 0, pending: 0 })
   expect(s.ledger.rolledBack.size).toBeGreaterThan(200)
   expect(s.ledger.acknowledged.size).toBeGreaterThan(200)
-  const refs = s.fake.applied.map(({ body }) => body.attributes?.ref)
-  expect(refs.filter((ref) => String(ref).startsWith('w-'))).toEqual(['w-4', 'w-8', 'w-10'])
+  const refs = s.fake.applied.map(({ body }) => String(body.attributes?.ref))
+  expect(new Set(refs.filter((ref) => ref.startsWith('w-')))).toEqual(new Set(['w-4', 'w-8', 'w-10'])) // of two people
 })
