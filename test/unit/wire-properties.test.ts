@@ -37,6 +37,19 @@ function prepare(intent: Intent, id: string): WireItem {
   return transports[apiOf(operation)].prepare({ ...row, payloadBytes: jsonBytes(payload) })
 }
 
+test('an attachment is sent whatever its name, also that of a property which every object has', async () => {
+  const attachments = { valueOf: 'aGk=', constructor: 'aGk=', ['__proto__']: 'aGk=' }
+  const message = { to: 'a@example.com', identifiers: { id: '1' }, transactional_message_id: 1, attachments }
+  const intent = accepted({ operation: 'sendEmail', message })
+  if (intent === undefined) throw new Error('it was not accepted')
+  await transports.app.send([prepare(intent, '00000000-0000-7000-8000-000000000000')])
+  expect(Object.keys(JSON.parse(bodies[0] ?? '').attachments)).toEqual([
+    'valueOf',
+    'constructor',
+    '__proto__',
+  ])
+})
+
 describe('whatever is accepted', () => {
   test('is sent in as many bytes as its item says, and not in more than its API takes', async () => {
     let count = 0

@@ -92,9 +92,8 @@ function toAppCall(row: StoredIntent): AppCall {
 function email({ message }: SendEmailIntent): SendEmailRequest {
   const { attachments, ...options } = message
   const request = new SendEmailRequest(options as SendEmailRequestOptions)
-  for (const [name, content] of Object.entries(attachments ?? {})) {
-    request.attach(name, content, { encode: false })
-  }
+  // Not by its `attach`, which takes a name such as `valueOf` for one that was attached before.
+  if (attachments && Object.keys(attachments).length > 0) request.message.attachments = { ...attachments }
   return request
 }
 
