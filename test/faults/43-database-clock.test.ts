@@ -245,7 +245,7 @@ describe('43: times that lie an hour ahead', () => {
       return (await h.db.rows<{ state: string }>('SELECT state FROM outbox_pgboss.job'))[0]?.state
     }
     const before = await tendJobs(db)
-    expect(before).toEqual([{ id: job?.id, heartbeat: expect.any(String) }])
+    expect(before).toEqual([{ id: job?.id, heartbeat: expect.any(String), ageMs: expect.any(Number) }])
     await jobs.heartbeat(job ? [job] : [])
     expect(await stateAfter(before)).toBe('active')
     expect(await stateAfter(await tendJobs(db))).toBe('retry')

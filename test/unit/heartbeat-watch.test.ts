@@ -2,16 +2,17 @@ import { expect, test } from 'vitest'
 import { HeartbeatWatch } from '../../src/relay/dispatch/heartbeat-watch.ts'
 
 let now = 0
-const beat = (id: string, heartbeat: string) => ({ id, heartbeat })
+const beat = (id: string, heartbeat: string, ageMs = 0) => ({ id, heartbeat, ageMs })
 
 /** Reads every 2 s, and tells after how many seconds a job was found dead. */
 function secondsUntilDead(
   watch: HeartbeatWatch,
   heartbeatAt: (second: number) => string,
   withinSeconds = 60,
+  ageMs = 0,
 ) {
   for (let second = 0; second <= withinSeconds; second += 2) {
-    if (watch.read([beat('a', heartbeatAt(second))]).length > 0) return second
+    if (watch.read([beat('a', heartbeatAt(second), ageMs)]).length > 0) return second
     now += 2_000
   }
   return undefined
@@ -41,4 +42,13 @@ test('each job for itself, and a job that was seen again after it was gone begin
     now += 2_000
   }
   expect(watch.read([beat('a', 'x'), beat('b', 'x')])).toEqual([beat('a', 'x')])
+})
+
+test('one whose heartbeat is old by the database, too, is dead after 5 s; if the clock has stepped, its next beat comes first', () => {
+  const watch = new HeartbeatWatch(() => now)
+  expect(secondsUntilDead(watch, () => 'once', 60, 3_600_000)).toBe(6)
+  const stepped = new HeartbeatWatch(() => now)
+  expect(
+    secondsUntilDead(stepped, (second) => `beat ${Math.floor(second / 4)}`, 60, 3_600_000),
+  ).toBeUndefined()
 })

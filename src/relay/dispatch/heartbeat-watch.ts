@@ -5,12 +5,14 @@ import type { Heartbeat } from '../../store/jobs/tend-jobs.ts'
  * takes no less for a queue's setting.
  */
 export const DEAD_AFTER_MS = 10_000
+/** The same if the heartbeat is older than `DEAD_AFTER_MS` by the database's clock: that alone may be a step of the clock. */
+const SILENT_MS = 5_000
 /** After a longer pause between two readings nothing is known: the database may have been away, and no worker could beat. */
 const PAUSE_MS = 5_000
 
 /**
- * Finds the workers that have died, by this process' monotonic clock. The database's clock cannot tell: if it steps ahead,
- * the heartbeats of workers that live look missed.
+ * Finds the workers that have died, by this process' monotonic clock. The database's clock alone cannot tell: if it steps
+ * ahead, the heartbeats of workers that live look missed.
  */
 export class HeartbeatWatch {
   readonly #now: () => number
@@ -22,7 +24,7 @@ export class HeartbeatWatch {
     this.#now = now
   }
 
-  /** @returns the jobs whose heartbeat has not changed for `DEAD_AFTER_MS`, in readings without a pause. */
+  /** @returns the jobs of workers that have died: their heartbeat has not changed in readings without a pause. */
   read(heartbeats: readonly Heartbeat[]): Heartbeat[] {
     const now = this.#now()
     const former = now - this.#readAt > PAUSE_MS ? undefined : this.#seen
@@ -33,6 +35,9 @@ export class HeartbeatWatch {
         return [id, known?.heartbeat === heartbeat ? known : { heartbeat, since: now }]
       }),
     )
-    return heartbeats.filter(({ id }) => now - (this.#seen.get(id)?.since ?? now) >= DEAD_AFTER_MS)
+    return heartbeats.filter(({ id, ageMs }) => {
+      const silentMs = now - (this.#seen.get(id)?.since ?? now)
+      return silentMs >= (ageMs >= DEAD_AFTER_MS ? SILENT_MS : DEAD_AFTER_MS)
+    })
   }
 }

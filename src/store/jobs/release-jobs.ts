@@ -2,7 +2,10 @@ import type { Database } from '../connection/database.ts'
 import type { Heartbeat } from './tend-jobs.ts'
 
 /** Takes lane jobs back from workers that died, unless they have beaten since. The next worker may have them at once. */
-export async function releaseJobs(db: Database, dead: readonly Heartbeat[]): Promise<void> {
+export async function releaseJobs(
+  db: Database,
+  dead: readonly Pick<Heartbeat, 'id' | 'heartbeat'>[],
+): Promise<void> {
   await db.query(
     `UPDATE "${db.names.boss}".job j SET state = 'retry', start_after = clock_timestamp()
      FROM unnest($1::uuid[], $2::text[]) AS dead(id, heartbeat)

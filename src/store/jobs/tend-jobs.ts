@@ -5,6 +5,8 @@ export interface Heartbeat {
   readonly id: string
   /** A time as text, to be compared with another only. */
   readonly heartbeat: string
+  /** How old it is by the database's clock, which may have stepped meanwhile. */
+  readonly ageMs: number
 }
 
 /**
@@ -22,6 +24,8 @@ export async function tendJobs(db: Database): Promise<Heartbeat[]> {
        WHERE state = 'created' AND start_after > clock_timestamp()
           OR state = 'retry' AND start_after > clock_timestamp() + interval '30 seconds'
      )
-     SELECT id, coalesce(heartbeat_on, started_on)::text AS heartbeat FROM ${boss}.job WHERE state = 'active'`,
+     SELECT id, coalesce(heartbeat_on, started_on)::text AS heartbeat,
+            date_part('epoch', clock_timestamp() - coalesce(heartbeat_on, started_on)) * 1000 AS "ageMs"
+     FROM ${boss}.job WHERE state = 'active'`,
   )
 }
