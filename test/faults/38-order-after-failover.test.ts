@@ -69,7 +69,7 @@ test('38: a horizon of the former server raises no bound on the new one', async 
   const reader = new LaneReader(db, fence, { size: 100, maxAgeSeconds: undefined }, horizon)
   const rows = await reader.peek()
   expect(rows).toHaveLength(1)
-  reader.drop(new Set(rows.map(({ id }) => id)))
+  reader.drop(new Set(rows.map(({ seq }) => seq)))
   expect(reader.bound.passedTo).toBe(0n)
 })
 
