@@ -4,6 +4,7 @@ import { shownOption } from '../intent/option-checks.ts'
 
 /** Settings that hold a secret, or may: of them an error tells the kind of value only. */
 const SECRET = /(?:connectionString|url|siteId|key)$/i
+const CONTAINERS: ReadonlySet<string> = new Set(['object', 'record', 'array'])
 
 /**
  * What is wrong with a setting: `Expected lanes to be a whole number from 1 to 64, got "many"`.
@@ -34,16 +35,20 @@ export function describeSetting(
     (outer, key) => (outer as Record<PropertyKey, unknown>)?.[key],
     settings,
   )
-  return `Expected ${label} ${expectation(issue)}, got ${got(path, value)}`
+  // A string in place of an object may be a key.
+  const isSecret =
+    SECRET.test(path) ||
+    (issue.code === 'invalid_type' && typeof value === 'string' && CONTAINERS.has(issue.expected))
+  return `Expected ${label} ${expectation(issue)}, got ${got(value, isSecret)}`
 }
 
-function got(path: string, value: unknown): string {
+function got(value: unknown, isSecret: boolean): string {
   if (value === undefined) return 'nothing'
   if (value === '') return 'an empty string'
-  return SECRET.test(path) ? kindOf(value) : shownOption(value)
+  return isSecret ? kindOf(value) : shownOption(value)
 }
 
-/** Schemas say what they expect, as `to be …`, where zod's own words would not do. */
+/** A schema says what it expects as `to be …`; otherwise zod's code decides. */
 function expectation(issue: z.core.$ZodIssue): string {
   if (issue.message.startsWith('to ')) return issue.message
   switch (issue.code) {

@@ -45,6 +45,12 @@ test.each<[unknown, string]>([
     'Expected pollIntervalMs to be a whole number from 50 to 60000 milliseconds, got 5',
   ],
   [{ ...GOOD, checkRegion: 'no' }, 'Expected checkRegion to be a boolean, got "no"'],
+  [{ ...GOOD, customerio: 'hunter2' }, 'Expected customerio to be an object, got string'],
+  [
+    { connectionString: SECRET, workspaces: { a: 'hunter2' } },
+    'Expected workspaces.a to be an object, got string',
+  ],
+  [{ connectionString: SECRET, workspaces: 'hunter2' }, 'Expected workspaces to be a record, got string'],
   [{ ...GOOD, breaker: 5 }, 'Expected breaker to be an object, got 5'],
   [
     { ...GOOD, breaker: { failure: 5 } },

@@ -15,11 +15,11 @@ export interface OrderEvidence {
   readonly applied: Iterable<AppliedOperation>
   readonly duplicates: Iterable<DuplicateOperation>
   readonly settled: readonly Settled[]
-  /** Unix milliseconds: times are told from here. */
+  /** Unix milliseconds. Times in the lines count from here. */
   readonly began: number
 }
 
-/** How many of a person's intents before and after the one in question are told. */
+/** So many of a person's intents before and after the one in question are listed. */
 const AROUND = 8
 
 /**
