@@ -16,6 +16,7 @@ import { ROW_FORMAT } from '../store/lanes/read-lane.ts'
 import { removeRelay, reportRelay } from '../store/fleet/relay-registry.ts'
 import { requireSchemaVersion } from '../store/migrate/schema-version.ts'
 import { voidLanes } from '../store/lanes/void-lanes.ts'
+import { Timers } from './timing/timers.ts'
 import { VERSION } from '../version.ts'
 import { Breakers } from './breaker/breakers.ts'
 import { checkRegions } from './destination/check-regions.ts'
@@ -64,7 +65,7 @@ export class Relay extends EventEmitter<RelayEvents> {
   readonly #options: ResolvedRelayOptions
   readonly #stopping = new AbortController()
   readonly #drained = new AbortController()
-  readonly #timers: NodeJS.Timeout[] = []
+  readonly #timers = new Timers((error) => this.#report(error))
   readonly #db: Database
   readonly #jobs: LaneJobs
   readonly #destinations: Destinations
@@ -266,8 +267,8 @@ export class Relay extends EventEmitter<RelayEvents> {
     await this.#maintain()
     await this.#wakeUp.start()
     if (this.#ending !== undefined) return // it was stopped meanwhile, and takes no part
-    this.#every(HEARTBEAT_MS, () => this.#reportAlive())
-    this.#every(MAINTENANCE_MS, () => this.#maintain())
+    this.#timers.every(HEARTBEAT_MS, () => this.#reportAlive())
+    this.#timers.every(MAINTENANCE_MS, () => this.#maintain())
     this.#dispatcher.start()
     this.emit('started', { relayId: this.relayId })
   }
@@ -278,8 +279,9 @@ export class Relay extends EventEmitter<RelayEvents> {
     this.#stopping.abort()
     await this.#wakeUp.stop()
     await this.#dispatcher.stop()
-    // Not before: a lane whose last request is under way must not be taken for abandoned.
-    for (const timer of this.#timers) clearInterval(timer)
+    // Not before: a lane whose last request is under way must not be taken for abandoned. And the last report must not come
+    // after the relay's row was removed.
+    await this.#timers.stop()
     await removeRelay(this.#db, this.relayId).catch((error) => this.#report(error))
     await this.#jobs.stop().catch((error) => this.#report(error))
     await this.#destinations.close()
@@ -326,10 +328,6 @@ export class Relay extends EventEmitter<RelayEvents> {
       format: ROW_FORMAT,
     }
     await reportRelay(this.#db, identity, this.#polls.failure)
-  }
-
-  #every(ms: number, task: () => Promise<void>): void {
-    this.#timers.push(setInterval(() => void task().catch((error) => this.#report(error)), ms))
   }
 
   #report(error: Error): void {

@@ -1,0 +1,26 @@
+/** Tasks that are repeated, and can be waited for. */
+export class Timers {
+  readonly #onError: (error: Error) => void
+  readonly #timers: NodeJS.Timeout[] = []
+  readonly #running = new Set<Promise<void>>()
+
+  constructor(onError: (error: Error) => void) {
+    this.#onError = onError
+  }
+
+  every(ms: number, task: () => Promise<void>): void {
+    const run = () => {
+      const running = task()
+        .catch((error: Error) => this.#onError(error))
+        .finally(() => this.#running.delete(running))
+      this.#running.add(running)
+    }
+    this.#timers.push(setInterval(run, ms))
+  }
+
+  /** Starts no task any more. Resolves when those that run have ended. */
+  async stop(): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer)
+    await Promise.all(this.#running)
+  }
+}
