@@ -213,7 +213,7 @@ BEGIN
   DELETE FROM "outbox".workspaces w
   WHERE w.served_at < now() - interval '7 days' AND NOT "outbox".workspace_in_use(w.name);
   DELETE FROM "outbox".breakers b
-  WHERE b.state = 'closed' AND coalesce(b.held_until, '-infinity') < now() AND split_part(b.destination, '/', 1) <> 'default'
+  WHERE b.state = 'closed' AND coalesce(b.rate_limited_until, '-infinity') < now() AND split_part(b.destination, '/', 1) <> 'default'
     AND NOT EXISTS (SELECT FROM "outbox".workspaces w WHERE w.name = split_part(b.destination, '/', 1));
   -- Each row is locked first and looked at by a statement of its own: that one sees what every transaction which
   -- had the row before has committed.

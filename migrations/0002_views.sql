@@ -51,7 +51,7 @@ FROM counted;
 --> statement-breakpoint
 CREATE VIEW "outbox".breaker_state AS
 SELECT destination, state, failure_count, last_failure_at, last_error, opened_at,
-       greatest(retry_at, held_until) AS retry_at
+       greatest(retry_at, rate_limited_until) AS retry_at
 FROM "outbox".breakers;
 --> statement-breakpoint
 CREATE VIEW "outbox".dead_letter_summary AS

@@ -66,7 +66,7 @@ BEGIN
   END IF;
   IF v_before.state = 'rejecting' OR v_before.state = 'paused' AND v_before.retry_at IS NULL THEN
     UPDATE "outbox".breakers b
-    SET state = 'closed', failure_count = 0, last_error = NULL, opened_at = NULL, opens = 0
+    SET state = 'closed', failure_count = 0, last_error = NULL, opened_at = NULL, consecutive_opens = 0
     WHERE b.destination = resume.destination;
     INSERT INTO "outbox".breaker_transitions (destination, at, from_state, to_state, reason)
     VALUES (resume.destination, v_now, v_before.state, 'closed', 'resumed by ' || session_user);
@@ -83,7 +83,7 @@ $$;
 -- What only a person resumes is not tried at any time, also while a rate limit's wait is on.
 CREATE OR REPLACE VIEW "outbox".breaker_state AS
 SELECT destination, state, failure_count, last_failure_at, last_error, opened_at,
-       CASE WHEN state = 'rejecting' OR state = 'paused' AND retry_at IS NULL THEN NULL ELSE greatest(retry_at, held_until) END AS retry_at
+       CASE WHEN state = 'rejecting' OR state = 'paused' AND retry_at IS NULL THEN NULL ELSE greatest(retry_at, rate_limited_until) END AS retry_at
 FROM "outbox".breakers;
 --> statement-breakpoint
 -- The database that the outbox belongs to: the one in which this migration ran, in one row. A copy of the database
@@ -188,7 +188,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     ('{relay}', '', 'TABLE', '{breakers,lanes,rate_limits}', '{SELECT,INSERT,UPDATE}', NULL),
     ('{relay}', '', 'TABLE', '{relays,settled_counts}', '{SELECT,INSERT,UPDATE,DELETE}', NULL),
     ('{relay}', '', 'TABLE', '{locks}', '{SELECT,UPDATE}', NULL), -- UPDATE is what FOR UPDATE asks for
-    ('{relay}', '', 'TABLE', '{lane_heads,lane_bounds}', '{SELECT}', NULL),
+    ('{relay}', '', 'TABLE', '{lane_heads,lane_watermarks}', '{SELECT}', NULL),
     ('{relay}', '', 'SEQUENCE', '{relay_idle}', '{UPDATE}', NULL),
     ('{relay}', '', 'SEQUENCE', '{intents_seq_seq}', '{SELECT}', NULL),
     ('{relay}', '', 'FUNCTION', '{lane_of,write_horizon,ensure_partitions,prune_delivered,notify,

@@ -1,9 +1,9 @@
 -- What the dispatcher and the views look at, whatever the backlog and however old the oldest snapshot.
-ALTER TABLE "outbox"."lanes" ADD COLUMN "settled_to" bigint DEFAULT 0 NOT NULL;--> statement-breakpoint
-ALTER TABLE "outbox"."lanes" ADD COLUMN "passed_to" bigint DEFAULT 0 NOT NULL;--> statement-breakpoint
-ALTER TABLE "outbox"."lanes" ADD COLUMN "passed_unless" bigint[] DEFAULT '{}' NOT NULL;--> statement-breakpoint
+ALTER TABLE "outbox"."lanes" ADD COLUMN "watermark" bigint DEFAULT 0 NOT NULL;--> statement-breakpoint
+ALTER TABLE "outbox"."lanes" ADD COLUMN "provisional_watermark" bigint DEFAULT 0 NOT NULL;--> statement-breakpoint
+ALTER TABLE "outbox"."lanes" ADD COLUMN "provisional_xids" bigint[] DEFAULT '{}' NOT NULL;--> statement-breakpoint
 CREATE INDEX "dead_letters_newest" ON "outbox"."dead_letters" USING btree ("dead_at","destination");--> statement-breakpoint
-ALTER TABLE "outbox"."lanes" ADD CONSTRAINT "lanes_passed" CHECK ("outbox"."lanes"."passed_to" >= "outbox"."lanes"."settled_to");--> statement-breakpoint
+ALTER TABLE "outbox"."lanes" ADD CONSTRAINT "lanes_provisional" CHECK ("outbox"."lanes"."provisional_watermark" >= "outbox"."lanes"."watermark");--> statement-breakpoint
 -- Called by the relay, which knows so what can still appear in the queue: the highest seq that was drawn, and the
 -- open transactions that have the queue locked for writing, each as `<virtual transaction>@<its xid8>`, without the
 -- number where it has none yet. The number is read first: a transaction takes the lock before it draws its first
@@ -36,14 +36,14 @@ END
 $$;
 --> statement-breakpoint
 -- Where a look at a lane may begin: everything up to `after` was settled and nothing can appear there any more.
--- `settled_to` is below every transaction that was open when it was written. `passed_to` is above some that were:
--- it holds for as long as none of them, `passed_unless`, is over in the snapshot of whoever asks. So neither an old
+-- `watermark` is below every transaction that was open when it was written. `provisional_watermark` is above some that were:
+-- it holds for as long as none of them, `provisional_xids`, is over in the snapshot of whoever asks. So neither an old
 -- snapshot nor a transaction that is left open for hours makes a look walk through all that was settled meanwhile.
-CREATE VIEW "outbox".lane_bounds AS
+CREATE VIEW "outbox".lane_watermarks AS
 SELECT destination, lane,
-       CASE WHEN EXISTS (SELECT FROM unnest(passed_unless) AS xid
+       CASE WHEN EXISTS (SELECT FROM unnest(provisional_xids) AS xid
                          WHERE pg_visible_in_snapshot(xid::text::xid8, pg_current_snapshot()))
-            THEN settled_to ELSE passed_to END AS after
+            THEN watermark ELSE provisional_watermark END AS after
 FROM "outbox".lanes;
 --> statement-breakpoint
 -- The first intent of each lane that has one. Lanes of destinations that were ever worked are asked one by one, each
@@ -52,7 +52,7 @@ FROM "outbox".lanes;
 -- time, because no reader could subtract it: before PostgreSQL 17 that is an error.
 CREATE OR REPLACE VIEW "outbox".lane_heads AS
 WITH RECURSIVE bound AS MATERIALIZED (
-  SELECT destination, lane, after FROM "outbox".lane_bounds
+  SELECT destination, lane, after FROM "outbox".lane_watermarks
 ), known AS MATERIALIZED (
   SELECT destination, lag(destination, 1, '') OVER (ORDER BY destination) AS before
   FROM (SELECT DISTINCT destination FROM bound) d

@@ -18,10 +18,10 @@ CREATE TABLE outbox.breakers (
   last_error text,
   opened_at timestamp with time zone,
   retry_at timestamp with time zone,
-  opens integer NOT NULL DEFAULT 0,
+  consecutive_opens integer NOT NULL DEFAULT 0,
   probe_relay uuid,
   probe_until timestamp with time zone,
-  held_until timestamp with time zone
+  rate_limited_until timestamp with time zone
 );
 
 CREATE TABLE outbox.dead_letters (
@@ -89,9 +89,9 @@ CREATE TABLE outbox.lanes (
   epoch bigint NOT NULL DEFAULT 1,
   relay_id uuid,
   taken_at timestamp with time zone,
-  settled_to bigint NOT NULL DEFAULT 0,
-  passed_to bigint NOT NULL DEFAULT 0,
-  passed_unless bigint[] NOT NULL DEFAULT '{}'::bigint[]
+  watermark bigint NOT NULL DEFAULT 0,
+  provisional_watermark bigint NOT NULL DEFAULT 0,
+  provisional_xids bigint[] NOT NULL DEFAULT '{}'::bigint[]
 );
 
 CREATE TABLE outbox.locks (
@@ -166,8 +166,8 @@ ALTER TABLE outbox.intents ADD CONSTRAINT intents_pkey PRIMARY KEY (destination,
 ALTER TABLE outbox.intents ADD CONSTRAINT intents_priority CHECK ((priority = ANY (ARRAY['normal'::text, 'bulk'::text])));
 ALTER TABLE outbox.intents ADD CONSTRAINT intents_waiting_has_time CHECK (((lane >= 0) OR (send_after IS NOT NULL)));
 ALTER TABLE outbox.lanes ADD CONSTRAINT lanes_holder CHECK (((relay_id IS NULL) = (taken_at IS NULL)));
-ALTER TABLE outbox.lanes ADD CONSTRAINT lanes_passed CHECK ((passed_to >= settled_to));
 ALTER TABLE outbox.lanes ADD CONSTRAINT lanes_pkey PRIMARY KEY (destination, lane);
+ALTER TABLE outbox.lanes ADD CONSTRAINT lanes_provisional CHECK ((provisional_watermark >= watermark));
 ALTER TABLE outbox.locks ADD CONSTRAINT locks_pkey PRIMARY KEY (name);
 ALTER TABLE outbox.migrations ADD CONSTRAINT migrations_pkey PRIMARY KEY (version);
 ALTER TABLE outbox.origin ADD CONSTRAINT origin_one CHECK (one);
@@ -688,7 +688,7 @@ BEGIN
   DELETE FROM "outbox".workspaces w
   WHERE w.served_at < now() - interval '7 days' AND NOT "outbox".workspace_in_use(w.name);
   DELETE FROM "outbox".breakers b
-  WHERE b.state = 'closed' AND coalesce(b.held_until, '-infinity') < now() AND split_part(b.destination, '/', 1) <> 'default'
+  WHERE b.state = 'closed' AND coalesce(b.rate_limited_until, '-infinity') < now() AND split_part(b.destination, '/', 1) <> 'default'
     AND NOT EXISTS (SELECT FROM "outbox".workspaces w WHERE w.name = split_part(b.destination, '/', 1));
   -- Each row is locked first and looked at by a statement of its own: that one sees what every transaction which
   -- had the row before has committed.
@@ -914,7 +914,7 @@ BEGIN
   END IF;
   IF v_before.state = 'rejecting' OR v_before.state = 'paused' AND v_before.retry_at IS NULL THEN
     UPDATE "outbox".breakers b
-    SET state = 'closed', failure_count = 0, last_error = NULL, opened_at = NULL, opens = 0
+    SET state = 'closed', failure_count = 0, last_error = NULL, opened_at = NULL, consecutive_opens = 0
     WHERE b.destination = resume.destination;
     INSERT INTO "outbox".breaker_transitions (destination, at, from_state, to_state, reason)
     VALUES (resume.destination, v_now, v_before.state, 'closed', 'resumed by ' || session_user);
@@ -1059,7 +1059,7 @@ AS $function$
     ('{relay}', '', 'TABLE', '{breakers,lanes,rate_limits}', '{SELECT,INSERT,UPDATE}', NULL),
     ('{relay}', '', 'TABLE', '{relays,settled_counts}', '{SELECT,INSERT,UPDATE,DELETE}', NULL),
     ('{relay}', '', 'TABLE', '{locks}', '{SELECT,UPDATE}', NULL), -- UPDATE is what FOR UPDATE asks for
-    ('{relay}', '', 'TABLE', '{lane_heads,lane_bounds}', '{SELECT}', NULL),
+    ('{relay}', '', 'TABLE', '{lane_heads,lane_watermarks}', '{SELECT}', NULL),
     ('{relay}', '', 'SEQUENCE', '{relay_idle}', '{UPDATE}', NULL),
     ('{relay}', '', 'SEQUENCE', '{intents_seq_seq}', '{SELECT}', NULL),
     ('{relay}', '', 'FUNCTION', '{lane_of,write_horizon,ensure_partitions,prune_delivered,notify,
@@ -1225,7 +1225,7 @@ CREATE VIEW outbox.breaker_state AS
     opened_at,
         CASE
             WHEN ((state = 'rejecting'::text) OR ((state = 'paused'::text) AND (retry_at IS NULL))) THEN NULL::timestamp with time zone
-            ELSE GREATEST(retry_at, held_until)
+            ELSE GREATEST(retry_at, rate_limited_until)
         END AS retry_at
    FROM outbox.breakers;
 
@@ -1444,23 +1444,12 @@ CREATE VIEW outbox.health AS
         END) AS reasons
    FROM reasons;
 
-CREATE VIEW outbox.lane_bounds AS
- SELECT destination,
-    lane,
-        CASE
-            WHEN (EXISTS ( SELECT
-               FROM unnest(lanes.passed_unless) xid(xid)
-              WHERE pg_visible_in_snapshot(((xid.xid)::text)::xid8, pg_current_snapshot()))) THEN settled_to
-            ELSE passed_to
-        END AS after
-   FROM outbox.lanes;
-
 CREATE VIEW outbox.lane_heads AS
  WITH RECURSIVE bound AS MATERIALIZED (
-         SELECT lane_bounds.destination,
-            lane_bounds.lane,
-            lane_bounds.after
-           FROM outbox.lane_bounds
+         SELECT lane_watermarks.destination,
+            lane_watermarks.lane,
+            lane_watermarks.after
+           FROM outbox.lane_watermarks
         ), known AS MATERIALIZED (
          SELECT d.destination,
             lag(d.destination, 1, ''::text) OVER (ORDER BY d.destination) AS before
@@ -1542,6 +1531,17 @@ CREATE VIEW outbox.lane_heads AS
           ORDER BY i.seq
          LIMIT 1) h;
 
+CREATE VIEW outbox.lane_watermarks AS
+ SELECT destination,
+    lane,
+        CASE
+            WHEN (EXISTS ( SELECT
+               FROM unnest(lanes.provisional_xids) xid(xid)
+              WHERE pg_visible_in_snapshot(((xid.xid)::text)::xid8, pg_current_snapshot()))) THEN watermark
+            ELSE provisional_watermark
+        END AS after
+   FROM outbox.lanes;
+
 CREATE VIEW outbox.relay_fleet AS
  SELECT relay_id,
     host,
@@ -1615,9 +1615,9 @@ GRANT DELETE ON outbox.intents TO outbox_relay;
 GRANT INSERT ON outbox.intents TO outbox_relay;
 GRANT SELECT ON outbox.intents TO outbox_relay;
 GRANT SELECT ON outbox.intents_seq_seq TO outbox_relay;
-GRANT SELECT ON outbox.lane_bounds TO outbox_relay;
 GRANT SELECT ON outbox.lane_heads TO outbox_operator;
 GRANT SELECT ON outbox.lane_heads TO outbox_relay;
+GRANT SELECT ON outbox.lane_watermarks TO outbox_relay;
 GRANT SELECT ON outbox.lanes TO outbox_operator;
 GRANT INSERT ON outbox.lanes TO outbox_relay;
 GRANT SELECT ON outbox.lanes TO outbox_relay;

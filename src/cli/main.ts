@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import './process/node-version.ts' // before everything else
-import './process/modest-heap.ts' // before what allocates
+import './process/heap-limits.ts' // before what allocates
 import { Command } from 'commander'
 import { VERSION } from '../version.ts'
 import { addDemoCommand } from './commands/demo.ts'
@@ -8,7 +8,7 @@ import { addDoctorCommand } from './commands/doctor.ts'
 import { reportFailure } from './errors.ts'
 import { endBy } from './process/fatal.ts'
 import { addMigrateCommand } from './commands/migrate.ts'
-import { addExamples } from './commands/options.ts'
+import { addExamples } from './commands/shared-options.ts'
 import { addPauseCommand } from './commands/pause.ts'
 import { addRelayCommand } from './commands/relay.ts'
 import { addResumeCommand } from './commands/resume.ts'

@@ -1,7 +1,7 @@
 import { TrackClient } from 'customerio-node'
-import { piecesOf } from './credential-forms.ts'
+import { credentialEncodings } from './credential-encodings.ts'
 import type { TrackCredentials } from './credentials.ts'
-import { createExchange, regionOf } from './http/exchange.ts'
+import { createHttpClient, regionOf } from './http/client.ts'
 
 /** What Customer.io says about a workspace's region, once, at start. */
 export type RegionCheck =
@@ -20,8 +20,8 @@ export type RegionCheck =
 export async function checkRegion(credentials: TrackCredentials, timeoutMs = 10_000): Promise<RegionCheck> {
   const configured = credentials.region ?? 'us'
   const region = regionOf(configured)
-  const exchange = createExchange(
-    piecesOf(credentials.trackApiKey, credentials.siteId),
+  const exchange = createHttpClient(
+    credentialEncodings(credentials.trackApiKey, credentials.siteId),
     region,
     region.trackUrl,
     credentials.trackUrl,

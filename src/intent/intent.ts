@@ -5,8 +5,8 @@
  */
 
 import type { JsonObject } from './json-types.ts'
-import type { MessageIntent, TriggerBroadcastIntent } from './messages.ts'
-import type { PipelinesIntent } from './pipelines.ts'
+import type { MessageIntent, TriggerBroadcastIntent } from './message-intents.ts'
+import type { PipelinesIntent } from './pipelines-intents.ts'
 
 /** Exactly one identifier of a person; at most 150 bytes of UTF-8. */
 export type PersonIdentifiers =

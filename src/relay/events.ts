@@ -1,7 +1,7 @@
 import type { CopiedDatabaseError } from '../store/origin/copied-database-error.ts'
 import type { BreakerState } from '../store/breakers/read-breakers.ts'
 import type { DeadLetterReason } from '../store/lanes/settle.ts'
-import type { NotListeningReason } from './wake-up/wake-up.ts'
+import type { NotListeningReason } from './wake-up/listener.ts'
 
 /** Every event of a relay with its payload. No event carries a payload of an intent or a key. */
 export interface RelayEvents {
@@ -58,7 +58,7 @@ export interface RelayEvents {
     },
   ]
   /** The schema is newer than what this relay knows, and takes it all the same: upgrade it in your own time. */
-  schemaAhead: [{ readonly version: number; readonly known: number }]
+  schemaAhead: [{ readonly version: number; readonly supported: number }]
   /** `start()` was given `acceptCopy`, and the database was a copy: its intents are delivered. */
   copyAccepted: [{ readonly origin: string | undefined; readonly found: string; readonly pending: number }]
   /** The database has become a copy of the one before, behind the same address. The relay stops by itself. */

@@ -6,8 +6,8 @@ import { CopiedDatabaseError } from '../store/origin/copied-database-error.ts'
 import { type Database, openDatabase } from '../store/connection/database.ts'
 import { ensurePartitions } from '../store/fleet/ensure-partitions.ts'
 import { findCopy } from '../store/origin/find-copy.ts'
-import { keepWorkspaces } from '../store/fleet/keep-workspaces.ts'
-import { look } from '../store/lanes/look.ts'
+import { registerWorkspaces } from '../store/fleet/register-workspaces.ts'
+import { findReadyLanes } from '../store/lanes/find-ready-lanes.ts'
 import { maintain } from '../store/fleet/maintain.ts'
 import { notify } from '../store/fleet/notify.ts'
 import { probeNow } from '../store/breakers/probe-now.ts'
@@ -15,18 +15,18 @@ import { readHorizon } from '../store/lanes/read-horizon.ts'
 import { ROW_FORMAT } from '../store/lanes/read-lane.ts'
 import { removeRelay, reportRelay } from '../store/fleet/relay-registry.ts'
 import { requireSchemaVersion } from '../store/migrate/schema-version.ts'
-import { voidLanes } from '../store/lanes/void-lanes.ts'
+import { resetLanes } from '../store/lanes/reset-lanes.ts'
 import { Timers } from './timing/timers.ts'
 import { VERSION } from '../version.ts'
 import { Breakers } from './breaker/breakers.ts'
 import { checkRegions } from './destination/check-regions.ts'
-import { ConnectionWatch } from './wake-up/connection-watch.ts'
+import { OutageReporter } from './wake-up/outage-reporter.ts'
 import { Destinations } from './destination/destinations.ts'
 import { Dispatcher } from './dispatch/dispatcher.ts'
 import type { RelayEvents } from './events.ts'
-import { Horizon } from './turn/horizon.ts'
+import { WriteHorizon } from './turn/write-horizon.ts'
 import { LaneJobs } from './dispatch/lane-jobs.ts'
-import { LaneTurns } from './dispatch/lane-turns.ts'
+import { LaneJobRunner } from './dispatch/lane-job-runner.ts'
 import {
   type RelayOptions,
   type ResolvedRelayOptions,
@@ -36,8 +36,8 @@ import {
 } from './options.ts'
 import { Partitions } from './turn/partitions.ts'
 import { PollRecord } from './dispatch/poll-record.ts'
-import { untilEmpty } from './dispatch/until-empty.ts'
-import { WakeUp } from './wake-up/wake-up.ts'
+import { waitUntilDrained } from './dispatch/wait-until-drained.ts'
+import { Listener } from './wake-up/listener.ts'
 
 /** How `stop()` ends. */
 export interface StopOptions {
@@ -71,8 +71,8 @@ export class Relay extends EventEmitter<RelayEvents> {
   readonly #destinations: Destinations
   readonly #breakers: Breakers
   readonly #dispatcher: Dispatcher
-  readonly #wakeUp: WakeUp
-  readonly #watch: ConnectionWatch
+  readonly #wakeUp: Listener
+  readonly #watch: OutageReporter
   readonly #polls = new PollRecord()
   #workspaces: ResolvedRelayOptions['workspaces']
   /** Set by `start()`: before it, the schema may not even be there. */
@@ -88,7 +88,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     const { connectionString, schema } = options
     const listenConnectionString = options.listenConnectionString ?? connectionString
     const onError = (error: Error) => this.#report(error)
-    this.#watch = new ConnectionWatch({
+    this.#watch = new OutageReporter({
       onLost: ({ message }) => this.emit('databaseLost', { message }),
       onBack: (afterMs) => this.emit('databaseBack', { afterMs }),
       onListening: () => this.emit('listening', { relayId: this.relayId }),
@@ -100,7 +100,7 @@ export class Relay extends EventEmitter<RelayEvents> {
           pollIntervalMs: options.pollIntervalMs,
         }),
       onError: (error) => this.#tell(error),
-      look: () => this.#dispatcher.wake('work'),
+      poll: () => this.#dispatcher.wake('work'),
     })
     this.#db = openDatabase({
       connectionString,
@@ -123,14 +123,14 @@ export class Relay extends EventEmitter<RelayEvents> {
       onChange: (destination, from, to) => this.#breakerChanged(destination, from, to),
       onError,
     })
-    const horizon = new Horizon(
+    const horizon = new WriteHorizon(
       () => readHorizon(this.#db),
       async (from, to) => {
-        await voidLanes(this.#db)
+        await resetLanes(this.#db)
         this.emit('sequenceRewound', { from: from.lastSeq, to: to.lastSeq })
       },
     )
-    const turns = new LaneTurns({
+    const turns = new LaneJobRunner({
       db: this.#db,
       relayId: this.relayId,
       batchSize: options.batchSize,
@@ -146,7 +146,7 @@ export class Relay extends EventEmitter<RelayEvents> {
       jobs: this.#jobs,
       destinations: this.#destinations,
       breakers: this.#breakers,
-      holdBack: (lane, ms) => this.#dispatcher.holdBack(lane, ms),
+      holdBack: (lane, ms) => this.#dispatcher.coolDown(lane, ms),
       emit: (name, ...payload) => this.emit(name, ...(payload as never)),
       onError,
     })
@@ -161,18 +161,18 @@ export class Relay extends EventEmitter<RelayEvents> {
       serves: (destination) => this.#destinations.get(destination) !== undefined,
       work: (job, linger) => turns.run(job, linger),
       onUnserved: (destination) => this.emit('unserved', { destination }),
-      hears: () => this.#wakeUp.hears,
+      hears: () => this.#wakeUp.isListening,
       onLooked: () => {
         this.#polls.succeeded()
-        this.#watch.looked()
+        this.#watch.pollSucceeded()
       },
       onLookFailed: (error) => {
         this.#polls.failed(error)
-        this.#watch.lookFailed(error)
+        this.#watch.pollFailed(error)
       },
       onError,
     })
-    this.#wakeUp = new WakeUp({
+    this.#wakeUp = new Listener({
       connectionString: listenConnectionString,
       names: this.#db.names,
       notify: (channel, payload) => notify(this.#db, channel, payload),
@@ -231,11 +231,11 @@ export class Relay extends EventEmitter<RelayEvents> {
     this.#workspaces = resolved
     const destinations = await this.#destinations.update(resolved)
     // The next maintenance registers them if this fails.
-    await keepWorkspaces(this.#db, Object.keys(resolved)).catch((error) => this.#report(error))
+    await registerWorkspaces(this.#db, Object.keys(resolved)).catch((error) => this.#report(error))
     // They are in force all the same: without it the next probe comes when it is due.
     await probeNow(this.#db, destinations).catch((error) => this.#report(error))
     this.emit('workspacesUpdated', { destinations })
-    this.#dispatcher.servesOthers(destinations)
+    this.#dispatcher.destinationsChanged(destinations)
   }
 
   async #checkRegions(workspaces: ResolvedRelayOptions['workspaces']): Promise<void> {
@@ -258,7 +258,7 @@ export class Relay extends EventEmitter<RelayEvents> {
 
   async #start(): Promise<void> {
     const schema = await requireSchemaVersion(this.#db)
-    if (schema.version > schema.known) this.emit('schemaAhead', schema)
+    if (schema.version > schema.supported) this.emit('schemaAhead', schema)
     await this.#checkOrigin()
     await this.#checkRegions(this.#workspaces)
     if (this.#ending !== undefined) return
@@ -290,8 +290,9 @@ export class Relay extends EventEmitter<RelayEvents> {
   }
 
   async #drain(withinMs: number): Promise<void> {
-    const lanesLeft = await untilEmpty({
-      lanesLeft: async () => (await look(this.#db, { served: this.destinations, except: [] })).lanes.length,
+    const lanesLeft = await waitUntilDrained({
+      lanesLeft: async () =>
+        (await findReadyLanes(this.#db, { served: this.destinations, except: [] })).lanes.length,
       withinMs,
       given: this.#drained.signal,
       onError: (error) => this.#report(error),
@@ -305,7 +306,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     this.emit('breaker', { destination, from, to })
     if (to !== 'closed' || this.#ending !== undefined) return
     this.#jobs
-      .forgetWaiting(destination)
+      .endBackoffs(destination)
       .catch((error) => this.#ending === undefined && this.#report(error)) // its waits end with the relay
       .finally(() => this.#dispatcher.wake('work'))
   }

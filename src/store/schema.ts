@@ -154,12 +154,12 @@ export const breakers = outbox.table(
     /** When the next probe may be sent. */
     retryAt: instant('retry_at'),
     /** How often in a row it opened: the half-open delay grows with it. */
-    opens: integer('opens').notNull().default(0),
+    consecutiveOpens: integer('consecutive_opens').notNull().default(0),
     /** The one relay that may probe, and until when. */
     probeRelay: uuid('probe_relay'),
     probeUntil: instant('probe_until'),
     /** A rate limit's wait (429): nothing is sent before, and the state stays as it is. */
-    heldUntil: instant('held_until'),
+    rateLimitedUntil: instant('rate_limited_until'),
   },
   (t) => [
     check('breakers_state', sql`${t.state} IN ('closed', 'open', 'half_open', 'paused', 'rejecting')`),
@@ -195,15 +195,15 @@ export const lanes = outbox.table(
     relayId: uuid('relay_id'),
     takenAt: instant('taken_at'),
     /** Every `seq` up to here was settled, and nothing can appear below any more. */
-    settledTo: bigint('settled_to', { mode: 'bigint' }).notNull().default(sql`0`),
-    /** The same as long as none of the transactions `passed_unless` is over: see the view `lane_bounds`. */
-    passedTo: bigint('passed_to', { mode: 'bigint' }).notNull().default(sql`0`),
-    passedUnless: bigint('passed_unless', { mode: 'bigint' }).array().notNull().default(sql`'{}'`),
+    watermark: bigint('watermark', { mode: 'bigint' }).notNull().default(sql`0`),
+    /** The same as long as none of the transactions `provisional_xids` is over: see the view `lane_watermarks`. */
+    provisionalWatermark: bigint('provisional_watermark', { mode: 'bigint' }).notNull().default(sql`0`),
+    provisionalXids: bigint('provisional_xids', { mode: 'bigint' }).array().notNull().default(sql`'{}'`),
   },
   (t) => [
     primaryKey({ name: 'lanes_pkey', columns: [t.destination, t.lane] }),
     check('lanes_holder', sql`(${t.relayId} IS NULL) = (${t.takenAt} IS NULL)`),
-    check('lanes_passed', sql`${t.passedTo} >= ${t.settledTo}`),
+    check('lanes_provisional', sql`${t.provisionalWatermark} >= ${t.watermark}`),
   ],
 )
 

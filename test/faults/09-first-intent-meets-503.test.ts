@@ -1,5 +1,5 @@
 /**
- * Shown to fail: with `WaitingKeys` (src/relay/turn/waiting-keys.ts) keeping no key, so that a lane goes on past an intent
+ * Shown to fail: with `WaitingKeys` (src/relay/turn/blocked-keys.ts) keeping no key, so that a lane goes on past an intent
  * that failed, its neighbour waits in vain: the lane is taken up with what follows of the person.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'

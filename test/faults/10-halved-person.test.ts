@@ -13,8 +13,8 @@ import { type Gateway, startGateway } from './support/gateway.ts'
 
 /*
  * Guards the order of one person whose intents are halved.
- * Shown to fail: if the relay tries a suspect of the failed part's own key (`pick` of src/relay/send/try-others.ts without its
- * filter), intent 3 arrives before intents 1 and 2; if `charge` (src/relay/send/exhaust.ts) leaves what follows the charged
+ * Shown to fail: if the relay tries a suspect of the failed part's own key (`pick` of src/relay/send/canary.ts without its
+ * filter), intent 3 arrives before intents 1 and 2; if `charge` (src/relay/send/charge-failure.ts) leaves what follows the charged
  * intent among the suspects, intent 2 arrives before intent 1 in nearly every run.
  */
 

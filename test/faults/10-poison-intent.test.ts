@@ -1,5 +1,5 @@
 /**
- * Shown to fail: with every 5xx taken for the destination's (`mayBeTheirs` of src/relay/send/exhaust.ts always false)
+ * Shown to fail: with every 5xx taken for the destination's (`mayBeTheirs` of src/relay/send/charge-failure.ts always false)
  * all but the third time out with other people's intents in the queue; with nobody tried for comparison
  * (`pickAnother` giving undefined) the first, second and fourth; without the comparison counting (`tryOthers`'s
  * 'fails' ignored) the third waits in vain for a lane that fails, its intents are dead letters; with every probe

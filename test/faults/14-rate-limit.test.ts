@@ -6,7 +6,7 @@ import { accountFor, breakerState, findings } from './support/account.ts'
 /*
  * Guards the hold in `outbox.breakers`. Switched off, and seen to fail:
  * - the hold not written (`BreakerStore.hold` without its statement): no wait is ever seen in the view;
- * - not read (`held_until` read as null): the second relay sends 0.8 s to 1.9 s too early;
+ * - not read (`rate_limited_until` read as null): the second relay sends 0.8 s to 1.9 s too early;
  * - `Retry-After` not read: the wait is 1 s in place of 2;
  * - 429 counted as a failure of the destination: 17 transitions in place of none.
  */

@@ -1,5 +1,5 @@
 /**
- * Shown to fail: with `WaitingKeys.ready` (src/relay/turn/waiting-keys.ts) blind to `format` the row is sent as if it
+ * Shown to fail: with `WaitingKeys.ready` (src/relay/turn/blocked-keys.ts) blind to `format` the row is sent as if it
  * were understood, and the first and the last wait in vain for it to be reported; with `LaneReader.leave`
  * (src/relay/turn/lane-reader.ts) leaving what waits among the rows that were read, the second waits in vain for the others.
  */

@@ -10,9 +10,9 @@ import { afterEach, expect, test } from 'vitest'
 import { chargeAttempt } from '../../src/store/lanes/charge-attempt.ts'
 import { openDatabase } from '../../src/store/connection/database.ts'
 import { markSending } from '../../src/store/lanes/mark-sending.ts'
-import { FROM_THE_BEGINNING, readLane } from '../../src/store/lanes/read-lane.ts'
+import { ZERO_WATERMARK, readLane } from '../../src/store/lanes/read-lane.ts'
 import { FencedError } from '../../src/store/lanes/settle.ts'
-import { releaseLane, reportBound, takeLane } from '../../src/store/lanes/take-lane.ts'
+import { releaseLane, reportWatermark, claimLane } from '../../src/store/lanes/claim-lane.ts'
 import { eventually } from '../support/eventually.ts'
 import {
   everyApi,
@@ -92,9 +92,9 @@ test('35: what was read before a failover is neither marked nor charged after it
   const db = openDatabase({ connectionString: h.db.url })
   cleanup.add(() => db.close())
   await h.enqueue(track(person, 1))
-  const fence = await takeLane(db, LANE, '0190a1b2-0000-7000-8000-000000000001')
+  const fence = await claimLane(db, LANE, '0190a1b2-0000-7000-8000-000000000001')
   const { rows } = await readLane(db, LANE, {
-    bound: FROM_THE_BEGINNING,
+    from: ZERO_WATERMARK,
     except: [],
     exceptKeys: [],
     limit: 10,
@@ -105,16 +105,16 @@ test('35: what was read before a failover is neither marked nor charged after it
   if (!row) throw new Error('the lane is empty')
   await pair.lag()
   await pair.failover()
-  const rest = { bound: FROM_THE_BEGINNING, except: [], exceptKeys: [], limit: 10, bytes: 1e6 }
+  const rest = { from: ZERO_WATERMARK, except: [], exceptKeys: [], limit: 10, bytes: 1e6 }
   await expect(readLane(db, LANE, { ...rest, fence })).rejects.toThrow(FencedError)
   await expect(markSending(db, fence, [row])).rejects.toThrow(FencedError)
   await expect(chargeAttempt(db, fence, row, 1_000)).rejects.toThrow(FencedError)
-  const bound = { settledTo: 9n, passedTo: 9n, passedUnless: [] }
-  await reportBound(db, fence, bound)
+  const bound = { watermark: 9n, provisionalWatermark: 9n, provisionalXids: [] }
+  await reportWatermark(db, fence, bound)
   await releaseLane(db, fence, bound)
   const [intent] = await h.db.rows('SELECT attempts, sending_at FROM outbox.intents')
   expect(intent).toEqual({ attempts: 0, sending_at: null })
-  expect(await h.db.rows('SELECT settled_to FROM outbox.lanes')).toEqual([{ settled_to: '0' }])
+  expect(await h.db.rows('SELECT watermark FROM outbox.lanes')).toEqual([{ watermark: '0' }])
 })
 
 test('35: the sequence is set back while a request is in flight: the new intents with those numbers arrive, in order', async () => {

@@ -1,6 +1,6 @@
 /**
  * Shown to fail: with no bounds of times in `outbox.check_intent` the refusals are missed and the property fails; with
- * times subtracted in place of epochs in `look` (src/store/lanes/look.ts) or `settle` (src/store/lanes/settle.ts) no ordinary event
+ * times subtracted in place of epochs in `look` (src/store/lanes/find-ready-lanes.ts) or `settle` (src/store/lanes/settle.ts) no ordinary event
  * arrives on PostgreSQL 14; with `readLane` blind to infinite times, on none; with `PollRecord.failed` counting nothing,
  * health never tells of polls that fail.
  */
@@ -176,7 +176,7 @@ describe.each(oldestAndNewest())('36: on $name', ({ major }) => {
   })
 
   test('a relay whose polls fail says so in health, and when they succeed again', async () => {
-    await h.db.rows('ALTER VIEW outbox.lane_bounds RENAME TO away')
+    await h.db.rows('ALTER VIEW outbox.lane_watermarks RENAME TO away')
     const failed = once(relay, 'error')
     // A relay may stay in a lane that it has drained, and needs no poll for what comes into it; never in a bulk lane.
     await enqueue(caller, {
@@ -192,9 +192,9 @@ describe.each(oldestAndNewest())('36: on $name', ({ major }) => {
     expect(relay.canPoll).toBe(false)
     expect(status).toBe('down')
     expect(reasons.find((reason) => reason.includes('cannot poll'))).toMatch(
-      /^relay [0-9a-f-]{36} on host \S+ cannot poll since [0-9: -]+ \S+: relation "outbox.lane_bounds" does not exist$/,
+      /^relay [0-9a-f-]{36} on host \S+ cannot poll since [0-9: -]+ \S+: relation "outbox.lane_watermarks" does not exist$/,
     )
-    await h.db.rows('ALTER VIEW outbox.away RENAME TO lane_bounds')
+    await h.db.rows('ALTER VIEW outbox.away RENAME TO lane_watermarks')
     await eventually(
       'no report',
       async () => !(await health()).reasons.some((reason) => reason.includes('poll')),

@@ -4,11 +4,11 @@
  * person's events as 2, 1.
  */
 import { expect, onTestFinished, test } from 'vitest'
-import { Horizon } from '../../src/relay/turn/horizon.ts'
+import { WriteHorizon } from '../../src/relay/turn/write-horizon.ts'
 import { LaneReader } from '../../src/relay/turn/lane-reader.ts'
 import { openDatabase } from '../../src/store/connection/database.ts'
 import { readHorizon } from '../../src/store/lanes/read-horizon.ts'
-import { takeLane } from '../../src/store/lanes/take-lane.ts'
+import { claimLane } from '../../src/store/lanes/claim-lane.ts'
 import { type Harness, peopleOfOneLane, startHarness, stepOf, track } from '../support/relay-harness.ts'
 import { startPair } from './support/failover.ts'
 
@@ -50,14 +50,14 @@ test('38: a horizon of the former server raises no bound on the new one', async 
   const [person = '', neighbour = ''] = await peopleOfOneLane(h.db, 'default/track', 2)
   const db = openDatabase({ connectionString: h.db.url })
   onTestFinished(() => db.close())
-  const horizon = new Horizon(
+  const horizon = new WriteHorizon(
     () => readHorizon(db),
     async () => {},
   )
   await pair.lag()
   await drawNumbers()
   await horizon.advance()
-  expect(horizon.on(horizon.seen.server).safe).toBeGreaterThanOrEqual(NUMBERS)
+  expect(horizon.onServer(horizon.lastReading.server).confirmed).toBeGreaterThanOrEqual(NUMBERS)
   await pair.failover()
 
   const open = await h.db.begin()
@@ -65,12 +65,12 @@ test('38: a horizon of the former server raises no bound on the new one', async 
   await h.outbox.enqueue(open, track(person, 1))
   await h.enqueue(track(neighbour, 1))
   const lane = { destination: 'default/track', lane: 3 }
-  const fence = await takeLane(db, lane, '0190a1b2-0000-7000-8000-000000000001')
+  const fence = await claimLane(db, lane, '0190a1b2-0000-7000-8000-000000000001')
   const reader = new LaneReader(db, fence, { size: 100, maxAgeSeconds: undefined }, horizon)
   const rows = await reader.peek()
   expect(rows).toHaveLength(1)
   reader.drop(new Set(rows.map(({ seq }) => seq)))
-  expect(reader.bound.passedTo).toBe(0n)
+  expect(reader.watermark.provisionalWatermark).toBe(0n)
 })
 
 async function startFailover() {

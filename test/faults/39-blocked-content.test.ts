@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Intent } from '../../src/index.ts'
-import type { SendEmailIntent } from '../../src/intent/messages.ts'
+import type { SendEmailIntent } from '../../src/intent/message-intents.ts'
 import { eventually } from '../support/eventually.ts'
 import {
   email,

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openDatabase } from '../../src/store/connection/database.ts'
 import { readHorizon } from '../../src/store/lanes/read-horizon.ts'
 import { settle } from '../../src/store/lanes/settle.ts'
-import { takeLane } from '../../src/store/lanes/take-lane.ts'
+import { claimLane } from '../../src/store/lanes/claim-lane.ts'
 import { eventually } from '../support/eventually.ts'
 import { email, everyApi, type Harness, startHarness, track } from '../support/relay-harness.ts'
 import { startGateway } from './support/gateway.ts'
@@ -74,7 +74,7 @@ test('41: what was settled stays settled', async () => {
     'SELECT destination, lane, seq, id FROM outbox.intents',
   )
   if (!row) throw new Error('the queue is empty')
-  const fence = await takeLane(db, row, '0190a1b2-0000-7000-8000-000000000001')
+  const fence = await claimLane(db, row, '0190a1b2-0000-7000-8000-000000000001')
   await flush()
   await settle(db, fence, { delivered: [row], dead: [] })
   await crash()

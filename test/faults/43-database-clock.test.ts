@@ -14,9 +14,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { LaneJobs, queueOf } from '../../src/relay/dispatch/lane-jobs.ts'
 import { openDatabase } from '../../src/store/connection/database.ts'
-import { holdDestination } from '../../src/store/breakers/hold-destination.ts'
+import { rateLimitDestination } from '../../src/store/breakers/rate-limit-destination.ts'
 import { releaseJobs } from '../../src/store/jobs/release-jobs.ts'
-import { type Heartbeat, tendJobs } from '../../src/store/jobs/tend-jobs.ts'
+import { type Heartbeat, readHeartbeats } from '../../src/store/jobs/read-heartbeats.ts'
 import { eventually } from '../support/eventually.ts'
 import { type Harness, peopleOfOneLane, startHarness, stepOf, track } from '../support/relay-harness.ts'
 import { type PostgresServer, startPostgresServer } from './support/postgres-server.ts'
@@ -105,7 +105,7 @@ describe.skipIf(!library)('43: the clock of the database steps', () => {
     await h.relay()
     h.fake.misbehave({ kind: 'rateLimit', times: 1, retryAfter: 2 })
     await h.enqueue(track('ada', 1))
-    await breakerIs('held_until IS NOT NULL')
+    await breakerIs('rate_limited_until IS NOT NULL')
     await set(-100)
     await delivered(1)
   })
@@ -144,7 +144,7 @@ describe('43: times that lie an hour ahead', () => {
       [DESTINATION],
     )
     await h.db.rows(
-      `INSERT INTO outbox.breakers (destination, state, opened_at, last_failure_at, retry_at, held_until, probe_relay, probe_until)
+      `INSERT INTO outbox.breakers (destination, state, opened_at, last_failure_at, retry_at, rate_limited_until, probe_relay, probe_until)
        VALUES ($1, 'half_open', now(), now() + interval '59 minutes', now() + interval '1 hour', now() + interval '1 hour',
                gen_random_uuid(), now() + interval '1 hour')`,
       [DESTINATION],
@@ -162,7 +162,7 @@ describe('43: times that lie an hour ahead', () => {
     await h.relay()
     await delivered(2)
     await h.db.rows(
-      `INSERT INTO outbox.breakers (destination, state, opened_at, last_failure_at, retry_at, opens)
+      `INSERT INTO outbox.breakers (destination, state, opened_at, last_failure_at, retry_at, consecutive_opens)
        VALUES ($1, 'open', now() + interval '58 minutes', now() + interval '59 minutes', now() + interval '1 hour', 1)`,
       [DESTINATION],
     )
@@ -178,7 +178,7 @@ describe('43: times that lie an hour ahead', () => {
     'of a 429, and the next request %s: that says nothing of how long the 429 was',
     async (_, fault) => {
       await h.db.rows(
-        `INSERT INTO outbox.breakers (destination, state, last_failure_at, held_until)
+        `INSERT INTO outbox.breakers (destination, state, last_failure_at, rate_limited_until)
        VALUES ($1, 'closed', now() + interval '59 minutes', now() + interval '1 hour')`,
         [DESTINATION],
       )
@@ -193,12 +193,12 @@ describe('43: times that lie an hour ahead', () => {
 
   test('of an open breaker, and a 429 comes: it is no proof that the breaker waits rightly', async () => {
     await h.db.rows(
-      `INSERT INTO outbox.breakers (destination, state, opened_at, last_failure_at, retry_at, opens)
+      `INSERT INTO outbox.breakers (destination, state, opened_at, last_failure_at, retry_at, consecutive_opens)
        VALUES ($1, 'open', now() + interval '58 minutes', now() + interval '59 minutes', now() + interval '1 hour', 1)`,
       [DESTINATION],
     )
     const db = openDatabase({ connectionString: h.db.url })
-    await holdDestination(db, DESTINATION, 1_000, '429')
+    await rateLimitDestination(db, DESTINATION, 1_000, '429')
     await db.close()
     await h.enqueue(track('ada', 1))
     await h.relay()
@@ -244,11 +244,11 @@ describe('43: times that lie an hour ahead', () => {
       await releaseJobs(db, dead)
       return (await h.db.rows<{ state: string }>('SELECT state FROM outbox_pgboss.job'))[0]?.state
     }
-    const before = await tendJobs(db)
+    const before = await readHeartbeats(db)
     expect(before).toEqual([{ id: job?.id, heartbeat: expect.any(String), ageMs: expect.any(Number) }])
     await jobs.heartbeat(job ? [job] : [])
     expect(await stateAfter(before)).toBe('active')
-    expect(await stateAfter(await tendJobs(db))).toBe('retry')
+    expect(await stateAfter(await readHeartbeats(db))).toBe('retry')
     // The next worker's attempt has another number, so what the former one says is not taken.
     const [again] = await jobs.take(queue, 1)
     expect(again).toEqual({ ...job, retryCount: (job?.retryCount ?? 0) + 1 })

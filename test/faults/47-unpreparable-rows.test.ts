@@ -1,6 +1,6 @@
 /**
- * Shown to fail: with `prepareRow` (src/relay/destination/prepare.ts) passing errors on, every turn of the lane fails and it never
- * drains; with `String(value)` of every recipient in src/relay/destination/recipients.ts as well, so does the first row; with
+ * Shown to fail: with `prepareRow` (src/relay/destination/prepare-row.ts) passing errors on, every turn of the lane fails and it never
+ * drains; with `String(value)` of every recipient in src/relay/destination/recipient-allowlist.ts as well, so does the first row; with
  * recipients of `per_user_data` that are not text left out there, the broadcast is sent.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'

@@ -9,7 +9,7 @@
 import { readFile } from 'node:fs/promises'
 import pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { lookStatement } from '../../src/store/lanes/look.ts'
+import { readyLanesStatement } from '../../src/store/lanes/find-ready-lanes.ts'
 import { eventually } from '../support/eventually.ts'
 import { createLoginRole, type LoginRole } from '../support/login-role.ts'
 import { everyApi, type Harness, startHarness, track } from '../support/relay-harness.ts'
@@ -220,7 +220,7 @@ test('49: an old backlog of 200,000 destinations: the poll does not depend on it
 })
 
 async function buffersOfPoll(): Promise<number> {
-  const statement = lookStatement('outbox', true)
+  const statement = readyLanesStatement('outbox', true)
     .replaceAll('$1', "'{default/app,default/broadcast,default/pipelines,default/track}'")
     .replaceAll('$2', "'{}'")
     .replaceAll('$3', "'{default/track}'")

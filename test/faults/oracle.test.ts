@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { toUlid } from '../../src/customerio/transports/event-id.ts'
+import { toUlid } from '../../src/customerio/transports/ulid.ts'
 import {
   describeFindings,
   type Evidence,

@@ -7,9 +7,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { namesOf } from '../../src/store/names.ts'
 import type { Database } from '../../src/store/connection/database.ts'
 import { findUnserved } from '../../src/store/fleet/find-unserved.ts'
-import { look } from '../../src/store/lanes/look.ts'
+import { findReadyLanes } from '../../src/store/lanes/find-ready-lanes.ts'
 import { promoteScheduled } from '../../src/store/lanes/promote-scheduled.ts'
-import { recheckBounds } from '../../src/store/lanes/recheck-bounds.ts'
+import { resetStaleWatermarks } from '../../src/store/lanes/reset-stale-watermarks.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 
 const BACKLOG = 60_000
@@ -31,7 +31,7 @@ beforeAll(async () => {
            '{"customerId": "u1", "name": "x"}', 'u1', now(), CASE WHEN n > ${BACKLOG} THEN now() END
     FROM generate_series(1, ${BACKLOG + SCHEDULED}) n`)
   await db.rows(`
-    INSERT INTO outbox.lanes (destination, lane, settled_to, passed_to)
+    INSERT INTO outbox.lanes (destination, lane, watermark, provisional_watermark)
     SELECT 'default/track', n, 5, 5 FROM generate_series(0, 15) n`)
   await db.rows(`
     INSERT INTO outbox.dedup SELECT 'default', 'k' || n, gen_random_uuid(), now() + interval '7 days'
@@ -68,8 +68,8 @@ async function pagesOfWork(work: (spy: Database) => Promise<unknown>): Promise<n
 }
 
 test.each<[string, (spy: Database) => Promise<unknown>]>([
-  ['a poll', (spy) => look(spy, { served: SERVED, except: [], breakersOf: SERVED })],
-  ['the audit of the bounds', (spy) => recheckBounds(spy, SERVED)],
+  ['a poll', (spy) => findReadyLanes(spy, { served: SERVED, except: [], breakersOf: SERVED })],
+  ['the audit of the bounds', (spy) => resetStaleWatermarks(spy, SERVED)],
   ['the search for workspaces that no relay serves', (spy) => findUnserved(spy, SERVED)],
 ])('%s reads few pages, whatever the backlog', async (_, work) => {
   expect(await pagesOfWork(work)).toBeLessThan(FEW_PAGES)

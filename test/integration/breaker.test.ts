@@ -59,7 +59,7 @@ function relay(halfOpenAfterMs = 30, retryAttempts = 0, onError: (error: Error) 
     relayId,
     /** Asks, sends one request with this answer, and tells the answer, or that it was not let through. */
     async send(answer: Answer): Promise<Answer | 'not let in' | 'cut off'> {
-      const permit = await breaker.enter()
+      const permit = await breaker.acquire()
       if (!permit) return 'not let in'
       return (await breaker.run(permit, async () => answer)) ?? 'cut off'
     },
@@ -148,7 +148,7 @@ test('a probe whose relay died goes to another when its lease runs out', async (
   const [a, b] = [relay(), relay()]
   for (let n = 0; n < 5; n++) await a.send(DOWN)
   await a.due()
-  expect(await a.breaker.enter()).toBe('probe')
+  expect(await a.breaker.acquire()).toBe('probe')
   await b.breakers.sync()
   expect(await b.send(OK)).toBe('not let in')
   await test_.rows("UPDATE outbox.breakers SET probe_until = now() - interval '1 s'")
@@ -177,10 +177,10 @@ test('within one relay a second lane is not let in beside the probe', async () =
   const a = relay()
   for (let n = 0; n < 5; n++) await a.send(DOWN)
   await a.due()
-  expect(await a.breaker.enter()).toBe('probe')
-  expect(await a.breaker.enter()).toBeUndefined()
-  a.breaker.giveBack('probe')
-  expect(await a.breaker.enter()).toBe('probe')
+  expect(await a.breaker.acquire()).toBe('probe')
+  expect(await a.breaker.acquire()).toBeUndefined()
+  a.breaker.release('probe')
+  expect(await a.breaker.acquire()).toBe('probe')
 })
 
 test('the delay to the next probe doubles up to its bound', async () => {
@@ -200,7 +200,7 @@ test('the delay to the next probe doubles up to its bound', async () => {
 
 test('a straggler that fails after the opening does not push the retry away', async () => {
   const a = relay(60_000)
-  const permit = await a.breaker.enter()
+  const permit = await a.breaker.acquire()
   const { promise, resolve } = Promise.withResolvers<Answer>()
   const straggler = a.breaker.run(permit ?? 'send', () => promise)
   for (let n = 0; n < 5; n++) await a.send(DOWN)

@@ -77,7 +77,7 @@ test('a relay starts on a newer schema that takes it, and says so', async () => 
   )
   const relay = startCli(['relay', '--no-check-region'], env)
   const [line] = await relay.printed(/.*schema newer than this relay.*/)
-  expect(JSON.parse(line)).toMatchObject({ level: 'info', version: 99, known: expect.any(Number) })
+  expect(JSON.parse(line)).toMatchObject({ level: 'info', version: 99, supported: expect.any(Number) })
   await relay.printed(/"message":"started"/)
   relay.child.kill('SIGTERM')
   expect((await relay.ended()).status).toBe(0)

@@ -49,7 +49,7 @@ test('resume of an open breaker says what held it back; a rate limit keeps its w
     'default/track is tried now: it was held back by 503: no service\n',
   )
   await run('pause', 'default/track')
-  await db.rows("UPDATE outbox.breakers SET held_until = now() + interval '90 s'")
+  await db.rows("UPDATE outbox.breakers SET rate_limited_until = now() + interval '90 s'")
   expect((await run('resume', 'default/track')).stdout).toMatch(
     /^default\/track is resumed: its backlog goes out, in 1 min \d+ s, when a rate limit's wait ends\n$/,
   )

@@ -122,7 +122,7 @@ test('several requests under way that are answered 429 are one reason to wait, a
     return h.fake.requests.byStatus[429] === 8 && marked.length === 0
   })
   const [row] = await h.db.rows<{ seconds: number }>(
-    'SELECT extract(epoch FROM held_until - clock_timestamp())::float8 AS seconds FROM outbox.breakers',
+    'SELECT extract(epoch FROM rate_limited_until - clock_timestamp())::float8 AS seconds FROM outbox.breakers',
   )
   expect(row?.seconds).toBeLessThanOrEqual(1)
   await h.drained()

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createRelay } from '../../src/index.ts'
 import { openDatabase } from '../../src/store/connection/database.ts'
-import { look } from '../../src/store/lanes/look.ts'
-import { takeLane } from '../../src/store/lanes/take-lane.ts'
+import { findReadyLanes } from '../../src/store/lanes/find-ready-lanes.ts'
+import { claimLane } from '../../src/store/lanes/claim-lane.ts'
 import { startCountingProxy } from '../support/counting-proxy.ts'
 import { eventually } from '../support/eventually.ts'
 import {
@@ -104,10 +104,10 @@ test('what lies below where a lane has come is found within seconds, though the 
 test('a lane that lingers is woken by the notification itself: no look has to find the work', async () => {
   await h.relay({ pollIntervalMs: 10_000 })
   await oneByOne(2, 'u1')
-  await h.db.rows('ALTER VIEW outbox.lane_bounds RENAME TO no_lane_bounds') // every look fails from now on
+  await h.db.rows('ALTER VIEW outbox.lane_watermarks RENAME TO no_lane_bounds') // every look fails from now on
   await oneByOne(10, 'u1', 2)
   expect(await epochs()).toEqual([{ epoch: '1' }])
-  await h.db.rows('ALTER VIEW outbox.no_lane_bounds RENAME TO lane_bounds')
+  await h.db.rows('ALTER VIEW outbox.no_lane_bounds RENAME TO lane_watermarks')
 })
 
 test('messages too: their lane lingers', async () => {
@@ -165,14 +165,14 @@ test('a relay whose lingering lane was taken sends nothing more of it', async ()
     ...QUICK,
     customerio: { siteId: 's', trackApiKey: 'k' },
   })
-  await takeLane(db, { destination: 'default/track', lane: 3 }, thief.relayId)
+  await claimLane(db, { destination: 'default/track', lane: 3 }, thief.relayId)
   // Whoever holds the lane's job may take it anew: it is the epoch that says so.
   await h.enqueue(track(person, 1))
   await h.fake.until(({ counts }) => counts.applied === 2)
   await h.drained()
   expect((await epochs())[0]?.epoch).toBe('3')
   expect(h.fake.counts).toMatchObject({ duplicates: 0, outOfOrder: 0 })
-  expect((await look(db, { served: ['default/track'], except: [] })).lanes).toEqual([])
+  expect((await findReadyLanes(db, { served: ['default/track'], except: [] })).lanes).toEqual([])
   await db.close()
   await thief.stop()
 })

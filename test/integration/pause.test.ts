@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createRelay, type Relay } from '../../src/index.ts'
 import { openDatabase } from '../../src/store/connection/database.ts'
-import { holdDestination } from '../../src/store/breakers/hold-destination.ts'
+import { rateLimitDestination } from '../../src/store/breakers/rate-limit-destination.ts'
 import { openBreaker } from '../../src/store/breakers/open-breaker.ts'
 import { probeNow } from '../../src/store/breakers/probe-now.ts'
 import { eventually } from '../support/eventually.ts'
@@ -77,13 +77,13 @@ test('it outlasts restarts of every relay, a changed key and a rate limit, and s
   await first.stop()
   const db = openDatabase({ connectionString: h.db.url })
   await probeNow(db, ['default/track'])
-  await holdDestination(db, 'default/track', 60_000, '429: slow down')
+  await rateLimitDestination(db, 'default/track', 60_000, '429: slow down')
   await db.close()
   await h.relay()
   await h.enqueue(track('u1', 1))
   await looked(1)
   expect(h.fake.counts.applied).toBe(0)
-  expect(await row()).toEqual({ ...before, held_until: expect.any(Date) })
+  expect(await row()).toEqual({ ...before, rate_limited_until: expect.any(Date) })
   const [state] = await h.db.rows('SELECT state, retry_at, last_error FROM outbox.breaker_state')
   expect(state).toEqual({ state: 'paused', retry_at: null, last_error: 'paused by postgres: ticket 1234' })
 })
@@ -150,7 +150,7 @@ test('both may come twice, change what is automatic, and are kept with who and w
   expect(await resume()).toBe('unchanged')
   expect(await row()).toBeUndefined()
   await h.db.rows(
-    `INSERT INTO outbox.breakers (destination, state, failure_count, opened_at, retry_at, opens, probe_relay, probe_until)
+    `INSERT INTO outbox.breakers (destination, state, failure_count, opened_at, retry_at, consecutive_opens, probe_relay, probe_until)
      VALUES ('default/track', 'half_open', 9, now() - interval '1 h', now(), 4, gen_random_uuid(), now())`,
   )
   expect(await resume()).toBe('probing')
@@ -159,7 +159,7 @@ test('both may come twice, change what is automatic, and are kept with who and w
   expect(await row()).toMatchObject({ state: 'paused', last_error: 'paused by postgres: first' })
   expect(await resume()).toBe('resumed')
   expect(await resume()).toBe('unchanged')
-  expect(await row()).toMatchObject({ state: 'closed', opens: 0, failure_count: 0 })
+  expect(await row()).toMatchObject({ state: 'closed', consecutive_opens: 0, failure_count: 0 })
   expect(await pause('default/track', 'x'.repeat(10_000))).toBe(true)
   const transitions = await h.db.rows<{ t: string; reason: string; relay_id: string | null }>(
     `SELECT from_state || '>' || to_state AS t, reason, relay_id FROM outbox.breaker_transitions ORDER BY ordinal`,

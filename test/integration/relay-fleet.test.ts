@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Intent } from '../../src/index.ts'
-import { takeLane } from '../../src/store/lanes/take-lane.ts'
+import { claimLane } from '../../src/store/lanes/claim-lane.ts'
 import { FencedError, settle } from '../../src/store/lanes/settle.ts'
 import { openDatabase } from '../../src/store/connection/database.ts'
 import { eventually } from '../support/eventually.ts'
@@ -19,8 +19,8 @@ test('a settle after the lane was taken by another is refused, and changes nothi
   )
   const db = openDatabase({ connectionString: h.db.url })
   const relays = ['0190a1b2-0000-7000-8000-000000000001', '0190a1b2-0000-7000-8000-000000000002']
-  const stalled = await takeLane(db, row as never, relays[0] as string)
-  const current = await takeLane(db, row as never, relays[1] as string)
+  const stalled = await claimLane(db, row as never, relays[0] as string)
+  const current = await claimLane(db, row as never, relays[1] as string)
   expect(BigInt(current.epoch)).toBe(BigInt(stalled.epoch) + 1n)
   const settlement = { delivered: row ? [row] : [], dead: [] }
   await expect(settle(db, stalled, settlement)).rejects.toThrow(FencedError)

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createRelay, InvalidSettingError } from '../../src/index.ts'
 import { openDatabase } from '../../src/store/connection/database.ts'
-import { look } from '../../src/store/lanes/look.ts'
-import { FROM_THE_BEGINNING, readLane } from '../../src/store/lanes/read-lane.ts'
+import { findReadyLanes } from '../../src/store/lanes/find-ready-lanes.ts'
+import { ZERO_WATERMARK, readLane } from '../../src/store/lanes/read-lane.ts'
 import { createTestDatabase } from '../support/database.ts'
 import { eventually } from '../support/eventually.ts'
 import { type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
@@ -130,9 +130,9 @@ test('large payloads are read a request at a time, whatever is waiting', async (
     )
   }
   const db = openDatabase({ connectionString: h.db.url })
-  const [lane] = (await look(db, { served: ['default/track'], except: [] })).lanes
+  const [lane] = (await findReadyLanes(db, { served: ['default/track'], except: [] })).lanes
   const page = await readLane(db, lane ?? { destination: '', lane: 0 }, {
-    bound: FROM_THE_BEGINNING,
+    from: ZERO_WATERMARK,
     except: [],
     exceptKeys: [],
     limit: 1_000,

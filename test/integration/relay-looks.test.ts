@@ -18,7 +18,7 @@ interface Bound {
 /** The bound of the lane that `peopleOfOneLane` live in. */
 async function boundOf(): Promise<Bound | undefined> {
   const [row] = await h.db.rows<Bound & Record<string, unknown>>(
-    'SELECT settled_to::int AS settled, passed_to::int AS passed FROM outbox.lanes WHERE lane = 3',
+    'SELECT watermark::int AS settled, provisional_watermark::int AS passed FROM outbox.lanes WHERE lane = 3',
   )
   return row
 }
@@ -75,7 +75,7 @@ test('what an old snapshot keeps is walked through by no look, view or turn', as
   await h.enqueue(...Array.from({ length: 20_000 }, (_, n) => track(`u${n % 500}`, n)))
   await h.relay()
   await h.drained(60_000)
-  const settled = () => h.db.rows('SELECT 1 FROM outbox.lanes WHERE settled_to = 0 OR relay_id IS NOT NULL')
+  const settled = () => h.db.rows('SELECT 1 FROM outbox.lanes WHERE watermark = 0 OR relay_id IS NOT NULL')
   await eventually('every lane handed back', async () => (await settled()).length === 0)
   await h.enqueueWith({ sendAfter: new Date(Date.now() + 3_600_000) }, track('u1', 20_001))
   // From the beginning it would be a buffer for every row that was settled.
@@ -128,7 +128,7 @@ test('a transaction that is left open does not stop the bound, and its intents k
 test('an intent below the bound, which nobody promised, is found all the same', async () => {
   const [person = ''] = await peopleOfOneLane(h.db, 'default/track', 1)
   await h.db.rows(
-    "INSERT INTO outbox.lanes (destination, lane, settled_to, passed_to) VALUES ('default/track', 3, 1000000, 1000000)",
+    "INSERT INTO outbox.lanes (destination, lane, watermark, provisional_watermark) VALUES ('default/track', 3, 1000000, 1000000)",
   )
   await h.enqueue(track(person, 1))
   await h.relay()

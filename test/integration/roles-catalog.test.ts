@@ -51,7 +51,7 @@ const ALLOWED: Record<string, Record<string, string>> = {
     'outbox.intents': 'DELETE INSERT SELECT UPDATE(attempts,retry_at,sending_at)',
     'outbox.intents_seq_seq': 'SELECT',
     'outbox.keep_workspaces()': 'EXECUTE',
-    'outbox.lane_bounds': 'SELECT',
+    'outbox.lane_watermarks': 'SELECT',
     'outbox.lane_heads': 'SELECT',
     'outbox.lane_of()': 'EXECUTE',
     'outbox.lanes': 'INSERT SELECT UPDATE',

@@ -2,7 +2,7 @@ import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createOutbox, type EnqueueOptions, type Intent } from '../../src/index.ts'
 import { openDatabase } from '../../src/store/connection/database.ts'
-import { setRelayIdle } from '../../src/store/fleet/relay-idle.ts'
+import { setNotifyFlag } from '../../src/store/fleet/set-notify-flag.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 
 const outbox = createOutbox()
@@ -24,7 +24,7 @@ afterAll(async () => {
 /** The wake-ups that `work` causes: a notification of our own, sent after it, is the last to come. */
 async function wakeUpsOf(idle: boolean, work: () => Promise<unknown>): Promise<number> {
   const relay = openDatabase({ connectionString: db.url })
-  await setRelayIdle(relay, idle)
+  await setNotifyFlag(relay, idle)
   await relay.close()
   let wakeUps = 0
   const { promise: end, resolve } = Promise.withResolvers<void>()

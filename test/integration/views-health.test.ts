@@ -125,7 +125,7 @@ test('outbox.relay_fleet shows each relay and how many lanes it holds', async ()
 test('outbox.breaker_state shows the state, and the later of retry and rate limit as retry_at', async () => {
   await db.rows(
     `INSERT INTO outbox.breakers (destination, state, failure_count, last_failure_at, last_error, opened_at,
-                                  retry_at, held_until)
+                                  retry_at, rate_limited_until)
      VALUES ('a/track', 'open', 5, '2026-01-01Z', 'HTTP 503', '2026-01-02Z', '2026-01-03Z', '2026-01-04Z'),
             ('b/track', 'closed', 0, NULL, NULL, NULL, NULL, NULL)`,
   )

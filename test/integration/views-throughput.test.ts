@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type Database, openDatabase } from '../../src/store/connection/database.ts'
 import { settle } from '../../src/store/lanes/settle.ts'
-import { takeLane } from '../../src/store/lanes/take-lane.ts'
+import { claimLane } from '../../src/store/lanes/claim-lane.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 
 let db: TestDatabase
@@ -30,7 +30,7 @@ async function settleLatencies(
      FROM unnest($3::float8[]) ms RETURNING seq, id`,
     [destination, lane, latenciesMs],
   )
-  const fence = await takeLane(relay, { destination, lane }, randomUUID())
+  const fence = await claimLane(relay, { destination, lane }, randomUUID())
   await settle(relay, fence, {
     delivered: rows.slice(dead),
     dead: rows.slice(0, dead).map((row) => ({ ...row, reason: 'rejected' })),

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import type { Intent } from '../../src/intent/intent.ts'
-import { validateIntent } from '../../src/intent/validate/validate.ts'
+import { validateIntent } from '../../src/intent/validate/validate-intent.ts'
 
 const text = fc
   .string({ unit: 'binary', minLength: 1, maxLength: 25 })

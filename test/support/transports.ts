@@ -1,6 +1,6 @@
 import { createAppTransport } from '../../src/customerio/transports/app-transport.ts'
 import { createBroadcastTransport } from '../../src/customerio/transports/broadcast-transport.ts'
-import type { TrackFormOptions } from '../../src/customerio/transports/operation.ts'
+import type { TrackFormOptions } from '../../src/customerio/transports/track-operation.ts'
 import { createPipelinesTransport } from '../../src/customerio/transports/pipelines-transport.ts'
 import { createTrackTransport } from '../../src/customerio/transports/track-transport.ts'
 import type { Transport } from '../../src/customerio/transports/transport.ts'

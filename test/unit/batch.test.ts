@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { type CutLimits, cutBatch, type Prepared } from '../../src/relay/destination/batch.ts'
+import { type CutLimits, cutBatch, type PreparedRow } from '../../src/relay/destination/cut-batch.ts'
 import type { QueuedIntent } from '../../src/store/lanes/read-lane.ts'
 
 const LIMITS: CutLimits = { count: 1_000, bytes: 480_000, itemBytes: 32_000 }
@@ -24,13 +24,13 @@ function row(seq: number, operation = 'track', payload: object = {}): QueuedInte
 }
 
 /** `barrier` and `alone` rows as such, `suppressed` and `expired` ones set aside, every other as its payload. */
-function prepare({ seq, id, operation, payload }: QueuedIntent): Prepared {
+function prepare({ seq, id, operation, payload }: QueuedIntent): PreparedRow {
   if (operation === 'suppressed') return 'suppressed'
   if (operation === 'expired') return { dead: { seq, id, reason: 'expired' } }
   const barrier = operation === 'barrier'
   const batchable = !barrier && operation !== 'alone'
   const bytes = Buffer.byteLength(payload)
-  return { send: { bytes, atMost: bytes + 40, batchable, barrier, call: JSON.parse(payload) } }
+  return { send: { bytes, maxBytes: bytes + 40, batchable, barrier, call: JSON.parse(payload) } }
 }
 
 /** Text whose UTF-8 takes 1 to 4 bytes a character. */

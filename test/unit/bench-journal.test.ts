@@ -3,7 +3,7 @@ import { Journal } from '../../bench/api/journal.ts'
 import { readRefs } from '../../bench/api/read-refs.ts'
 import { judgeArrivals } from '../../bench/oracle/judge-arrivals.ts'
 import { PAYLOAD_BYTES, PEOPLE, payloadOf } from '../../bench/workload/payload.ts'
-import { toUlid } from '../../src/customerio/transports/event-id.ts'
+import { toUlid } from '../../src/customerio/transports/ulid.ts'
 
 const idOf = (ref: number) => `01900000-0000-7000-8000-${ref.toString(16).padStart(12, '0')}`
 const committed = (...refs: number[]) => new Map(refs.map((ref) => [ref, idOf(ref)]))

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { BreakerView } from '../../src/relay/breaker/breaker-view.ts'
+import { SharedState } from '../../src/relay/breaker/shared-state.ts'
 import type { BreakerRow } from '../../src/store/breakers/read-breakers.ts'
 
 const HALF_OPEN = {
@@ -10,7 +10,7 @@ const HALF_OPEN = {
 } as BreakerRow
 
 test('a row that was read before a change was in it does not undo the change', async () => {
-  const view = new BreakerView('me', () => 0)
+  const view = new SharedState('me', () => 0)
   view.apply(HALF_OPEN, view.generation)
   const committed = Promise.withResolvers<boolean>()
   const closing = view.close(() => committed.promise)

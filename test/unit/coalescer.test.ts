@@ -14,8 +14,8 @@ import { SupersededError } from '../../src/relay/breaker/superseded-error.ts'
 const LIMITS = { count: 1_000, bytes: 1_000, itemBytes: 500 }
 const ACCEPTED: Answer = { kind: 'accepted', refused: [] }
 
-function item(call: string, atMost = 100, more: Partial<WireItem> = {}): WireItem {
-  return { call, bytes: atMost - 1, atMost, batchable: true, barrier: false, ...more }
+function item(call: string, maxBytes = 100, more: Partial<WireItem> = {}): WireItem {
+  return { call, bytes: maxBytes - 1, maxBytes, batchable: true, barrier: false, ...more }
 }
 
 /** `turns`: what the limit answers, one after the other, and then leave. */
@@ -39,7 +39,7 @@ function coalescerWith({
         return send(items)
       },
     },
-    takeTurn: async () => {
+    acquireToken: async () => {
       const turn = turns.shift() ?? 0
       if (turn instanceof Error) throw turn
       return turn
@@ -63,7 +63,7 @@ function coalescerWith({
       reject: async () => true,
       acquireProbe: async () => true,
       close: async () => true,
-      hold: async () => {},
+      rateLimit: async () => {},
       recordFailures: async () => {},
       onError: (error) => {
         throw error
@@ -95,13 +95,13 @@ test('as many as fit, in the order in which they came', async () => {
 
 test('takes what leaves room for as much again, and nothing that travels alone', () => {
   const { coalescer } = coalescerWith({})
-  expect(coalescer.takes([item('a', 499)])).toBe(true)
-  expect(coalescer.takes([item('a', 501)])).toBe(false)
-  expect(coalescer.takes([item('a', 249), item('b', 249)])).toBe(true)
-  expect(coalescer.takes([item('a', 250), item('b', 250)])).toBe(false)
-  expect(coalescer.takes(Array.from({ length: 501 }, () => item('a', 0)))).toBe(false)
-  expect(coalescer.takes([item('a'), item('b', 100, { barrier: true, batchable: false })])).toBe(false)
-  expect(coalescer.takes([item('a', 100, { batchable: false })])).toBe(false)
+  expect(coalescer.canJoin([item('a', 499)])).toBe(true)
+  expect(coalescer.canJoin([item('a', 501)])).toBe(false)
+  expect(coalescer.canJoin([item('a', 249), item('b', 249)])).toBe(true)
+  expect(coalescer.canJoin([item('a', 250), item('b', 250)])).toBe(false)
+  expect(coalescer.canJoin(Array.from({ length: 501 }, () => item('a', 0)))).toBe(false)
+  expect(coalescer.canJoin([item('a'), item('b', 100, { barrier: true, batchable: false })])).toBe(false)
+  expect(coalescer.canJoin([item('a', 100, { batchable: false })])).toBe(false)
 })
 
 test('what was refused is told to whom it belongs, by its place among their own', async () => {

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
 import type { Answer } from '../../src/customerio/answers/answer.ts'
-import { piecesOf, withoutCredentials } from '../../src/customerio/credential-forms.ts'
+import { credentialEncodings, redactCredentials } from '../../src/customerio/credential-encodings.ts'
 
 const KEY = 'a-key/with<signs>&more'
-const pieces = piecesOf(KEY, 'site')
+const pieces = credentialEncodings(KEY, 'site')
 const rejected = (message: string): Answer => ({ kind: 'rejected', status: 400, field: undefined, message })
 
 test.each([
@@ -17,21 +17,21 @@ test.each([
   ['its beginning', KEY.slice(0, 8)],
   ['its end', KEY.slice(-8)],
 ])('a text that shows a key is not kept: %s', (_, form) => {
-  const kept = withoutCredentials(rejected(`you sent ${form} to us`), pieces)
+  const kept = redactCredentials(rejected(`you sent ${form} to us`), pieces)
   expect(kept).toMatchObject({ message: 'the text shows a credential: it is not kept' })
 })
 
 test('of a refused operation neither the reason nor the message shows a key, and no delivery id does', () => {
   const refused = [{ index: 0, reason: `x ${KEY}`, field: 'name', message: `y ${KEY}` }]
-  expect(JSON.stringify(withoutCredentials({ kind: 'accepted', refused }, pieces))).not.toContain('a-key')
+  expect(JSON.stringify(redactCredentials({ kind: 'accepted', refused }, pieces))).not.toContain('a-key')
   const sent: Answer = { kind: 'accepted', refused: [], deliveryId: `${KEY.slice(0, 5)}RPIL` }
-  expect(withoutCredentials(sent, pieces)).toEqual(sent)
-  expect(withoutCredentials({ ...sent, deliveryId: KEY }, pieces)).toEqual({ kind: 'accepted', refused: [] })
+  expect(redactCredentials(sent, pieces)).toEqual(sent)
+  expect(redactCredentials({ ...sent, deliveryId: KEY }, pieces)).toEqual({ kind: 'accepted', refused: [] })
 })
 
 test('other texts stay, and a key that is as short as a word takes none apart', () => {
-  expect(withoutCredentials(rejected('name is required'), pieces)).toEqual(rejected('name is required'))
-  expect(withoutCredentials(rejected('the key is wrong'), piecesOf('key'))).toEqual(
+  expect(redactCredentials(rejected('name is required'), pieces)).toEqual(rejected('name is required'))
+  expect(redactCredentials(rejected('the key is wrong'), credentialEncodings('key'))).toEqual(
     rejected('the key is wrong'),
   )
 })

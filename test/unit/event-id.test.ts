@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { isValid } from 'ulid'
 import { describe, expect, test } from 'vitest'
-import { toUlid } from '../../src/customerio/transports/event-id.ts'
+import { toUlid } from '../../src/customerio/transports/ulid.ts'
 
 const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 

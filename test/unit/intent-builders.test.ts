@@ -2,7 +2,7 @@ import { describe, expect, expectTypeOf, test } from 'vitest'
 import { intents } from '../../src/intent/builders/builders.ts'
 import type { Intent, TrackIntent } from '../../src/intent/intent.ts'
 import { OPERATIONS } from '../../src/intent/operations.ts'
-import { validateIntent } from '../../src/intent/validate/validate.ts'
+import { validateIntent } from '../../src/intent/validate/validate-intent.ts'
 
 describe('builders', () => {
   test('there is one for every operation', () => {

@@ -1,7 +1,7 @@
 import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
 import { toPayload } from '../../src/intent/payload.ts'
-import { validateIntent } from '../../src/intent/validate/validate.ts'
+import { validateIntent } from '../../src/intent/validate/validate-intent.ts'
 
 const track = (data: unknown) => ({ operation: 'track', customerId: '42', name: 'x', data })
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Intent } from '../../src/intent/intent.ts'
 import { wireBytes } from '../../src/intent/size.ts'
-import { validateIntent } from '../../src/intent/validate/validate.ts'
+import { validateIntent } from '../../src/intent/validate/validate-intent.ts'
 
 /** A text of exactly so many bytes of UTF-8, most of its characters of three bytes. */
 function text(bytes: number): string {

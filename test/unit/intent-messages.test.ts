@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { InvalidIntentError } from '../../src/intent/errors.ts'
-import { validateIntent } from '../../src/intent/validate/validate.ts'
+import { validateIntent } from '../../src/intent/validate/validate-intent.ts'
 
 function refusal(value: unknown): InvalidIntentError {
   try {

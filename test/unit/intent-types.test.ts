@@ -18,8 +18,8 @@ import {
 import { describe, expect, expectTypeOf, test } from 'vitest'
 import type { PushMetric } from '../../src/customerio/transports/track-call.ts'
 import type { Intent, Operation } from '../../src/intent/intent.ts'
-import type { BroadcastRecipients } from '../../src/intent/messages.ts'
-import { validateIntent } from '../../src/intent/validate/validate.ts'
+import type { BroadcastRecipients } from '../../src/intent/message-intents.ts'
+import { validateIntent } from '../../src/intent/validate/validate-intent.ts'
 
 type Of<Name extends Operation> = Extract<Intent, { operation: Name }>
 type MessageOf<Name extends Operation> = Of<Name> extends { message: infer Message } ? Message : never

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { InvalidIntentError } from '../../src/intent/errors.ts'
 import { OPERATIONS } from '../../src/intent/operations.ts'
-import { validateIntent } from '../../src/intent/validate/validate.ts'
+import { validateIntent } from '../../src/intent/validate/validate-intent.ts'
 
 function refusal(value: unknown, index?: number): InvalidIntentError {
   try {

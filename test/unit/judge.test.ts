@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Answer } from '../../src/customerio/answers/answer.ts'
-import type { BatchEntry } from '../../src/relay/destination/batch.ts'
-import { judge } from '../../src/relay/send/judge.ts'
+import type { BatchEntry } from '../../src/relay/destination/cut-batch.ts'
+import { interpretAnswer } from '../../src/relay/send/interpret-answer.ts'
 
 const row = (seq: string) => ({ seq, id: `id ${seq}` })
 const part = (...seqs: string[]) => seqs.map((seq) => ({ row: row(seq) }) as BatchEntry)
@@ -14,7 +14,7 @@ test.each<[string, Answer | undefined]>([
   ['no answer, the breaker opened', undefined],
   ['a rate limit', { kind: 'rate_limited', retryAfterMs: 1, message: 'slow' }],
 ])('%s is nobody’s fault here: wait', (_, answer) => {
-  expect(judge(answer, part('1', '2'))).toEqual({ kind: 'wait' })
+  expect(interpretAnswer(answer, part('1', '2'))).toEqual({ kind: 'wait' })
 })
 
 test.each([
@@ -22,17 +22,17 @@ test.each([
   ['unknown', 'unknown'],
 ] as const)('a failure that was %s fails the lane, with what is known', (outcome, applied) => {
   const answer: Answer = { kind: 'unavailable', status: 503, outcome, message: 'down' }
-  expect(judge(answer, part('1'))).toEqual({ kind: 'fail', applied, status: 503, message: 'down' })
+  expect(interpretAnswer(answer, part('1'))).toEqual({ kind: 'fail', applied, status: 503, message: 'down' })
 })
 
 test('a refused credential fails the lane as known not to be taken, until it is compared', () => {
   const answer: Answer = { kind: 'credential', status: 401, message: 'no' }
   const failure = { kind: 'fail', applied: 'no', status: 401, message: 'no', refused: 'credential' }
-  expect(judge(answer, part('1'))).toEqual(failure)
+  expect(interpretAnswer(answer, part('1'))).toEqual(failure)
 })
 
 test('what was accepted is delivered but for those refused, each with the first error that names it', () => {
-  const verdict = judge(
+  const verdict = interpretAnswer(
     accepted([
       { index: 1, reason: 'invalid', field: 'name', message: 'is blank' },
       { index: 1, reason: 'second' },
@@ -49,7 +49,7 @@ test('what was accepted is delivered but for those refused, each with the first 
 })
 
 test('the id of a transactional message goes with its intent', () => {
-  const verdict = judge({ kind: 'accepted', refused: [], deliveryId: 'dlv_1' }, part('10'))
+  const verdict = interpretAnswer({ kind: 'accepted', refused: [], deliveryId: 'dlv_1' }, part('10'))
   expect(verdict).toMatchObject({ delivered: [row('10')], deliveryIds: new Map([['id 10', 'dlv_1']]) })
 })
 
@@ -57,9 +57,9 @@ test.each<Answer>([
   { kind: 'rejected', status: 400, field: 'to', message: 'is missing' },
   { kind: 'too_large', status: 413, message: 'too large' },
 ])('$kind: several are halved, one alone is a dead letter', (answer) => {
-  expect(judge(answer, part('1', '2'))).toEqual({ kind: 'split' })
+  expect(interpretAnswer(answer, part('1', '2'))).toEqual({ kind: 'split' })
   const { kind: reason, ...rest } = answer
-  expect(judge(answer, part('1'))).toEqual({
+  expect(interpretAnswer(answer, part('1'))).toEqual({
     kind: 'settle',
     delivered: [],
     dead: [{ ...row('1'), reason, field: undefined, ...rest }],

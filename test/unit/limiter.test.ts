@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
-import { Limiter } from '../../src/relay/destination/limiter.ts'
+import { RateLimiter } from '../../src/relay/destination/rate-limiter.ts'
 
 function limiterOver(answers: number[], requests = 250) {
   const draws: number[] = []
-  const limiter = new Limiter({ requests, perMs: 1_000 }, async (count) => {
+  const limiter = new RateLimiter({ requests, perMs: 1_000 }, async (count) => {
     draws.push(count)
     return answers.shift() ?? 0
   })
@@ -12,9 +12,9 @@ function limiterOver(answers: number[], requests = 250) {
 
 test('draws a fiftieth of a second’s requests at once, and draws again with the last of them', async () => {
   const { limiter, draws } = limiterOver([])
-  for (let n = 0; n < 4; n++) expect(await limiter.take()).toBe(0)
+  for (let n = 0; n < 4; n++) expect(await limiter.acquire()).toBe(0)
   expect(draws).toEqual([5])
-  for (let n = 4; n < 12; n++) expect(await limiter.take()).toBe(0)
+  for (let n = 4; n < 12; n++) expect(await limiter.acquire()).toBe(0)
   expect(draws).toEqual([5, 5, 5])
 })
 
@@ -26,27 +26,27 @@ test('a draw ahead that fails, or has to wait, is nobody’s: whoever comes next
     async () => 70,
     async () => 0,
   ]
-  const limiter = new Limiter(
+  const limiter = new RateLimiter(
     { requests: 100, perMs: 1_000 },
     () => answers.shift()?.() ?? Promise.resolve(90),
   )
   for (let n = 0; n < 4; n++) {
-    expect(await limiter.take()).toBe(0)
+    expect(await limiter.acquire()).toBe(0)
     await new Promise(setImmediate)
   }
   expect(answers).toHaveLength(1)
-  expect(await limiter.take()).toBe(0)
+  expect(await limiter.acquire()).toBe(0)
 })
 
 test('a low limit is drawn one by one', async () => {
   const { limiter, draws } = limiterOver([], 20)
-  for (let n = 0; n < 3; n++) await limiter.take()
+  for (let n = 0; n < 3; n++) await limiter.acquire()
   expect(draws).toEqual([1, 1, 1])
 })
 
 test('many callers at once share a draw, and none gets what was not drawn', async () => {
   const { limiter, draws } = limiterOver([0, 250])
-  const waits = await Promise.all(Array.from({ length: 8 }, () => limiter.take()))
+  const waits = await Promise.all(Array.from({ length: 8 }, () => limiter.acquire()))
   expect(waits.filter((wait) => wait === 0)).toHaveLength(5)
   expect(waits.filter((wait) => wait === 250)).toHaveLength(3)
   expect(draws).toEqual([5, 5])
@@ -54,27 +54,27 @@ test('many callers at once share a draw, and none gets what was not drawn', asyn
 
 test('a wait is passed on, and asked anew the next time', async () => {
   const { limiter, draws } = limiterOver([40, 0])
-  expect(await limiter.take()).toBe(40)
-  expect(await limiter.take()).toBe(0)
+  expect(await limiter.acquire()).toBe(40)
+  expect(await limiter.acquire()).toBe(0)
   expect(draws).toHaveLength(2)
 })
 
 test('a draw that fails is told to its callers, and the next one tries again', async () => {
   let fails = true
-  const limiter = new Limiter({ requests: 250, perMs: 1_000 }, async () => {
+  const limiter = new RateLimiter({ requests: 250, perMs: 1_000 }, async () => {
     if (fails) throw new Error('no database')
     return 0
   })
-  await expect(limiter.take()).rejects.toThrow('no database')
+  await expect(limiter.acquire()).rejects.toThrow('no database')
   fails = false
-  expect(await limiter.take()).toBe(0)
+  expect(await limiter.acquire()).toBe(0)
 })
 
 test('leave that is given back is the next one to be had', async () => {
   const { limiter, draws } = limiterOver([0, 250, 250])
-  for (let n = 0; n < 5; n++) expect(await limiter.take()).toBe(0)
-  limiter.giveBack()
-  expect(await limiter.take()).toBe(0)
-  expect(await limiter.take()).toBe(250)
+  for (let n = 0; n < 5; n++) expect(await limiter.acquire()).toBe(0)
+  limiter.release()
+  expect(await limiter.acquire()).toBe(0)
+  expect(await limiter.acquire()).toBe(250)
   expect(draws).toEqual([5, 5, 5])
 })

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import type { Intent } from '../../src/index.ts'
-import { recipientGuard } from '../../src/relay/destination/recipients.ts'
+import { recipientAllowlist } from '../../src/relay/destination/recipient-allowlist.ts'
 
 function allows(patterns: readonly string[] | undefined, { operation, ...payload }: Intent): boolean {
-  return recipientGuard(patterns)(operation, payload)
+  return recipientAllowlist(patterns)(operation, payload)
 }
 
 const email = (to: string, more: object = {}): Intent => ({

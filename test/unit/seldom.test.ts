@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { Seldom } from '../../src/cli/output/seldom.ts'
+import { Seldom } from '../../src/cli/output/log-throttle.ts'
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['performance'] })

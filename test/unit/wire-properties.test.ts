@@ -66,7 +66,7 @@ describe('whatever is accepted', () => {
         const body = bodies[0] ?? ''
         const envelope = body.startsWith('{"batch":[') ? Buffer.byteLength('{"batch":[]}') : 0
         expect(item.bytes).toBe(Buffer.byteLength(body) - envelope)
-        expect(item.atMost).toBeGreaterThanOrEqual(item.bytes)
+        expect(item.maxBytes).toBeGreaterThanOrEqual(item.bytes)
         expect(item.bytes).toBeLessThanOrEqual(transport.limits.itemBytes)
         expect(item.batchable && item.barrier).toBe(false)
       }),

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { BatchOperation } from 'customerio-node'
 import pg from 'pg'
-import { toUlid } from '../../../src/customerio/transports/event-id.ts'
+import { toUlid } from '../../../src/customerio/transports/ulid.ts'
 import { place, started, trackClient } from '../worker-main.ts'
 import { FLOOR_LANES } from './peer.ts'
 

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander'
-import { addDatabaseOptions, addExamples, addJsonOption } from './options.ts'
+import { addDatabaseOptions, addExamples, addJsonOption } from './shared-options.ts'
 import { readSettings, seconds, settings, wholeNumber } from '../settings/settings.ts'
 
 const demoSettings = {

@@ -3,7 +3,7 @@ import type { Database } from '../../store/connection/database.ts'
 import { CHECKS, type Finding, runCheck } from './doctor-checks.ts'
 import { EXIT, redact } from '../errors.ts'
 import { shorten } from '../output/format.ts'
-import { addDatabaseOptions, addExamples, addJsonOption } from './options.ts'
+import { addDatabaseOptions, addExamples, addJsonOption } from './shared-options.ts'
 import { withDatabase } from './pause.ts'
 import { readSettings, settings } from '../settings/settings.ts'
 

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { NotGranted } from '../../store/migrate/grant-roles.ts'
 import { type Names, namesOf } from '../../store/names.ts'
-import { addDatabaseOptions, addExamples, addJsonOption } from './options.ts'
+import { addDatabaseOptions, addExamples, addJsonOption } from './shared-options.ts'
 import { readSettings, settings } from '../settings/settings.ts'
 
 /** `customerio-outbox migrate` */

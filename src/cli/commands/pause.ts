@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
 import { type BreakerStatus, readBreakerState } from '../../observe/views/read-breaker-state.ts'
 import { type Database, openDatabase } from '../../store/connection/database.ts'
-import { isKnownDestination } from '../../store/breakers/is-known-destination.ts'
+import { destinationExists } from '../../store/breakers/destination-exists.ts'
 import { pauseDestination } from '../../store/breakers/pause-destination.ts'
 import { shorten } from '../output/format.ts'
-import { addDatabaseOptions, addExamples, addJsonOption } from './options.ts'
+import { addDatabaseOptions, addExamples, addJsonOption } from './shared-options.ts'
 import { destination, readSettings, settings } from '../settings/settings.ts'
 
 const pauseSettings = { databaseUrl: settings.databaseUrl, schema: settings.schema, destination }
@@ -32,7 +32,7 @@ async function run(db: Database, name: string, reason: string | undefined, json:
   const paused = await pauseDestination(db, name, reason)
   const breaker = await breakerOf(db, name)
   // A hint: it is paused all the same where the user may not look into the tables.
-  const known = await isKnownDestination(db, name).catch(() => true)
+  const known = await destinationExists(db, name).catch(() => true)
   if (json) {
     const { state, lastError: reason } = breaker ?? {}
     console.log(JSON.stringify({ destination: name, paused, state, reason, known }))

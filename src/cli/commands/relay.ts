@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander'
-import { addDatabaseOptions, addExamples } from './options.ts'
+import { addDatabaseOptions, addExamples } from './shared-options.ts'
 import { readSettings } from '../settings/settings.ts'
 import { relaySettings } from './relay-settings.ts'
 

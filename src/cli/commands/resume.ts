@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
 import type { BreakerStatus } from '../../observe/views/read-breaker-state.ts'
 import type { Database } from '../../store/connection/database.ts'
-import { isKnownDestination } from '../../store/breakers/is-known-destination.ts'
+import { destinationExists } from '../../store/breakers/destination-exists.ts'
 import { type Resumed, resumeDestination } from '../../store/breakers/resume-destination.ts'
 import { age, shorten } from '../output/format.ts'
-import { addDatabaseOptions, addExamples, addJsonOption } from './options.ts'
+import { addDatabaseOptions, addExamples, addJsonOption } from './shared-options.ts'
 import { breakerOf, withDatabase } from './pause.ts'
 import { destination, readSettings, settings } from '../settings/settings.ts'
 
@@ -31,7 +31,7 @@ export function addResumeCommand(program: Command): void {
 async function run(db: Database, name: string, json: boolean): Promise<void> {
   const result = await resumeDestination(db, name)
   const breaker = await breakerOf(db, name)
-  const known = await isKnownDestination(db, name).catch(() => true) // a hint, as in `pause`
+  const known = await destinationExists(db, name).catch(() => true) // a hint, as in `pause`
   if (json) {
     console.log(JSON.stringify({ destination: name, result, retryAt: breaker?.retryAt ?? null, known }))
     return

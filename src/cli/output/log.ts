@@ -1,7 +1,7 @@
 import { type Logger, pino } from 'pino'
 import type { Relay } from '../../relay/relay.ts'
 import { redact } from '../errors.ts'
-import { Seldom } from './seldom.ts'
+import { Seldom } from './log-throttle.ts'
 
 export type { Logger }
 

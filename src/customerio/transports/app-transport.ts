@@ -8,12 +8,12 @@ import {
   SendSMSRequest,
 } from 'customerio-node'
 import { MAX_MESSAGE_BYTES } from '../../intent/limits.ts'
-import type { MessageIntent, SendEmailIntent, SendPushIntent } from '../../intent/messages.ts'
+import type { MessageIntent, SendEmailIntent, SendPushIntent } from '../../intent/message-intents.ts'
 import { apiOf } from '../../intent/operations.ts'
 import { jsonBytes } from '../../intent/size.ts'
-import { piecesOf } from '../credential-forms.ts'
+import { credentialEncodings } from '../credential-encodings.ts'
 import type { AppCredentials } from '../credentials.ts'
-import { APP_CONTENT_STATUSES, createExchange, regionOf } from '../http/exchange.ts'
+import { APP_CONTENT_STATUSES, createHttpClient, regionOf } from '../http/client.ts'
 import { intentOf, refuseOperation, type StoredIntent } from './stored-intent.ts'
 import type { Transport } from './transport.ts'
 
@@ -32,8 +32,8 @@ export type AppCall =
  */
 export function createAppTransport(credentials: AppCredentials, timeoutMs: number): Transport<AppCall> {
   const region = regionOf(credentials.region)
-  const exchange = createExchange(
-    piecesOf(credentials.appApiKey),
+  const exchange = createHttpClient(
+    credentialEncodings(credentials.appApiKey),
     region,
     region.apiUrl,
     credentials.appUrl,
@@ -45,7 +45,7 @@ export function createAppTransport(credentials: AppCredentials, timeoutMs: numbe
     prepare(row) {
       const call = toAppCall(row)
       const bytes = jsonBytes(call.request.message)
-      return { bytes, atMost: bytes, batchable: false, barrier: false, call }
+      return { bytes, maxBytes: bytes, batchable: false, barrier: false, call }
     },
     send: (items) =>
       exchange.request((defaults) => {

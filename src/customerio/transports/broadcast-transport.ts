@@ -1,10 +1,10 @@
 import { APIClient } from 'customerio-node'
 import { MAX_MESSAGE_BYTES } from '../../intent/limits.ts'
-import type { TriggerBroadcastIntent } from '../../intent/messages.ts'
+import type { TriggerBroadcastIntent } from '../../intent/message-intents.ts'
 import { jsonBytes } from '../../intent/size.ts'
-import { piecesOf } from '../credential-forms.ts'
+import { credentialEncodings } from '../credential-encodings.ts'
 import type { AppCredentials } from '../credentials.ts'
-import { APP_CONTENT_STATUSES, createExchange, regionOf } from '../http/exchange.ts'
+import { APP_CONTENT_STATUSES, createHttpClient, regionOf } from '../http/client.ts'
 import { recordBody } from './record-body.ts'
 import { intentOf, refuseOperation, type StoredIntent } from './stored-intent.ts'
 import type { Transport } from './transport.ts'
@@ -23,8 +23,8 @@ export function createBroadcastTransport(
   timeoutMs: number,
 ): Transport<BroadcastCall> {
   const region = regionOf(credentials.region)
-  const exchange = createExchange(
-    piecesOf(credentials.appApiKey),
+  const exchange = createHttpClient(
+    credentialEncodings(credentials.appApiKey),
     region,
     region.apiUrl,
     credentials.appUrl,
@@ -37,7 +37,7 @@ export function createBroadcastTransport(
       const call = toBroadcastCall(row)
       const body = recordBody(recorder, (client) => perform(client, call))
       const bytes = jsonBytes(body)
-      return { bytes, atMost: bytes, batchable: false, barrier: false, call }
+      return { bytes, maxBytes: bytes, batchable: false, barrier: false, call }
     },
     send: (items) =>
       exchange.request((defaults) => {

@@ -1,11 +1,11 @@
 import { type AliasPayload, type BatchItem, PipelinesClient } from 'customerio-node'
 import { MAX_BATCH_BYTES, MAX_BATCH_COUNT, MAX_OPERATION_BYTES } from '../../intent/limits.ts'
 import { apiOf } from '../../intent/operations.ts'
-import type { PipelinesIntent } from '../../intent/pipelines.ts'
+import type { PipelinesIntent } from '../../intent/pipelines-intents.ts'
 import { jsonBytes } from '../../intent/size.ts'
-import { piecesOf } from '../credential-forms.ts'
+import { credentialEncodings } from '../credential-encodings.ts'
 import type { PipelinesCredentials } from '../credentials.ts'
-import { createExchange, regionOf } from '../http/exchange.ts'
+import { createHttpClient, regionOf } from '../http/client.ts'
 import { recordBody } from './record-body.ts'
 import { intentOf, refuseOperation, type StoredIntent } from './stored-intent.ts'
 import type { Transport, WireItem } from './transport.ts'
@@ -25,8 +25,8 @@ export function createPipelinesTransport(
   timeoutMs: number,
 ): Transport<PipelinesCall> {
   const region = regionOf(credentials.region)
-  const exchange = createExchange(
-    piecesOf(credentials.pipelinesWriteKey),
+  const exchange = createHttpClient(
+    credentialEncodings(credentials.pipelinesWriteKey),
     region,
     region.pipelinesUrl,
     credentials.pipelinesUrl,
@@ -79,12 +79,12 @@ function toItem(intent: PipelinesIntent, row: StoredIntent): WireItem<PipelinesC
   if (call.via === 'alias') {
     const payload = body as AliasPayload
     const bytes = jsonBytes(payload)
-    return { bytes, atMost: bytes, batchable: false, barrier: true, call: { via: 'alias', payload } }
+    return { bytes, maxBytes: bytes, batchable: false, barrier: true, call: { via: 'alias', payload } }
   }
   const [item] = (body as { readonly batch: readonly [BatchItem] }).batch
   const batchable = !hasOwnContext(intent)
   const bytes = jsonBytes(item)
-  return { bytes, atMost: bytes, batchable, barrier: false, call: { via: 'batch', item } }
+  return { bytes, maxBytes: bytes, batchable, barrier: false, call: { via: 'batch', item } }
 }
 
 /**

@@ -1,7 +1,7 @@
 import { isPlainObject } from '../../intent/describe.ts'
 import { refuse } from '../../intent/errors.ts'
 import type { Intent, Operation } from '../../intent/intent.ts'
-import { validateIntent } from '../../intent/validate/validate.ts'
+import { validateIntent } from '../../intent/validate/validate-intent.ts'
 
 /** What the mapping needs of a stored intent. */
 export type StoredIntent = {

@@ -1,7 +1,7 @@
 import { apiOf } from '../../intent/operations.ts'
 import type { TrackAnonymousIntent, TrackApiIntent, TrackPushIntent } from '../../intent/intent.ts'
-import { toUlid } from './event-id.ts'
-import { type TrackFormOptions, type TrackV2Operation, toTrackOperation } from './operation.ts'
+import { toUlid } from './ulid.ts'
+import { type TrackFormOptions, type TrackV2Operation, toTrackOperation } from './track-operation.ts'
 import { intentOf, refuseOperation, type StoredIntent } from './stored-intent.ts'
 
 /** A call of the Track API: a member of a v2 batch, or one of v1's that v2 has no form for. */

@@ -1,10 +1,10 @@
 import { type BatchOperation, TrackClient } from 'customerio-node'
 import { MAX_BATCH_BYTES, MAX_BATCH_COUNT, MAX_OPERATION_BYTES } from '../../intent/limits.ts'
 import { jsonBytes, wireBytesAtMost } from '../../intent/size.ts'
-import { piecesOf } from '../credential-forms.ts'
+import { credentialEncodings } from '../credential-encodings.ts'
 import type { TrackCredentials } from '../credentials.ts'
-import { createExchange, regionOf } from '../http/exchange.ts'
-import type { TrackFormOptions, TrackV2Operation } from './operation.ts'
+import { createHttpClient, regionOf } from '../http/client.ts'
+import type { TrackFormOptions, TrackV2Operation } from './track-operation.ts'
 import { recordBody } from './record-body.ts'
 import { type TrackCall, toTrackCall } from './track-call.ts'
 import type { StoredIntent } from './stored-intent.ts'
@@ -21,8 +21,8 @@ export function createTrackTransport(
   options: TrackFormOptions = {},
 ): Transport<TrackCall> {
   const region = regionOf(credentials.region)
-  const exchange = createExchange(
-    piecesOf(credentials.trackApiKey, credentials.siteId),
+  const exchange = createHttpClient(
+    credentialEncodings(credentials.trackApiKey, credentials.siteId),
     region,
     region.trackUrl,
     credentials.trackUrl,
@@ -62,7 +62,7 @@ const recorder = new TrackClient('', '')
 function toItem(call: TrackCall, row: StoredIntent): WireItem<TrackCall> {
   if (call.via !== 'batch') {
     const bytes = jsonBytes(recordBody(recorder, (client) => perform(client, [call])))
-    return { bytes, atMost: bytes, batchable: false, barrier: false, call }
+    return { bytes, maxBytes: bytes, batchable: false, barrier: false, call }
   }
   return new BatchMember(call, row)
 }
@@ -95,7 +95,7 @@ class BatchMember implements WireItem<TrackCall> {
     return this.#bytes
   }
 
-  get atMost(): number {
+  get maxBytes(): number {
     return this.#known ?? this.bytes
   }
 }

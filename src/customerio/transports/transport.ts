@@ -6,7 +6,7 @@ export interface WireItem<Call = unknown> {
   /** UTF-8 bytes of the item in its request's body. May be measured only when it is asked for. */
   readonly bytes: number
   /** No less than `bytes`, and known at once. */
-  readonly atMost: number
+  readonly maxBytes: number
   /** May share a request with others. */
   readonly batchable: boolean
   /** Travels alone, after all before it and before all after it: merge, destroy, suppress, unsuppress. */

@@ -1,8 +1,8 @@
 import type { APIClient } from 'customerio-node'
 import { refuse } from '../../intent/errors.ts'
 import type { Intent } from '../../intent/intent.ts'
-import { asSent } from './as-sent.ts'
-import { type Enqueuing, type Sink, unchecked } from './facade.ts'
+import { toJsonValue } from './to-json.ts'
+import { type Enqueuing, type Sink, unchecked } from './client-types.ts'
 
 /** What of customerio-node's `APIClient` can be enqueued. */
 export type OutboxApiClient = Enqueuing<
@@ -28,7 +28,7 @@ function send(operation: string, className: string, request: unknown): Intent {
   if (!isRequest(request, className)) {
     refuse({ operation }, 'request', `must be an instance of customerio-node's ${className}`)
   }
-  return unchecked({ operation, message: asSent(request.message) })
+  return unchecked({ operation, message: toJsonValue(request.message) })
 }
 
 /**
@@ -45,8 +45,8 @@ function triggerBroadcast(broadcastId: string | number, data: unknown, recipient
   return unchecked({
     operation: 'triggerBroadcast',
     broadcastId,
-    ...given('data', asSent(data)),
-    ...given('recipients', asSent(recipients)),
+    ...given('data', toJsonValue(data)),
+    ...given('recipients', toJsonValue(recipients)),
   })
 }
 

@@ -1,8 +1,8 @@
 import type { PipelinesClient } from 'customerio-node'
 import { refuse } from '../../intent/errors.ts'
 import type { Intent } from '../../intent/intent.ts'
-import { asSent, fieldsAsSent } from './as-sent.ts'
-import { type Enqueuing, type Sink, unchecked } from './facade.ts'
+import { toJsonValue, toJsonFields } from './to-json.ts'
+import { type Enqueuing, type Sink, unchecked } from './client-types.ts'
 
 /**
  * What of customerio-node's `PipelinesClient` can be enqueued. A `messageId` is refused: it is the intent's id,
@@ -13,7 +13,7 @@ export type OutboxPipelinesClient = Enqueuing<
 >
 
 export function createPipelinesClient({ one, many }: Sink): OutboxPipelinesClient {
-  const call = (type: string) => (payload: unknown) => one(() => message(type, asSent(payload)))
+  const call = (type: string) => (payload: unknown) => one(() => message(type, toJsonValue(payload)))
   return {
     identify: call('identify'),
     track: call('track'),
@@ -31,7 +31,7 @@ export function createPipelinesClient({ one, many }: Sink): OutboxPipelinesClien
 }
 
 function batchItem(item: unknown): Intent {
-  const { type, ...payload } = fieldsAsSent(item) ?? {}
+  const { type, ...payload } = toJsonFields(item) ?? {}
   return message(String(type), payload)
 }
 

@@ -1,8 +1,8 @@
 import type { TrackClient } from 'customerio-node'
 import { refuse } from '../../intent/errors.ts'
 import type { Intent } from '../../intent/intent.ts'
-import { asSent, fieldsAsSent, isEmpty } from './as-sent.ts'
-import { type Enqueuing, type Sink, unchecked } from './facade.ts'
+import { toJsonValue, toJsonFields, isEmpty } from './to-json.ts'
+import { type Enqueuing, type Sink, unchecked } from './client-types.ts'
 
 /** What of customerio-node's `TrackClient` can be enqueued. */
 export type OutboxTrackClient = Enqueuing<
@@ -42,7 +42,7 @@ export function createTrackClient({ one, many }: Sink): OutboxTrackClient {
           ...personOf(customerId),
           deviceId,
           platform,
-          data: asSent(data),
+          data: toJsonValue(data),
         }),
       ),
     deleteDevice: (customerId, token) =>
@@ -74,7 +74,7 @@ function personOf(customerId: string | number): Record<string, unknown> {
 
 function identify(customerId: string | number, data: unknown): Intent {
   const person = { operation: 'identify', ...personOf(customerId) }
-  const fields = fieldsAsSent(data)
+  const fields = toJsonFields(data)
   if (fields === undefined) return unchecked({ ...person, attributes: data })
   const { _timestamp: timestamp, ...attributes } = fields
   return unchecked({ ...person, attributes, timestamp })
@@ -88,7 +88,7 @@ const EVENTS = {
 } as const
 
 function track(customerId: string | number, given: unknown): Intent {
-  const { type, name, id, timestamp, data, ...others } = fieldsAsSent(given) ?? {}
+  const { type, name, id, timestamp, data, ...others } = toJsonFields(given) ?? {}
   const action = type === 'page' || type === 'screen' ? type : 'event'
   const person = personOf(customerId)
   const event = EVENTS[action]
@@ -108,7 +108,7 @@ function track(customerId: string | number, given: unknown): Intent {
 }
 
 function trackAnonymous(anonymousId: string | number, given: unknown): Intent {
-  const { type, name, timestamp, data, anonymous_id, ...others } = fieldsAsSent(given) ?? {}
+  const { type, name, timestamp, data, anonymous_id, ...others } = toJsonFields(given) ?? {}
   if (type === 'page' || type === 'screen') {
     refuse({ operation: 'trackAnonymous' }, 'type', `${type} cannot be enqueued: leave it out for an event`)
   }
@@ -127,7 +127,7 @@ function trackAnonymous(anonymousId: string | number, given: unknown): Intent {
 }
 
 function trackPush(given: unknown): Intent {
-  const { delivery_id, device_id, event, timestamp, ...others } = fieldsAsSent(given) ?? {}
+  const { delivery_id, device_id, event, timestamp, ...others } = toJsonFields(given) ?? {}
   return unchecked({
     ...others,
     operation: 'trackPush',
@@ -139,7 +139,7 @@ function trackPush(given: unknown): Intent {
 }
 
 function entity(operation: unknown): Intent {
-  return unchecked({ operation: 'entity', entity: asSent(operation) })
+  return unchecked({ operation: 'entity', entity: toJsonValue(operation) })
 }
 
 /** Customer.io takes an email and a cio_id as text only. */

@@ -8,7 +8,7 @@ import type {
   SendPushIntent,
   SendSMSIntent,
   TriggerBroadcastIntent,
-} from '../messages.ts'
+} from '../message-intents.ts'
 
 /** Attachments by file name: a file's bytes, which are put into base64, or text that is base64 already. */
 export type Attachments = Readonly<Record<string, Uint8Array | string>>

@@ -5,7 +5,7 @@ import type {
   PipelinesPageIntent,
   PipelinesScreenIntent,
   PipelinesTrackIntent,
-} from '../pipelines.ts'
+} from '../pipelines-intents.ts'
 
 /**
  * A builder for each call of the Pipelines API. `message`: customerio-node's payload without `messageId`, which

@@ -1,6 +1,6 @@
 import { hint, isPlainObject, join, kindOf, pathOf } from '../describe.ts'
 import { refuse, type Subject } from '../errors.ts'
-import type { TriggerBroadcastIntent } from '../messages.ts'
+import type { TriggerBroadcastIntent } from '../message-intents.ts'
 import { checkId, checkTextId } from './person.ts'
 import { checkNotBlank } from './text.ts'
 

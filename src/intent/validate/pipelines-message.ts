@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { kindOf } from '../describe.ts'
 import { refuse, type Subject } from '../errors.ts'
 import { checkId, checkTextId } from './person.ts'
-import type { PipelinesIntent } from '../pipelines.ts'
+import type { PipelinesIntent } from '../pipelines-intents.ts'
 import { checkObject, later, object, text } from './shape.ts'
 import { checkNotBlank } from './text.ts'
 

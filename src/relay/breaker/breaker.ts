@@ -9,9 +9,9 @@ import {
   probePolicy,
   type SendOptions,
   type Unavailable,
-} from './breaker-policy.ts'
-import { BreakerView, type Eligibility } from './breaker-view.ts'
-import { Comparison } from './comparison.ts'
+} from './policy.ts'
+import { SharedState, type Eligibility } from './shared-state.ts'
+import { FailureHistory } from './failure-history.ts'
 import { describeFailure } from './describe-failure.ts'
 import { type Rejections, RejectionWindow, withoutRejections } from './rejection-window.ts'
 import { SupersededError } from './superseded-error.ts'
@@ -23,7 +23,7 @@ export interface BreakerStore {
   reject(rejections: Rejections): Promise<boolean>
   acquireProbe(): Promise<boolean>
   close(reason: string): Promise<boolean>
-  hold(ms: number, error: string): Promise<void>
+  rateLimit(ms: number, error: string): Promise<void>
   recordFailures(count: number, error: string | undefined): Promise<void>
   /** A change could not be written: the next sync puts this relay right. */
   onError(error: Error): void
@@ -46,9 +46,9 @@ const HOLD_MS = { first: 1_000, max: 60_000 }
 export class DestinationBreaker {
   readonly #settings: BreakerSettings
   readonly #store: BreakerStore
-  readonly #view: BreakerView
+  readonly #view: SharedState
   readonly #rejections: RejectionWindow
-  readonly comparison = new Comparison()
+  readonly history = new FailureHistory()
   #policy: Policy
   #probing = false
   #failures = 0
@@ -61,7 +61,7 @@ export class DestinationBreaker {
     store: BreakerStore,
     clock = () => performance.now(),
   ) {
-    this.#view = new BreakerView(relayId, clock)
+    this.#view = new SharedState(relayId, clock)
     this.#settings = settings
     this.#store = store
     this.#rejections = new RejectionWindow(settings.breaker)
@@ -130,7 +130,7 @@ export class DestinationBreaker {
    * Asks to send one request. Undefined: hand the lane back, the breaker is open, a hold is on, or another lane
    * or relay has the probe.
    */
-  async enter(): Promise<Permit | undefined> {
+  async acquire(): Promise<Permit | undefined> {
     const eligibility = this.eligibility()
     if (eligibility === 'none') return undefined
     if (eligibility === 'all') return 'send'
@@ -155,7 +155,7 @@ export class DestinationBreaker {
   }
 
   /** Gives back a permit that was not used. */
-  giveBack(permit: Permit): void {
+  release(permit: Permit): void {
     if (permit === 'probe') this.#probing = false
   }
 
@@ -166,14 +166,14 @@ export class DestinationBreaker {
   async run(permit: Permit, send: () => Promise<Answer>, how?: SendOptions): Promise<Answer | undefined> {
     try {
       const answer = await this.#execute(() => this.#sendIfLet(permit, send), how)
-      if (answer && PASSES.has(answer.kind)) this.comparison.pass()
+      if (answer && PASSES.has(answer.kind)) this.history.recordPass()
       // What the request came to is known, whether or not it can be written down for the fleet.
       const written =
         permit === 'probe' && answer ? this.#settleProbe(answer, how) : this.#settleSend(answer, how)
       await written.catch((error: unknown) => this.#store.onError(error as Error))
       return answer
     } finally {
-      this.giveBack(permit)
+      this.release(permit)
     }
   }
 
@@ -252,10 +252,10 @@ export class DestinationBreaker {
 
   async #hold(retryAfterMs: number | undefined, message: string): Promise<void> {
     // Requests that were under way with the first one that was limited: their answers are the same news.
-    if (retryAfterMs === undefined && this.#view.isHeld) return
+    if (retryAfterMs === undefined && this.#view.isRateLimited) return
     const ms = retryAfterMs ?? Math.min(HOLD_MS.max, HOLD_MS.first * 2 ** this.#limitedInARow)
     this.#limitedInARow++
-    await this.#view.hold(ms, () => this.#store.hold(ms, `429: ${message}`))
+    await this.#view.rateLimit(ms, () => this.#store.rateLimit(ms, `429: ${message}`))
   }
 
   #reset(): void {

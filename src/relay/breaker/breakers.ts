@@ -1,10 +1,10 @@
 import { acquireProbe } from '../../store/breakers/acquire-probe.ts'
 import { closeBreaker } from '../../store/breakers/close-breaker.ts'
 import type { Database } from '../../store/connection/database.ts'
-import { holdDestination } from '../../store/breakers/hold-destination.ts'
+import { rateLimitDestination } from '../../store/breakers/rate-limit-destination.ts'
 import { openBreaker } from '../../store/breakers/open-breaker.ts'
 import { type BreakerRow, type BreakerState, readBreakers } from '../../store/breakers/read-breakers.ts'
-import { recordFailures } from '../../store/breakers/record-failure.ts'
+import { recordFailures } from '../../store/breakers/record-failures.ts'
 import { type BreakerSettings, DestinationBreaker } from './breaker.ts'
 import type { Rejections } from './rejection-window.ts'
 
@@ -115,7 +115,7 @@ export class Breakers {
       },
       acquireProbe: () => acquireProbe(db, destination, relayId, leaseMs),
       close: (reason: string) => closeBreaker(db, destination, relayId, reason),
-      hold: (ms: number, error: string) => holdDestination(db, destination, ms, error),
+      rateLimit: (ms: number, error: string) => rateLimitDestination(db, destination, ms, error),
       onError: this.#options.onError,
       recordFailures: (count: number, error: string | undefined) =>
         recordFailures(db, destination, count, error),

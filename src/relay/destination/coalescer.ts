@@ -1,15 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Answer } from '../../customerio/answers/answer.ts'
 import type { WireItem } from '../../customerio/transports/transport.ts'
-import type { CutLimits } from './batch.ts'
+import type { CutLimits } from './cut-batch.ts'
 import type { DestinationBreaker } from '../breaker/breaker.ts'
 import type { Destination } from './destinations.ts'
 import { mayBlameContent } from '../../customerio/answers/may-blame-content.ts'
 import type { LaneOutcome } from '../lane-outcome.ts'
-import { SLEEP_THROUGH_MS } from './limiter.ts'
+import { MAX_SLEEP_MS } from './rate-limiter.ts'
 
 /** What became of a lane's batch that might go together with those of others. */
-export type Joined =
+export type CoalesceResult =
   /** Customer.io has taken it, but for what it refused of it. */
   | { readonly kind: 'accepted'; readonly answer: Accepted }
   /** Nobody else was there: leave to send it alone. */
@@ -20,10 +20,10 @@ export type Joined =
 
 type Accepted = Extract<Answer, { readonly kind: 'accepted' }>
 
-interface Passenger {
+interface PendingBatch {
   readonly items: readonly WireItem[]
   readonly bytes: number
-  readonly resolve: (joined: Joined) => void
+  readonly resolve: (joined: CoalesceResult) => void
   readonly reject: (error: unknown) => void
 }
 
@@ -39,7 +39,7 @@ export class Coalescer {
   readonly #breaker: DestinationBreaker
   readonly #limits: CutLimits
   readonly #stopping: AbortSignal
-  #waiting: Passenger[] = []
+  #waiting: PendingBatch[] = []
   #leaving = false
 
   constructor(
@@ -56,13 +56,13 @@ export class Coalescer {
   }
 
   /** Whether others may come along: nothing that travels alone, and room for as much again. */
-  takes(items: readonly WireItem[]): boolean {
+  canJoin(items: readonly WireItem[]): boolean {
     if (items.some(({ barrier, batchable }) => barrier || !batchable)) return false
     return items.length <= this.#limits.count / 2 && bytesOf(items) <= this.#limits.bytes / 2
   }
 
   /** Resolves when the batch was sent, or may be. */
-  join(items: readonly WireItem[]): Promise<Joined> {
+  join(items: readonly WireItem[]): Promise<CoalesceResult> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ items, bytes: bytesOf(items), resolve, reject })
       void this.#leave()
@@ -74,9 +74,9 @@ export class Coalescer {
     this.#leaving = true
     try {
       while (this.#waiting.length > 0) {
-        const waitMs = await this.#destination.takeTurn(false)
+        const waitMs = await this.#destination.acquireToken(false)
         if (waitMs === 0) this.#depart(this.#next())
-        else if (waitMs > SLEEP_THROUGH_MS || this.#stopping.aborted) {
+        else if (waitMs > MAX_SLEEP_MS || this.#stopping.aborted) {
           for (const { resolve } of this.#waiting.splice(0)) resolve({ kind: 'handed_back', waitMs })
         } else await delay(waitMs)
       }
@@ -88,7 +88,7 @@ export class Coalescer {
   }
 
   /** In the order in which they came, as many as fit. */
-  #next(): Passenger[] {
+  #next(): PendingBatch[] {
     let count = 0
     let bytes = -1 // no comma before the first
     const end = this.#waiting.findIndex((each) => {
@@ -99,7 +99,7 @@ export class Coalescer {
     return this.#waiting.splice(0, end === -1 ? this.#waiting.length : end)
   }
 
-  #depart(passengers: readonly Passenger[]): void {
+  #depart(passengers: readonly PendingBatch[]): void {
     // The breaker may have opened, or a 429 held the destination, while they waited.
     if (this.#breaker.eligibility() !== 'all')
       for (const { resolve } of passengers) resolve({ kind: 'again' })
@@ -111,7 +111,7 @@ export class Coalescer {
     }
   }
 
-  async #send(passengers: readonly Passenger[]): Promise<void> {
+  async #send(passengers: readonly PendingBatch[]): Promise<void> {
     const items = passengers.flatMap((each) => each.items)
     const answer = await this.#breaker.run('send', () => this.#destination.transport.send(items), {
       retries: 'never',
@@ -139,5 +139,5 @@ function part({ refused, ...answer }: Accepted, from: number, to: number): Accep
 
 /** At most, with a comma between each two. */
 function bytesOf(items: readonly WireItem[]): number {
-  return items.reduce((sum, { atMost }) => sum + atMost + 1, -1)
+  return items.reduce((sum, { maxBytes }) => sum + maxBytes + 1, -1)
 }

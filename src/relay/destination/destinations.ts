@@ -7,11 +7,11 @@ import type { Transport } from '../../customerio/transports/transport.ts'
 import type { Database } from '../../store/connection/database.ts'
 import type { QueuedIntent } from '../../store/lanes/read-lane.ts'
 import { type RateLimit, takeTokens } from '../../store/breakers/take-tokens.ts'
-import type { Prepared } from './batch.ts'
-import { Limiter } from './limiter.ts'
+import type { PreparedRow } from './cut-batch.ts'
+import { RateLimiter } from './rate-limiter.ts'
 import type { ResolvedWorkspace } from '../options.ts'
-import { prepareRow } from './prepare.ts'
-import { recipientGuard } from './recipients.ts'
+import { prepareRow } from './prepare-row.ts'
+import { recipientAllowlist } from './recipient-allowlist.ts'
 import { SupersededError } from '../breaker/superseded-error.ts'
 
 export type Api = 'track' | 'app' | 'broadcast' | 'pipelines'
@@ -22,12 +22,12 @@ export interface Destination {
   readonly name: string
   readonly transport: Transport
   /** Transactional sends and broadcasts have no idempotency key: they are marked before they are sent. */
-  readonly once: boolean
+  readonly nonIdempotent: boolean
   /** Intents that were enqueued longer ago are dead letters of reason `expired`. */
   readonly maxAgeSeconds: number | undefined
-  readonly prepare: (row: QueuedIntent) => Prepared
+  readonly prepare: (row: QueuedIntent) => PreparedRow
   /** Leave for one request under the fleet's rate limit: 0, or the ms to wait. */
-  readonly takeTurn: (bulk: boolean) => Promise<number>
+  readonly acquireToken: (bulk: boolean) => Promise<number>
 }
 
 /**
@@ -114,11 +114,11 @@ export class Destinations {
   #create(name: string, api: Api, options: ResolvedWorkspace, transport: Transport): Opened {
     const { maxAgeSeconds } = options
     const { checkCredential } = transport
-    const allows = recipientGuard(options.allowRecipients)
+    const allows = recipientAllowlist(options.allowRecipients)
     const requests = options.requestsPerSecond?.[api] ?? DEFAULT_LIMITS[api]
     const limiter = this.#limiter(name, requests)
     const bulkLimiter = this.#limiter(`${name}#bulk`, requests * BULK_SHARE)
-    const once = api === 'app' || api === 'broadcast'
+    const nonIdempotent = api === 'app' || api === 'broadcast'
     let retired = false
     return {
       name,
@@ -126,7 +126,7 @@ export class Destinations {
         ...transport,
         send: async (items) => {
           const answer = await transport.send(items)
-          if (retired && concernsSettings(answer, once)) throw new SupersededError(name)
+          if (retired && concernsSettings(answer, nonIdempotent)) throw new SupersededError(name)
           return answer
         },
         ...(checkCredential && {
@@ -137,15 +137,15 @@ export class Destinations {
           },
         }),
       },
-      once,
+      nonIdempotent,
       maxAgeSeconds,
       prepare: (row) => prepareRow(transport, { maxAgeSeconds, allows }, row),
-      takeTurn: async (bulk) => {
+      acquireToken: async (bulk) => {
         if (retired) return RETIRED_WAIT_MS
-        const bulkWaitMs = bulk ? await bulkLimiter.take() : 0
+        const bulkWaitMs = bulk ? await bulkLimiter.acquire() : 0
         if (bulkWaitMs > 0) return bulkWaitMs
-        const waitMs = await limiter.take()
-        if (bulk && waitMs > 0) bulkLimiter.giveBack()
+        const waitMs = await limiter.acquire()
+        if (bulk && waitMs > 0) bulkLimiter.release()
         return waitMs
       },
       retire: () => {
@@ -154,12 +154,12 @@ export class Destinations {
     }
   }
 
-  #limiter(name: string, requestsPerSecond: number): Limiter {
+  #limiter(name: string, requestsPerSecond: number): RateLimiter {
     const limit: RateLimit =
       requestsPerSecond >= 1
         ? { requests: requestsPerSecond, perMs: 1_000 }
         : { requests: 1, perMs: 1_000 / requestsPerSecond }
-    return new Limiter(limit, (count) => takeTokens(this.#db, name, count, limit))
+    return new RateLimiter(limit, (count) => takeTokens(this.#db, name, count, limit))
   }
 }
 
@@ -167,9 +167,9 @@ export class Destinations {
  * A refused key and a host that fails say nothing of the settings that have come since: they must neither pause nor
  * open the breaker for them. What must not be sent twice keeps its answer unless nothing was taken.
  */
-function concernsSettings(answer: Answer, once: boolean): boolean {
+function concernsSettings(answer: Answer, nonIdempotent: boolean): boolean {
   if (answer.kind === 'credential') return true
-  return answer.kind === 'unavailable' && (!once || answer.outcome === 'not_applied')
+  return answer.kind === 'unavailable' && (!nonIdempotent || answer.outcome === 'not_applied')
 }
 
 function transportsOf(options: ResolvedWorkspace, timeoutMs: number): Partial<Record<Api, () => Transport>> {

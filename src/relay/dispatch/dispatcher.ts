@@ -1,20 +1,20 @@
 import type { Database } from '../../store/connection/database.ts'
 import { isBulk, type Lane, laneKey } from '../../store/lanes/lane.ts'
-import { setRelayIdle } from '../../store/fleet/relay-idle.ts'
+import { setNotifyFlag } from '../../store/fleet/set-notify-flag.ts'
 import { backoffMs } from '../timing/backoff.ts'
-import { BoundCheck } from './bound-check.ts'
+import { WatermarkAudit } from './watermark-audit.ts'
 import type { Breakers } from '../breaker/breakers.ts'
-import { HeldLanes } from './held-lanes.ts'
-import type { Horizon } from '../turn/horizon.ts'
+import { LaneCooldowns } from './lane-cooldowns.ts'
+import type { WriteHorizon } from '../turn/write-horizon.ts'
 import { IdleFlag } from '../wake-up/idle-flag.ts'
 import { type LaneJob, type LaneJobs, queueOf } from './lane-jobs.ts'
-import { LaneSearch } from './lane-search.ts'
-import { Linger } from '../turn/linger.ts'
+import { LaneFinder } from './lane-finder.ts'
+import { IdleWait } from '../turn/idle-wait.ts'
 import { LookPace } from '../wake-up/look-pace.ts'
-import { Offers } from './offers.ts'
+import { OfferedLanes } from './offered-lanes.ts'
 import { Signal } from '../timing/signal.ts'
 import { UnservedCheck } from './unserved-check.ts'
-import type { News } from '../wake-up/wake-up.ts'
+import type { Notification } from '../wake-up/listener.ts'
 
 /** Workers of bulk lanes, as a share of those of live ones: on top of them, so that a backfill takes none away. */
 const BULK_SHARE = 1 / 4
@@ -25,14 +25,14 @@ export interface DispatcherOptions {
   readonly db: Database
   readonly jobs: LaneJobs
   readonly breakers: Breakers
-  readonly horizon: Horizon
+  readonly horizon: WriteHorizon
   /** Lanes of one destination worked at a time, bulk lanes not counted. */
   readonly capacity: number
   readonly pollIntervalMs: number
   readonly served: () => readonly string[]
   readonly serves: (destination: string) => boolean
   /** Works one lane to the end of its turn; never rejects. */
-  readonly work: (job: LaneJob, linger: Linger) => Promise<void>
+  readonly work: (job: LaneJob, linger: IdleWait) => Promise<void>
   /** Intents wait for a destination that this relay does not serve. Once per destination. */
   readonly onUnserved: (destination: string) => void
   /** Whether a notification would be heard: only then are the apps asked for one. */
@@ -45,7 +45,7 @@ export interface DispatcherOptions {
 
 interface ActiveLane {
   readonly job: LaneJob
-  readonly linger: Linger
+  readonly linger: IdleWait
   readonly done: Promise<void>
 }
 
@@ -58,11 +58,11 @@ export class Dispatcher {
   readonly #signal = new Signal()
   readonly #flag: IdleFlag
   readonly #pace: LookPace
-  readonly #offers = new Offers()
+  readonly #offers = new OfferedLanes()
   readonly #active = new Map<string, ActiveLane>()
-  readonly #heldBack = new HeldLanes()
-  readonly #boundCheck: BoundCheck
-  readonly #search: LaneSearch
+  readonly #heldBack = new LaneCooldowns()
+  readonly #boundCheck: WatermarkAudit
+  readonly #search: LaneFinder
   readonly #unserved: UnservedCheck
   /** The last look may have had no room for all that it found: lanes may wait for a worker, whoever has offered them. */
   #isFull = false
@@ -73,15 +73,15 @@ export class Dispatcher {
     this.#options = options
     const { db, served, hears, onUnserved, onError } = options
     this.#flag = new IdleFlag({
-      set: (idle) => setRelayIdle(db, idle),
+      set: (idle) => setNotifyFlag(db, idle),
       hears,
       onLowered: () => this.#signal.raise(),
       onError,
     })
     this.#pace = new LookPace(this.#flag)
-    this.#search = new LaneSearch(options)
+    this.#search = new LaneFinder(options)
     this.#unserved = new UnservedCheck({ db, served, onUnserved, onError })
-    this.#boundCheck = new BoundCheck({ db, served, onFound: () => this.#signal.raise(), onError })
+    this.#boundCheck = new WatermarkAudit({ db, served, onFound: () => this.#signal.raise(), onError })
   }
 
   get active(): LaneJob[] {
@@ -90,7 +90,7 @@ export class Dispatcher {
 
   /** Those of which something is under way, or may be. */
   get #atWork(): Lane[] {
-    return [...this.#active.values()].filter(({ linger }) => !linger.waits).map(({ job }) => job.lane)
+    return [...this.#active.values()].filter(({ linger }) => !linger.isWaiting).map(({ job }) => job.lane)
   }
 
   get isRunning(): boolean {
@@ -103,13 +103,13 @@ export class Dispatcher {
 
   /** Something has changed: look now. */
   wake(kind: 'work' | 'breaker'): void {
-    if (kind === 'breaker') this.#search.syncNext()
+    if (kind === 'breaker') this.#search.readBreakersNext()
     this.#offers.retry()
     this.#signal.raise()
   }
 
   /** The same, as a notification has told; commits may be very many. A lane that is worked here needs no look. */
-  notified(news: News): void {
+  notified(news: Notification): void {
     if (news === 'breaker') {
       this.wake(news)
       return
@@ -120,19 +120,19 @@ export class Dispatcher {
       here.linger.notified()
       return
     }
-    this.#unserved.expect()
+    this.#unserved.checkSoon()
     this.#signal.raise()
   }
 
   /** The relay serves other destinations than before, or these with other settings. */
-  servesOthers(destinations: readonly string[]): void {
+  destinationsChanged(destinations: readonly string[]): void {
     this.#unserved.changed(destinations)
     this.wake('breaker')
   }
 
   /** Not to be started again here before: a rate limit, or what else its last turn has found, said so. */
-  holdBack(lane: Lane, ms: number): void {
-    this.#heldBack.hold(lane, ms)
+  coolDown(lane: Lane, ms: number): void {
+    this.#heldBack.start(lane, ms)
   }
 
   /** Takes no more lanes, and waits for those that are worked to end their turn. */
@@ -159,7 +159,7 @@ export class Dispatcher {
         this.#options.onLooked()
       } catch (error) {
         failures++
-        this.#search.syncNext()
+        this.#search.readBreakersNext()
         waitMs = backoffMs(failures, FAILED_LOOK_MS.first, FAILED_LOOK_MS.max)
         this.#options.onLookFailed(error as Error)
       }
@@ -171,8 +171,8 @@ export class Dispatcher {
   async #look(): Promise<number> {
     const { breakers, pollIntervalMs } = this.#options
     const began = performance.now()
-    this.#boundCheck.begin()
-    this.#unserved.begin()
+    this.#boundCheck.start()
+    this.#unserved.start()
     const found = await this.#search.find(this.#atWork)
     this.#endHeld()
     for (const lane of found) this.#active.get(laneKey(lane))?.linger.wake()
@@ -184,10 +184,15 @@ export class Dispatcher {
       const queues = Map.groupBy(lanes, queueOf)
       await Promise.all([...queues].map((entry) => this.#take(...entry)))
     }
-    this.#options.jobs.tend(lanes.some((lane) => !this.#active.has(laneKey(lane))))
+    this.#options.jobs.releaseDeadWorkers(lanes.some((lane) => !this.#active.has(laneKey(lane))))
     const wait = Math.max(
       1,
-      Math.min(breakers.waitMs ?? pollIntervalMs, this.#heldBack.forMs, this.#search.dueInMs, pollIntervalMs),
+      Math.min(
+        breakers.waitMs ?? pollIntervalMs,
+        this.#heldBack.nextEndInMs,
+        this.#search.dueInMs,
+        pollIntervalMs,
+      ),
     )
     if (promoted) return 0 // they are in their lanes now, and there may be more
     // What committed between the look and the flag was told nobody: look once more before sleeping.
@@ -206,7 +211,7 @@ export class Dispatcher {
     const due = this.#offers.due(lanes)
     if (due.length > 0) this.#offers.offered(due, await jobs.offer(queue, due))
     const workers = lanes.some(isBulk) ? Math.max(1, Math.floor(capacity * BULK_SHARE)) : capacity
-    const room = workers - this.#activeOf(queue).filter(({ linger }) => !linger.waits).length
+    const room = workers - this.#activeOf(queue).filter(({ linger }) => !linger.isWaiting).length
     this.#isFull ||= room <= 0
     if (room <= 0 || (due.length === 0 && !lanes.some((lane) => this.#offers.isWaiting(lane)))) return
     const taken = await jobs.take(queue, room)
@@ -215,7 +220,7 @@ export class Dispatcher {
     // Those that linger make room, also for lanes that another relay has offered and nobody works.
     const active = this.#activeOf(queue)
     const tooMany = Math.max(0, active.length - workers)
-    for (const { linger } of active.filter(({ linger }) => linger.waits).slice(0, tooMany)) linger.end()
+    for (const { linger } of active.filter(({ linger }) => linger.isWaiting).slice(0, tooMany)) linger.end()
   }
 
   #activeOf(queue: string): ActiveLane[] {
@@ -227,7 +232,7 @@ export class Dispatcher {
     for (const { job, linger } of this.#active.values()) {
       const { destination } = job.lane
       const open = this.#options.breakers.get(destination).eligibility() === 'all'
-      if (linger.waits && !(open && this.#options.serves(destination))) linger.end()
+      if (linger.isWaiting && !(open && this.#options.serves(destination))) linger.end()
     }
   }
 
@@ -256,7 +261,7 @@ export class Dispatcher {
   #begin(job: LaneJob): void {
     const key = laneKey(job.lane)
     this.#offers.begun(job.lane)
-    const linger = new Linger(
+    const linger = new IdleWait(
       (readAt) => this.#mayLinger(job.lane, readAt),
       // A backfill that is worked off says nothing of how many commits there are.
       (intents) => this.#flag.settled(intents),

@@ -1,4 +1,4 @@
-import type { Heartbeat } from '../../store/jobs/tend-jobs.ts'
+import type { Heartbeat } from '../../store/jobs/read-heartbeats.ts'
 
 /**
  * A worker beats every 3 s. One that was seen not to beat for this long has died. pg-boss, whose own supervision is not used,

@@ -7,7 +7,7 @@ import { type BossDatabase, openBossDatabase } from '../../store/jobs/boss-datab
 import { namesOf } from '../../store/names.ts'
 import { acceptsStartupOptions } from '../../store/connection/startup-options.ts'
 import { releaseJobs } from '../../store/jobs/release-jobs.ts'
-import { tendJobs } from '../../store/jobs/tend-jobs.ts'
+import { readHeartbeats } from '../../store/jobs/read-heartbeats.ts'
 import { HeartbeatWatch } from './heartbeat-watch.ts'
 
 /** Every destination has a queue for its lanes and one for its bulk lanes; a job carries its lane and no payload. */
@@ -203,7 +203,7 @@ export class LaneJobs {
   }
 
   /** Ends every wait: the destination is back. The dispatcher makes the jobs again at once. */
-  async forgetWaiting(destination: string): Promise<void> {
+  async endBackoffs(destination: string): Promise<void> {
     for (const lane of [0, 16]) {
       const queue = queueOf({ destination, lane })
       await this.#onQueue(queue, () => this.#boss.deleteQueuedJobs(queue))
@@ -215,7 +215,7 @@ export class LaneJobs {
    *
    * @param waiting Whether lanes have work that nobody here works.
    */
-  tend(waiting: boolean): void {
+  releaseDeadWorkers(waiting: boolean): void {
     const everyMs = (waiting ? PASS_SECONDS : RESTING_PASS_SECONDS) * 1_000
     if (this.#tending || performance.now() - this.#tendedAt < everyMs) return
     this.#tendedAt = performance.now()
@@ -227,7 +227,7 @@ export class LaneJobs {
   }
 
   async #tend(): Promise<void> {
-    const dead = this.#heartbeats.read(await tendJobs(this.#options.db))
+    const dead = this.#heartbeats.read(await readHeartbeats(this.#options.db))
     if (dead.length > 0) await releaseJobs(this.#options.db, dead)
   }
 

@@ -29,7 +29,7 @@ export class UnservedCheck {
   }
 
   /** A wake-up has come that may be of any destination. */
-  expect(): void {
+  checkSoon(): void {
     this.#dueAt = Math.min(this.#dueAt, this.#endedAt + AFTER_WAKE_UP_MS)
   }
 
@@ -40,7 +40,7 @@ export class UnservedCheck {
   }
 
   /** Starts a check if one is due. */
-  begin(): void {
+  start(): void {
     if (this.#running || performance.now() < this.#dueAt) return
     this.#dueAt = performance.now() + EVERY_MS
     const { db, served, onError } = this.#options

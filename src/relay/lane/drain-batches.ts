@@ -1,20 +1,20 @@
 import type { QueuedIntent } from '../../store/lanes/read-lane.ts'
-import { type BatchEntry, type Cut, cutBatch } from '../destination/batch.ts'
+import { type BatchEntry, type Cut, cutBatch } from '../destination/cut-batch.ts'
 import type { Permit } from '../breaker/breaker.ts'
 import type { LaneOutcome } from '../lane-outcome.ts'
-import { firstOfEachKey } from '../send/pick-another.ts'
-import { leaveProbe, pickProbe } from '../send/probe.ts'
-import { Round } from '../send/round.ts'
+import { firstOfEachKey } from '../send/pick-canary.ts'
+import { yieldProbe, pickProbe } from '../send/probe.ts'
+import { BatchInProgress } from '../send/batch-in-progress.ts'
 import { sendPart } from '../send/send-part.ts'
-import { sendTogether } from '../send/send-together.ts'
-import { askLeaveAgain } from '../send/try-others.ts'
+import { sendCoalesced } from '../send/send-coalesced.ts'
+import { acquireOrdinaryPermit } from '../send/canary.ts'
 import {
-  askLeave,
-  heldKeys,
-  moreComes,
+  acquirePermit,
+  skippedKeys,
+  waitForMore,
   nextRows,
-  nothingReady,
-  settleAndTell,
+  endIdle,
+  settleAndReport,
   type Turn,
 } from '../turn/turn.ts'
 
@@ -25,9 +25,9 @@ const MOST_SUSPECTS = 4
 
 /** read → cut → ask leave → send → settle, batch by batch. */
 export async function drainBatches(turn: Turn): Promise<LaneOutcome> {
-  const { reader, suspects, waiting } = turn
+  const { reader, suspects, blocked } = turn
   let isSuspectsTurn = false
-  while (!turn.stopping.aborted && (suspects.count > 0 || !waiting.isDue)) {
+  while (!turn.stopping.aborted && (suspects.count > 0 || !blocked.isDue)) {
     if (suspects.count > 0) readAlso(turn)
     const rows = await nextRows(turn)
     isSuspectsTurn = suspects.count > 0 && (!isSuspectsTurn || rows.length === 0 || isFull(turn))
@@ -37,28 +37,28 @@ export async function drainBatches(turn: Turn): Promise<LaneOutcome> {
       continue
     }
     if (rows.length === 0) {
-      if (await moreComes(turn)) continue
-      return nothingReady(turn)
+      if (await waitForMore(turn)) continue
+      return endIdle(turn)
     }
     if (suspect(turn, rows)) continue
     const cut = cutNext(turn, rows)
     if (cut.batch.length === 0) {
       // What is not to be sent takes no one's turn under the limit.
-      await settleAndTell(turn, { delivered: [], dead: cut.dead, suppressed: cut.suppressed })
+      await settleAndReport(turn, { delivered: [], dead: cut.dead, suppressed: cut.suppressed })
       reader.drop(new Set(rows.slice(0, cut.used).map(({ seq }) => seq)))
       continue
     }
     // A merge or a deletion comes after everything before it, also after what waits or is suspected.
     if (cut.batch[0]?.item.barrier) {
       if (suspects.count > 0) continue
-      if (waiting.any) return { kind: 'handed_back', waitMs: waiting.waitMs }
+      if (blocked.any) return { kind: 'handed_back', waitMs: blocked.waitMs }
     }
     const probe = turn.breaker.state === 'closed' ? undefined : chooseProbe(turn, rows, cut)
-    const left = turn.breaker.state === 'closed' ? undefined : leaveProbe(turn, probe)
+    const left = turn.breaker.state === 'closed' ? undefined : yieldProbe(turn, probe)
     if (left) return left
-    const together = probe ? undefined : await sendTogether(turn, rows, cut)
+    const together = probe ? undefined : await sendCoalesced(turn, rows, cut)
     if (together === 'sent') continue
-    const leave = together ?? (await askLeave(turn))
+    const leave = together ?? (await acquirePermit(turn))
     if (typeof leave === 'object') return leave
     const outcome =
       leave === 'probe' && probe
@@ -72,8 +72,8 @@ export async function drainBatches(turn: Turn): Promise<LaneOutcome> {
 /** What has come meanwhile, what has waited long enough, and what follows suspects that are settled. */
 function readAlso(turn: Turn): void {
   if (performance.now() - turn.reader.readAt < REFRESH_MS) return
-  turn.waiting.release()
-  turn.reader.refresh(heldKeys(turn))
+  turn.blocked.release()
+  turn.reader.refresh(skippedKeys(turn))
 }
 
 function isFull({ batchSize, suspects }: Turn): boolean {
@@ -84,13 +84,13 @@ function isFull({ batchSize, suspects }: Turn): boolean {
 async function sendSuspects(turn: Turn): Promise<LaneOutcome | undefined> {
   const part = turn.suspects.next()
   if (part) {
-    const leave = await askLeaveAgain(turn)
+    const leave = await acquireOrdinaryPermit(turn)
     if (typeof leave === 'object') return leave
-    const outcome = await turn.sending.during(() => sendPart(turn, part, leave))
-    turn.reader.drop(part.round.settled)
+    const outcome = await turn.inFlight.track(() => sendPart(turn, part, leave))
+    turn.reader.drop(part.progress.settled)
     if (outcome) return outcome
   }
-  if (turn.suspects.count === 0) turn.reader.refresh(heldKeys(turn))
+  if (turn.suspects.count === 0) turn.reader.refresh(skippedKeys(turn))
   return undefined
 }
 
@@ -102,8 +102,8 @@ function suspect(turn: Turn, rows: readonly QueuedIntent[]): boolean {
   for (const row of rows) {
     if (!seen.has(row.orderingKey) && row.attempts > 0) {
       const cut = cutNext(turn, [row])
-      const round = new Round(turn, [row], cut)
-      if (cut.batch.length > 0) turn.suspects.add({ round, entries: cut.batch, isolated: true })
+      const progress = new BatchInProgress(turn, [row], cut)
+      if (cut.batch.length > 0) turn.suspects.add({ progress, entries: cut.batch, isolated: true })
     }
     seen.add(row.orderingKey)
   }
@@ -125,17 +125,17 @@ async function sendNext(
   const { reader } = turn
   const last = rows[cut.used - 1]
   const underWay = last ? (await reader.peek()).indexOf(last) + 1 : 0
-  const round = new Round(turn, rows, cut)
+  const progress = new BatchInProgress(turn, rows, cut)
   // Both are waited for, whatever happens to either: the lane is not let go of with a request under way.
-  const [sent, ahead] = await turn.sending.during(() =>
+  const [sent, ahead] = await turn.inFlight.track(() =>
     Promise.allSettled([
-      sendPart(turn, { round, entries: cut.batch, isolated: false }, permit),
-      turn.sending.few ? reader.readAhead(underWay) : undefined,
+      sendPart(turn, { progress, entries: cut.batch, isolated: false }, permit),
+      turn.inFlight.areFew ? reader.readAhead(underWay) : undefined,
     ]),
   )
   if (sent.status === 'rejected') throw sent.reason
   if (ahead.status === 'rejected') throw ahead.reason
-  reader.drop(round.settled)
+  reader.drop(progress.settled)
   return sent.value
 }
 
@@ -150,8 +150,8 @@ async function sendProbe(
   rows: readonly QueuedIntent[],
   probe: BatchEntry,
 ): Promise<LaneOutcome | undefined> {
-  const round = new Round(turn, rows, { batch: [probe], dead: [], suppressed: [], used: 0 })
-  const outcome = await sendPart(turn, { round, entries: [probe], isolated: false }, permit)
-  turn.reader.drop(round.settled)
+  const progress = new BatchInProgress(turn, rows, { batch: [probe], dead: [], suppressed: [], used: 0 })
+  const outcome = await sendPart(turn, { progress, entries: [probe], isolated: false }, permit)
+  turn.reader.drop(progress.settled)
   return outcome
 }

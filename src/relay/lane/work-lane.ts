@@ -1,18 +1,18 @@
 import { isBulk, type Lane } from '../../store/lanes/lane.ts'
 import { FencedError } from '../../store/lanes/settle.ts'
-import { releaseLane, takeLane } from '../../store/lanes/take-lane.ts'
-import { attemptDelayMs } from '../send/exhaust.ts'
+import { releaseLane, claimLane } from '../../store/lanes/claim-lane.ts'
+import { attemptDelayMs } from '../send/charge-failure.ts'
 import { drainBatches } from './drain-batches.ts'
-import { drainOnce } from './drain-once.ts'
+import { drainNonIdempotent } from './drain-non-idempotent.ts'
 import type { LaneContext } from '../turn/lane-context.ts'
 import type { LaneOutcome } from '../lane-outcome.ts'
 import { LaneReader } from '../turn/lane-reader.ts'
 import { Suspects } from '../turn/suspects.ts'
-import { WaitingKeys } from '../turn/waiting-keys.ts'
+import { BlockedKeys } from '../turn/blocked-keys.ts'
 
 /** Drains a lane: take it, then send what it holds, in order, until it stays empty or must wait. */
 export async function workLane(context: LaneContext, lane: Lane): Promise<LaneOutcome> {
-  const fence = await takeLane(context.db, lane, context.relayId)
+  const fence = await claimLane(context.db, lane, context.relayId)
   const { maxAgeSeconds } = context.destination
   const reader = new LaneReader(
     context.db,
@@ -21,16 +21,16 @@ export async function workLane(context: LaneContext, lane: Lane): Promise<LaneOu
     context.horizon,
   )
   try {
-    const waiting = new WaitingKeys(
+    const blocked = new BlockedKeys(
       (format) => context.onUnknownFormat(lane.destination, format),
       (attempts) => attemptDelayMs(context.intentRetry, attempts),
     )
-    const turn = { ...context, fence, reader, bulk: isBulk(lane), waiting, suspects: new Suspects() }
-    return await (context.destination.once ? drainOnce(turn) : drainBatches(turn))
+    const turn = { ...context, fence, reader, bulk: isBulk(lane), blocked, suspects: new Suspects() }
+    return await (context.destination.nonIdempotent ? drainNonIdempotent(turn) : drainBatches(turn))
   } catch (error) {
     if (error instanceof FencedError) return { kind: 'fenced' }
     throw error
   } finally {
-    await releaseLane(context.db, fence, reader.bound)
+    await releaseLane(context.db, fence, reader.watermark)
   }
 }

@@ -4,10 +4,10 @@ import type { DestinationBreaker } from '../breaker/breaker.ts'
 import type { Coalescer } from '../destination/coalescer.ts'
 import type { Destination } from '../destination/destinations.ts'
 import type { ResolvedRelayOptions } from '../options.ts'
-import type { Horizon } from './horizon.ts'
-import type { Linger } from './linger.ts'
+import type { WriteHorizon } from './write-horizon.ts'
+import type { IdleWait } from './idle-wait.ts'
 import type { Partitions } from './partitions.ts'
-import type { Sending } from './sending.ts'
+import type { InFlightLanes } from './in-flight-lanes.ts'
 
 /** What the turns of a lane are given by their relay. */
 export interface LaneContext {
@@ -18,13 +18,13 @@ export interface LaneContext {
   readonly destination: Destination
   readonly breaker: DestinationBreaker
   readonly coalescer: Coalescer
-  readonly horizon: Horizon
+  readonly horizon: WriteHorizon
   readonly partitions: Partitions
-  readonly sending: Sending
+  readonly inFlight: InFlightLanes
   readonly stopping: AbortSignal
-  readonly linger: Linger
+  readonly idleWait: IdleWait
   /** Whether the destination's settings are those that were given last. */
-  readonly inForce: () => boolean
+  readonly settingsAreCurrent: () => boolean
   readonly onUnknownFormat: (destination: string, format: number) => void
   /** `late`: how many were delivered after the time in which an event triggers a campaign. */
   readonly onSettled: (settlement: Settlement, late: number) => void

@@ -1,9 +1,9 @@
 import type { Database } from '../../store/connection/database.ts'
-import type { Fence, LaneBound } from '../../store/lanes/lane.ts'
-import { FROM_THE_BEGINNING, type QueuedIntent, readLane } from '../../store/lanes/read-lane.ts'
-import { reportBound } from '../../store/lanes/take-lane.ts'
-import { CheckPace } from '../timing/check-pace.ts'
-import type { Horizon } from './horizon.ts'
+import type { Fence, LaneWatermark } from '../../store/lanes/lane.ts'
+import { ZERO_WATERMARK, type QueuedIntent, readLane } from '../../store/lanes/read-lane.ts'
+import { reportWatermark } from '../../store/lanes/claim-lane.ts'
+import { DutyCycle } from '../timing/duty-cycle.ts'
+import type { WriteHorizon } from './write-horizon.ts'
 
 /** Bytes of payloads that one read may bring: one full request and some. */
 const READ_BYTES = 600_000
@@ -31,28 +31,28 @@ export class LaneReader {
   readonly #fence: Fence
   readonly #size: number
   readonly #maxAgeSeconds: number | undefined
-  readonly #horizon: Horizon
+  readonly #horizon: WriteHorizon
   /** Read and not yet settled, in order. */
   #rows: QueuedIntent[] = []
   /** Ordering keys that are left in the queue. */
   #leftKeys: ReadonlySet<string> = new Set()
-  #bound: LaneBound
+  #bound: LaneWatermark
   /** As the bound may be, once everything that was read is settled. */
-  #seen: LaneBound
+  #seen: LaneWatermark
   #reportedTo: bigint
   #readAt = Number.NEGATIVE_INFINITY
   /** The last read has left nothing behind. What has come since is told by a notification, or found by a look. */
   #readAll = false
   /** Somebody has seen work in the lane since. */
   #moreIsSaid = false
-  readonly #behindPace = new CheckPace()
+  readonly #behindPace = new DutyCycle()
   #horizonError: Error | undefined
 
   constructor(
     db: Database,
-    taken: Fence & { readonly bound: LaneBound },
+    taken: Fence & { readonly bound: LaneWatermark },
     { size, maxAgeSeconds }: LaneReaderOptions,
-    horizon: Horizon,
+    horizon: WriteHorizon,
   ) {
     this.#db = db
     this.#fence = taken
@@ -61,11 +61,11 @@ export class LaneReader {
     this.#horizon = horizon
     this.#bound = taken.bound
     this.#seen = taken.bound
-    this.#reportedTo = taken.bound.passedTo
+    this.#reportedTo = taken.bound.provisionalWatermark
   }
 
   /** How far the lane is known to be settled. */
-  get bound(): LaneBound {
+  get watermark(): LaneWatermark {
     return this.#bound
   }
 
@@ -75,8 +75,8 @@ export class LaneReader {
   }
 
   /** The lane is empty, and others go on looking at it. */
-  async rest(): Promise<void> {
-    if (this.#bound.passedTo - this.#reportedTo >= REPORT_AT_REST) await this.#report()
+  async flushWatermark(): Promise<void> {
+    if (this.#bound.provisionalWatermark - this.#reportedTo >= REPORT_AT_REST) await this.#report()
   }
 
   /** The next rows in order; none when the lane was found empty, or all that was found in it is settled. */
@@ -95,20 +95,20 @@ export class LaneReader {
   async #lookBehind(): Promise<void> {
     if (!this.#behindPace.isDue) return
     const began = performance.now()
-    this.#bound = FROM_THE_BEGINNING
+    this.#bound = ZERO_WATERMARK
     await this.#read()
-    this.#behindPace.ended(began)
+    this.#behindPace.completed(began)
   }
 
   /** There is more in the lane than was found at the last read. */
-  again(): void {
+  markUnread(): void {
     this.#readAll = false
     this.#moreIsSaid = true
   }
 
   /** As `leave`; what has come meanwhile is read, too. */
   refresh(keys: ReadonlySet<string>): void {
-    this.leave(keys)
+    this.skipKeys(keys)
     this.#readAll = false
   }
 
@@ -129,7 +129,7 @@ export class LaneReader {
    * What is of these keys is left in the queue and read no more: however much of it there is, it takes nobody's place. While
    * there are any the bound stays, below all that is left. What was left of other keys may be read again.
    */
-  leave(keys: ReadonlySet<string>): void {
+  skipKeys(keys: ReadonlySet<string>): void {
     if ([...this.#leftKeys].some((key) => !keys.has(key))) {
       // What was left of the others is below what has been read since.
       this.#seen = this.#bound
@@ -149,37 +149,46 @@ export class LaneReader {
     if (this.#leftKeys.size > 0) return
     const [next] = this.#rows
     const to = next && BigInt(next.seq) - 1n
-    const settledTo = max(this.#bound.settledTo, min(to, this.#seen.settledTo))
-    const passedTo = max(this.#bound.passedTo, settledTo, min(to, this.#seen.passedTo))
-    this.#bound = { settledTo, passedTo, passedUnless: passedTo > settledTo ? this.#seen.passedUnless : [] }
+    const watermark = max(this.#bound.watermark, min(to, this.#seen.watermark))
+    const provisionalWatermark = max(
+      this.#bound.provisionalWatermark,
+      watermark,
+      min(to, this.#seen.provisionalWatermark),
+    )
+    this.#bound = {
+      watermark,
+      provisionalWatermark,
+      provisionalXids: provisionalWatermark > watermark ? this.#seen.provisionalXids : [],
+    }
   }
 
   async #read(sending = 0): Promise<void> {
     await this.#advance()
     // As they are before the read: what they promise is true of whatever begins after.
-    const { safe, passed } = this.#horizon.on(this.#fence.server)
-    const { server, lastSeq } = this.#horizon.seen
-    if (this.#bound.passedTo - this.#reportedTo >= REPORT_EVERY) await this.#report()
+    const { confirmed, provisional } = this.#horizon.onServer(this.#fence.server)
+    const { server, lastSeq } = this.#horizon.lastReading
+    if (this.#bound.provisionalWatermark - this.#reportedTo >= REPORT_EVERY) await this.#report()
     this.#readAt = performance.now()
-    const { rows, complete, late } = await readLane(this.#db, this.#fence, {
-      bound: this.#bound,
+    const { rows, complete, fellBack } = await readLane(this.#db, this.#fence, {
+      from: this.#bound,
       except: this.#rows.map((row) => row.seq),
       exceptKeys: [...this.#leftKeys],
       limit: this.#size,
       bytes: READ_BYTES,
       maxAgeSeconds: this.#maxAgeSeconds,
       fence: this.#fence,
-      drawn: server === this.#fence.server ? lastSeq : 0n,
+      lastSeq: server === this.#fence.server ? lastSeq : 0n,
     })
-    if (late) this.#bound = { ...this.#bound, passedTo: this.#bound.settledTo, passedUnless: [] }
+    if (fellBack)
+      this.#bound = { ...this.#bound, provisionalWatermark: this.#bound.watermark, provisionalXids: [] }
     this.#readAll = complete
     const last = rows.at(-1)
     const readTo = complete || !last ? undefined : BigInt(last.seq)
     this.#seen = {
-      settledTo: min(readTo, safe),
-      passedTo: min(readTo, passed.to),
+      watermark: min(readTo, confirmed),
+      provisionalWatermark: min(readTo, provisional.seq),
       // Those of the bound are asked for again and again until one is over, whatever the horizon says by then.
-      passedUnless: [...new Set([...this.#bound.passedUnless, ...passed.unless])],
+      provisionalXids: [...new Set([...this.#bound.provisionalXids, ...provisional.xids])],
     }
     this.#rows = [...this.#rows.slice(0, sending), ...merge(this.#rows.slice(sending), rows)]
     if (this.#rows.length === 0) this.#raiseBound()
@@ -191,15 +200,15 @@ export class LaneReader {
     this.#horizonError = undefined
     if (error) throw error
     const moving = this.#horizon.advance()
-    if (this.#horizon.on(this.#fence.server).safe === 0n) return moving
+    if (this.#horizon.onServer(this.#fence.server).confirmed === 0n) return moving
     moving.catch((failure) => {
       this.#horizonError = failure
     })
   }
 
   async #report(): Promise<void> {
-    this.#reportedTo = this.#bound.passedTo
-    await reportBound(this.#db, this.#fence, this.#bound)
+    this.#reportedTo = this.#bound.provisionalWatermark
+    await reportWatermark(this.#db, this.#fence, this.#bound)
   }
 }
 

@@ -1,6 +1,6 @@
 import type { QueuedIntent } from '../../store/lanes/read-lane.ts'
 import type { Settlement } from '../../store/lanes/settle.ts'
-import type { BatchEntry } from '../destination/batch.ts'
+import type { BatchEntry } from '../destination/cut-batch.ts'
 
 /** A batch on its way: see `Round`. */
 export interface BatchProgress {
@@ -12,7 +12,7 @@ export interface BatchProgress {
 
 /** Intents that are sent together, because they or a request that held them have failed while others passed. */
 export interface Part {
-  readonly round: BatchProgress
+  readonly progress: BatchProgress
   readonly entries: readonly BatchEntry[]
   /** Has failed already as it is, or as part of more: the next failure of a single one is its own. */
   readonly isolated: boolean
@@ -66,7 +66,7 @@ export class Suspects {
   }
 
   /** What is left of this ordering key stays in the queue. */
-  leave(key: string): void {
+  dropKey(key: string): void {
     this.#keep(({ row }) => row.orderingKey !== key)
   }
 

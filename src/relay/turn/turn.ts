@@ -6,10 +6,10 @@ import { describeFailure } from '../breaker/describe-failure.ts'
 import type { LaneContext } from './lane-context.ts'
 import type { LaneOutcome } from '../lane-outcome.ts'
 import type { LaneReader } from './lane-reader.ts'
-import { SLEEP_THROUGH_MS } from '../destination/limiter.ts'
-import { settleSurely } from './settle-surely.ts'
+import { MAX_SLEEP_MS } from '../destination/rate-limiter.ts'
+import { settleWithRetry } from './settle-with-retry.ts'
 import type { Suspects } from './suspects.ts'
-import type { WaitingKeys } from './waiting-keys.ts'
+import type { BlockedKeys } from './blocked-keys.ts'
 
 /** A lane's turn: what it needs, and the right to settle it. */
 export interface Turn extends LaneContext {
@@ -17,56 +17,57 @@ export interface Turn extends LaneContext {
   readonly reader: LaneReader
   readonly bulk: boolean
   /** Whose first intent waits in this turn. */
-  readonly waiting: WaitingKeys
+  readonly blocked: BlockedKeys
   /** What has failed in this turn while others passed. */
   readonly suspects: Suspects
 }
 
 /** Leave for one request: of the breaker and of the fleet's rate limit. Otherwise how the turn ends. */
-export async function askLeave(turn: Turn): Promise<Permit | LaneOutcome> {
-  const permit = await turn.breaker.enter()
+export async function acquirePermit(turn: Turn): Promise<Permit | LaneOutcome> {
+  const permit = await turn.breaker.acquire()
   if (permit === undefined) return { kind: 'handed_back' }
   try {
     for (;;) {
-      const waitMs = await turn.destination.takeTurn(turn.bulk)
+      const waitMs = await turn.destination.acquireToken(turn.bulk)
       if (waitMs === 0) return permit
-      if (waitMs > SLEEP_THROUGH_MS || turn.stopping.aborted) {
-        turn.breaker.giveBack(permit)
+      if (waitMs > MAX_SLEEP_MS || turn.stopping.aborted) {
+        turn.breaker.release(permit)
         return { kind: 'handed_back', waitMs }
       }
       await new Promise((resolve) => setTimeout(resolve, waitMs))
     }
   } catch (error) {
-    turn.breaker.giveBack(permit)
+    turn.breaker.release(permit)
     throw error
   }
 }
 
 /** Leave for up to `count` requests more, as many as may go at once: nothing is waited for. */
-export async function askMore(turn: Turn, count: number): Promise<number> {
+export async function acquireMore(turn: Turn, count: number): Promise<number> {
   for (let more = 0; more < count; more++) {
-    if (turn.breaker.eligibility() !== 'all' || (await turn.destination.takeTurn(turn.bulk)) > 0) return more
+    if (turn.breaker.eligibility() !== 'all' || (await turn.destination.acquireToken(turn.bulk)) > 0)
+      return more
   }
   return count
 }
 
-export async function settleAndTell(turn: Turn, settlement: Settlement): Promise<void> {
+export async function settleAndReport(turn: Turn, settlement: Settlement): Promise<void> {
   const { delivered, dead, suppressed = [] } = settlement
   if (delivered.length + dead.length + suppressed.length === 0) return
-  const { late, serverChanged } = await settleSurely(turn, settlement)
-  turn.onSettled(settlement, late)
+  const { missedCampaign, serverChanged } = await settleWithRetry(turn, settlement)
+  turn.onSettled(settlement, missedCampaign)
   if (serverChanged) throw new FencedError(turn.fence) // what else the turn has read is the former server's
 }
 
 /** The next rows in order that may go; none where the lane is empty or what it holds waits or is suspected. */
 export async function nextRows(turn: Turn): Promise<readonly QueuedIntent[]> {
-  const { partitions, reader, suspects, waiting } = turn
+  const { partitions, reader, suspects, blocked } = turn
   await partitions.ready()
   for (;;) {
     const rows = await reader.peek()
-    const ready = withoutKeys(waiting.ready(rows), suspects.keys)
+    const ready = withoutKeys(blocked.ready(rows), suspects.keys)
     if (ready.length === rows.length) return ready
-    reader.leave(heldKeys(turn))
+    reader.skipKeys(skippedKeys(turn))
   }
 }
 
@@ -75,27 +76,29 @@ function withoutKeys(rows: readonly QueuedIntent[], keys: ReadonlySet<string>): 
 }
 
 /** The ordering keys of which nothing further may go. */
-export function heldKeys({ suspects, waiting }: Turn): Set<string> {
-  return new Set([...suspects.keys, ...waiting.keys])
+export function skippedKeys({ suspects, blocked }: Turn): Set<string> {
+  return new Set([...suspects.keys, ...blocked.keys])
 }
 
 /** How a turn ends that has nothing to send. */
-export function nothingReady({ waiting }: Turn): LaneOutcome {
-  return waiting.any ? { kind: 'handed_back', waitMs: waiting.waitMs } : { kind: 'drained' }
+export function endIdle({ blocked }: Turn): LaneOutcome {
+  return blocked.any ? { kind: 'handed_back', waitMs: blocked.waitMs } : { kind: 'drained' }
 }
 
 /** What was found in the lane is settled: lingers in it. True when there is more, false at the end of the turn. */
-export async function moreComes(turn: Turn): Promise<boolean> {
-  const { breaker, linger, reader, stopping, waiting } = turn
-  if (waiting.any || stopping.aborted || breaker.eligibility() !== 'all' || !turn.inForce()) return false
-  await reader.rest()
-  if (!(await linger.forWork(reader.readAt)) || stopping.aborted || !turn.inForce()) return false
-  reader.again()
+export async function waitForMore(turn: Turn): Promise<boolean> {
+  const { breaker, idleWait, reader, stopping, blocked } = turn
+  if (blocked.any || stopping.aborted || breaker.eligibility() !== 'all' || !turn.settingsAreCurrent())
+    return false
+  await reader.flushWatermark()
+  if (!(await idleWait.untilWork(reader.readAt)) || stopping.aborted || !turn.settingsAreCurrent())
+    return false
+  reader.markUnread()
   return true
 }
 
 /** A request has failed: with a closed breaker the lane waits by itself, else until the destination may be tried. */
-export function failed(
+export function endFailed(
   { breaker }: Turn,
   failure: { readonly status: number | undefined; readonly message: string },
 ): LaneOutcome {

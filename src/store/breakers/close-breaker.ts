@@ -12,7 +12,7 @@ export async function closeBreaker(
   const rows = await db.query(
     `WITH closed AS (
        UPDATE ${q}.breakers
-       SET state = 'closed', failure_count = 0, opened_at = NULL, retry_at = NULL, opens = 0,
+       SET state = 'closed', failure_count = 0, opened_at = NULL, retry_at = NULL, consecutive_opens = 0,
            probe_relay = NULL, probe_until = NULL
        WHERE destination = $1 AND probe_relay = $2
        RETURNING destination

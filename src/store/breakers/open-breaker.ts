@@ -1,6 +1,6 @@
 import type { Database } from '../connection/database.ts'
 import { notifyOfBreaker } from '../fleet/notify.ts'
-import { ENDS_FORMER_WAITS } from './read-breakers.ts'
+import { INVALIDATES_EARLIER_WAITS } from './read-breakers.ts'
 
 export interface Opening {
   readonly destination: string
@@ -31,7 +31,7 @@ export async function openBreaker(db: Database, opening: Opening): Promise<boole
        SELECT state FROM ${q}.breakers WHERE destination = $1
      ), opened AS (
        INSERT INTO ${q}.breakers AS b (destination, state, failure_count, last_failure_at, last_error,
-                                       opened_at, retry_at, opens)
+                                       opened_at, retry_at, consecutive_opens)
        VALUES ($1, $3, $4, clock_timestamp(), $5, clock_timestamp(),
                clock_timestamp() + make_interval(secs => $6::float8 / 1000), CASE $3 WHEN 'open' THEN 1 ELSE 0 END)
        ON CONFLICT (destination) DO UPDATE
@@ -41,9 +41,9 @@ export async function openBreaker(db: Database, opening: Opening): Promise<boole
              last_failure_at = excluded.last_failure_at, last_error = excluded.last_error,
              opened_at = CASE WHEN b.state = 'closed' THEN excluded.opened_at ELSE b.opened_at END,
              retry_at = clock_timestamp()
-               + make_interval(secs => least($7::float8, $6::float8 * power(2, least(b.opens, 30))) / 1000),
-             held_until = CASE WHEN NOT ${ENDS_FORMER_WAITS} THEN b.held_until END,
-             opens = b.opens + excluded.opens, probe_relay = NULL, probe_until = NULL
+               + make_interval(secs => least($7::float8, $6::float8 * power(2, least(b.consecutive_opens, 30))) / 1000),
+             rate_limited_until = CASE WHEN NOT ${INVALIDATES_EARLIER_WAITS} THEN b.rate_limited_until END,
+             consecutive_opens = b.consecutive_opens + excluded.consecutive_opens, probe_relay = NULL, probe_until = NULL
          WHERE b.state = 'closed' OR b.probe_relay = $2
        RETURNING state
      ), kept AS (

@@ -9,7 +9,7 @@ export interface BreakerRow {
   readonly failureCount: number
   /** Null where only a person resumes it. */
   readonly retryInMs: number | null
-  readonly heldForMs: number | null
+  readonly rateLimitedForMs: number | null
   readonly probeRelay: string | null
   readonly probeLeftMs: number | null
 }
@@ -23,7 +23,7 @@ export interface BreakerRow {
 export const CLOCK_STEPPED_BACK = 'coalesce(last_failure_at > clock_timestamp(), false)'
 
 /** SQL: the same of the row `b` that an `ON CONFLICT DO UPDATE` is about to give another `last_failure_at`. */
-export const ENDS_FORMER_WAITS = 'coalesce(b.last_failure_at > clock_timestamp(), false)'
+export const INVALIDATES_EARLIER_WAITS = 'coalesce(b.last_failure_at > clock_timestamp(), false)'
 
 /** A probe's lease is never longer: twice the longest `requestTimeoutMs`. What ends later was set by another clock. */
 const LONGEST_LEASE = "interval '240 seconds'"
@@ -38,7 +38,7 @@ export function breakerRows(q: string, names: string): string {
                                     THEN clock_timestamp()
                                     ELSE retry_at END - clock_timestamp())::float8 * 1000 AS "retryInMs",
             CASE WHEN NOT ${CLOCK_STEPPED_BACK}
-                 THEN extract(epoch FROM held_until - clock_timestamp())::float8 * 1000 END AS "heldForMs",
+                 THEN extract(epoch FROM rate_limited_until - clock_timestamp())::float8 * 1000 END AS "rateLimitedForMs",
             probe_relay AS "probeRelay",
             CASE WHEN ${LEASE_ENDED} THEN 0
                  ELSE extract(epoch FROM probe_until - clock_timestamp())::float8 * 1000 END AS "probeLeftMs"

@@ -1,6 +1,6 @@
 import type { Database } from '../connection/database.ts'
 import { ensurePartitions } from './ensure-partitions.ts'
-import { keepWorkspaces } from './keep-workspaces.ts'
+import { registerWorkspaces } from './register-workspaces.ts'
 
 export interface Maintenance {
   /** The workspaces that the relay serves. */
@@ -17,7 +17,7 @@ export async function maintain(db: Database, { workspaces, deliveredDays }: Main
   const q = db.names.q
   await unlessLocked(ensurePartitions(db))
   await unlessLocked(db.query(`SELECT ${q}.prune_delivered(make_interval(days => $1))`, [deliveredDays]))
-  await unlessLocked(keepWorkspaces(db, workspaces))
+  await unlessLocked(registerWorkspaces(db, workspaces))
   for (let removed = 1; removed > 0; ) {
     const [row] = await db.query<{ removed: number }>(
       `WITH gone AS (

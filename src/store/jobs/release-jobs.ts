@@ -1,5 +1,5 @@
 import type { Database } from '../connection/database.ts'
-import type { Heartbeat } from './tend-jobs.ts'
+import type { Heartbeat } from './read-heartbeats.ts'
 
 /** Takes lane jobs back from workers that died, unless they have beaten since. The next worker may have them at once. */
 export async function releaseJobs(

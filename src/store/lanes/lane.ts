@@ -63,12 +63,12 @@ export function heldLane(q: string): string {
  * Where a look at a lane may begin. It only speeds the search, and decides of nothing: each of these is known of the
  * queue, and not of whoever worked it.
  */
-export interface LaneBound {
+export interface LaneWatermark {
   /** Every `seq` up to here was settled, and nothing can appear below any more. */
-  readonly settledTo: bigint
+  readonly watermark: bigint
   /** The same as long as none of the transactions `passedUnless` (xid8) is over; at least `settledTo`. */
-  readonly passedTo: bigint
-  readonly passedUnless: readonly string[]
+  readonly provisionalWatermark: bigint
+  readonly provisionalXids: readonly string[]
 }
 
 /** One key for a lane: pg-boss' singleton key, and a key of maps. */

@@ -17,7 +17,7 @@ export interface SequenceReading {
   readonly lastSeq: bigint
 }
 
-export interface WriteHorizon extends SequenceReading {
+export interface HorizonReading extends SequenceReading {
   /** They may commit rows below `lastSeq`; no other transaction may. */
   readonly writers: readonly Writer[]
 }
@@ -27,7 +27,7 @@ export interface WriteHorizon extends SequenceReading {
  * read, and its commit is on disk when the promise resolves. After a crash a server draws those numbers again that were
  * not on disk. An intent with such a number would be below a bound that was taken from it.
  */
-export async function readHorizon(db: Database): Promise<WriteHorizon> {
+export async function readHorizon(db: Database): Promise<HorizonReading> {
   const [row] = await db.query<{ server: string; last_seq: string; holders: string[] }>(
     `SELECT ${serverStart} AS server, last_seq, holders, ${durably} AS durable,
             pg_logical_emit_message(true, 'customerio-outbox', '') IS NOT NULL AS written

@@ -1,5 +1,5 @@
 import type { Database } from '../connection/database.ts'
-import { type Fence, isLower, type Lane, type LaneBound, serverStart } from './lane.ts'
+import { type Fence, isLower, type Lane, type LaneWatermark, serverStart } from './lane.ts'
 import { FencedError } from './settle.ts'
 
 /**
@@ -41,7 +41,7 @@ export interface QueuedIntent {
 
 export interface LaneRange {
   /** Where the search begins. */
-  readonly bound: LaneBound
+  readonly from: LaneWatermark
   /** `seq` of rows that the caller has already. */
   readonly except: readonly string[]
   /** Ordering keys that are left out: their first intent has to wait. */
@@ -52,7 +52,7 @@ export interface LaneRange {
   /** The lane is the reader's only while this holds: asked in the same snapshot. */
   readonly fence?: Fence
   /** A number that was drawn on the fence's server. If the sequence is below it now, `bound` is wrong. Default: 0. */
-  readonly drawn?: bigint
+  readonly lastSeq?: bigint
   /** No further row once the payloads read take this many bytes: memory stays flat whatever is waiting. */
   readonly bytes: number
 }
@@ -62,11 +62,11 @@ export interface LanePage {
   /** Nothing was left behind the last row. */
   readonly complete: boolean
   /** One of `passedUnless` was over: the search began at `settledTo`, and may have found what that one has committed. */
-  readonly late: boolean
+  readonly fellBack: boolean
 }
 
 /** The whole lane. */
-export const FROM_THE_BEGINNING: LaneBound = { settledTo: 0n, passedTo: 0n, passedUnless: [] }
+export const ZERO_WATERMARK: LaneWatermark = { watermark: 0n, provisionalWatermark: 0n, provisionalXids: [] }
 
 /**
  * The next intents of a lane in order. Dead rows stay in the way of a scan while any snapshot is older: draining
@@ -83,7 +83,7 @@ export const FROM_THE_BEGINNING: LaneBound = { settledTo: 0n, passedTo: 0n, pass
  * numbers ran backwards.
  */
 export async function readLane(db: Database, lane: Lane, range: LaneRange): Promise<LanePage> {
-  const { settledTo, passedTo, passedUnless } = range.bound
+  const { watermark, provisionalWatermark, provisionalXids } = range.from
   const rows = await db.queryArrays<PageRow>(
     `WITH start AS MATERIALIZED (
        SELECT EXISTS (SELECT FROM unnest($5::bigint[]) AS xid
@@ -120,10 +120,16 @@ export async function readLane(db: Database, lane: Lane, range: LaneRange): Prom
            ORDER BY seq LIMIT $8) AS next) AS sized
        WHERE bytes - size < $9) AS page ON true`,
     [
-      ...[lane.destination, lane.lane, settledTo.toString(), passedTo.toString(), passedUnless],
+      ...[
+        lane.destination,
+        lane.lane,
+        watermark.toString(),
+        provisionalWatermark.toString(),
+        provisionalXids,
+      ],
       ...[range.except, range.exceptKeys, range.limit, range.bytes],
       ...[range.fence?.epoch ?? null, range.fence?.relayId ?? null, range.maxAgeSeconds ?? null],
-      ...[range.fence?.server ?? null, (range.drawn ?? 0n).toString()],
+      ...[range.fence?.server ?? null, (range.lastSeq ?? 0n).toString()],
     ],
   )
   const [first] = rows
@@ -133,7 +139,7 @@ export async function readLane(db: Database, lane: Lane, range: LaneRange): Prom
   return {
     rows: inOrder(found),
     complete: found.length < range.limit && bytes < range.bytes,
-    late: first?.[0] === true,
+    fellBack: first?.[0] === true,
   }
 }
 

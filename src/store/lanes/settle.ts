@@ -36,7 +36,7 @@ export class FencedError extends Error {
 
 export interface Settled {
   /** How many were delivered after the time in which an event triggers a campaign. */
-  readonly late: number
+  readonly missedCampaign: number
   /** Another server answered than the one that gave the lane: the turn must end. */
   readonly serverChanged: boolean
 }
@@ -56,7 +56,7 @@ export async function settle(db: Database, fence: Fence, settlement: Settlement)
   const { text, values } = statementOf(db.names.q, fence, settlement)
   const [row] = await db.query<{ fenced: boolean; late: number; server: string }>(text, values)
   if (row?.fenced !== false) throw new FencedError(fence)
-  return { late: row.late, serverChanged: row.server !== fence.server }
+  return { missedCampaign: row.late, serverChanged: row.server !== fence.server }
 }
 
 /** SQL: the minute in which a time is, as `date_trunc` gives it, which takes longer because it asks for the time zone. */

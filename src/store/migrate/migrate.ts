@@ -2,7 +2,13 @@ import pg from 'pg'
 import { getConstructionPlans, getMigrationPlans, PgBoss } from 'pg-boss'
 import { withRowLocks } from '../jobs/boss-locks.ts'
 import { grantRoles, grantScript, type NotGranted } from './grant-roles.ts'
-import { inTransaction, inTurn, type LockWaiting, SHORT_LOCKS, whileLocked } from './migration-locks.ts'
+import {
+  inTransaction,
+  withMigrationLock,
+  type LockWaiting,
+  SHORT_LOCKS,
+  retryWhileLocked,
+} from './migration-locks.ts'
 import { type Migration, readMigrations } from './migrations.ts'
 import { kindOf } from '../../intent/describe.ts'
 import { checkOptionNames, failOption } from '../../intent/option-checks.ts'
@@ -41,7 +47,7 @@ export async function migrate(options: MigrateOptions): Promise<MigrateResult> {
   await client.connect()
   try {
     await requireSupportedServer(client)
-    const pending = await inTurn(client, names, 'the table of migrations', options, async () => {
+    const pending = await withMigrationLock(client, names, 'the table of migrations', options, async () => {
       await client.query(`CREATE SCHEMA IF NOT EXISTS ${names.q}`)
       await client.query(`CREATE SCHEMA IF NOT EXISTS "${names.boss}"`) // pg-boss would make it out of turn
       for (const statement of recordStatements(names)) await client.query(statement)
@@ -50,14 +56,14 @@ export async function migrate(options: MigrateOptions): Promise<MigrateResult> {
     const applied: number[] = []
     for (const migration of pending) {
       const step = () => apply(client, names, migration)
-      const done = await inTurn(client, names, `migration ${migration.version}`, options, step)
+      const done = await withMigrationLock(client, names, `migration ${migration.version}`, options, step)
       if (done) applied.push(migration.version)
     }
-    await whileLocked(client, names, 'a day of outbox.delivered', options, () =>
+    await retryWhileLocked(client, names, 'a day of outbox.delivered', options, () =>
       client.query(`SELECT ${names.q}.ensure_partitions()`),
     )
-    await whileLocked(client, names, "pg-boss' schema", options, () => installBoss(client, names))
-    return await inTurn(client, names, 'the roles', options, async () => {
+    await retryWhileLocked(client, names, "pg-boss' schema", options, () => installBoss(client, names))
+    return await withMigrationLock(client, names, 'the roles', options, async () => {
       const notGranted = await grantRoles(client, names)
       const version = (await schemaState(client, names))?.version ?? 0
       return { applied, version, notGranted }

@@ -34,14 +34,14 @@ export class LockedError extends Error {
  * One step in a transaction of its own, in turn with other migrates. Tried again while its locks are taken. The turn
  * is a lock on the table of migrations, which only the owner may take; any user may take an advisory lock.
  */
-export async function inTurn<T>(
+export async function withMigrationLock<T>(
   client: pg.Client,
   names: Names,
   what: string,
   waiting: LockWaiting,
   work: () => Promise<T>,
 ): Promise<T> {
-  return whileLocked(client, names, what, waiting, () =>
+  return retryWhileLocked(client, names, what, waiting, () =>
     inTransaction(client, async () => {
       await takeTurn(client, names)
       return work()
@@ -70,7 +70,7 @@ async function takeTurn(client: pg.Client, { q }: Names): Promise<void> {
 }
 
 /** Tries `work` again while it fails for a lock that another session holds, and reports whose it is. */
-export async function whileLocked<T>(
+export async function retryWhileLocked<T>(
   client: pg.Client,
   names: Names,
   what: string,

@@ -19,7 +19,7 @@ export interface SchemaState {
 /** What a relay found when it started: `version` may be ahead of what it knows. */
 export interface SchemaFound {
   readonly version: number
-  readonly known: number
+  readonly supported: number
 }
 
 type Query = <Row extends object>(text: string, values?: readonly unknown[]) => Promise<Row[]>
@@ -46,25 +46,25 @@ export async function readSchemaState(query: Query, names: Names): Promise<Schem
  * @throws {SchemaVersionError} with one line that says what to do.
  */
 export async function requireSchemaVersion(db: Database): Promise<SchemaFound> {
-  const known = readMigrations(db.names).length
+  const supported = readMigrations(db.names).length
   const found = await readSchemaState((text, values) => db.query(text, values), db.names)
   const schema = `The schema "${db.names.schema}"`
   if (!found) {
     throw new SchemaVersionError(`${schema} is not there yet: run \`customerio-outbox migrate\``)
   }
   const { version, oldestRelay } = found
-  if (version < known) {
+  if (version < supported) {
     throw new SchemaVersionError(
-      `${schema} is at version ${version}, this relay needs ${known}: run \`customerio-outbox migrate\``,
+      `${schema} is at version ${version}, this relay needs ${supported}: run \`customerio-outbox migrate\``,
     )
   }
-  if (oldestRelay > known) {
+  if (oldestRelay > supported) {
     throw new SchemaVersionError(
-      `${schema} is at version ${version}, this relay knows ${known}: upgrade the relay to one that knows ${oldestRelay}`,
+      `${schema} is at version ${version}, this relay knows ${supported}: upgrade the relay to one that knows ${oldestRelay}`,
     )
   }
   await requireBossVersion(db)
-  return { version, known }
+  return { version, supported }
 }
 
 /** pg-boss takes no other version of its schema than its own. */

@@ -1,0 +1,145 @@
+import type {
+  AddDeviceIntent,
+  EntityIntent,
+  IdentifyIntent,
+  Person,
+  TrackApiIntent,
+  TrackPushIntent,
+} from '../../intent/intent.ts'
+import type { Json, JsonObject } from '../../intent/json-types.ts'
+import { toUlid } from './ulid.ts'
+import type { StoredIntent } from './stored-intent.ts'
+
+/** One member of a Track v2 batch. Fields that are `undefined` are left out of the JSON that is sent. */
+export type TrackV2Operation = {
+  readonly type: string
+  readonly action: string
+  readonly [field: string]: Json | undefined
+}
+
+/** How the Track API's forms are chosen. */
+export interface TrackFormOptions {
+  /**
+   * Sends `trackAnonymous` to v2 with `identifiers: { anonymous_id }`, which other clients do and Customer.io
+   * does not document, instead of one request each to v1. Default: false.
+   */
+  readonly anonymousOnV2?: boolean | undefined
+  /**
+   * Sends `identify` with its timestamp, by which Customer.io orders updates in rapid succession; an update that
+   * is older than the profile's last one is dropped. Default: true.
+   */
+  readonly identifyTimestamp?: boolean | undefined
+}
+
+/** An intent that Track v2 has a form for, documented or not. */
+export type TrackV2Intent = Exclude<TrackApiIntent, TrackPushIntent>
+
+/**
+ * The Track v2 operation that delivers an intent. The same row gives the same operation on every retry, redrive
+ * and replay, event id and timestamp included.
+ */
+export function toTrackOperation(
+  row: StoredIntent,
+  intent: TrackV2Intent,
+  { identifyTimestamp = true }: TrackFormOptions = {},
+): TrackV2Operation {
+  switch (intent.operation) {
+    case 'identify':
+      return identify(intent, identifyTimestamp ? (intent.timestamp ?? row.occurredAtSeconds) : undefined)
+    case 'track':
+      return event(row, intent, identifiersOf(intent), 'event', intent.name)
+    case 'trackPageView':
+      return event(row, intent, identifiersOf(intent), 'page', intent.path)
+    case 'trackScreen':
+      return event(row, intent, identifiersOf(intent), 'screen', intent.name)
+    case 'trackAnonymous':
+      return event(row, intent, { anonymous_id: intent.anonymousId }, 'event', intent.name)
+    case 'addDevice':
+      return { ...person(intent, 'add_device'), device: device(intent) }
+    case 'deleteDevice':
+      return { ...person(intent, 'delete_device'), device: { token: intent.deviceId } }
+    case 'suppress':
+    case 'unsuppress':
+      return person(intent, intent.operation)
+    case 'destroy':
+      return person(intent, 'delete')
+    case 'mergeCustomers': {
+      const [primary, secondary] = [withTextId(intent.primary), withTextId(intent.secondary)]
+      return { type: 'person', action: 'merge', primary, secondary }
+    }
+    case 'entity':
+      return entity(row, intent)
+  }
+}
+
+function person(intent: Person, action: string) {
+  return { type: 'person', identifiers: identifiersOf(intent), action }
+}
+
+/** Customer.io takes an id as text only. */
+function identifiersOf(intent: Person): JsonObject {
+  return intent.customerId === undefined ? withTextId(intent.identifiers) : { id: String(intent.customerId) }
+}
+
+function withTextId(identifiers: JsonObject): JsonObject {
+  return typeof identifiers.id === 'number' ? { id: String(identifiers.id) } : identifiers
+}
+
+type EventIntent = Extract<
+  TrackV2Intent,
+  { operation: 'track' | 'trackAnonymous' | 'trackPageView' | 'trackScreen' }
+>
+
+/** One literal: it is made for every event. */
+function event(
+  row: StoredIntent,
+  intent: EventIntent,
+  identifiers: JsonObject,
+  action: string,
+  name: string,
+): TrackV2Operation {
+  return {
+    type: 'person',
+    identifiers,
+    action,
+    name,
+    id: toUlid(row.id),
+    timestamp: intent.timestamp ?? row.occurredAtSeconds,
+    attributes: intent.data,
+  }
+}
+
+/** On v2, relationships stand beside the attributes, as an array; on v1 they stood among them. */
+function identify(intent: IdentifyIntent, timestamp: number | undefined): TrackV2Operation {
+  const identified = { ...person(intent, 'identify'), timestamp }
+  if (intent.attributes === undefined) return identified
+  const { cio_relationships: given, ...attributes } = intent.attributes
+  return {
+    ...identified,
+    attributes,
+    cio_relationships: isV1Relationships(given) ? given.relationships : given,
+  }
+}
+
+function isV1Relationships(value: Json | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** What `data` has beside `last_used` are the device's attributes, as in customerio-node. */
+function device({ deviceId, platform, data }: AddDeviceIntent): JsonObject {
+  const { last_used, ...attributes } = data ?? {}
+  const named = { token: deviceId, platform, last_used }
+  return Object.keys(attributes).length === 0 ? named : { ...named, attributes }
+}
+
+const EVENT_ACTIONS = ['event', 'page', 'screen']
+
+/** As it stands; a person's event gets the id that makes its duplicates harmless, and its time. */
+function entity(row: StoredIntent, { entity: operation }: EntityIntent): TrackV2Operation {
+  if (operation.type !== 'person' || !EVENT_ACTIONS.includes(operation.action)) return operation
+  return {
+    ...operation,
+    id: operation.id ?? toUlid(row.id),
+    timestamp: operation.timestamp ?? row.occurredAtSeconds,
+  }
+}

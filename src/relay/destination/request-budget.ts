@@ -1,0 +1,37 @@
+import type { WireItem } from '../../customerio/transports/transport.ts'
+
+/**
+ * The room for items in one request, a comma between each two. Items are counted by their bound, which costs nothing, and
+ * measured once those no longer fit: most requests are full by count before.
+ */
+export class RequestBudget {
+  readonly #limit: number
+  readonly #items: WireItem[] = []
+  #bytes = -1 // no comma before the first
+  #measured = false
+
+  /** @param limit Bytes. */
+  constructor(limit: number) {
+    this.#limit = limit
+  }
+
+  /** Takes the item in; false where it does not fit beside the others. The first always does. */
+  tryAdd(item: WireItem): boolean {
+    if (!this.#fits(item) && !this.#measured) {
+      this.#measured = true
+      this.#bytes = this.#items.reduce((sum, { bytes }) => sum + bytes + 1, -1)
+    }
+    if (!this.#fits(item)) return false
+    this.#bytes += this.#sizeOf(item) + 1
+    this.#items.push(item)
+    return true
+  }
+
+  #fits(item: WireItem): boolean {
+    return this.#items.length === 0 || this.#bytes + this.#sizeOf(item) + 1 <= this.#limit
+  }
+
+  #sizeOf(item: WireItem): number {
+    return this.#measured ? item.bytes : item.maxBytes
+  }
+}

@@ -1,0 +1,48 @@
+import type { WireItem } from '../../customerio/transports/transport.ts'
+import type { QueuedIntent } from '../../store/lanes/read-lane.ts'
+import type { BatchEntry } from '../destination/cut-batch.ts'
+import type { Destination } from '../destination/destinations.ts'
+
+type Sender = Pick<Destination, 'prepare' | 'transport'>
+
+/**
+ * Picks an intent to try alone, out of turn and at random: the first of its key that waits, so that nobody's
+ * order changes, before anything that travels alone, and none that has failed alone. Undefined where there is none.
+ *
+ * @param rows In order, none of them sent.
+ * @param part What has failed: keys outside of it are picked first, and the key of a single one never.
+ */
+export function pickCanary(
+  sender: Sender,
+  rows: readonly QueuedIntent[],
+  part: readonly BatchEntry[],
+): BatchEntry | undefined {
+  const [only, ...others] = part
+  const partKeys = new Set(part.map(({ row }) => row.orderingKey))
+  const excluded = only && others.length === 0 ? only.row.orderingKey : undefined
+  const candidates = firstOfEachKey(sender, rows).filter(
+    ({ row }) => row.attempts === 0 && row.orderingKey !== excluded,
+  )
+  const outside = candidates.filter(({ row }) => !partKeys.has(row.orderingKey))
+  return pickAtRandom(outside) ?? pickAtRandom(candidates)
+}
+
+/** The first intent of each key, before anything that travels alone, without those that cannot be sent. */
+export function firstOfEachKey({ prepare, transport }: Sender, rows: readonly QueuedIntent[]): BatchEntry[] {
+  const seen = new Set<string>()
+  const firsts: BatchEntry[] = []
+  for (const row of rows) {
+    const prepared = prepare(row)
+    const item: WireItem | undefined =
+      typeof prepared === 'object' && 'send' in prepared ? prepared.send : undefined
+    if (item?.barrier) break
+    if (seen.has(row.orderingKey)) continue
+    seen.add(row.orderingKey)
+    if (item !== undefined && item.bytes <= transport.limits.itemBytes) firsts.push({ row, item })
+  }
+  return firsts
+}
+
+export function pickAtRandom<Value>(values: readonly Value[]): Value | undefined {
+  return values[Math.floor(Math.random() * values.length)]
+}
