@@ -2,122 +2,112 @@ import { BrokenCircuitError, CircuitState } from 'cockatiel'
 import type { Answer } from '../../customerio/answers/answer.ts'
 import type { BreakerRow, BreakerState } from '../../store/breakers/read-breakers.ts'
 import type { Settlement } from '../../store/lanes/settle.ts'
-import {
-  closedPolicy,
-  type Policy,
-  type PolicySettings,
-  probePolicy,
-  type SendOptions,
-  type Unavailable,
-} from './policy.ts'
+import { closedPolicy, type Policy, type PolicySettings, probePolicy, type SendOptions } from './policy.ts'
 import { SharedState, type Eligibility } from './shared-state.ts'
 import { FailureHistory } from './failure-history.ts'
 import { describeFailure } from './describe-failure.ts'
 import { type Rejections, RejectionWindow, withoutRejections } from './rejection-window.ts'
 import { SupersededError } from './superseded-error.ts'
 
-/** What the breaker tells the fleet through Postgres; resolves when it is written. */
+/** Writes the breaker's changes to its row for the fleet. Each promise resolves when the change is committed. */
 export interface BreakerStore {
   open(state: 'open' | 'paused', failureCount: number, error: string): Promise<boolean>
-  /** Stops the destination until a person resumes it. */
+  /** Stops the destination until an operator resumes it. */
   reject(rejections: Rejections): Promise<boolean>
   acquireProbe(): Promise<boolean>
   close(reason: string): Promise<boolean>
   rateLimit(ms: number, error: string): Promise<void>
   recordFailures(count: number, error: string | undefined): Promise<void>
-  /** A change could not be written: the next sync puts this relay right. */
+  /** A change could not be written: the next sync corrects what this relay knows. */
   onError(error: Error): void
 }
 
 export type BreakerSettings = PolicySettings
 
-/** Leave to send one request: an ordinary one, or the fleet's one probe. To be used or given back. */
+/** Permission to send one request: an ordinary one, or the fleet's one probe. Its holder must use or release it. */
 export type Permit = 'send' | 'probe'
 
 /** Answers of a destination that works. */
 const PASSES: ReadonlySet<Answer['kind']> = new Set(['accepted', 'rejected', 'too_large'])
-/** Without a `Retry-After`: 1 s, doubled with each 429 in a row, up to a minute. */
-const HOLD_MS = { first: 1_000, max: 60_000 }
+/** Milliseconds without requests after a 429 that has no `Retry-After`; doubled with each 429 in a row. */
+const RATE_LIMIT_COOLDOWN_MS = { first: 1_000, max: 60_000 }
 
 /**
- * One destination's breaker in one relay: cockatiel counts and samples, the row in `outbox.breakers` says for
- * the whole fleet what the state is, when a probe is due and who holds it.
+ * One destination's breaker in one relay. cockatiel counts failures and samples probes. The row in `outbox.breakers` holds
+ * for the whole fleet what the state is, when a probe is due, and which relay holds it (see `SharedState`).
  */
 export class DestinationBreaker {
   readonly #settings: BreakerSettings
   readonly #store: BreakerStore
-  readonly #view: SharedState
+  readonly #shared: SharedState
   readonly #rejections: RejectionWindow
   readonly history = new FailureHistory()
   #policy: Policy
+  /** A lane of this relay is acquiring or using the probe. */
   #probing = false
-  #failures = 0
-  #lastFailure: Unavailable = { kind: 'unavailable', status: undefined, outcome: 'not_applied', message: '' }
-  #limitedInARow = 0
+  /** The row shows failures in a row, and the next answer that passes clears them. */
+  #failuresRecorded = false
+  #consecutive429s = 0
 
-  constructor(
-    relayId: string,
-    settings: BreakerSettings,
-    store: BreakerStore,
-    clock = () => performance.now(),
-  ) {
-    this.#view = new SharedState(relayId, clock)
+  constructor(relayId: string, settings: BreakerSettings, store: BreakerStore) {
+    this.#shared = new SharedState(relayId)
     this.#settings = settings
     this.#store = store
     this.#rejections = new RejectionWindow(settings.breaker)
-    this.#policy = this.#closedPolicy()
+    this.#policy = closedPolicy(settings)
   }
 
   get state(): BreakerState {
-    return this.#view.state
+    return this.#shared.state
   }
 
-  /** Milliseconds to leave between a failure and the next try, by how many have failed in a row. */
+  /** Milliseconds from a failure to the next try, after this many failures in a row. */
   retryDelayMs(failures: number): number {
     return this.#settings.retry.initialDelayMs * 2 ** (failures - 1)
   }
 
+  /** To be read before the row is, and passed to `apply` with that row. */
   get generation(): number {
-    return this.#view.generation
+    return this.#shared.generation
   }
 
-  /** Milliseconds until the destination may be tried; undefined while it may be now, or until a person resumes it. */
+  /** Milliseconds until the next try. Undefined: the destination may be tried now, or an operator must resume it. */
   get waitMs(): number | undefined {
-    return this.#view.waitMs
+    return this.#shared.waitMs
   }
 
-  /** Whether the row is to be read again: it could not be taken over, or it says something else than was thought. */
+  /** Whether the row is to be read again: it could not be applied, or it says something else than this relay thought. */
   get stale(): boolean {
-    return this.#view.stale
+    return this.#shared.stale
   }
 
   eligibility(): Eligibility {
-    const eligibility = this.#view.eligibility()
+    const eligibility = this.#shared.eligibility()
     return this.#probing && eligibility === 'probe' ? 'none' : eligibility
   }
 
-  /** Takes over what the fleet says, unless this relay has changed something since it was read. */
+  /** Takes over the fleet's row, unless this relay has changed something since the read began. */
   apply(row: BreakerRow | undefined, generation: number): void {
-    if (this.#view.apply(row, generation)) this.#reset()
-    // The row holds the stop: once a person resumes it, the window begins anew. A stop that this relay is still writing is
-    // not in the row. If that write fails, the full window makes the next rejection write it again.
-    if (!this.#view.stale && this.#view.needsPerson) this.#rejections.clear()
+    if (this.#shared.apply(row, generation)) this.#reset()
+    // The row holds the stop, so the window begins anew for the time after an operator resumes the destination. A stop that
+    // this relay is still writing is not in the row. If that write fails, the full window makes the next rejection repeat it.
+    if (!this.#shared.stale && this.#shared.needsOperator) this.#rejections.clear()
   }
 
   /**
-   * Counts what an answer has settled, before it is. If most of the last intents were rejected, the destination stops for
-   * the whole fleet, and the intents beyond the limit stay in the queue: a gateway that refuses everything, or a change of
-   * the API, must not bury a backlog.
+   * Counts the rejections of an answer before the relay settles it. If most of the last intents were rejected, the
+   * destination stops for the whole fleet, and the intents beyond the limit stay in the queue: a gateway that refuses
+   * everything, or a change of the API, must not dead-letter a backlog.
    *
    * @param mustGo Whether the intent with this id would be overtaken if it stayed: a later one of its key was delivered.
-   * @returns what is to be settled.
+   * @returns the settlement to write.
    */
   async admit(answered: Settlement, mustGo: (id: string) => boolean): Promise<Settlement> {
     if (this.state === 'rejecting') return withoutRejections(answered, mustGo)
     const { settlement, stop } = this.#rejections.admit(answered, mustGo)
-    if (stop && !this.#view.needsPerson) {
-      const written = this.#view.open('rejecting', undefined, () => this.#store.reject(stop))
-      // Until it is written the window stays as it is: the next rejection stops the destination again.
+    if (stop && !this.#shared.needsOperator) {
+      const written = this.#shared.reject(() => this.#store.reject(stop))
+      // Until the stop is written the window stays as it is: the next rejection stops the destination again.
       await written.then(
         (stopped) => stopped && this.#rejections.clear(),
         (error: unknown) => this.#store.onError(error as Error),
@@ -127,8 +117,8 @@ export class DestinationBreaker {
   }
 
   /**
-   * Asks to send one request. Undefined: hand the lane back, the breaker is open, a hold is on, or another lane
-   * or relay has the probe.
+   * Acquires a permit for one request. Undefined: the turn hands the lane back, because the breaker is open, the destination
+   * is rate limited, or another lane or relay holds the probe.
    */
   async acquire(): Promise<Permit | undefined> {
     const eligibility = this.eligibility()
@@ -136,17 +126,16 @@ export class DestinationBreaker {
     if (eligibility === 'all') return 'send'
     this.#probing = true
     try {
-      const renewed = this.#view.probeIsMine && this.state === 'half_open'
+      const renewed = this.#shared.holdsProbe
       if (!(await this.#store.acquireProbe())) {
         this.#probing = false
-        this.#view.probeElsewhere()
+        this.#shared.probeDenied()
         return undefined
       }
-      this.#view.probeAcquired()
-      // A probe has failed, and the row does not say so: that could not be written, or a failover has lost it. A policy that
-      // was never used is open, too, and has counted nothing.
-      const isOpen = this.#policy.breaker.state === CircuitState.Open
-      if (!renewed || isOpen) this.#policy = probePolicy(this.#settings)
+      this.#shared.probeAcquired()
+      // The policy is open if a probe failed and the row does not say so: the write failed, or a failover lost it. A policy
+      // that was never used is open, too, and has counted nothing.
+      if (!renewed || this.#policy.state === CircuitState.Open) this.#policy = probePolicy(this.#settings)
       return 'probe'
     } catch (error) {
       this.#probing = false
@@ -160,16 +149,16 @@ export class DestinationBreaker {
   }
 
   /**
-   * Runs one request under retry and breaker, and writes down what it came to. Undefined: the breaker opened
-   * meanwhile and nothing was sent.
+   * Runs one request under retry and breaker, and records the result. Undefined: the breaker opened meanwhile and nothing
+   * was sent, or the settings changed and the answer is about the former ones.
    */
   async run(permit: Permit, send: () => Promise<Answer>, how?: SendOptions): Promise<Answer | undefined> {
     try {
-      const answer = await this.#execute(() => this.#sendIfLet(permit, send), how)
+      const answer = await this.#execute(() => this.#sendIfAllowed(permit, send), how)
       if (answer && PASSES.has(answer.kind)) this.history.recordPass()
-      // What the request came to is known, whether or not it can be written down for the fleet.
+      // This relay acts on the answer, even if its result cannot be written for the fleet.
       const written =
-        permit === 'probe' && answer ? this.#settleProbe(answer, how) : this.#settleSend(answer, how)
+        permit === 'probe' && answer ? this.#recordProbe(answer, how) : this.#recordSend(answer, how)
       await written.catch((error: unknown) => this.#store.onError(error as Error))
       return answer
     } finally {
@@ -178,17 +167,17 @@ export class DestinationBreaker {
   }
 
   /**
-   * A permit was given some time ago, and a retry comes later still: no request begins once the destination was
-   * paused, or opened, by another relay or a person.
+   * Time passes between a permit and its request, and before a retry. No request begins once another relay or an operator
+   * has opened or paused the destination.
    */
-  #sendIfLet(permit: Permit, send: () => Promise<Answer>): Promise<Answer> {
+  #sendIfAllowed(permit: Permit, send: () => Promise<Answer>): Promise<Answer> {
     const state = permit === 'probe' ? 'half_open' : 'closed'
     return this.state === state ? send() : Promise.reject(new BrokenCircuitError())
   }
 
   /**
-   * Undefined where the breaker opened before the request, or between it and its retry, and where the answer is about
-   * settings that are no longer in force.
+   * Undefined: the breaker opened before the request or between it and its retry, or the answer is about settings that have
+   * changed since.
    */
   async #execute(send: () => Promise<Answer>, how?: SendOptions): Promise<Answer | undefined> {
     try {
@@ -196,78 +185,76 @@ export class DestinationBreaker {
     } catch (error) {
       if (error instanceof BrokenCircuitError) return undefined
       if (!(error instanceof SupersededError)) throw error
-      // To cockatiel an error that it does not handle is a success of the probe: it counts anew.
+      // cockatiel takes an error that it does not handle for a successful probe: the sampling starts again.
       if (this.state === 'half_open') this.#policy = probePolicy(this.#settings)
       return undefined
     }
   }
 
-  /** The credential is to blame for an answer that did not count: pauses the destination, as one that counts does. */
+  /** Pauses the destination for an answer that did not count, once a comparison has blamed the credential. */
   async refuseCredential(status: number | undefined, message: string): Promise<void> {
     if (this.state !== 'closed') return
     await this.#open('paused', message, status).catch((error: unknown) => this.#store.onError(error as Error))
   }
 
-  async #settleSend(answer: Answer | undefined, { counts = () => true }: SendOptions = {}): Promise<void> {
-    if (this.state !== 'closed') return // a straggler from before it opened
-    if (this.#policy.breaker.state === CircuitState.Open) {
-      return this.#open('open', this.#lastFailure.message, this.#lastFailure.status)
+  async #recordSend(answer: Answer | undefined, { counts = () => true }: SendOptions = {}): Promise<void> {
+    if (this.state !== 'closed') return // the answer to a request from before the breaker opened
+    const { state, lastFailure, consecutiveFailures } = this.#policy
+    if (state === CircuitState.Open) {
+      return this.#open('open', lastFailure?.message ?? '', lastFailure?.status)
     }
     if (answer === undefined) return
     if (answer.kind === 'credential') {
       return counts(answer) ? this.#open('paused', answer.message, answer.status) : undefined
     }
-    if (answer.kind === 'rate_limited') return this.#hold(answer.retryAfterMs, answer.message)
-    this.#limitedInARow = 0
-    if (answer.kind === 'unavailable')
-      return this.#store.recordFailures(this.#failures, describeFailure(answer))
-    if (this.#failures > 0) {
-      this.#failures = 0
+    if (answer.kind === 'rate_limited') return this.#rateLimit(answer.retryAfterMs, answer.message)
+    this.#consecutive429s = 0
+    if (answer.kind === 'unavailable') {
+      this.#failuresRecorded = consecutiveFailures > 0
+      return this.#store.recordFailures(consecutiveFailures, describeFailure(answer))
+    }
+    if (this.#failuresRecorded) {
+      this.#failuresRecorded = false
       await this.#store.recordFailures(0, undefined)
     }
   }
 
-  async #settleProbe(answer: Answer, { counts = () => true }: SendOptions = {}): Promise<void> {
+  async #recordProbe(answer: Answer, { counts = () => true }: SendOptions = {}): Promise<void> {
     if (answer.kind === 'credential') {
       if (counts(answer)) return this.#open('paused', answer.message, answer.status)
-      this.#policy = probePolicy(this.#settings) // to cockatiel it was a failure: it counts anew
+      this.#policy = probePolicy(this.#settings) // cockatiel took it for a failure: the sampling starts again
       return
     }
     if (answer.kind === 'rate_limited') {
-      await this.#hold(answer.retryAfterMs, answer.message)
+      await this.#rateLimit(answer.retryAfterMs, answer.message)
       return this.#open('open', answer.message, 429)
     }
     if (answer.kind === 'unavailable') return this.#open('open', answer.message, answer.status)
-    if (this.#policy.breaker.state !== CircuitState.Closed) return
+    if (this.#policy.state !== CircuitState.Closed) return
     const reason = `${this.#settings.breaker.successes} successes`
-    if (await this.#view.close(() => this.#store.close(reason))) this.#reset()
+    if (await this.#shared.close(() => this.#store.close(reason))) this.#reset()
   }
 
   async #open(state: 'open' | 'paused', message: string, status: number | undefined): Promise<void> {
-    if (this.state === state || this.#view.needsPerson) return
-    await this.#view.open(state, this.#settings.breaker.halfOpenAfterMs, () =>
-      this.#store.open(state, Math.max(this.#failures, 1), describeFailure({ status, message })),
-    )
+    if (this.state === state || this.#shared.needsOperator) return
+    const failureCount = Math.max(this.#policy.consecutiveFailures, 1)
+    const write = () => this.#store.open(state, failureCount, describeFailure({ status, message }))
+    const retryInMs = this.#settings.breaker.halfOpenAfterMs
+    await (state === 'open' ? this.#shared.open(retryInMs, write) : this.#shared.pause(retryInMs, write))
   }
 
-  async #hold(retryAfterMs: number | undefined, message: string): Promise<void> {
-    // Requests that were under way with the first one that was limited: their answers are the same news.
-    if (retryAfterMs === undefined && this.#view.isRateLimited) return
-    const ms = retryAfterMs ?? Math.min(HOLD_MS.max, HOLD_MS.first * 2 ** this.#limitedInARow)
-    this.#limitedInARow++
-    await this.#view.rateLimit(ms, () => this.#store.rateLimit(ms, `429: ${message}`))
+  async #rateLimit(retryAfterMs: number | undefined, message: string): Promise<void> {
+    // Requests that were in flight beside the first one that got a 429: their answers say nothing new.
+    if (retryAfterMs === undefined && this.#shared.isRateLimited) return
+    const { first, max } = RATE_LIMIT_COOLDOWN_MS
+    const ms = retryAfterMs ?? Math.min(max, first * 2 ** this.#consecutive429s)
+    this.#consecutive429s++
+    await this.#shared.rateLimit(ms, () => this.#store.rateLimit(ms, `429: ${message}`))
   }
 
   #reset(): void {
-    this.#failures = 0
-    this.#limitedInARow = 0
-    this.#policy = this.#closedPolicy()
-  }
-
-  #closedPolicy(): Policy {
-    return closedPolicy(this.#settings, (failure) => {
-      this.#failures++
-      this.#lastFailure = failure
-    })
+    this.#failuresRecorded = false
+    this.#consecutive429s = 0
+    this.#policy = closedPolicy(this.#settings)
   }
 }

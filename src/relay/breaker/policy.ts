@@ -1,6 +1,5 @@
 import {
   BrokenCircuitError,
-  type CircuitBreakerPolicy,
   CircuitState,
   ConsecutiveBreaker,
   circuitBreaker,
@@ -16,15 +15,20 @@ export type PolicySettings = Pick<ResolvedRelayOptions, 'breaker' | 'retry'>
 /** How a request may be retried within one `run`. */
 export interface SendOptions {
   /**
-   * `unless unknown`: no quick retry of a request that may have taken effect. `never`: one attempt, for a look at
-   * whether others pass. Default: `always`.
+   * - `always`: every failure of the destination is retried.
+   * - `unless unknown`: a request that may have taken effect is not retried.
+   * - `never`: one attempt, such as a canary's.
+   *
+   * @default 'always'
    */
   readonly retries?: 'always' | 'unless unknown' | 'never'
   /** No retry begins once it is aborted. */
   readonly stopping?: AbortSignal
   /**
-   * Whether a failure counts against the destination, or a refused credential pauses it; no quick retry follows a failure
-   * that does not count. Default: every one does.
+   * Whether a failure counts against the destination, or a refused credential pauses it. A failure that does not count is
+   * not retried.
+   *
+   * @default every failure counts
    */
   readonly counts?: (failure: Unavailable | CredentialRefused) => boolean
 }
@@ -32,27 +36,27 @@ export interface SendOptions {
 export type Unavailable = Extract<Answer, { kind: 'unavailable' }>
 export type CredentialRefused = Extract<Answer, { kind: 'credential' }>
 
-/** One state's rules: cockatiel's breaker, and how a request runs under it. */
+/** The rules of one state: cockatiel's breaker, and how a request runs under it. */
 export interface Policy {
-  readonly breaker: CircuitBreakerPolicy
+  /** cockatiel's own state. The fleet's is in `SharedState`. */
+  readonly state: CircuitState
+  /** Failures in a row that counted. */
+  readonly consecutiveFailures: number
+  readonly lastFailure: Unavailable | undefined
+  /** @throws {BrokenCircuitError} if the breaker opened before the request. */
   execute(send: () => Promise<Answer>, how?: SendOptions): Promise<Answer>
 }
 
-/** Longest delay that a timer takes (2^31 − 1 ms): Postgres decides when a breaker half-opens, not cockatiel. */
+/** The longest delay of a timer (2^31 − 1 ms): Postgres decides when a breaker half-opens, not cockatiel. */
 const NEVER = 2_147_483_647
 
 /**
- * Counts consecutive failures of the destination, and retries them quickly while it is closed. Retry is outside
- * and breaker inside, so that the breaker sees every attempt: five failures are five requests.
+ * Counts consecutive failures of the destination, and retries them quickly while the breaker is closed. Retry is outside
+ * and breaker inside, so the breaker counts every attempt: five failures are five requests.
  */
-export function closedPolicy(settings: PolicySettings, onFailure: (failure: Unavailable) => void): Policy {
-  const breaker = circuitBreaker(handleWhenResult(isUnavailable), {
-    halfOpenAfter: NEVER,
-    breaker: new ConsecutiveBreaker(settings.breaker.failures),
-  })
-  breaker.onFailure(({ reason }) => {
-    if ('value' in reason) onFailure(reason.value as Unavailable)
-  })
+export function closedPolicy(settings: PolicySettings): Policy {
+  const counter = new ConsecutiveBreaker(settings.breaker.failures)
+  const breaker = circuitBreaker(handleWhenResult(isUnavailable), { halfOpenAfter: NEVER, breaker: counter })
   const { attempts, initialDelayMs } = settings.retry
   const retryWhen = { always: isUnavailable, 'unless unknown': isNotApplied }
   const execute = async (
@@ -64,7 +68,7 @@ export function closedPolicy(settings: PolicySettings, onFailure: (failure: Unav
       if (breaker.state !== CircuitState.Closed) throw new BrokenCircuitError()
       const answer = await send()
       counted = answer.kind !== 'unavailable' || counts(answer)
-      // Where it has opened meanwhile the answer is a straggler's, and counts no more.
+      // If the breaker opened meanwhile, the answer belongs to a straggler and does not count.
       if (counted && breaker.state === CircuitState.Closed) await breaker.execute(() => answer)
       return answer
     }
@@ -74,27 +78,48 @@ export function closedPolicy(settings: PolicySettings, onFailure: (failure: Unav
       { maxAttempts: attempts, backoff: new ExponentialBackoff({ initialDelay: initialDelayMs }) },
     )
     let last: Answer | undefined
-    // cockatiel looks at the signal before its delay and not after it.
+    // cockatiel checks the signal before its delay, and not after it.
     return retrying.execute(async () => {
       if (last === undefined || !stopping?.aborted) last = await once()
       return last
     }, stopping)
   }
-  return { breaker, execute }
+  return policyOf(breaker, counter, execute)
 }
 
 /**
- * Samples as many probes as must succeed, without retries. An answer about the credential or the rate is no
- * success here: cockatiel would close the breaker on a 401.
+ * Samples as many probes as must succeed, without retries. An answer about the credential or the rate limit is no
+ * success: otherwise cockatiel would close the breaker on a 401.
  */
 export function probePolicy({ breaker: settings }: PolicySettings): Policy {
+  const counter = new ConsecutiveBreaker(settings.failures)
   const breaker = circuitBreaker(handleWhenResult(isNoSuccess), {
     halfOpenAfter: NEVER,
     halfOpenSampling: { calls: settings.successes, threshold: 0 },
-    breaker: new ConsecutiveBreaker(settings.failures),
+    breaker: counter,
     initialState: { ownState: { value: CircuitState.Open, openedAt: 0, attemptNo: 1 }, breakerState: 0 },
   })
-  return { breaker, execute: (send) => breaker.execute(send) }
+  return policyOf(breaker, counter, (send) => breaker.execute(send))
+}
+
+function policyOf(
+  breaker: ReturnType<typeof circuitBreaker>,
+  counter: ConsecutiveBreaker,
+  execute: Policy['execute'],
+): Policy {
+  return {
+    get state() {
+      return breaker.state
+    },
+    get consecutiveFailures() {
+      return counter.state
+    },
+    get lastFailure() {
+      const failure = breaker.lastFailure
+      return failure && 'value' in failure ? (failure.value as Unavailable) : undefined
+    },
+    execute,
+  }
 }
 
 function isUnavailable(result: unknown): boolean {

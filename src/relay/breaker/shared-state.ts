@@ -1,157 +1,207 @@
+/*
+ * States of a destination's breaker, as one relay knows them:
+ *
+ *   closed      requests flow
+ *   open        failures opened it; a probe may be acquired from `retryAt` on
+ *   paused      the credential was refused (a probe may be acquired from `retryAt` on), or an operator paused it (no `retryAt`)
+ *   rejecting   most intents were rejected; an operator resumes it
+ *   half_open   one relay holds the probe: this relay, or another one until its lease ends
+ *
+ * Transitions that this relay makes:
+ *
+ *   closed, half_open        --open-------------->  open
+ *   closed, half_open        --pause------------->  paused { retryAt }
+ *   closed, half_open        --reject------------>  rejecting
+ *   open, paused, half_open  --probeAcquired----->  half_open { probe: mine }
+ *   open, paused, half_open  --probeDenied------->  the same state, with a later time for the next try
+ *   half_open                --close------------->  closed
+ *
+ * `apply` takes over any other transition from the row: those of other relays and of operators. A rate limit (429) is
+ * independent of the state.
+ */
 import type { BreakerRow, BreakerState } from '../../store/breakers/read-breakers.ts'
+import { RowSync } from './row-sync.ts'
 
 /** What the dispatcher may start for a destination: every lane, one that probes, or none. */
 export type Eligibility = 'all' | 'probe' | 'none'
 
-/** What stops a destination: failures, a refused credential, or rejections of most intents. */
-export type Opened = Exclude<BreakerState, 'closed' | 'half_open'>
+/** Times are milliseconds by this relay's clock. */
+type State =
+  | { readonly kind: 'closed' }
+  | { readonly kind: 'open'; readonly retryAt: number }
+  | { readonly kind: 'paused'; readonly retryAt?: number | undefined }
+  | { readonly kind: 'rejecting' }
+  | { readonly kind: 'half_open'; readonly probe: Probe }
 
-/** Between two attempts to get a probe that another relay has. */
-const ELSEWHERE_MS = 500
-/** Until the row is read again that could not be taken over. */
+type Probe = { readonly holder: 'mine' } | { readonly holder: 'other'; readonly until: number }
+
+const CLOSED: State = { kind: 'closed' }
+/** Milliseconds between two attempts to acquire a probe that another relay holds. */
+const PROBE_DENIED_MS = 500
+/** Milliseconds until a stale row is read again. */
 const STALE_MS = 50
 
 /**
- * What one relay knows of a destination's breaker: its row in `outbox.breakers` as it was read last, and what this
- * relay has changed since. Times are the relay's own, from what was left by the database's clock.
+ * What one relay knows of a destination's breaker: its row in `outbox.breakers` as last read, and what this relay has
+ * changed since. The row holds times by the database's clock. This class converts the remaining time to the relay's clock.
  */
 export class SharedState {
   readonly #relayId: string
   readonly #clock: () => number
-  #state: BreakerState = 'closed'
-  #retryAt: number | undefined
-  #heldUntil = 0
-  #probeIsMine = false
-  #probeLeaseUntil = 0
-  /** Another relay was seen to hold the probe: not asked for again before. */
-  #elsewhereUntil = 0
-  /** Raised by every change made here: what was read from the row before it is stale. */
-  #generation = 0
-  /** Changes that are on their way to the row. */
-  #writing = 0
-  #stale = false
+  readonly #sync = new RowSync()
+  #state: State = CLOSED
+  #rateLimitedUntil = 0
 
-  constructor(relayId: string, clock: () => number) {
+  /** @param clock Milliseconds. Default: `performance.now`. */
+  constructor(relayId: string, clock = () => performance.now()) {
     this.#relayId = relayId
     this.#clock = clock
   }
 
   get state(): BreakerState {
-    return this.#state
+    return this.#state.kind
   }
 
+  /** To be read before a row is, and passed to `apply` with that row. */
   get generation(): number {
-    return this.#generation
+    return this.#sync.generation
   }
 
-  /** Whether the row is to be read again: it could not be taken over, or it says something else than was thought. */
+  /** Whether the row is to be read again: it could not be applied, or it says something else than this relay thought. */
   get stale(): boolean {
-    return this.#stale
+    return this.#sync.stale
   }
 
-  get probeIsMine(): boolean {
-    return this.#probeIsMine
+  /** Whether this relay holds the probe. */
+  get holdsProbe(): boolean {
+    return this.#state.kind === 'half_open' && this.#state.probe.holder === 'mine'
   }
 
   get isRateLimited(): boolean {
-    return this.#heldUntil > this.#clock()
+    return this.#rateLimitedUntil > this.#clock()
   }
 
-  /** A person has paused it, or most intents were rejected: only a person resumes it. */
-  get needsPerson(): boolean {
-    return this.#state === 'rejecting' || (this.#state === 'paused' && this.#retryAt === undefined)
+  /** An operator has paused it, or most intents were rejected: only an operator resumes it. */
+  get needsOperator(): boolean {
+    return (
+      this.#state.kind === 'rejecting' || (this.#state.kind === 'paused' && this.#state.retryAt === undefined)
+    )
   }
 
-  /** Milliseconds until the destination may be tried; undefined while it may be now, or until a person resumes it. */
+  /** Milliseconds until the next try. Undefined: the destination may be tried now, or an operator must resume it. */
   get waitMs(): number | undefined {
     const now = this.#clock()
-    const due = Math.max(this.#heldUntil, this.#tryableAt())
+    const due = Math.max(this.#rateLimitedUntil, this.#probeAt() ?? 0)
     const wait = due > now ? due - now : undefined
-    return this.#stale ? Math.min(wait ?? STALE_MS, STALE_MS) : wait
-  }
-
-  #tryableAt(): number {
-    if (this.#state === 'closed') return 0
-    const leaseUntil = this.#state === 'half_open' && !this.#probeIsMine ? this.#probeLeaseUntil : 0
-    return Math.max(this.#retryAt ?? 0, this.#elsewhereUntil, leaseUntil)
+    return this.stale ? Math.min(wait ?? STALE_MS, STALE_MS) : wait
   }
 
   eligibility(): Eligibility {
-    const now = this.#clock()
-    if (this.#heldUntil > now) return 'none'
-    if (this.#state === 'closed') return 'all'
-    if (this.#elsewhereUntil > now) return 'none'
-    if (this.#state === 'half_open')
-      return this.#probeIsMine || this.#probeLeaseUntil <= now ? 'probe' : 'none'
-    return this.#retryAt !== undefined && this.#retryAt <= now ? 'probe' : 'none'
+    if (this.isRateLimited) return 'none'
+    if (this.#state.kind === 'closed') return 'all'
+    const probeAt = this.#probeAt()
+    return probeAt !== undefined && probeAt <= this.#clock() ? 'probe' : 'none'
+  }
+
+  /** When this relay may acquire the probe or use the one it holds. Undefined: not at all. */
+  #probeAt(): number | undefined {
+    const state = this.#state
+    switch (state.kind) {
+      case 'closed':
+      case 'rejecting':
+        return undefined
+      case 'open':
+      case 'paused':
+        return state.retryAt
+      case 'half_open':
+        return state.probe.holder === 'mine' ? 0 : state.probe.until
+    }
   }
 
   /**
-   * Takes over what the fleet says, unless this relay has changed something since it was read.
+   * Takes over the fleet's row, unless this relay has changed something since the read began.
+   *
+   * @param row Undefined: the destination has no row, its breaker has never opened.
+   * @param generation `generation` at the time when the read began.
+   * @returns whether the breaker has closed.
+   */
+  apply(row: BreakerRow | undefined, generation: number): boolean {
+    if (!this.#sync.accept(generation)) return false
+    const before = this.state
+    this.#state = row ? this.#stateOf(row) : CLOSED
+    this.#rateLimitedUntil = row?.rateLimitedForMs == null ? 0 : this.#clock() + row.rateLimitedForMs
+    return before !== 'closed' && this.state === 'closed'
+  }
+
+  #stateOf({ state, retryInMs, probeRelay, probeLeftMs }: BreakerRow): State {
+    const now = this.#clock()
+    const retryAt = retryInMs == null ? undefined : now + retryInMs
+    switch (state) {
+      case 'open':
+        // An open breaker's row has a time. Without one, the database denies the probe.
+        return { kind: 'open', retryAt: retryAt ?? now }
+      case 'paused':
+        return { kind: 'paused', retryAt }
+      case 'half_open':
+        if (probeRelay === this.#relayId) return { kind: 'half_open', probe: { holder: 'mine' } }
+        return { kind: 'half_open', probe: { holder: 'other', until: now + (probeLeftMs ?? 0) } }
+      default:
+        return { kind: state }
+    }
+  }
+
+  /** This relay holds the fleet's one probe; the row says so. */
+  probeAcquired(): void {
+    this.#sync.changed()
+    this.#state = { kind: 'half_open', probe: { holder: 'mine' } }
+  }
+
+  /** The database denied the probe: another relay holds it, or it is not due. Tries later, after reading the row again. */
+  probeDenied(): void {
+    this.#sync.invalidate()
+    const later = this.#clock() + PROBE_DENIED_MS
+    const state = this.#state
+    if (state.kind === 'half_open') {
+      const until = state.probe.holder === 'other' ? Math.max(state.probe.until, later) : later
+      this.#state = { kind: 'half_open', probe: { holder: 'other', until } }
+    } else if ((state.kind === 'open' || state.kind === 'paused') && state.retryAt !== undefined) {
+      this.#state = { kind: state.kind, retryAt: Math.max(state.retryAt, later) }
+    }
+  }
+
+  /** Failures open it. `write` tells the fleet. */
+  open<T>(retryInMs: number, write: () => Promise<T>): Promise<T> {
+    this.#state = { kind: 'open', retryAt: this.#clock() + retryInMs }
+    return this.#sync.write(write)
+  }
+
+  /** A refused credential pauses it. `write` tells the fleet. */
+  pause<T>(retryInMs: number, write: () => Promise<T>): Promise<T> {
+    this.#state = { kind: 'paused', retryAt: this.#clock() + retryInMs }
+    return this.#sync.write(write)
+  }
+
+  /** Rejections of most intents stop it, until an operator resumes it. `write` tells the fleet. */
+  reject<T>(write: () => Promise<T>): Promise<T> {
+    this.#state = { kind: 'rejecting' }
+    return this.#sync.write(write)
+  }
+
+  /** A 429 stops requests for `ms`, in every state. `write` tells the fleet. */
+  async rateLimit(ms: number, write: () => Promise<unknown>): Promise<void> {
+    this.#rateLimitedUntil = Math.max(this.#rateLimitedUntil, this.#clock() + ms)
+    await this.#sync.write(write)
+  }
+
+  /**
+   * Closes it if `write`, which tells the fleet, found this relay's probe in the row. If an operator or another relay
+   * changed the row meanwhile, the state stays until the next row is applied.
    *
    * @returns whether it has closed.
    */
-  apply(row: BreakerRow | undefined, generation: number): boolean {
-    this.#stale = this.#writing > 0 || generation !== this.#generation
-    if (this.#stale) return false
-    const now = this.#clock()
-    const was = this.#state
-    this.#state = row?.state ?? 'closed'
-    this.#retryAt = row?.retryInMs == null ? undefined : now + row.retryInMs
-    this.#heldUntil = row?.rateLimitedForMs == null ? 0 : now + row.rateLimitedForMs
-    this.#probeIsMine = row?.probeRelay === this.#relayId
-    this.#probeLeaseUntil = now + (row?.probeLeftMs ?? 0)
-    return was !== 'closed' && this.#state === 'closed'
-  }
-
-  probeElsewhere(): void {
-    this.#elsewhereUntil = this.#clock() + ELSEWHERE_MS
-    this.#stale = true
-  }
-
-  probeAcquired(): void {
-    this.#generation++
-    this.#state = 'half_open'
-    this.#probeIsMine = true
-  }
-
-  /** `write` tells the fleet. Without `retryInMs` a person resumes it. */
-  async open<T>(state: Opened, retryInMs: number | undefined, write: () => Promise<T>): Promise<T> {
-    this.#generation++
-    this.#state = state
-    this.#probeIsMine = false
-    this.#retryAt = retryInMs === undefined ? undefined : this.#clock() + retryInMs
-    return this.#change(write)
-  }
-
-  /** `write` tells the fleet. */
-  async rateLimit(ms: number, write: () => Promise<unknown>): Promise<void> {
-    this.#generation++
-    this.#heldUntil = Math.max(this.#heldUntil, this.#clock() + ms)
-    await this.#change(write)
-  }
-
-  /**
-   * Closes it where `write`, which tells the fleet, has found the row as it was thought to be: a person or another relay
-   * may have changed it meanwhile, and the next row read tells of that.
-   */
   async close(write: () => Promise<boolean>): Promise<boolean> {
-    this.#generation++
-    if (!(await this.#change(write))) return false
-    this.#state = 'closed'
-    this.#probeIsMine = false
-    this.#retryAt = undefined
+    if (!(await this.#sync.write(write))) return false
+    this.#state = CLOSED
     return true
-  }
-
-  /** What is read from the row before the change is in it is stale, also where the reading began after the change. */
-  async #change<T>(write: () => Promise<T>): Promise<T> {
-    this.#writing++
-    try {
-      return await write()
-    } finally {
-      this.#writing--
-      this.#generation++
-    }
   }
 }
