@@ -79,7 +79,7 @@ const kinds = (joined: readonly { readonly kind: string }[]) => joined.map(({ ki
 
 test('who finds leave at once goes alone; those who wait for it go together', async () => {
   const { coalescer, requests, join } = coalescerWith({ turns: [0, 20] })
-  expect(await coalescer.join([item('a')])).toEqual({ kind: 'alone' })
+  expect(await coalescer.join([item('a')])).toEqual({ kind: 'send_alone' })
   expect(kinds(await join('b', 'c', 'd'))).toEqual(['accepted', 'accepted', 'accepted'])
   expect(requests).toEqual([['b', 'c', 'd']])
 })
@@ -124,7 +124,7 @@ test.each<Answer>([
   { kind: 'unavailable', status: undefined, outcome: 'unknown', message: 'timeout' },
 ])('$kind ($status): one request, and each is to try alone', async (answer) => {
   const { requests, join } = coalescerWith({ turns: [5], send: async () => answer })
-  expect(kinds(await join('a', 'b'))).toEqual(['again', 'again'])
+  expect(kinds(await join('a', 'b'))).toEqual(['retry_alone', 'retry_alone'])
   expect(requests).toHaveLength(1)
 })
 
@@ -145,7 +145,7 @@ test.each(['one', 'several'])('nothing goes while a 429 holds the destination, %
   await breaker.run('send', async () => ({ kind: 'rate_limited', retryAfterMs: 60_000, message: '' }))
   expect(breaker.state).toBe('closed')
   const names = many === 'one' ? ['a'] : ['a', 'b']
-  expect(kinds(await join(...names))).toEqual(names.map(() => 'again'))
+  expect(kinds(await join(...names))).toEqual(names.map(() => 'retry_alone'))
   expect(requests).toEqual([])
 })
 
@@ -154,7 +154,7 @@ test('settings that changed meanwhile: each is to ask again', async () => {
     turns: [5],
     send: () => Promise.reject(new SupersededError('default/track')),
   })
-  expect(kinds(await join('a', 'b'))).toEqual(['again', 'again'])
+  expect(kinds(await join('a', 'b'))).toEqual(['retry_alone', 'retry_alone'])
 })
 
 test('a wait that is long, or a stop, hands all back', async () => {
@@ -172,5 +172,5 @@ test('a wait that is long, or a stop, hands all back', async () => {
 test('where leave cannot be asked for, each is told why, and the next ones ask again', async () => {
   const { coalescer, join } = coalescerWith({ turns: [new Error('no database')] })
   await expect(join('a', 'b')).rejects.toThrow('no database')
-  expect(await coalescer.join([item('c')])).toEqual({ kind: 'alone' })
+  expect(await coalescer.join([item('c')])).toEqual({ kind: 'send_alone' })
 })

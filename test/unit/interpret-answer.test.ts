@@ -11,33 +11,42 @@ const accepted = (refused: Extract<Answer, { kind: 'accepted' }>['refused'] = []
 })
 
 test.each<[string, Answer | undefined]>([
-  ['no answer, the breaker opened', undefined],
+  ['no answer, because the breaker opened', undefined],
   ['a rate limit', { kind: 'rate_limited', retryAfterMs: 1, message: 'slow' }],
-])('%s is nobody’s fault here: wait', (_, answer) => {
+])('%s is no failure of the intents: wait', (_, answer) => {
   expect(interpretAnswer(answer, part('1', '2'))).toEqual({ kind: 'wait' })
 })
 
 test.each([
   ['not_applied', 'no'],
   ['unknown', 'unknown'],
-] as const)('a failure that was %s fails the lane, with what is known', (outcome, applied) => {
-  const answer: Answer = { kind: 'unavailable', status: 503, outcome, message: 'down' }
-  expect(interpretAnswer(answer, part('1'))).toEqual({ kind: 'fail', applied, status: 503, message: 'down' })
-})
+] as const)(
+  'a failure with outcome %s blames the destination, and says whether it was applied',
+  (outcome, applied) => {
+    const answer: Answer = { kind: 'unavailable', status: 503, outcome, message: 'down' }
+    expect(interpretAnswer(answer, part('1'))).toEqual({
+      kind: 'fail',
+      applied,
+      status: 503,
+      message: 'down',
+      blames: 'destination',
+    })
+  },
+)
 
-test('a refused credential fails the lane as known not to be taken, until it is compared', () => {
+test('a refused credential blames the credential, and was not applied', () => {
   const answer: Answer = { kind: 'credential', status: 401, message: 'no' }
-  const failure = { kind: 'fail', applied: 'no', status: 401, message: 'no', refused: 'credential' }
+  const failure = { kind: 'fail', applied: 'no', status: 401, message: 'no', blames: 'credential' }
   expect(interpretAnswer(answer, part('1'))).toEqual(failure)
 })
 
-test('what was accepted is delivered but for those refused, each with the first error that names it', () => {
+test('an accepted batch is delivered, except for the refused operations, each with the first error that names it', () => {
   const verdict = interpretAnswer(
     accepted([
       { index: 1, reason: 'invalid', field: 'name', message: 'is blank' },
       { index: 1, reason: 'second' },
-      { index: 7, reason: 'nobody' },
-      { index: -1, reason: 'nobody' },
+      { index: 7, reason: 'no operation' },
+      { index: -1, reason: 'no operation' },
     ]),
     part('10', '11', '12'),
   )
@@ -48,7 +57,7 @@ test('what was accepted is delivered but for those refused, each with the first 
   })
 })
 
-test('the id of a transactional message goes with its intent', () => {
+test('the delivery id of a transactional message is settled with its intent', () => {
   const verdict = interpretAnswer({ kind: 'accepted', refused: [], deliveryId: 'dlv_1' }, part('10'))
   expect(verdict).toMatchObject({ delivered: [row('10')], deliveryIds: new Map([['id 10', 'dlv_1']]) })
 })
@@ -56,7 +65,7 @@ test('the id of a transactional message goes with its intent', () => {
 test.each<Answer>([
   { kind: 'rejected', status: 400, field: 'to', message: 'is missing' },
   { kind: 'too_large', status: 413, message: 'too large' },
-])('$kind: several are halved, one alone is a dead letter', (answer) => {
+])('$kind: several intents are halved, a single one is a dead letter', (answer) => {
   expect(interpretAnswer(answer, part('1', '2'))).toEqual({ kind: 'split' })
   const { kind: reason, ...rest } = answer
   expect(interpretAnswer(answer, part('1'))).toEqual({

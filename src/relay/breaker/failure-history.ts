@@ -1,32 +1,38 @@
 import type { LaneOutcome } from '../lane-outcome.ts'
 
-/** What trying somebody else has shown, or how the turn ends instead. */
-export type CanaryResult = 'pass' | 'fail' | LaneOutcome
-
-/** What is to blame for a failure unless the content of its request is. */
+/** What a failed request blames, unless the content of one of its intents is the cause. */
 export type Suspected = 'destination' | 'credential'
 
-/** Intents of which it is remembered how they failed: far more than fail at a time. */
+/** Whether other requests pass at which one failed. `inconclusive`: the failure proves nothing about the others. */
+export type Comparison = 'pass' | 'fail' | 'inconclusive'
+
+/** What canaries have shown, or how the turn ends instead. */
+export type CanaryResult = Comparison | LaneOutcome
+
+/** Ids whose failures are remembered at most: far more than fail at a time. */
 const REMEMBERED = 1_000
 
-/** An outage that began within this time is taken for suspects' failures: they are halved and charged an attempt too early. */
+/**
+ * Milliseconds in which a request that passed shows that the destination works. An outage that began within this time is
+ * taken for failures of suspects: the relay halves them and charges them an attempt too early.
+ */
 const LATELY_MS = 2_000
 
-/** What one relay knows of a destination to tell an intent's failure from the destination's. */
+/** What one relay remembers of a destination to tell an intent's failure from the destination's. */
 export class FailureHistory {
-  #passed = 0
+  #passes = 0
   #passedAt = Number.NEGATIVE_INFINITY
-  /** By id of an intent that failed: how many requests had passed by then. */
-  readonly #passedBefore = new Map<string, number>()
-  readonly #underWay = new Map<Suspected, Promise<CanaryResult>>()
+  /** By id of an intent that failed: `passes` at that time. */
+  readonly #baselines = new Map<string, number>()
+  readonly #canaries = new Map<Suspected, Promise<CanaryResult>>()
 
-  /** How many requests the destination has answered as asked, or with a refusal of their content. */
+  /** How many requests the destination has accepted, or refused for their content. */
   get passes(): number {
-    return this.#passed
+    return this.#passes
   }
 
   recordPass(): void {
-    this.#passed++
+    this.#passes++
     this.#passedAt = performance.now()
   }
 
@@ -35,50 +41,54 @@ export class FailureHistory {
     return performance.now() - this.#passedAt < LATELY_MS
   }
 
-  /** An intent has failed of which it is not known yet: it is compared with what passed since `passed` was as given. */
-  recordFailure(id: string, passed: number): void {
-    if (!this.#passedBefore.has(id)) this.#remember(id, passed)
+  /**
+   * Remembers the first failure of an intent. Later failures are compared with requests that have passed since.
+   *
+   * @param passes `passes` when its request was sent.
+   */
+  recordFailure(id: string, passes: number): void {
+    if (!this.#baselines.has(id)) this.#remember(id, passes)
   }
 
-  /** An intent has failed and was compared: from here on with what passes from now on. */
+  /** An intent has failed, and the failure was attributed: its next one is compared with requests that pass from now on. */
   resetBaseline(id: string): void {
-    this.#remember(id, this.#passed)
+    this.#remember(id, this.#passes)
   }
 
-  #remember(id: string, passed: number): void {
-    this.#passedBefore.delete(id)
-    this.#passedBefore.set(id, passed)
-    for (const oldest of this.#passedBefore.keys()) {
-      if (this.#passedBefore.size <= REMEMBERED) break
-      this.#passedBefore.delete(oldest)
+  #remember(id: string, passes: number): void {
+    this.#baselines.delete(id)
+    this.#baselines.set(id, passes)
+    for (const oldest of this.#baselines.keys()) {
+      if (this.#baselines.size <= REMEMBERED) break
+      this.#baselines.delete(oldest)
     }
   }
 
-  /** Whether it has failed, as far as this relay knows. */
+  /** Whether an intent has failed, as far as this relay remembers. */
   hasFailed(id: string): boolean {
-    return this.#passedBefore.has(id)
+    return this.#baselines.has(id)
   }
 
-  /** Whether something has passed since then, as far as this relay knows. */
+  /** Whether a request has passed since an intent failed. False if this relay remembers no failure of it. */
   hasPassedSince(id: string): boolean {
-    const before = this.#passedBefore.get(id)
-    return before !== undefined && this.#passed > before
+    const baseline = this.#baselines.get(id)
+    return baseline !== undefined && this.#passes > baseline
   }
 
   /**
-   * Whether others pass at which an intent failed: since it failed before or, if it was charged an attempt for that,
-   * lately. An intent that was charged is no proof of its own: what fails now may be an outage.
+   * Whether others have passed since an intent failed or, if it was charged an attempt, lately. The charge alone proves
+   * nothing: its present failure may be an outage.
    */
   hasPassedFor(id: string, attempts: number): boolean {
     return this.hasPassedSince(id) || (attempts > 0 && this.hasPassedLately)
   }
 
-  /** Tries others; one lane at a time: those that want to know the same meanwhile are told what it comes to. */
-  async runCanary(blamed: Suspected, tryThem: () => Promise<CanaryResult>): Promise<CanaryResult> {
-    const underWay = this.#underWay.get(blamed)
-    if (underWay !== undefined) return underWay
-    const trying = tryThem().finally(() => this.#underWay.delete(blamed))
-    this.#underWay.set(blamed, trying)
-    return trying
+  /** Sends canaries, for one lane at a time: lanes that ask the same meanwhile share the result. */
+  async runCanary(blamed: Suspected, send: () => Promise<CanaryResult>): Promise<CanaryResult> {
+    const running = this.#canaries.get(blamed)
+    if (running !== undefined) return running
+    const result = send().finally(() => this.#canaries.delete(blamed))
+    this.#canaries.set(blamed, result)
+    return result
   }
 }

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Answer } from '../../customerio/answers/answer.ts'
 import type { WireItem } from '../../customerio/transports/transport.ts'
 import type { CutLimits } from './cut-batch.ts'
@@ -6,16 +5,16 @@ import type { DestinationBreaker } from '../breaker/breaker.ts'
 import type { Destination } from './destinations.ts'
 import { mayBlameContent } from '../../customerio/answers/may-blame-content.ts'
 import type { LaneOutcome } from '../lane-outcome.ts'
-import { MAX_SLEEP_MS } from './rate-limiter.ts'
+import { waitForToken } from './wait-for-token.ts'
 
-/** What became of a lane's batch that might go together with those of others. */
+/** What became of a lane's batch that could share a request with batches of other lanes. */
 export type CoalesceResult =
-  /** Customer.io has taken it, but for what it refused of it. */
+  /** Customer.io has accepted it, except for the operations that `answer` lists. */
   | { readonly kind: 'accepted'; readonly answer: Accepted }
-  /** Nobody else was there: leave to send it alone. */
-  | { readonly kind: 'alone' }
-  /** It needs leave to be sent alone: it was not sent, or the request that it went with came to something else. */
-  | { readonly kind: 'again'; readonly answer?: Answer | undefined }
+  /** No other batch was waiting: the lane holds a token, and sends its batch alone. */
+  | { readonly kind: 'send_alone' }
+  /** Not sent, or the shared request was not accepted: the lane acquires a permit of its own and sends its batch alone. */
+  | { readonly kind: 'retry_alone'; readonly answer?: Answer | undefined }
   | LaneOutcome
 
 type Accepted = Extract<Answer, { readonly kind: 'accepted' }>
@@ -23,24 +22,24 @@ type Accepted = Extract<Answer, { readonly kind: 'accepted' }>
 interface PendingBatch {
   readonly items: readonly WireItem[]
   readonly bytes: number
-  readonly resolve: (joined: CoalesceResult) => void
+  readonly resolve: (result: CoalesceResult) => void
   readonly reject: (error: unknown) => void
 }
 
 /**
- * Small batches of several lanes that wait for the destination's rate limit at the same time leave in one request: with
- * one each, 16 lanes with an event each would use up a sixth of the limit of a second.
+ * Small batches of several lanes that wait for the destination's rate limit at the same time share one request. With one
+ * request each, 16 lanes with one event each would use up a sixth of a second's limit.
  *
- * Only what was accepted is divided among them. Every other outcome may be somebody's own, and is found out by sending
- * each batch alone; so what a lane does with a failure knows nothing of others.
+ * The coalescer divides only accepted answers among the lanes. Any other answer may be about the batch of one lane, so each
+ * lane sends its batch alone. So a lane attributes a failure without regard to other lanes.
  */
 export class Coalescer {
   readonly #destination: Destination
   readonly #breaker: DestinationBreaker
   readonly #limits: CutLimits
   readonly #stopping: AbortSignal
-  #waiting: PendingBatch[] = []
-  #leaving = false
+  #queue: PendingBatch[] = []
+  #draining = false
 
   constructor(
     destination: Destination,
@@ -55,89 +54,87 @@ export class Coalescer {
     this.#stopping = stopping
   }
 
-  /** Whether others may come along: nothing that travels alone, and room for as much again. */
+  /** Whether a batch may share a request: none of its items travels alone, and it leaves room for another of its size. */
   canJoin(items: readonly WireItem[]): boolean {
     if (items.some(({ barrier, batchable }) => barrier || !batchable)) return false
     return items.length <= this.#limits.count / 2 && bytesOf(items) <= this.#limits.bytes / 2
   }
 
-  /** Resolves when the batch was sent, or may be. */
+  /** Resolves when the batch was sent, or the lane may send it. */
   join(items: readonly WireItem[]): Promise<CoalesceResult> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ items, bytes: bytesOf(items), resolve, reject })
-      void this.#leave()
+      this.#queue.push({ items, bytes: bytesOf(items), resolve, reject })
+      void this.#drainQueue()
     })
   }
 
-  async #leave(): Promise<void> {
-    if (this.#leaving) return
-    this.#leaving = true
+  async #drainQueue(): Promise<void> {
+    if (this.#draining) return
+    this.#draining = true
     try {
-      while (this.#waiting.length > 0) {
-        const waitMs = await this.#destination.acquireToken(false)
-        if (waitMs === 0) this.#depart(this.#next())
-        else if (waitMs > MAX_SLEEP_MS || this.#stopping.aborted) {
-          for (const { resolve } of this.#waiting.splice(0)) resolve({ kind: 'handed_back', waitMs })
-        } else await delay(waitMs)
+      while (this.#queue.length > 0) {
+        const waitMs = await waitForToken(() => this.#destination.acquireToken(false), this.#stopping)
+        if (waitMs === 0) this.#flush(this.#takeNext())
+        else for (const { resolve } of this.#queue.splice(0)) resolve({ kind: 'handed_back', waitMs })
       }
     } catch (error) {
-      for (const { reject } of this.#waiting.splice(0)) reject(error)
+      for (const { reject } of this.#queue.splice(0)) reject(error)
     } finally {
-      this.#leaving = false
+      this.#draining = false
     }
   }
 
-  /** In the order in which they came, as many as fit. */
-  #next(): PendingBatch[] {
+  /** As many batches as fit into one request, in the order in which they came. */
+  #takeNext(): PendingBatch[] {
     let count = 0
     let bytes = -1 // no comma before the first
-    const end = this.#waiting.findIndex((each) => {
+    const end = this.#queue.findIndex((each) => {
       count += each.items.length
       bytes += each.bytes + 1
       return count > this.#limits.count || bytes > this.#limits.bytes
     })
-    return this.#waiting.splice(0, end === -1 ? this.#waiting.length : end)
+    return this.#queue.splice(0, end === -1 ? this.#queue.length : end)
   }
 
-  #depart(passengers: readonly PendingBatch[]): void {
-    // The breaker may have opened, or a 429 held the destination, while they waited.
+  #flush(batches: readonly PendingBatch[]): void {
+    // While the batches waited, the breaker may have opened, or a 429 may have limited the destination.
     if (this.#breaker.eligibility() !== 'all')
-      for (const { resolve } of passengers) resolve({ kind: 'again' })
-    else if (passengers.length === 1) passengers[0]?.resolve({ kind: 'alone' })
+      for (const { resolve } of batches) resolve({ kind: 'retry_alone' })
+    else if (batches.length === 1) batches[0]?.resolve({ kind: 'send_alone' })
     else {
-      this.#send(passengers).catch((error) => {
-        for (const { reject } of passengers) reject(error)
+      this.#send(batches).catch((error) => {
+        for (const { reject } of batches) reject(error)
       })
     }
   }
 
-  async #send(passengers: readonly PendingBatch[]): Promise<void> {
-    const items = passengers.flatMap((each) => each.items)
+  async #send(batches: readonly PendingBatch[]): Promise<void> {
+    const items = batches.flatMap((each) => each.items)
     const answer = await this.#breaker.run('send', () => this.#destination.transport.send(items), {
       retries: 'never',
-      // An answer of the service itself may be about one of them: each lane's own request counts then.
+      // An answer of the service may be about the content of one batch. If it is not, each lane's own request counts.
       counts: (failure) => !mayBlameContent(failure),
     })
     let from = 0
-    for (const { items, resolve } of passengers) {
+    for (const { items, resolve } of batches) {
       const to = from + items.length
       resolve(
         answer?.kind === 'accepted'
           ? { kind: 'accepted', answer: part(answer, from, to) }
-          : { kind: 'again', answer },
+          : { kind: 'retry_alone', answer },
       )
       from = to
     }
   }
 }
 
-/** What an answer says of the operations `from` to `to`, by their places among these. */
+/** The answer for the operations `from` to `to`, with places counted from `from`. */
 function part({ refused, ...answer }: Accepted, from: number, to: number): Accepted {
   const own = refused.filter(({ index }) => index >= from && index < to)
   return { ...answer, refused: own.map((each) => ({ ...each, index: each.index - from })) }
 }
 
-/** At most, with a comma between each two. */
+/** The most bytes that the items take in a request, with a comma between each two. */
 function bytesOf(items: readonly WireItem[]): number {
   return items.reduce((sum, { maxBytes }) => sum + maxBytes + 1, -1)
 }

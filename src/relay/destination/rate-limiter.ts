@@ -1,22 +1,19 @@
 import type { RateLimit } from '../../store/breakers/take-tokens.ts'
 
-/** Tokens that were drawn in advance and not used within this time go back to nobody. */
+/** Milliseconds. Tokens that were drawn in advance and not used within this time are lost. */
 const LEASE_MS = 500
 /** Share of a limit that is drawn at once: fewer round trips, and fewer versions of one hot row. */
 const CHUNK = 1 / 50
 
-/** A limit's wait up to this is slept through; for a longer one the lane is handed back. */
-export const MAX_SLEEP_MS = 250
-
-/** Draws `count` tokens; 0, or the ms to wait. */
+/** Draws `count` tokens from the fleet's limit: 0, or the milliseconds to wait. */
 export type Draw = (count: number) => Promise<number>
 
-/** One destination's rate limit in one relay: a few tokens in hand, drawn from those of the whole fleet. */
+/** One destination's rate limit in one relay: it holds a few tokens, drawn from those of the whole fleet. */
 export class RateLimiter {
   readonly #draw: Draw
   readonly #chunk: number
-  #inHand = 0
-  #leasedAt = 0
+  #tokens = 0
+  #drawnAt = 0
   #drawing: Promise<number> | undefined
 
   constructor(limit: RateLimit, draw: Draw) {
@@ -24,31 +21,31 @@ export class RateLimiter {
     this.#chunk = Math.max(1, Math.floor(limit.requests * CHUNK * (1_000 / Math.max(1_000, limit.perMs))))
   }
 
-  /** Takes leave for one request. 0: it may go now; else the ms to wait before asking again. */
+  /** Acquires a token for one request: 0, or the milliseconds to wait before asking again. */
   async acquire(): Promise<number> {
     for (;;) {
-      if (this.#inHand > 0 && this.#isFresh) {
-        this.#inHand--
-        // The last of several: whoever comes next is not to wait for the database. What that draw comes to is theirs.
-        if (this.#inHand === 0 && this.#chunk > 1) this.#drawOn().catch(() => {})
+      if (this.#tokens > 0 && this.#isFresh) {
+        this.#tokens--
+        // The last of several: the next caller must not wait for the database. That caller also meets the draw's failure.
+        if (this.#tokens === 0 && this.#chunk > 1) this.#drawChunk().catch(() => {})
         return 0
       }
-      const wait = await this.#drawOn()
+      const wait = await this.#drawChunk()
       if (wait > 0) return wait
     }
   }
 
   get #isFresh(): boolean {
-    return performance.now() - this.#leasedAt < LEASE_MS
+    return performance.now() - this.#drawnAt < LEASE_MS
   }
 
-  /** One draw at a time. */
-  #drawOn(): Promise<number> {
+  /** One draw at a time: callers share it. */
+  #drawChunk(): Promise<number> {
     this.#drawing ??= this.#draw(this.#chunk)
       .then((wait) => {
         if (wait === 0) {
-          this.#inHand = this.#chunk + (this.#isFresh ? this.#inHand : 0)
-          this.#leasedAt = performance.now()
+          this.#tokens = this.#chunk + (this.#isFresh ? this.#tokens : 0)
+          this.#drawnAt = performance.now()
         }
         return wait
       })
@@ -58,8 +55,8 @@ export class RateLimiter {
     return this.#drawing
   }
 
-  /** Gives back leave that was not used: it is the next one's, for as long as what was drawn with it. */
+  /** Gives back a token that was not used. It expires with the chunk that it was drawn in. */
   release(): void {
-    this.#inHand++
+    this.#tokens++
   }
 }

@@ -6,31 +6,40 @@ import { drainBatches } from './drain-batches.ts'
 import { drainNonIdempotent } from './drain-non-idempotent.ts'
 import type { LaneContext } from '../turn/lane-context.ts'
 import type { LaneOutcome } from '../lane-outcome.ts'
+import { Gate } from '../turn/gate.ts'
 import { LaneReader } from '../turn/lane-reader.ts'
+import { LaneStore } from '../turn/lane-store.ts'
 import { Suspects } from '../turn/suspects.ts'
 import { BlockedKeys } from '../turn/blocked-keys.ts'
+import type { Turn } from '../turn/turn.ts'
 
-/** Drains a lane: take it, then send what it holds, in order, until it stays empty or must wait. */
+/** Claims a lane, sends its intents in order until it stays empty or must wait, and releases it. */
 export async function workLane(context: LaneContext, lane: Lane): Promise<LaneOutcome> {
-  const fence = await claimLane(context.db, lane, context.relayId)
-  const { maxAgeSeconds } = context.destination
-  const reader = new LaneReader(
-    context.db,
-    fence,
-    { size: context.batchSize, maxAgeSeconds },
-    context.horizon,
+  const { db, batchSize, intentRetry, inFlight, idleWait, stopping, destination } = context
+  const fence = await claimLane(db, lane, context.relayId)
+  const readerOptions = { size: batchSize, maxAgeSeconds: destination.maxAgeSeconds }
+  const reader = new LaneReader(db, fence, readerOptions, context.horizon)
+  const blocked = new BlockedKeys(
+    (format) => context.onUnknownFormat(lane.destination, format),
+    (attempts) => attemptDelayMs(intentRetry, attempts),
   )
+  const turn: Turn = {
+    batchSize,
+    intentRetry,
+    inFlight,
+    idleWait,
+    stopping,
+    reader,
+    store: new LaneStore(context, fence),
+    gate: new Gate(context, isBulk(lane)),
+    keys: { blocked, suspects: new Suspects() },
+  }
   try {
-    const blocked = new BlockedKeys(
-      (format) => context.onUnknownFormat(lane.destination, format),
-      (attempts) => attemptDelayMs(context.intentRetry, attempts),
-    )
-    const turn = { ...context, fence, reader, bulk: isBulk(lane), blocked, suspects: new Suspects() }
-    return await (context.destination.nonIdempotent ? drainNonIdempotent(turn) : drainBatches(turn))
+    return await (destination.nonIdempotent ? drainNonIdempotent(turn) : drainBatches(turn))
   } catch (error) {
     if (error instanceof FencedError) return { kind: 'fenced' }
     throw error
   } finally {
-    await releaseLane(context.db, fence, reader.watermark)
+    await releaseLane(db, fence, reader.watermark)
   }
 }

@@ -2,20 +2,22 @@ import type { QueuedIntent } from '../../store/lanes/read-lane.ts'
 import type { Settlement } from '../../store/lanes/settle.ts'
 import type { Cut } from '../destination/cut-batch.ts'
 import type { BatchProgress } from '../turn/suspects.ts'
-import { settleAndReport, type Turn } from '../turn/turn.ts'
+import type { Turn } from '../turn/turn.ts'
 
-/** One batch on its way, in as many requests as it takes: what of it is settled, and what still waits. */
+type Context = Pick<Turn, 'gate' | 'store' | 'keys'>
+
+/** One batch while it is sent, in as many requests as it takes: which of its intents are settled. */
 export class BatchInProgress implements BatchProgress {
-  readonly #turn: Turn
-  /** `id` of the batch's first intent: by it is remembered how the batch failed. */
+  readonly #turn: Context
+  /** `id` of the batch's first intent: the failure history knows the batch by it. */
   readonly firstId: string
-  /** The lane's rows as they were when it began, in order, the batch's own among them. */
+  /** The lane's rows when the batch began, in order, the batch's own among them. */
   readonly #rows: readonly QueuedIntent[]
   readonly #settled = new Set<string>()
-  /** Set aside when the batch was cut: settled together with its first requests. */
+  /** Rows that the cut left out of the batch for good: they are settled together with its first request. */
   #aside: Settlement | undefined
 
-  constructor(turn: Turn, rows: readonly QueuedIntent[], { batch, dead, suppressed }: Cut) {
+  constructor(turn: Context, rows: readonly QueuedIntent[], { batch, dead, suppressed }: Cut) {
     this.#turn = turn
     this.firstId = batch[0]?.row.id ?? ''
     this.#rows = rows
@@ -27,19 +29,20 @@ export class BatchInProgress implements BatchProgress {
     return this.#settled
   }
 
-  /** Settles what an answer has decided; what the breaker does not admit stays in the queue. */
+  /** Settles what an answer has decided. Rejections that the breaker does not admit stay in the queue. */
   async settle(answered: Settlement): Promise<void> {
-    const settlement = await this.#turn.breaker.admit(answered, this.#overtakenBy(answered))
+    const { gate, store, keys } = this.#turn
+    const settlement = await gate.breaker.admit(answered, this.#overtakenBy(answered))
     const { dead = [], suppressed = [] } = this.#aside ?? {}
     const all = { ...settlement, dead: [...dead, ...settlement.dead], suppressed }
-    await settleAndReport(this.#turn, all)
+    await store.settle(all)
     this.#aside = undefined
     for (const rows of [all.delivered, all.dead, suppressed])
       for (const { seq } of rows) this.#settled.add(seq)
-    this.#turn.suspects.drop(this.#settled)
+    keys.suspects.drop(this.#settled)
   }
 
-  /** What was set aside when the batch was cut need not wait for its suspects. */
+  /** Settles the rows that the cut left out: they need not wait for the batch's suspects. */
   async settleAside(): Promise<void> {
     await this.settle({ delivered: [], dead: [] })
   }

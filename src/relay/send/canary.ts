@@ -3,148 +3,128 @@ import type { Settlement } from '../../store/lanes/settle.ts'
 import type { BatchEntry } from '../destination/cut-batch.ts'
 import type { Permit } from '../breaker/breaker.ts'
 import type { SendOptions } from '../breaker/policy.ts'
-import type { CanaryResult } from '../breaker/failure-history.ts'
-import { mayBeIntentFault } from './charge-failure.ts'
-import { type Failure, interpretAnswer, type Verdict } from './interpret-answer.ts'
-import type { LaneOutcome } from '../lane-outcome.ts'
-import { pickCanary } from './pick-canary.ts'
+import type { CanaryResult, Suspected } from '../breaker/failure-history.ts'
+import type { Gate } from '../turn/gate.ts'
 import type { Part } from '../turn/suspects.ts'
-import { acquirePermit, endFailed, type Turn } from '../turn/turn.ts'
+import type { Turn } from '../turn/turn.ts'
+import { compareWithHistory, type FailureRecord } from './attribute.ts'
+import { mayBeContent } from './attribute-failure.ts'
+import { type Failure, interpretAnswer, type Verdict } from './interpret-answer.ts'
+import { pickCanary } from './pick-canary.ts'
 
 /**
- * So many are tried, one after the other, if none passes: also one of them may be a culprit. Each failure counts, so that
- * in an outage the breaker has opened by then, after no more requests than it takes. A credential that was revoked is
- * refused to each of them: the destination is paused after two.
+ * Canaries that are sent one after the other until one passes: one of them may be a culprit, too. Each failure counts, so in
+ * an outage the breaker opens after no more requests than its limit. A revoked credential is refused to every canary: the
+ * destination is paused after two.
  */
-const OTHERS = { destination: 5, credential: 2 }
+const MOST_CANARIES: { readonly [key in Suspected]: number } = { destination: 5, credential: 2 }
 
-type Refusal = Pick<Failure, 'refused'>
-
-/** Whether there is something to compare a part of a batch with at which the service fails. */
-export function canUseCanary(
-  turn: Turn,
-  firstId: string,
-  entries: readonly BatchEntry[],
-  failure: Refusal,
-): boolean {
-  return (
-    canCheck(turn, failure) ||
-    hasPassedFor(turn, firstId, entries) ||
-    isRefusedAgain(entries, failure) ||
-    pick(turn, entries) !== undefined
-  )
+/** Whether there is another request to compare a failed part of a batch with. */
+export function canCompare(turn: Turn, part: readonly BatchEntry[], blames: Suspected): boolean {
+  return canCheckCredential(turn.gate, blames) || pick(turn, part) !== undefined
 }
 
-/** Whether others pass at which the part failed: of this lane or, since it failed before, of another one. */
-export async function sendCanaries(
-  turn: Turn,
+/** What this relay remembers of a failed part. An intent that was charged is refused for its content, as far as is known. */
+export function recordOf(
+  { gate }: Pick<Turn, 'gate'>,
   { progress, entries }: Part,
-  failure: Failure,
-): Promise<CanaryResult> {
-  const known = () => {
-    if (hasPassedFor(turn, progress.firstId, entries)) return 'pass'
-    return isRefusedAgain(entries, failure) ? endFailed(turn, failure) : 'fail'
+  blames: Suspected,
+): FailureRecord {
+  return {
+    othersPassed: gate.history.hasPassedFor(progress.firstId, entries[0]?.row.attempts ?? 0),
+    provesNothing: blames === 'credential' && wasCharged(entries),
   }
-  if (!canCheck(turn, failure) && !pick(turn, entries)) return known()
-  const blamed = failure.refused ?? 'destination'
-  const mine: Settlement[] = []
-  const end = await turn.breaker.history.runCanary(blamed, async () => {
-    if (canCheck(turn, failure)) {
-      const said = await checkCredential(turn)
-      if (said !== 'unknown') return said
-      if (!pick(turn, entries)) return known()
-    }
-    for (let failures = 0; failures < OTHERS[blamed]; failures++) {
-      if (failures > 0) await pause(turn, failures)
-      if (turn.stopping.aborted) return { kind: 'handed_back' }
-      const other = pick(turn, entries)
-      if (!other) return 'fail'
-      const leave = await acquireOrdinaryPermit(turn)
-      if (typeof leave === 'object') return leave
-      const verdict = await sendAlone(turn, other, leave, {
-        // One refusal of two may be about the content of the other one, too.
-        counts: (answer) => blamed === 'destination' || answer.kind !== 'credential',
-      })
-      if (verdict.kind === 'wait') return { kind: 'handed_back' }
-      if (verdict.kind === 'settle') {
-        mine.push(verdict)
-        return 'pass'
-      }
-      if (verdict.kind === 'fail' && !mayBeIntentFault(turn, verdict)) return 'fail'
-    }
-    return 'fail'
-  })
-  for (const settlement of mine) await progress.settle(settlement)
-  return end
 }
 
-function canCheck({ destination }: Turn, { refused }: Refusal): boolean {
-  return refused === 'credential' && destination.transport.checkCredential !== undefined
-}
-
-/** Asks for the account of the credential; the answer is not about any intent. */
-async function checkCredential(turn: Turn): Promise<CanaryResult | 'unknown'> {
-  const leave = await acquireOrdinaryPermit(turn)
-  if (typeof leave === 'object') return leave
-  const said = await turn.destination.transport.checkCredential?.()
-  if (said === 'accepted') turn.breaker.history.recordPass()
-  return said === 'accepted' ? 'pass' : said === 'refused' ? 'fail' : 'unknown'
-}
-
-/** Leave for one more request of a batch. Never a probe's: that is somebody's at random. */
-export async function acquireOrdinaryPermit(turn: Turn): Promise<Permit | LaneOutcome> {
-  const leave = await acquirePermit(turn)
-  if (leave !== 'probe') return leave
-  turn.breaker.release(leave)
-  return { kind: 'handed_back' }
-}
-
-/** What has failed alone before. It travels alone, too. */
-export function isSuspect([only]: readonly BatchEntry[]): boolean {
+/** Whether the part is an intent that has failed alone before. It is never sent together with others. */
+export function wasCharged([only]: readonly BatchEntry[]): boolean {
   return (only?.row.attempts ?? 0) > 0
 }
 
-async function sendAlone(
-  { breaker, destination }: Turn,
-  other: BatchEntry,
-  leave: Permit,
-  how: Pick<SendOptions, 'counts'>,
-): Promise<Verdict> {
-  const send = () => destination.transport.send([other.item])
-  return interpretAnswer(await breaker.run(leave, send, { ...how, retries: 'never' }), [other])
+/**
+ * Finds out whether other requests pass at which a part failed: asks for the credential's account, sends other intents of
+ * the lane, or consults the history, which knows of other lanes.
+ */
+export async function sendCanaries(turn: Turn, part: Part, failure: Failure): Promise<CanaryResult> {
+  const { blames } = failure
+  const { progress, entries } = part
+  const checks = canCheckCredential(turn.gate, blames)
+  const withoutCanary = () => compareWithHistory(recordOf(turn, part, blames))
+  if (!checks && !pick(turn, entries)) return withoutCanary()
+  const settlements: Settlement[] = []
+  const result = await turn.gate.history.runCanary(blames, async () => {
+    if (checks) {
+      const checked = await checkCredential(turn.gate)
+      if (checked !== 'unknown') return checked
+      if (!pick(turn, entries)) return withoutCanary()
+    }
+    for (let failures = 0; failures < MOST_CANARIES[blames]; failures++) {
+      if (failures > 0) await backOff(turn, failures)
+      if (turn.stopping.aborted) return { kind: 'handed_back' }
+      const canary = pick(turn, entries)
+      if (!canary) return 'fail'
+      const permit = await turn.gate.acquireOrdinaryPermit()
+      if (typeof permit === 'object') return permit
+      const verdict = await sendAlone(turn.gate, canary, permit, {
+        // One refusal of two may be about the content of the canary, too.
+        counts: (answer) => blames === 'destination' || answer.kind !== 'credential',
+      })
+      if (verdict.kind === 'wait') return { kind: 'handed_back' }
+      if (verdict.kind === 'settle') {
+        settlements.push(verdict)
+        return 'pass'
+      }
+      if (verdict.kind === 'fail' && !mayBeContent(turn, verdict)) return 'fail'
+    }
+    return 'fail'
+  })
+  for (const settlement of settlements) await progress.settle(settlement)
+  return result
 }
 
-async function pause({ breaker, stopping }: Turn, failures: number): Promise<void> {
-  await delay(breaker.retryDelayMs(failures), undefined, { signal: stopping }).catch(() => {})
+function canCheckCredential({ destination }: Gate, blames: Suspected): boolean {
+  return blames === 'credential' && destination.transport.checkCredential !== undefined
+}
+
+/** Asks for the account of the credential. The answer is not about the content of any intent. */
+async function checkCredential(gate: Gate): Promise<CanaryResult | 'unknown'> {
+  const permit = await gate.acquireOrdinaryPermit()
+  if (typeof permit === 'object') return permit
+  const result = await gate.destination.transport.checkCredential?.()
+  if (result === 'accepted') gate.history.recordPass()
+  return result === 'accepted' ? 'pass' : result === 'refused' ? 'fail' : 'unknown'
+}
+
+async function sendAlone(
+  { breaker, destination }: Gate,
+  canary: BatchEntry,
+  permit: Permit,
+  how: Pick<SendOptions, 'counts'>,
+): Promise<Verdict> {
+  const send = () => destination.transport.send([canary.item])
+  return interpretAnswer(await breaker.run(permit, send, { ...how, retries: 'never' }), [canary])
+}
+
+async function backOff({ gate, stopping }: Turn, failures: number): Promise<void> {
+  await delay(gate.breaker.retryDelayMs(failures), undefined, { signal: stopping }).catch(() => {})
 }
 
 /**
- * Of what is not suspected, or of the suspects if nothing has passed lately: they may be all that is left of a lane, and
- * each of them may be a culprit. Suspects of the part's own keys follow the part in its order: the relay never tries them.
+ * Picks a canary among the intents that are not suspected. If nothing has passed lately, picks a suspect when there is no
+ * other: suspects may be all that is left of a lane, and each may be a culprit. Never a suspect of the part's own keys: it
+ * follows the part in its order.
  */
 function pick(
-  { breaker, destination, reader, suspects, blocked }: Turn,
+  { gate, reader, keys: { suspects, blocked } }: Turn,
   part: readonly BatchEntry[],
 ): BatchEntry | undefined {
-  const keys = suspects.keys
-  const rows = reader.rows.filter(({ orderingKey }) => !keys.has(orderingKey) && !blocked.has(orderingKey))
-  const other = pickCanary(destination, rows, part)
-  if (other || breaker.history.hasPassedLately) return other
+  const suspected = suspects.keys
+  const rows = reader.rows.filter(
+    ({ orderingKey }) => !suspected.has(orderingKey) && !blocked.has(orderingKey),
+  )
+  const canary = pickCanary(gate.destination, rows, part)
+  if (canary || gate.history.hasPassedLately) return canary
   const own = new Set(part.map(({ row }) => row.orderingKey))
   const others = suspects.rows.filter(({ orderingKey }) => !own.has(orderingKey))
-  return pickCanary(destination, others, part)
-}
-
-/** Others have passed since the batch failed first, and lately. */
-export function hasPassedLately({ breaker }: Turn, firstId: string): boolean {
-  return breaker.history.hasPassedLately && breaker.history.hasPassedSince(firstId)
-}
-
-function hasPassedFor({ breaker }: Turn, firstId: string, [only]: readonly BatchEntry[]): boolean {
-  return breaker.history.hasPassedFor(firstId, only?.row.attempts ?? 0)
-}
-
-/** An intent that was charged is refused for its content, as far as is known: alone it is no evidence against the credential. */
-function isRefusedAgain(part: readonly BatchEntry[], { refused }: Refusal): boolean {
-  return refused === 'credential' && isSuspect(part)
+  return pickCanary(gate.destination, others, part)
 }

@@ -1,24 +1,25 @@
 import type { Answer, RefusedOperation } from '../../customerio/answers/answer.ts'
 import type { RowIdentity } from '../../store/lanes/lane.ts'
 import type { Settlement } from '../../store/lanes/settle.ts'
+import type { Suspected } from '../breaker/failure-history.ts'
 import type { BatchEntry } from '../destination/cut-batch.ts'
 
 export type Verdict =
   | ({ readonly kind: 'settle' } & Settlement)
-  /** One of several broke the request: halve it. */
+  /** One of several intents broke the request: halve it. */
   | { readonly kind: 'split' }
-  /** Not these intents' fault, and the destination is held back. */
+  /** No failure of these intents: the breaker opened, or a 429 limits the destination. */
   | { readonly kind: 'wait' }
   /**
-   * The destination's fault, or the credential's, as far as one answer tells. `applied` says whether the request may have
-   * taken effect, `status` what it answered, if anything, and `refused` that it blames the credential.
+   * The request failed. `blames` is the cause as far as one answer shows it; `attributeFailure` decides. `applied` says
+   * whether the request may have taken effect. `status` is undefined if no answer arrived.
    */
   | {
       readonly kind: 'fail'
       readonly applied: 'no' | 'unknown'
       readonly status: number | undefined
       readonly message: string
-      readonly refused?: 'credential'
+      readonly blames: Suspected
     }
 
 export type Failure = Extract<Verdict, { readonly kind: 'fail' }>
@@ -31,7 +32,7 @@ export function interpretAnswer(answer: Answer | undefined, part: readonly Batch
       return { kind: 'wait' }
     case 'credential': {
       const { status, message } = answer
-      return { kind: 'fail', applied: 'no', status, message, refused: 'credential' }
+      return { kind: 'fail', applied: 'no', status, message, blames: 'credential' }
     }
     case 'unavailable':
       return {
@@ -39,6 +40,7 @@ export function interpretAnswer(answer: Answer | undefined, part: readonly Batch
         applied: answer.outcome === 'unknown' ? 'unknown' : 'no',
         status: answer.status,
         message: answer.message,
+        blames: 'destination',
       }
     case 'accepted':
       return { kind: 'settle', ...settleItems(part, answer.refused), ...deliveryIds(part, answer.deliveryId) }
@@ -54,12 +56,12 @@ export function interpretAnswer(answer: Answer | undefined, part: readonly Batch
   }
 }
 
-/** What an answer blames unless the content is to blame. */
-export function refusalOf({ kind }: Answer): Pick<Failure, 'refused'> {
-  return kind === 'credential' ? { refused: 'credential' } : {}
+/** What a failed request blames, unless the content of one of its intents is the cause. */
+export function blameOf({ kind }: Answer): Suspected {
+  return kind === 'credential' ? 'credential' : 'destination'
 }
 
-/** Several errors may name one operation: the first is kept. An index that is not in the batch names nothing. */
+/** If several errors name one operation, the first is kept. An index outside of the batch is ignored. */
 function settleItems(part: readonly BatchEntry[], refused: readonly RefusedOperation[]): Settlement {
   if (refused.length === 0) return { delivered: part.map(({ row }) => row), dead: [] }
   const byIndex = new Map([...refused].reverse().map((error) => [error.index, error]))

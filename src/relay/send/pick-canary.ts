@@ -6,11 +6,11 @@ import type { Destination } from '../destination/destinations.ts'
 type Sender = Pick<Destination, 'prepare' | 'transport'>
 
 /**
- * Picks an intent to try alone, out of turn and at random: the first of its key that waits, so that nobody's
- * order changes, before anything that travels alone, and none that has failed alone. Undefined where there is none.
+ * Picks an intent to send alone, out of turn and at random: the first waiting one of its key, so that order holds, before any
+ * intent that travels alone, and none that has failed alone. Undefined: there is none.
  *
  * @param rows In order, none of them sent.
- * @param part What has failed: keys outside of it are picked first, and the key of a single one never.
+ * @param part The intents that failed. Keys outside of it are picked first. The key of a single one is never picked.
  */
 export function pickCanary(
   sender: Sender,
@@ -27,7 +27,7 @@ export function pickCanary(
   return pickAtRandom(outside) ?? pickAtRandom(candidates)
 }
 
-/** The first intent of each key, before anything that travels alone, without those that cannot be sent. */
+/** The first intent of each key, up to the first that travels alone. Intents that cannot be sent are left out. */
 export function firstOfEachKey({ prepare, transport }: Sender, rows: readonly QueuedIntent[]): BatchEntry[] {
   const seen = new Set<string>()
   const firsts: BatchEntry[] = []

@@ -1,43 +1,43 @@
 import type { QueuedIntent } from '../../store/lanes/read-lane.ts'
 import type { Cut } from '../destination/cut-batch.ts'
 import type { Permit } from '../breaker/breaker.ts'
+import type { FailureHistory } from '../breaker/failure-history.ts'
 import { interpretAnswer } from './interpret-answer.ts'
 import type { LaneOutcome } from '../lane-outcome.ts'
 import { BatchInProgress } from './batch-in-progress.ts'
 import type { Turn } from '../turn/turn.ts'
 
 /**
- * Sends all that a lane holds in one request with what others hold, where it is little. `sent`: it is settled.
- * Otherwise leave to send it alone, how the turn ends, or undefined: leave is to be asked for.
+ * Sends a small batch that holds all of a lane's rows in one request with batches of other lanes. `sent`: it is settled.
+ * A permit: the lane sends it alone. An outcome: the turn ends. Undefined: the lane acquires a permit of its own.
  */
 export async function sendCoalesced(
   turn: Turn,
   rows: readonly QueuedIntent[],
   cut: Cut,
 ): Promise<'sent' | Permit | LaneOutcome | undefined> {
+  const { gate } = turn
   const { batch, used } = cut
   const items = batch.map(({ item }) => item)
-  if (turn.bulk || used < rows.length || hasFailed(turn, cut)) return undefined
-  if (turn.breaker.eligibility() !== 'all' || !turn.coalescer.canJoin(items)) return undefined
-  const { history } = turn.breaker
-  const { passes } = history
-  const joined = await turn.coalescer.join(items)
-  if (joined.kind === 'alone') return 'send'
-  if (joined.kind === 'again') {
-    // Whoever of them it was: if others pass now, it was not the destination.
-    if (joined.answer?.kind === 'unavailable' || joined.answer?.kind === 'credential')
-      history.recordFailure(batch[0]?.row.id ?? '', passes)
+  if (used < rows.length || hasFailed(gate.history, cut) || !gate.canCoalesce(items)) return undefined
+  const { passes } = gate.history
+  const result = await gate.coalesce(items)
+  if (result.kind === 'send_alone') return 'send'
+  if (result.kind === 'retry_alone') {
+    // Any of the batches may be to blame. If other requests pass from now on, it was not the destination.
+    if (result.answer?.kind === 'unavailable' || result.answer?.kind === 'credential')
+      gate.history.recordFailure(batch[0]?.row.id ?? '', passes)
     return undefined
   }
-  if (joined.kind !== 'accepted') return joined
-  const round = new BatchInProgress(turn, rows, cut)
-  const verdict = interpretAnswer(joined.answer, batch)
-  if (verdict.kind === 'settle') await round.settle(verdict)
-  turn.reader.drop(round.settled)
+  if (result.kind !== 'accepted') return result
+  const progress = new BatchInProgress(turn, rows, cut)
+  const verdict = interpretAnswer(result.answer, batch)
+  if (verdict.kind === 'settle') await progress.settle(verdict)
+  turn.reader.drop(progress.settled)
   return 'sent'
 }
 
-/** What has failed alone, or the request that began with it, is not to break or to hold up the request of others. */
-function hasFailed({ breaker }: Turn, { batch }: Cut): boolean {
-  return batch.some(({ row }, n) => row.attempts > 0 || (n === 0 && breaker.history.hasFailed(row.id)))
+/** A batch that failed before, or holds an intent that failed alone, must not break or delay the request of other lanes. */
+function hasFailed(history: FailureHistory, { batch }: Cut): boolean {
+  return batch.some(({ row }, n) => row.attempts > 0 || (n === 0 && history.hasFailed(row.id)))
 }

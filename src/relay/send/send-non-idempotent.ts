@@ -3,49 +3,51 @@ import type { DeadLetter, Settlement } from '../../store/lanes/settle.ts'
 import type { BatchEntry } from '../destination/cut-batch.ts'
 import type { Permit } from '../breaker/breaker.ts'
 import { describeFailure } from '../breaker/describe-failure.ts'
-import { mayBeIntentFault } from './charge-failure.ts'
-import { type Failure, interpretAnswer, refusalOf } from './interpret-answer.ts'
+import type { Suspected } from '../breaker/failure-history.ts'
 import type { LaneOutcome } from '../lane-outcome.ts'
 import type { Turn } from '../turn/turn.ts'
+import { countsAtOnce, type FailureRecord } from './attribute.ts'
+import { mayBeContent } from './attribute-failure.ts'
+import { blameOf, type Failure, interpretAnswer } from './interpret-answer.ts'
 
 /** An intent whose request failed, and which is still in the queue. */
 export interface Failed {
   readonly entry: BatchEntry
-  /** It had failed before, as far as this relay knows. */
+  /** It had failed before, as far as this relay remembers. */
   readonly hadFailedBefore: boolean
-  readonly verdict: Failure
+  readonly failure: Failure
 }
 
 export interface Sent {
   readonly settlement?: Settlement
-  /** Its request is known to have had no effect: its mark goes. */
+  /** Its request had no effect: its mark is removed. */
   readonly unsent?: QueuedIntent
   /** The request failed, and the intent is still in the queue. */
   readonly failure?: Failed
   readonly outcome?: LaneOutcome
 }
 
-/** Sends one marked intent in a request of its own, and says what is to be settled. */
+/** Sends one marked intent in a request of its own, and returns what is to be settled. */
 export async function sendNonIdempotent(turn: Turn, entry: BatchEntry, permit: Permit): Promise<Sent> {
   const { row } = entry
-  const { history } = turn.breaker
+  const { breaker, destination, history } = turn.gate
   const { passes } = history
   const hadFailedBefore = history.hasFailed(row.id)
-  const answer = await turn.breaker.run(permit, () => turn.destination.transport.send([entry.item]), {
+  const answer = await breaker.run(permit, () => destination.transport.send([entry.item]), {
     retries: 'unless unknown',
     stopping: turn.stopping,
     counts: (failure) => {
-      if (failure.kind === 'unavailable')
-        return !(mayBeIntentFault(turn, failure) && isComparable(turn, entry.row))
-      // While the breaker is closed the end of the wave decides.
-      return !(mayBeIntentFault(turn, failure) || isTheirProbe(turn, entry.row, refusalOf(failure)))
+      const blames = blameOf(failure)
+      const mayBe = messageMayBeContent(turn, row, { status: failure.status, blames })
+      // The end of the wave compares a refused message. An unavailable service is not tried with more messages.
+      return countsAtOnce(mayBe, recordOfMessage(turn, row), () => blames === 'credential')
     },
   })
-  if (answer?.kind === 'credential') history.recordFailure(entry.row.id, passes)
+  if (answer?.kind === 'credential') history.recordFailure(row.id, passes)
   const verdict = interpretAnswer(answer, [entry])
   switch (verdict.kind) {
     case 'settle': {
-      const settlement = await turn.breaker.admit(verdict, () => false)
+      const settlement = await breaker.admit(verdict, () => false)
       const isSettled = settlement.delivered.length + settlement.dead.length > 0
       return isSettled ? { settlement } : { unsent: row, outcome: { kind: 'handed_back' } }
     }
@@ -53,29 +55,42 @@ export async function sendNonIdempotent(turn: Turn, entry: BatchEntry, permit: P
     case 'split':
       return { unsent: row, outcome: { kind: 'handed_back' } }
     case 'fail': {
-      const failure = { entry, hadFailedBefore, verdict }
+      const failure = { entry, hadFailedBefore, failure: verdict }
       if (verdict.applied === 'no') return { unsent: row, failure }
-      if (row.onAmbiguous === 'resend') return { failure } // the mark stays: it says that one may be out already
+      if (row.onAmbiguous === 'resend') return { failure } // the mark stays: a message may be out already
       return { settlement: { delivered: [], dead: [ambiguous(row, describeFailure(verdict))] } }
     }
   }
 }
 
-/** Others pass: its failure does not count against the destination. */
-export function isComparable({ breaker }: Turn, { id, attempts }: QueuedIntent): boolean {
-  return breaker.history.hasPassedFor(id, attempts)
-}
-
-/** A probe that is refused although others passed with the credential since it was refused first: its content is to blame. */
-export function isTheirProbe(
-  { breaker }: Turn,
+/**
+ * Whether a message's content may be to blame for its failure. Also while it is the probe of a half-open breaker: it is, if
+ * the credential is refused although others have passed since it was refused first.
+ */
+export function messageMayBeContent(
+  turn: Pick<Turn, 'gate' | 'stopping'>,
   { id }: QueuedIntent,
-  { refused }: Pick<Failure, 'refused'>,
+  failure: { readonly status: number | undefined; readonly blames: Suspected },
 ): boolean {
-  return refused === 'credential' && breaker.state === 'half_open' && breaker.history.hasPassedSince(id)
+  const { breaker, history } = turn.gate
+  const isRefusedProbe = failure.blames === 'credential' && breaker.state === 'half_open'
+  return mayBeContent(turn, failure) || (isRefusedProbe && history.hasPassedSince(id))
 }
 
-/** A request may have gone out, and its answer is not known. */
+/**
+ * What this relay remembers of a failed message.
+ *
+ * @param provesNothing Default: false.
+ */
+export function recordOfMessage(
+  { gate }: Pick<Turn, 'gate'>,
+  { id, attempts }: QueuedIntent,
+  provesNothing = false,
+): FailureRecord {
+  return { othersPassed: gate.history.hasPassedFor(id, attempts), provesNothing }
+}
+
+/** A request may have been sent, and its answer is not known. */
 export function ambiguous({ seq, id }: QueuedIntent, known: string): DeadLetter {
   const message = `it may have been sent, Customer.io cannot tell a second one: ${known}`
   return { seq, id, reason: 'ambiguous', message }

@@ -1,80 +1,105 @@
 import type { Permit } from '../breaker/breaker.ts'
-import { blameDestination, chargeFailure, mayBeIntentFault } from './charge-failure.ts'
-import { type Failure, interpretAnswer, refusalOf } from './interpret-answer.ts'
 import type { LaneOutcome } from '../lane-outcome.ts'
 import { halve, type Part } from '../turn/suspects.ts'
-import { canUseCanary, hasPassedLately, isSuspect, sendCanaries } from './canary.ts'
-import { endFailed, type Turn } from '../turn/turn.ts'
+import type { Turn } from '../turn/turn.ts'
+import { countsAtOnce, type Evidence } from './attribute.ts'
+import { attributeFailure, endBlamed, mayBeContent } from './attribute-failure.ts'
+import { canCompare, recordOf, sendCanaries, wasCharged } from './canary.ts'
+import { chargeFailure } from './charge-failure.ts'
+import { blameOf, type Failure, interpretAnswer } from './interpret-answer.ts'
 
 /**
- * Sends intents in one request, and settles them. If their content or size is refused, or the service fails at them while
- * other requests pass, they are suspects and are put back in two halves, until the culprit stands alone: it is charged an
- * attempt. The first half is settled before the second is sent, so order holds. Undefined: the turn goes on.
+ * Sends intents in one request, and settles them. If their content or size is refused, or they fail while other requests
+ * pass, they are suspects and are put back in two halves, until the culprit stands alone: it is charged an attempt. The first
+ * half is settled before the second is sent, so order holds. Undefined: the turn goes on.
  */
 export async function sendPart(turn: Turn, part: Part, permit: Permit): Promise<LaneOutcome | undefined> {
   const { progress, entries } = part
-  const { history } = turn.breaker
-  const { passes } = history
-  const [first, ...others] = entries
-  if (first === undefined) return undefined
+  if (entries.length === 0) return undefined
+  const { passes } = turn.gate.history
   const verdict = await send(turn, part, permit)
   switch (verdict.kind) {
     case 'wait':
       return { kind: 'handed_back' }
     case 'settle':
       await progress.settle(verdict)
-      // What the breaker did not admit stays in the queue, and so does what follows it.
+      // Intents that the breaker did not admit stay in the queue, and so do those that follow them.
       for (const { row } of entries)
-        if (!progress.settled.has(row.seq)) turn.suspects.dropKey(row.orderingKey)
+        if (!progress.settled.has(row.seq)) turn.keys.suspects.dropKey(row.orderingKey)
       return undefined
     case 'split':
       return separate(turn, part)
-    case 'fail': {
-      if (!mayBeIntentFault(turn, verdict)) return endFailed(turn, verdict)
-      const end = history.passes > passes ? 'pass' : await compare(turn, part, verdict)
-      if (typeof end === 'object') return end
-      if (end === 'fail') {
-        history.resetBaseline(first.row.id)
-        return blameDestination(turn, verdict)
-      }
-      if (others.length > 0) return separate(turn, part)
-      if (!part.isolated && !isSuspect(entries)) {
-        // It may have been a moment's failure: once more, now that another has passed.
-        return putBack(turn, { ...part, isolated: true })
-      }
-      const dead = await chargeFailure(turn, first.row, verdict)
-      if (dead !== 'waits') await progress.settle({ delivered: [], dead: [dead] })
-      return undefined
-    }
+    case 'fail':
+      return endFailure(turn, part, verdict, passes)
   }
 }
 
-/** One request. A failure that is to be compared does not count against the destination: that of others does. */
-async function send(turn: Turn, { progress, entries }: Part, leave: Permit) {
-  const { breaker, destination, stopping } = turn
-  const { passes } = breaker.history
+/** One request. A failure that is compared later does not count for the breaker: that of the canaries does. */
+async function send(turn: Turn, part: Part, permit: Permit) {
+  const { gate, stopping } = turn
+  const { progress, entries } = part
+  const { breaker, destination, history } = gate
+  const { passes } = history
   const items = entries.map(({ item }) => item)
-  const answer = await breaker.run(leave, () => destination.transport.send(items), {
+  const answer = await breaker.run(permit, () => destination.transport.send(items), {
     stopping,
     counts: (failure) => {
-      breaker.history.recordFailure(progress.firstId, passes)
-      return !(
-        mayBeIntentFault(turn, failure) && canUseCanary(turn, progress.firstId, entries, refusalOf(failure))
+      history.recordFailure(progress.firstId, passes)
+      const blames = blameOf(failure)
+      return countsAtOnce(mayBeContent(turn, failure), recordOf(turn, part, blames), () =>
+        canCompare(turn, entries, blames),
       )
     },
   })
-  // Also a probe's: its intent must not share a request with other lanes.
+  // For a probe, too: its intent must not share a request with other lanes.
   if (answer?.kind === 'unavailable' || answer?.kind === 'credential') {
-    breaker.history.recordFailure(progress.firstId, passes)
+    history.recordFailure(progress.firstId, passes)
   }
   return interpretAnswer(answer, entries)
 }
 
-/** To halve what need not be halved costs requests only; to charge an attempt takes another request that passes. */
-async function compare(turn: Turn, part: Part, failure: Failure) {
-  return part.entries.length > 1 && hasPassedLately(turn, part.progress.firstId)
-    ? 'pass'
-    : sendCanaries(turn, part, failure)
+/** Attributes the failure of a part, and acts on it. Undefined: the turn goes on. */
+async function endFailure(
+  turn: Turn,
+  part: Part,
+  failure: Failure,
+  passesBefore: number,
+): Promise<LaneOutcome | undefined> {
+  const { progress, entries, isolated } = part
+  const evidence = evidenceOf(turn, part, failure, passesBefore)
+  const whose = await attributeFailure(evidence, () => sendCanaries(turn, part, failure))
+  if (typeof whose === 'object') return whose
+  const [first, ...others] = entries
+  if (first === undefined) return undefined
+  if (whose !== 'intent') {
+    if (whose !== 'retry_later') turn.gate.history.resetBaseline(first.row.id)
+    return endBlamed(turn, whose, failure)
+  }
+  if (others.length > 0) return separate(turn, part)
+  // A first failure alone may be a moment's: it is sent once more, now that another request has passed.
+  if (!isolated && !wasCharged(entries)) return putBack(turn, { ...part, isolated: true })
+  const dead = await chargeFailure(turn, first.row, failure)
+  if (dead) await progress.settle({ delivered: [], dead: [dead] })
+  return undefined
+}
+
+/**
+ * Halving without need costs only requests, so a request that passed lately is evidence enough for several intents. To
+ * charge a single one an attempt takes a request that passed after it was sent.
+ */
+function evidenceOf(
+  turn: Turn,
+  { progress, entries }: Part,
+  failure: Failure,
+  passesBefore: number,
+): Evidence {
+  const { history } = turn.gate
+  const passedLately = history.hasPassedLately && history.hasPassedSince(progress.firstId)
+  return {
+    blames: failure.blames,
+    mayBeContent: mayBeContent(turn, failure),
+    othersPass: history.passes > passesBefore || (entries.length > 1 && passedLately),
+  }
 }
 
 async function separate(turn: Turn, { progress, entries }: Part): Promise<undefined> {
@@ -82,7 +107,7 @@ async function separate(turn: Turn, { progress, entries }: Part): Promise<undefi
 }
 
 async function putBack(turn: Turn, ...parts: readonly Part[]): Promise<undefined> {
-  turn.suspects.putBack(...parts)
+  turn.keys.suspects.putBack(...parts)
   await parts[0]?.progress.settleAside()
   return undefined
 }

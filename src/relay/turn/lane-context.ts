@@ -9,23 +9,27 @@ import type { IdleWait } from './idle-wait.ts'
 import type { Partitions } from './partitions.ts'
 import type { InFlightLanes } from './in-flight-lanes.ts'
 
-/** What the turns of a lane are given by their relay. */
-export interface LaneContext {
+/** What all lanes of a relay share. */
+interface RelayContext {
   readonly db: Database
   readonly relayId: string
   readonly batchSize: number
   readonly intentRetry: ResolvedRelayOptions['intentRetry']
-  readonly destination: Destination
-  readonly breaker: DestinationBreaker
-  readonly coalescer: Coalescer
   readonly horizon: WriteHorizon
   readonly partitions: Partitions
   readonly inFlight: InFlightLanes
   readonly stopping: AbortSignal
-  readonly idleWait: IdleWait
-  /** Whether the destination's settings are those that were given last. */
+}
+
+/** What a relay passes to the turn of a lane. `workLane` makes the turn's own objects from it (see `Turn`). */
+export interface LaneContext extends RelayContext {
+  readonly destination: Destination
+  readonly breaker: DestinationBreaker
+  readonly coalescer: Coalescer
+  /** Whether `destination` has the latest settings. */
   readonly settingsAreCurrent: () => boolean
+  readonly idleWait: IdleWait
   readonly onUnknownFormat: (destination: string, format: number) => void
-  /** `late`: how many were delivered after the time in which an event triggers a campaign. */
-  readonly onSettled: (settlement: Settlement, late: number) => void
+  /** `missedCampaign`: how many events were delivered too late to trigger a campaign. */
+  readonly onSettled: (settlement: Settlement, missedCampaign: number) => void
 }

@@ -2,7 +2,7 @@ import type { QueuedIntent } from '../../store/lanes/read-lane.ts'
 import type { Settlement } from '../../store/lanes/settle.ts'
 import type { BatchEntry } from '../destination/cut-batch.ts'
 
-/** A batch on its way: see `Round`. */
+/** A batch while it is sent: see `BatchInProgress`. */
 export interface BatchProgress {
   readonly firstId: string
   readonly settled: ReadonlySet<string>

@@ -1,0 +1,68 @@
+import type { Settlement } from '../../store/lanes/settle.ts'
+import type { Permit } from '../breaker/breaker.ts'
+import type { BatchEntry } from '../destination/cut-batch.ts'
+import type { LaneOutcome } from '../lane-outcome.ts'
+import type { Turn } from '../turn/turn.ts'
+import { type Failed, sendNonIdempotent } from './send-non-idempotent.ts'
+
+/** Ordering keys of one lane to which messages are sent at a time. */
+export const MOST_KEYS = 8
+
+export interface WaveResult {
+  /** How the turn ends, if an answer says so. */
+  readonly outcome: LaneOutcome | undefined
+  /** Their intents are still in the queue. */
+  readonly failures: readonly Failed[]
+}
+
+/** Marks, sends and settles intents, each in a request of its own. */
+export async function sendMarked(
+  turn: Turn,
+  entries: readonly BatchEntry[],
+  permit: Permit,
+): Promise<WaveResult> {
+  const batch = await mark(turn, entries).catch((error: unknown) => {
+    turn.gate.breaker.release(permit)
+    throw error
+  })
+  // Waits for all, even if one fails: the lane must not be released with a request in flight.
+  const ends = await Promise.allSettled(batch.map((entry) => sendNonIdempotent(turn, entry, permit)))
+  const results = ends.flatMap((end) => (end.status === 'fulfilled' ? [end.value] : []))
+  const unsent = results.flatMap(({ unsent: row }) => (row === undefined ? [] : [row]))
+  try {
+    await settleAndDrop(turn, {
+      delivered: results.flatMap(({ settlement }) => settlement?.delivered ?? []),
+      dead: results.flatMap(({ settlement }) => settlement?.dead ?? []),
+      deliveryIds: new Map(results.flatMap(({ settlement }) => [...(settlement?.deliveryIds ?? [])])),
+    })
+  } finally {
+    if (unsent.length > 0) await turn.store.unmarkSending(unsent)
+  }
+  for (const end of ends) if (end.status === 'rejected') throw end.reason
+  return {
+    outcome: results.find(({ outcome }) => outcome)?.outcome,
+    failures: results.flatMap(({ failure }) => (failure ? [failure] : [])),
+  }
+}
+
+/**
+ * Marks as many of the batch as may be sent now. The tokens are acquired before: between the mark and the request there is no
+ * wait, so a mark that is found nearly always means a request.
+ */
+async function mark(
+  { gate, store }: Pick<Turn, 'gate' | 'store'>,
+  batch: readonly BatchEntry[],
+): Promise<readonly BatchEntry[]> {
+  const now = batch.slice(0, 1 + (await gate.acquireMore(batch.length - 1)))
+  await store.markSending(now.map(({ row }) => row))
+  return now
+}
+
+export async function settleAndDrop(
+  { store, reader }: Pick<Turn, 'store' | 'reader'>,
+  settlement: Settlement,
+): Promise<void> {
+  const { delivered, dead, suppressed = [] } = settlement
+  await store.settle(settlement)
+  reader.drop(new Set([...delivered, ...dead, ...suppressed].map(({ seq }) => seq)))
+}

@@ -1,0 +1,73 @@
+import { ExponentialBackoff, handleWhen, retry } from 'cockatiel'
+import { missesPartition } from '../../store/fleet/ensure-partitions.ts'
+import { chargeAttempt } from '../../store/lanes/charge-attempt.ts'
+import type { Fence, RowIdentity } from '../../store/lanes/lane.ts'
+import { markSending, unmarkSending } from '../../store/lanes/mark-sending.ts'
+import { FencedError, type Settled, type Settlement, settle } from '../../store/lanes/settle.ts'
+import type { LaneContext } from './lane-context.ts'
+
+/**
+ * Retries a settlement after a failure of the database, for about six seconds in all: less than the time after which another
+ * relay takes the lane. If a commit succeeded and its answer was lost, the retry finds nothing left to do. After the last
+ * retry the intents stay in the queue, and are sent again with the same ids and bodies.
+ */
+const settleRetry = retry(
+  handleWhen((error) => !(error instanceof FencedError || missesPartition(error))),
+  { maxAttempts: 6, backoff: new ExponentialBackoff({ initialDelay: 100, maxDelay: 2_000 }) },
+)
+
+/** Writes a turn's results to its lane. The lane's fence refuses every write once another relay has the lane. */
+export class LaneStore {
+  readonly #context: Pick<LaneContext, 'db' | 'partitions' | 'onSettled'>
+  readonly #fence: Fence
+
+  constructor(context: Pick<LaneContext, 'db' | 'partitions' | 'onSettled'>, fence: Fence) {
+    this.#context = context
+    this.#fence = fence
+  }
+
+  /** Resolves when settlements can be written: at once, unless a partition of `outbox.delivered` is missing. */
+  ready(): Promise<void> {
+    return this.#context.partitions.ready()
+  }
+
+  /**
+   * Settles what Customer.io has answered, and reports it.
+   *
+   * @throws {FencedError} if another relay has the lane, or the server changed: what the turn has read is not valid.
+   */
+  async settle(settlement: Settlement): Promise<void> {
+    const { delivered, dead, suppressed = [] } = settlement
+    if (delivered.length + dead.length + suppressed.length === 0) return
+    const { missedCampaign, serverChanged } = await this.#settleWithRetry(settlement)
+    this.#context.onSettled(settlement, missedCampaign)
+    if (serverChanged) throw new FencedError(this.#fence)
+  }
+
+  /** If `outbox.delivered` has no partition for today, makes it first. The settlement waits until that succeeds. */
+  async #settleWithRetry(settlement: Settlement): Promise<Settled> {
+    const { db, partitions } = this.#context
+    for (;;) {
+      try {
+        return await settleRetry.execute(() => settle(db, this.#fence, settlement))
+      } catch (error) {
+        if (!missesPartition(error) || !(await partitions.make())) throw error
+      }
+    }
+  }
+
+  /** Counts a failed attempt of an intent, which waits `delayMs` with the rest of its key. */
+  chargeAttempt(row: RowIdentity, delayMs: number): Promise<void> {
+    return chargeAttempt(this.#context.db, this.#fence, row, delayMs)
+  }
+
+  /** Marks intents that must not be sent twice, before their requests. */
+  markSending(rows: readonly RowIdentity[]): Promise<void> {
+    return markSending(this.#context.db, this.#fence, rows)
+  }
+
+  /** Removes the marks of intents whose requests had no effect. */
+  unmarkSending(rows: readonly RowIdentity[]): Promise<void> {
+    return unmarkSending(this.#context.db, this.#fence, rows)
+  }
+}
