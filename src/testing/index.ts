@@ -15,7 +15,8 @@
  */
 export type { FakeAudience, FakeSendKind } from './fake/model/app-request.ts'
 export type { FakeBroadcast, FakeSend } from './fake/state/app-journal.ts'
-export type { FakeCounts, FakeCustomerIo } from './fake/fake-customerio.ts'
+export type { FakeCounts } from './fake/model/fake-counts.ts'
+export type { FakeCustomerIo } from './fake/fake-customerio.ts'
 export { startFakeCustomerIo } from './fake/fake-customerio.ts'
 export type { FakeCredentials, FakeCustomerIoOptions } from './fake/model/fake-options.ts'
 export type {

@@ -167,7 +167,7 @@ describe('single operations', () => {
     fake.misbehave({ kind: 'refuse', operation: ({ action }) => action === 'event' })
     expect(await send('/api/v2/entity', event('a'))).toMatchObject({ status: 400 })
     expect(JSON.parse((await send('/api/v1/customers/u1/events', { name: 'a' })).text)).toEqual({
-      meta: { errors: ['refused on request of the test'] },
+      meta: { errors: ['refused by the test'] },
     })
   })
 

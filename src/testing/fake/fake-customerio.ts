@@ -1,5 +1,6 @@
 import { ActiveMisbehaviours, checkMilliseconds } from './model/active-misbehaviours.ts'
 import type { FakeBroadcast, FakeSend } from './state/app-journal.ts'
+import type { FakeCounts } from './model/fake-counts.ts'
 import {
   checkOptions,
   type FakeCredentials,
@@ -22,7 +23,7 @@ import { checkLimits, type FakeLimits } from './model/rate-limits.ts'
 import {
   emptyState,
   type FakePerson,
-  lookAtPerson,
+  findPerson,
   type PersonLookup,
   type RecordedState,
 } from './state/recorded-state.ts'
@@ -30,55 +31,52 @@ import type { RequestLog } from './state/request-log.ts'
 import { endExchange, serveRequest, takesEffect } from './serve/serve-request.ts'
 import { Waiters } from './http/waiters.ts'
 
-/** Totals since start or `reset()`. */
-export interface FakeCounts {
-  readonly requests: number
-  /** Operations received by any API, whatever became of them; a send, a trigger and a message are one each. */
-  readonly operations: number
-  /** Operations of the Track API that took effect. */
-  readonly applied: number
-  /** Events dropped because their ULID had been seen, and Pipelines messages because their `messageId` had. */
-  readonly duplicates: number
-  /** Operations of the Track API answered 200 that had no effect. */
-  readonly ignored: number
-  /** Operations refused by a check or by a `refuse` misbehaviour, on any API. */
-  readonly refused: number
-  /** Operations and Pipelines messages applied after one of a higher sequence; 0 without `sequenceOf`. */
-  readonly outOfOrder: number
-  /** Transactional messages accepted. */
-  readonly sends: number
-  /** Triggers of broadcasts accepted. */
-  readonly broadcasts: number
-  /** Messages of the Pipelines API that took effect. */
-  readonly pipelines: number
-  /** Messages of the Pipelines API answered 200 and lost. */
-  readonly dropped: number
-}
-
 /**
- * A Customer.io in the process of a test, its Track API (v1 and v2), the sending part of its App API and its Pipelines API
- * on one origin: it checks what it gets against the published shapes and limits, applies it as documented, remembers it in
- * order, and misbehaves on request.
+ * A fake Customer.io that runs inside the test process.
  *
- * On the Track API, where Customer.io's description is silent, the fake decides as follows. Everything takes effect at once
- * and in the order of arrival. ULIDs are remembered for ever. A body over its limit is answered 413. v2 takes `anonymous_id`
- * as the identifier of an event, and a whole number for an `id`. An attribute of a device may be any JSON value. A merge moves
- * attributes and events, not devices. An operation about a suppressed person does not use up its ULID.
+ * One origin serves the Track API (v1 and v2), the sending part of the App API, and the Pipelines API. The fake checks
+ * each request against the published shapes and limits and applies it as documented. It records everything in order,
+ * and misbehaves on request.
  *
- * The App API has no idempotency: every request accepted is one more send, also one whose answer was lost. Every template and
- * every broadcast exists. It is not asked whether the people do, and a send creates nobody: `person` shows what the Track API
- * applied. Wrong data of a trigger is answered 422, any other wrong body 400. Attachments are measured as base64.
+ * If Customer.io's description of the Track API leaves a case open, the fake decides as follows:
  *
- * The Pipelines API remembers message ids for ever, whoever sent them; a message that was refused or dropped does not use up
- * its own. In strict mode one wrong message refuses its whole batch. An id may be a whole number; a group needs its
- * `groupId`. Semantic events (`User Deleted`) are events like any other.
+ * - Every operation takes effect at once, in the order of arrival.
+ * - Events are deduplicated by ULID without a time limit, until `reset()`.
+ * - A body over its limit is answered 413.
+ * - v2 accepts `anonymous_id` as the identifier of an event, and a whole number as an `id`.
+ * - An attribute of a device may be any JSON value.
+ * - A merge moves attributes and events, but not devices.
+ * - An operation about a suppressed person does not use up its ULID.
  *
- * Made by {@link startFakeCustomerIo}.
+ * The App API has no idempotency. Each accepted request is one more send, even if its answer was lost. Every template
+ * and every broadcast exists. The fake does not check that the recipients exist, and a send creates no person: `person`
+ * shows what the Track API applied. Wrong data of a trigger is answered 422, any other wrong body 400. Attachments are
+ * measured as base64.
+ *
+ * The Pipelines API deduplicates by message id without a time limit, across all people. A message that was refused or
+ * dropped does not use up its id. In strict mode one wrong message refuses its whole batch. An id may be a whole number. A group
+ * needs its `groupId`. Semantic events (`User Deleted`) have no special effect.
+ *
+ * {@link startFakeCustomerIo} creates it.
+ *
+ * @example
+ * ```ts
+ * import { equal } from 'node:assert/strict'
+ * import { type FakeCustomerIo, startFakeCustomerIo } from 'customerio-outbox/testing'
+ *
+ * async function expectOneOrder(fake: FakeCustomerIo): Promise<void> {
+ *   await fake.until(() => fake.counts.applied === 1)
+ *   equal(fake.applied[0]?.name, 'order_placed')
+ * }
+ *
+ * await using fake = await startFakeCustomerIo()
+ * await expectOneOrder(fake)
+ * ```
  */
 export class FakeCustomerIo implements AsyncDisposable {
-  /** The origin: `http://127.0.0.1:PORT`. */
+  /** The origin of all three APIs: `http://127.0.0.1:PORT`. */
   readonly url: string
-  /** The credentials that callers must give from now on. Set it to rotate the keys. */
+  /** The credentials that the fake accepts. Assign other ones to rotate the keys. Default: those of the options. */
   credentials: FakeCredentials
   readonly #options: FakeCustomerIoOptions
   readonly #server: HttpServer
@@ -100,7 +98,12 @@ export class FakeCustomerIo implements AsyncDisposable {
     this.url = `http://${host.includes(':') ? `[${host}]` : host}:${server.port}`
   }
 
-  /** How long every answer is held back, in milliseconds. Operations take effect on arrival. */
+  /**
+   * The delay of every answer. Operations take effect on arrival. Milliseconds, at least 0.
+   *
+   * @default 0
+   * @throws TypeError if the assigned value is not a finite number of at least 0.
+   */
   get latencyMs(): number {
     return this.#latencyMs
   }
@@ -110,7 +113,12 @@ export class FakeCustomerIo implements AsyncDisposable {
     this.#latencyMs = ms
   }
 
-  /** The rates that the App API enforces from now on. */
+  /**
+   * The rates that the App API enforces. Assign other ones to change them.
+   *
+   * @default {} (no limit)
+   * @throws TypeError if an assigned rate is out of its range.
+   */
   get limits(): FakeLimits {
     return this.#limits
   }
@@ -120,56 +128,57 @@ export class FakeCustomerIo implements AsyncDisposable {
     this.#limits = limits
   }
 
-  /** The requests received. */
+  /** The requests received: a total, the answers by status, and the newest requests. */
   get requests(): RequestLog {
     return this.#state.requests
   }
 
-  /** Every operation of the Track API that took effect, in order. Grows while requests come in; empty with `keepOperations: false`. */
+  /** Every operation of the Track API that took effect, in order. A live array. Empty with `keepOperations: false`. */
   get applied(): readonly AppliedOperation[] {
     return this.#state.journal.applied
   }
 
-  /** Events dropped because their ULID had been seen; empty with `keepOperations: false`. */
+  /** Events of the Track API dropped because of a repeated ULID. Empty with `keepOperations: false`. */
   get duplicates(): readonly DuplicateOperation[] {
     return this.#state.journal.duplicates
   }
 
-  /** Operations answered 200 that had no effect, and why; empty with `keepOperations: false`. */
+  /** Operations answered 200 that had no effect, with the reason. Empty with `keepOperations: false`. */
   get ignored(): readonly IgnoredOperation[] {
     return this.#state.journal.ignored
   }
 
-  /** With `sequenceOf`: first deliveries that came after a later one of their person; the first 1,000. */
+  /** The first 1,000 violations of the order within one person. Empty without `sequenceOf`. */
   get outOfOrder(): readonly OrderViolation[] {
     return this.#state.order.violations
   }
 
-  /** Every transactional message that was accepted, in order; empty with `keepOperations: false`. */
+  /** Every transactional message that was accepted, in order. Empty with `keepOperations: false`. */
   get sends(): readonly FakeSend[] {
     return this.#state.app.sends
   }
 
-  /** Every trigger of a broadcast that was accepted, in order; empty with `keepOperations: false`. */
+  /** Every broadcast trigger that was accepted, in order. Empty with `keepOperations: false`. */
   get broadcasts(): readonly FakeBroadcast[] {
     return this.#state.app.broadcasts
   }
 
-  /** Every message of the Pipelines API that took effect, in order; empty with `keepOperations: false`. */
+  /** Every message of the Pipelines API that took effect, in order. Empty with `keepOperations: false`. */
   get pipelines(): readonly FakeMessage[] {
     return this.#state.pipelines.applied
   }
 
-  /** Pipelines messages dropped because their `messageId` had been seen; empty with `keepOperations: false`. */
+  /** Pipelines messages dropped because of a repeated `messageId`. Empty with `keepOperations: false`. */
   get pipelinesDuplicates(): readonly DuplicateMessage[] {
     return this.#state.pipelines.duplicates
   }
 
-  /** Pipelines messages answered 200 and lost, for want of strict mode; empty with `keepOperations: false`. */
+  /** Pipelines messages that were answered 200 and lost without strict mode. Empty with `keepOperations: false`. */
   get pipelinesDropped(): readonly DroppedMessage[] {
     return this.#state.pipelines.dropped
   }
 
+  /** Totals since start or `reset()`. Complete even with `keepOperations: false`. */
   get counts(): FakeCounts {
     const { counts, journal, order, app, pipelines, requests } = this.#state
     return {
@@ -184,34 +193,121 @@ export class FakeCustomerIo implements AsyncDisposable {
     }
   }
 
-  /** The person with that identifier as they are now, or as they were deleted; undefined for one never heard of. */
+  /**
+   * Looks up one person, living or deleted.
+   *
+   * @param identifiers Exactly one identifier of the person.
+   * @returns A copy of the person's present state, or undefined if no operation was applied to that identifier.
+   *
+   * @example
+   * ```ts
+   * import { equal } from 'node:assert/strict'
+   * import { startFakeCustomerIo } from 'customerio-outbox/testing'
+   *
+   * await using fake = await startFakeCustomerIo()
+   * const person = fake.person({ id: 'u1' })
+   * equal(person?.events[0]?.name, 'order_placed')
+   * equal(person?.attributes.plan, 'premium')
+   * ```
+   */
   person(identifiers: PersonLookup): FakePerson | undefined {
-    return lookAtPerson(this.#state.people, identifiers)
+    return findPerson(this.#state.people, identifiers)
   }
 
-  /** The custom object with those identifiers; undefined for one never heard of, and with `keepOperations: false`. */
+  /**
+   * Looks up one custom object, living or deleted.
+   *
+   * @param identifiers The number of the object's type, as a string, and the object's id.
+   * @returns A copy of the object's present state. Undefined if no operation was applied to it, and with
+   *   `keepOperations: false`.
+   *
+   * @example
+   * ```ts
+   * import { equal } from 'node:assert/strict'
+   * import { startFakeCustomerIo } from 'customerio-outbox/testing'
+   *
+   * await using fake = await startFakeCustomerIo()
+   * equal(fake.object({ object_type_id: '1', object_id: 'acme' })?.attributes.plan, 'premium')
+   * ```
+   */
   object(identifiers: { object_type_id: string; object_id: string }): FakeObject | undefined {
     return this.#state.objects.object(objectKeyOf(identifiers))
   }
 
-  /** The metrics reported of a delivery, in order. */
+  /**
+   * Lists the push metrics that were reported for one delivery.
+   *
+   * @param id The delivery's id.
+   * @returns The metrics in order of application. Empty for an unknown id, and with `keepOperations: false`.
+   *
+   * @example
+   * ```ts
+   * import { deepEqual } from 'node:assert/strict'
+   * import { startFakeCustomerIo } from 'customerio-outbox/testing'
+   *
+   * await using fake = await startFakeCustomerIo()
+   * deepEqual(fake.delivery('RPILAgUBcRhIBqSfeiIwdIYJKxTY').map(({ name }) => name), ['delivered', 'opened'])
+   * ```
+   */
   delivery(id: string): readonly AppliedOperation[] {
     return this.#state.objects.delivery(id)
   }
 
-  /** Begins to misbehave as described; the function returned ends it. */
+  /**
+   * Starts a misbehaviour. It lasts for `times` requests, until the returned function is called, or until `behave()`,
+   * `reset()` or `close()`, whichever comes first.
+   *
+   * @param misbehaviour The kind, and which requests it affects.
+   * @returns A function that ends this misbehaviour. A second call does nothing.
+   * @throws TypeError if `times`, `ms`, `everyMs` or the `status` of `serverError` and `failOn` is out of its range.
+   *
+   * @example
+   * ```ts
+   * import { startFakeCustomerIo } from 'customerio-outbox/testing'
+   *
+   * await using fake = await startFakeCustomerIo()
+   * fake.misbehave({ kind: 'serverError', status: 502, times: 3 })
+   * const endOutage = fake.misbehave({ kind: 'outage', match: ({ api }) => api === 'app' })
+   * endOutage()
+   * ```
+   */
   misbehave(misbehaviour: Misbehaviour): () => void {
     return this.#misbehaviours.add(misbehaviour)
   }
 
-  /** Ends every misbehaviour. Requests under way keep theirs; `latencyMs` stays. */
+  /**
+   * Ends every misbehaviour. Requests in flight keep theirs. `latencyMs` stays.
+   *
+   * @example
+   * ```ts
+   * import { startFakeCustomerIo } from 'customerio-outbox/testing'
+   *
+   * await using fake = await startFakeCustomerIo()
+   * fake.misbehave({ kind: 'outage' })
+   * fake.behave()
+   * ```
+   */
   behave(): void {
     this.#misbehaviours.clear()
   }
 
   /**
-   * Resolves once `reached` says so, which is asked at once and after every request that was decided.
-   * Rejects after `timeoutMs` milliseconds (default 10,000), and when the fake is closed.
+   * Waits for a condition. The fake evaluates it at once and after every request, so no test needs a sleep.
+   *
+   * @param reached The condition. It receives the fake.
+   * @param options.timeoutMs How long to wait. Milliseconds. Default: 10,000.
+   * @returns A promise that resolves as soon as `reached` returns true.
+   * @throws Error if the condition does not hold within `timeoutMs` (10 s by default); its message has the counts.
+   *   Also if the fake is closed meanwhile, and if `reached` throws, with that error.
+   *
+   * @example
+   * ```ts
+   * import { startFakeCustomerIo } from 'customerio-outbox/testing'
+   *
+   * await using fake = await startFakeCustomerIo()
+   * await fake.until(() => fake.counts.applied === 1)
+   * await fake.until(() => fake.counts.applied === 1_000, { timeoutMs: 60_000 })
+   * ```
    */
   until(
     reached: (fake: this) => boolean,
@@ -224,34 +320,60 @@ export class FakeCustomerIo implements AsyncDisposable {
     )
   }
 
-  /** Forgets everything received and applied, and ends every misbehaviour. Credentials, `limits` and `latencyMs` stay. */
+  /**
+   * Clears everything received and applied, and ends every misbehaviour. `credentials`, `limits` and `latencyMs` stay.
+   *
+   * @example
+   * ```ts
+   * import { beforeEach } from 'node:test'
+   * import { startFakeCustomerIo } from 'customerio-outbox/testing'
+   *
+   * const fake = await startFakeCustomerIo()
+   * beforeEach(() => fake.reset())
+   * ```
+   */
   reset(): void {
     this.#misbehaviours.clear()
     this.#state = emptyState(this.#options)
   }
 
-  /** Stops listening and ends every connection at once, hanging ones too. */
+  /**
+   * Stops listening and destroys every connection at once, including requests that wait for an answer.
+   * Pending `until` promises reject. A second call does nothing.
+   *
+   * @returns A promise that resolves when the port is free.
+   *
+   * @example
+   * ```ts
+   * import { after } from 'node:test'
+   * import { startFakeCustomerIo } from 'customerio-outbox/testing'
+   *
+   * const fake = await startFakeCustomerIo()
+   * after(() => fake.close())
+   * ```
+   */
   async close(): Promise<void> {
     this.#waiters.close()
     await this.#server.close()
   }
 
+  /** Calls `close()`: `await using fake = await startFakeCustomerIo()`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
 
-  /** @internal One request. A predicate of the test that throws is answered 500, with what it threw. */
+  /** @internal Serves one request. If a predicate of the test throws, the answer is 500 with the error's text. */
   handle(exchange: Exchange): void {
     try {
-      this.#exchange(exchange)
+      this.#serve(exchange)
     } catch (error) {
       exchange.send({ status: 500, body: `A predicate threw: ${error}`, contentType: 'text/plain' })
     }
     this.#waiters.check()
   }
 
-  /** Parse, judge, serve, end. */
-  #exchange(exchange: Exchange): void {
+  /** Parses the request, selects its misbehaviours, applies it, and answers. */
+  #serve(exchange: Exchange): void {
     const state = this.#state
     const { method, path, bytes } = exchange.request
     const receivedAt = Date.now()
@@ -286,13 +408,24 @@ export class FakeCustomerIo implements AsyncDisposable {
 }
 
 /**
- * Starts a fake Customer.io on a port of its own.
+ * Starts a fake Customer.io in this process.
  *
+ * @param options Port, credentials, limits, latency, and what the fake records. Default: a free port of `127.0.0.1`,
+ *   any credentials, no limits, no latency, everything recorded.
+ * @returns The fake, which listens already. Point the relay at `fake.url`: by `trackUrl`, `appUrl` and `pipelinesUrl`, or
+ *   by `CUSTOMERIO_TRACK_URL`, `CUSTOMERIO_APP_URL` and `CUSTOMERIO_PIPELINES_URL`.
+ * @throws TypeError if an option is out of its range. Error with `code: 'EADDRINUSE'` if the port is in use.
+ *
+ * @example
  * ```ts
- * await using fake = await startFakeCustomerIo()
- * // … point the relay at it: CUSTOMERIO_TRACK_URL, CUSTOMERIO_APP_URL and CUSTOMERIO_PIPELINES_URL = fake.url
- * await fake.until(() => fake.person({ id: 'u1' })?.events.length === 1)
+ * import { equal } from 'node:assert/strict'
+ * import { startFakeCustomerIo } from 'customerio-outbox/testing'
+ *
+ * await using fake = await startFakeCustomerIo({ siteId: 'site', trackApiKey: 'key' })
  * fake.misbehave({ kind: 'outage', times: 5 })
+ * // The app places an order; its relay runs with CUSTOMERIO_TRACK_URL=fake.url.
+ * await fake.until(() => fake.counts.applied === 1)
+ * equal(fake.person({ id: 'u1' })?.events[0]?.name, 'order_placed')
  * ```
  */
 export async function startFakeCustomerIo(options: FakeCustomerIoOptions = {}): Promise<FakeCustomerIo> {

@@ -1,8 +1,8 @@
 import { invalid, isRecord, type Refusal, required } from '../model/operation.ts'
 import { exceedsBytes, exceedsJsonBytes, publishedLimits } from '../model/published-limits.ts'
 
-/** Seconds reach this in the year 5138; milliseconds passed it in 1973. */
-const secondsEnd = 100_000_000_000
+/** A larger time is taken for milliseconds: seconds reach this value in the year 5138, milliseconds did in 1973. */
+const firstNonSeconds = 100_000_000_000
 
 // The ULID alphabet has no I, L, O, U; 26 characters of 5 bits carry 128, so the first is at most 7.
 const ulid = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/i
@@ -13,7 +13,7 @@ export function checkTimestamp(value: unknown, field: string): Refusal | undefin
   if (value === undefined) return undefined
   if (typeof value !== 'number' || !Number.isInteger(value) || value < 0)
     return invalid(field, 'must be a Unix time in whole seconds')
-  if (value >= secondsEnd) return invalid(field, 'must be in seconds, not milliseconds')
+  if (value >= firstNonSeconds) return invalid(field, 'must be in seconds, not milliseconds')
   return undefined
 }
 
@@ -42,7 +42,7 @@ export function checkAttributes(attributes: unknown, field: string): Refusal | u
     if (name === '') return invalid(field, 'an attribute name must not be empty')
     if (exceedsBytes(name, publishedLimits.attributeNameBytes))
       return invalid(field, `an attribute name must be at most ${publishedLimits.attributeNameBytes} bytes`)
-    // The topics of the subscription centre are one attribute only in form.
+    // The topics of the subscription centre share this attribute, so the limit of one attribute does not apply.
     if (name !== 'cio_subscription_preferences' && valueExceeds(attributes[name]))
       return invalid(`${field}.${name}`, `must be at most ${publishedLimits.attributeValueBytes} bytes`)
   }
@@ -76,7 +76,10 @@ export function checkDeviceToken(device: unknown): Refusal | undefined {
   return undefined
 }
 
-/** `cio_relationships`: an array of `{ identifiers, relationship_attributes? }`; who is named depends on the side. */
+/**
+ * Checks `cio_relationships`, an array of `{ identifiers, relationship_attributes? }`. The identifiers are an object's in
+ * an operation on a person, and a person's in an operation on an object.
+ */
 export function checkRelationships(
   relationships: unknown,
   checkIdentifiers: (identifiers: unknown, field: string) => Refusal | undefined,

@@ -3,7 +3,7 @@ import { exceedsBytes, publishedLimits } from '../model/published-limits.ts'
 
 const personKinds = new Set(['id', 'email', 'phone', 'cio_id'])
 const mergeKinds = new Set(['id', 'email', 'cio_id'])
-/** Events of people not identified yet: not in Customer.io's description of v2, but sent by its partners. */
+/** Anonymous events are not in Customer.io's description of v2, but its partners send them. */
 const eventKinds = new Set([...personKinds, 'anonymous_id'])
 const anonymousKinds = new Set(['anonymous_id'])
 
@@ -18,7 +18,7 @@ export function checkEventIdentifiers(identifiers: unknown, field: string): Refu
   return checkOneOf(identifiers, field, eventKinds)
 }
 
-/** A merge names people by id, email or cio_id; so does an object's relationship. */
+/** A merge and an object's relationship name people by id, email or cio_id. */
 export function checkMergeIdentifiers(identifiers: unknown, field: string): Refusal | undefined {
   return checkOneOf(identifiers, field, mergeKinds)
 }
@@ -56,7 +56,7 @@ function checkOneOf(identifiers: unknown, field: string, kinds: ReadonlySet<stri
   }
   if (kind === undefined) return invalid(field, 'must have exactly one identifier')
   const value = identifiers[kind]
-  // An invite event: about nobody who is known.
+  // An empty anonymous id marks an invite event, which belongs to no known person.
   if (kind === 'anonymous_id' && value === '') return undefined
   const refusal = checkValue(value, `${field}.${kind}`)
   if (refusal !== undefined) return refusal
@@ -67,7 +67,7 @@ function checkOneOf(identifiers: unknown, field: string, kinds: ReadonlySet<stri
   return undefined
 }
 
-/** Published as a string; a whole number is taken for its digits. */
+/** Customer.io publishes a string. The fake also accepts a whole number and reads it as its digits. */
 function checkValue(value: unknown, field: string): Refusal | undefined {
   if (Number.isSafeInteger(value)) return undefined
   if (typeof value !== 'string') return invalid(field, 'must be a string')

@@ -14,20 +14,20 @@ type Message = Readonly<Record<string, unknown>>
 const dateTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/i
 const times = ['timestamp', 'originalTimestamp', 'sentAt']
 const objects = ['properties', 'traits', 'context', 'integrations']
-/** About a message that was sent, not about a person. */
-const impersonal = new Set<unknown>(['Report Delivery Event', 'Report Content Event'])
+/** These events are about a sent message, so they need no person. */
+const eventsWithoutPerson = new Set<unknown>(['Report Delivery Event', 'Report Content Event'])
 
-/** The published shape of one message, and its size. */
+/** Checks the published shape and the size of one message. */
 export function checkMessage({ kind, body }: FakeOperation): Refusal | undefined {
   if (!isRecord(body)) return invalid('', 'a message must be an object')
   if (exceedsJsonBytes(body, publishedLimits.pipelinesMessageBytes))
     return tooLarge('', `a message must be at most ${publishedLimits.pipelinesMessageBytes} bytes`)
   if (!isMessageKind(kind)) return invalid('type', 'must be identify, track, page, screen, group or alias')
   if (body.type !== undefined && body.type !== kind) return invalid('type', `must be ${kind} here`)
-  return checkWho(kind, body) ?? checkWhat(kind, body) ?? checkCommon(body)
+  return checkPerson(kind, body) ?? checkFieldsOfKind(kind, body) ?? checkCommonFields(body)
 }
 
-/** `userId:u1`, `anonymousId:…`; without either, what else the message is about. */
+/** `userId:u1` or `anonymousId:…`. For a message without both, its group, its email trait, or `nobody`. */
 export function messageKeyOf(body: Message): string {
   for (const field of ['userId', 'anonymousId', 'groupId'])
     if (isFilled(body[field])) return `${field}:${String(body[field])}`
@@ -37,23 +37,23 @@ export function messageKeyOf(body: Message): string {
     : 'nobody'
 }
 
-function checkWho(kind: string | undefined, body: Message): Refusal | undefined {
+function checkPerson(kind: string | undefined, body: Message): Refusal | undefined {
   for (const field of ['userId', 'anonymousId', 'groupId', 'previousId'])
     if (!isText(body[field])) return invalid(field, 'must be a string')
   if (kind === 'alias') return checkFilled(body, 'userId') ?? checkFilled(body, 'previousId')
   if (isFilled(body.userId) || isFilled(body.anonymousId)) return undefined
-  if (kind === 'track' && (isFilled(body.groupId) || impersonal.has(body.event))) return undefined
+  if (kind === 'track' && (isFilled(body.groupId) || eventsWithoutPerson.has(body.event))) return undefined
   if (kind === 'identify' && isIdentifiedByEmail(body)) return undefined
   return invalid('userId', 'or anonymousId is required')
 }
 
-/** An id may be empty where the email trait names the person. */
+/** An id may be empty if the email trait identifies the person. */
 function isIdentifiedByEmail({ userId, anonymousId, traits }: Message): boolean {
   const given = userId === '' || anonymousId === ''
   return given && isRecord(traits) && typeof traits.email === 'string' && traits.email.includes('@')
 }
 
-function checkWhat(kind: string | undefined, body: Message): Refusal | undefined {
+function checkFieldsOfKind(kind: string | undefined, body: Message): Refusal | undefined {
   if (kind === 'track') {
     if (body.event === undefined) return required('event')
     if (typeof body.event !== 'string' || body.event.trim() === '')
@@ -67,7 +67,7 @@ function checkWhat(kind: string | undefined, body: Message): Refusal | undefined
   return undefined
 }
 
-function checkCommon(body: Message): Refusal | undefined {
+function checkCommonFields(body: Message): Refusal | undefined {
   for (const field of objects)
     if (body[field] !== undefined && !isRecord(body[field])) return invalid(field, 'must be an object')
   for (const [name, enabled] of Object.entries(body.integrations ?? {}))
@@ -89,7 +89,7 @@ function checkFilled(body: Message, field: string): Refusal | undefined {
   return isFilled(body[field]) ? undefined : required(field)
 }
 
-/** Published as a string; a whole number is taken for its digits, as customerio-node lets it pass. */
+/** Customer.io publishes a string. The fake also accepts a whole number, because customerio-node sends one. */
 function isText(value: unknown): boolean {
   return value === undefined || typeof value === 'string' || Number.isSafeInteger(value)
 }

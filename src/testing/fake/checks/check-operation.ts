@@ -18,7 +18,7 @@ import { type FakeOperation, invalid, isRecord, type Refusal, required } from '.
 
 const deliveryMetrics = new Set<unknown>(['opened', 'converted', 'delivered'])
 
-/** The published shape of one operation in v2 form, without its size: that differs between v1 and v2. */
+/** Checks the published shape of one operation in v2 form. Not its size, because the limits of v1 and v2 differ. */
 export function checkOperation(operation: unknown): Refusal | undefined {
   if (!isRecord(operation)) return invalid('', 'an operation must be an object')
   const { type, action } = operation
@@ -82,7 +82,7 @@ function checkIdentify(operation: FakeOperation): Refusal | undefined {
   const { cio_relationships: relationships } = operation
   if (relationships === undefined) return undefined
   if (!isRecord(relationships)) return checkRelationships(relationships, checkObjectIdentifiers)
-  // The v1 form.
+  // The v1 form is an object: { action, relationships }.
   if (relationships.action !== 'add_relationships' && relationships.action !== 'delete_relationships')
     return invalid('cio_relationships.action', 'must be add_relationships or delete_relationships')
   return checkRelationships(relationships.relationships, checkObjectIdentifiers)
@@ -117,19 +117,25 @@ function checkObject(operation: FakeOperation): Refusal | undefined {
 
 type CheckIdentifiers = (identifiers: unknown, field: string) => Refusal | undefined
 
-function checkObjectIdentify(operation: FakeOperation, who: CheckIdentifiers): Refusal | undefined {
+function checkObjectIdentify(
+  operation: FakeOperation,
+  checkIdentifiers: CheckIdentifiers,
+): Refusal | undefined {
   const refusal = checkAttributes(operation.attributes, 'attributes')
   if (refusal !== undefined) return refusal
   if (operation.cio_relationships === undefined) return undefined
-  return checkRelationships(operation.cio_relationships, who)
+  return checkRelationships(operation.cio_relationships, checkIdentifiers)
 }
 
-function checkRequiredRelationships(operation: FakeOperation, who: CheckIdentifiers): Refusal | undefined {
+function checkRequiredRelationships(
+  operation: FakeOperation,
+  checkIdentifiers: CheckIdentifiers,
+): Refusal | undefined {
   if (operation.cio_relationships === undefined) return required('cio_relationships')
-  return checkRelationships(operation.cio_relationships, who)
+  return checkRelationships(operation.cio_relationships, checkIdentifiers)
 }
 
-/** `device_token` is required on v2; v1's `/push/events` is looser and is checked with the token filled in. */
+/** v2 requires `device_token`. v1's `/push/events` does not: its translation to v2 form fills the token in. */
 function checkDelivery(operation: FakeOperation): Refusal | undefined {
   if (operation.action !== 'event') return invalid('action', 'of a delivery must be event')
   if (!isRecord(operation.identifiers)) return required('identifiers')

@@ -6,7 +6,7 @@ import { publishedLimits } from '../model/published-limits.ts'
 
 type Body = Readonly<Record<string, unknown>>
 
-/** Fields that must be of a type where they are present; what is in neither list is let pass. */
+/** Fields whose type is checked if they are present. Fields in none of these lists are accepted as they are. */
 const strings: Readonly<Record<FakeSendKind, readonly string[]>> = {
   email: [
     'to',
@@ -38,10 +38,10 @@ const booleans = [
 const objects = ['message_data', 'custom_data', 'custom_device', 'custom_payload']
 
 const base64 = /^[A-Za-z0-9+/]*={0,2}$/
-// biome-ignore lint/suspicious/noControlCharactersInRegex: ASCII is what the description asks for
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the published description requires ASCII
 const ascii = /^[\x00-\x7f]*$/
 
-/** The shape of one transactional message; `now` in Unix milliseconds. `too_large` is answered 413. */
+/** Checks the shape of one transactional message. `now` is in Unix milliseconds. The answer to `too_large` is 413. */
 export function checkSend(kind: FakeSendKind, body: Body, now: number): Refusal | undefined {
   return (
     checkTypes(kind, body) ??
@@ -64,7 +64,7 @@ function checkTypes(kind: FakeSendKind, body: Body): Refusal | undefined {
   return undefined
 }
 
-/** An email may do without a template; then it brings what the template would have. */
+/** An email without a template must carry the fields that a template provides. */
 function checkTemplate(kind: FakeSendKind, body: Body): Refusal | undefined {
   const { transactional_message_id: id } = body
   if (id === undefined) {
@@ -98,7 +98,7 @@ function checkRecipients(body: Body): Refusal | undefined {
   for (const field of ['to', 'cc', 'bcc']) {
     const list = body[field]
     if (typeof list !== 'string') continue
-    // A comma inside a quoted display name divides nothing.
+    // A comma inside a quoted display name is not a separator.
     const recipients = list.replaceAll(/"[^"]*"/g, '').split(',')
     if (recipients.some((recipient) => !recipient.includes('@')))
       return invalid(field, 'must be email addresses, separated by commas')
@@ -109,7 +109,7 @@ function checkRecipients(body: Body): Refusal | undefined {
   return undefined
 }
 
-/** Published as a JSON string of `{ name, value }`, shown in its example as an object, and sent so by customerio-node. */
+/** The description says a JSON string of `{ name, value }`. Its example and customerio-node use an object. */
 function checkHeaders(headers: unknown): Refusal | undefined {
   if (headers === undefined || typeof headers === 'string') return undefined
   if (!isRecord(headers)) return invalid('headers', 'must be an object or a JSON string')

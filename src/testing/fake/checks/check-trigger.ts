@@ -7,12 +7,12 @@ type Body = Readonly<Record<string, unknown>>
 const audiences = ['recipients', 'ids', 'emails', 'per_user_data', 'data_file_url'] as const
 const flags = ['email_add_duplicates', 'email_ignore_missing', 'id_ignore_missing']
 
-/** Whom the trigger names; where it names them in several ways, the first. */
+/** How the trigger names its recipients. If it does so in several ways, the first of `audiences`. */
 export function audienceOf(body: Body): FakeAudience {
   return audiences.find((audience) => body[audience] !== undefined) ?? 'default'
 }
 
-/** The shape of the trigger of a broadcast. Whether the people exist is not asked. */
+/** Checks the shape of a broadcast's trigger, but not that the recipients exist. */
 export function checkTrigger(body: Body): Refusal | undefined {
   if (body.data !== undefined && !isRecord(body.data)) return invalid('data', 'must be an object')
   if (exceedsJsonBytes(body.data ?? {}, publishedLimits.broadcastDataBytes))
@@ -20,7 +20,7 @@ export function checkTrigger(body: Body): Refusal | undefined {
   for (const flag of flags)
     if (body[flag] !== undefined && typeof body[flag] !== 'boolean') return invalid(flag, 'must be a boolean')
   const given = audiences.filter((audience) => body[audience] !== undefined)
-  if (given.length > 1) return invalid(String(given[1]), `cannot stand beside ${given[0]}`)
+  if (given.length > 1) return invalid(String(given[1]), `must not be combined with ${given[0]}`)
   const [audience] = given
   return audience === undefined ? undefined : checkAudience(audience, body[audience])
 }
@@ -72,7 +72,7 @@ function isUrl(value: unknown): boolean {
   return typeof value === 'string' && /^https?:/.test(value) && URL.canParse(value)
 }
 
-/** One of `and`, `or`, `not`, `segment`, `attribute`; groups nest. */
+/** Checks a filter: one of `and`, `or`, `not`, `segment`, `attribute`. The first three contain further filters. */
 function checkFilter(filter: unknown, field: string): Refusal | undefined {
   if (!isRecord(filter)) return invalid(field, 'must be an object')
   const [name, ...others] = Object.keys(filter)

@@ -1,9 +1,9 @@
-import type { Deciding } from '../model/active-misbehaviours.ts'
+import type { DecidingMisbehaviour } from '../model/active-misbehaviours.ts'
 import { completeRefusal } from '../model/active-misbehaviours.ts'
 import type { Refusal } from '../model/operation.ts'
 import type { ErrorForm } from '../routes/parse-request.ts'
 
-/** What goes back to the caller. */
+/** The HTTP answer to the caller. */
 export interface Answer {
   readonly status: number
   readonly body: string
@@ -12,19 +12,22 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-export const taken: Answer = { status: 200, body: '{}' }
+export const ok: Answer = { status: 200, body: '{}' }
 
 const metaError = (status: number, error: string): Answer => ({
   status,
   body: JSON.stringify({ meta: { error } }),
 })
 
-/** The description gives 401 no body; this is JSON, the `unauthorized` misbehaviour's is plain text: both occur. */
+/**
+ * The published description gives 401 no body, and both JSON and plain text occur. This one is JSON; the answer of the
+ * `unauthorized` misbehaviour is plain text.
+ */
 export const unauthorized = metaError(401, 'Unauthorized request')
 export const notFound = metaError(404, 'Not found')
 export const tooManyRequests = metaError(429, 'Too many requests')
 
-/** A whole request refused, in the words of its endpoint. */
+/** The answer that refuses a whole request, in the error format of its endpoint. */
 export function refused(form: ErrorForm, status: number, refusal: Refusal): Answer {
   if (form === 'batch' || form === 'v2') return { status, body: JSON.stringify({ errors: [refusal] }) }
   if (form === 'v1Errors') return refusedAll(status, [refusal])
@@ -36,7 +39,10 @@ export function refused(form: ErrorForm, status: number, refusal: Refusal): Answ
   return metaError(status, textOf(refusal))
 }
 
-/** The form of Pipelines, and of some of v1. Which message of a batch an error is about is not said: nor is it published. */
+/**
+ * The error format of Pipelines and of some v1 endpoints. It does not name the message of a batch that an error is
+ * about, because Customer.io publishes no such field.
+ */
 export function refusedAll(status: number, refusals: readonly Refusal[]): Answer {
   return { status, body: JSON.stringify({ meta: { errors: refusals.map(textOf) } }) }
 }
@@ -45,7 +51,7 @@ function textOf({ field, message }: Refusal): string {
   return field === '' ? message : `${field} ${message}`
 }
 
-/** The answer to a batch of which some operations were refused and every other one taken. */
+/** The answer to a batch in which the listed operations were refused and all others applied. */
 export function partlyRefused(errors: readonly (Refusal & { readonly batch_index: number })[]): Answer {
   return { status: 207, body: JSON.stringify({ errors }) }
 }
@@ -55,8 +61,8 @@ export function regionAnswer(region: 'us' | 'eu'): Answer {
   return { status: 200, body: JSON.stringify({ url: `https://${host}`, region, environment_id: 1 }) }
 }
 
-/** What a misbehaviour answers instead; undefined where it does not answer, or answers in the regular way. */
-export function answerOf(misbehaviour: Deciding, form: ErrorForm): Answer | undefined {
+/** The answer of a misbehaviour. Undefined if the misbehaviour gives no answer or the regular one. */
+export function answerOf(misbehaviour: DecidingMisbehaviour, form: ErrorForm): Answer | undefined {
   switch (misbehaviour.kind) {
     case 'outage':
       return page(misbehaviour.status ?? 503, 'Service Unavailable')

@@ -3,16 +3,16 @@ import type { AddressInfo } from 'node:net'
 import type { Answer } from './answers.ts'
 import { bodyBytesKept, type RawRequest } from '../routes/parse-request.ts'
 
-/** One request and the ways to end it. A way that waits is dropped when the server closes. */
+/** One request and the ways to end it. Delayed actions are cancelled when the server closes. */
 export interface Exchange {
   readonly request: RawRequest
   readonly authorization: string | undefined
   send(answer: Answer): void
-  /** The body one byte per interval; `everyMs` in milliseconds. */
+  /** Sends the body at one byte per `everyMs` milliseconds. */
   drip(answer: Answer, everyMs: number): void
-  /** RST instead of an answer. */
+  /** Resets the connection (TCP RST) instead of answering. */
   reset(): void
-  /** Runs `act` after `ms` milliseconds; at once, and in order, for 0. */
+  /** Runs `act` after `ms` milliseconds. With 0 it runs synchronously, which keeps the order of requests. */
   after(ms: number, act: () => void): void
 }
 
@@ -21,7 +21,7 @@ export interface HttpServer {
   close(): Promise<void>
 }
 
-/** An HTTP server that hands over whole requests. Its `close` ends every connection at once. */
+/** Starts an HTTP server that passes complete requests to `handle`. Its `close` destroys every connection at once. */
 export async function listen(
   port: number,
   host: string,
@@ -29,7 +29,7 @@ export async function listen(
 ): Promise<HttpServer> {
   const timers = new Set<NodeJS.Timeout>()
   const server = createServer((message, response) => collect(message, response, timers, handle))
-  // A connection that waits belongs to the caller: nothing here may time it out.
+  // Timeouts are the caller's: the fake must never end a connection that waits.
   server.keepAliveTimeout = 0
   server.requestTimeout = 0
   server.headersTimeout = 0
@@ -69,11 +69,11 @@ function collect(
   message.on('end', () => {
     const strict = headers['x-strict-mode'] === '1'
     const request = { method, path, bytes, body: Buffer.concat(chunks), strict }
-    handle({ request, authorization: headers.authorization, ...waysToEnd(response, timers) })
+    handle({ request, authorization: headers.authorization, ...responder(response, timers) })
   })
 }
 
-function waysToEnd(response: ServerResponse, timers: Set<NodeJS.Timeout>) {
+function responder(response: ServerResponse, timers: Set<NodeJS.Timeout>) {
   const after = (ms: number, act: () => void): void => {
     if (ms === 0) {
       act()
@@ -99,7 +99,7 @@ function waysToEnd(response: ServerResponse, timers: Set<NodeJS.Timeout>) {
   }
   return {
     send(answer: Answer): void {
-      // The caller may have given up meanwhile: there is nobody to answer.
+      // The caller may have closed the connection meanwhile.
       if (response.destroyed) return
       writeHead(response, answer, Buffer.byteLength(answer.body))
       response.end(answer.body)

@@ -5,7 +5,7 @@ interface Waiter {
   readonly timer: NodeJS.Timeout
 }
 
-/** Promises that resolve when a condition, asked after every request, holds. */
+/** Promises that resolve when a condition holds. `check()`, called after every request, evaluates the conditions. */
 export class Waiters {
   readonly #waiting = new Set<Waiter>()
 
@@ -14,14 +14,14 @@ export class Waiters {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#waiting.delete(waiter)
-        reject(new Error(`Expected the condition within ${timeoutMs} ms; received by then: ${describe()}`))
+        reject(new Error(`Expected the condition to hold within ${timeoutMs} ms, got ${describe()}`))
       }, timeoutMs)
       const waiter = { reached, resolve, reject, timer }
       this.#waiting.add(waiter)
     })
   }
 
-  /** A condition that throws rejects its promise. */
+  /** Evaluates every condition. If one throws, its promise rejects with that error. */
   check(): void {
     for (const waiter of this.#waiting) {
       try {

@@ -1,15 +1,15 @@
 import type { FakeRequest, Misbehaviour, Refuse } from './misbehaviour.ts'
 import type { FakeOperation, Refusal } from './operation.ts'
 
-/** The misbehaviours that replace or deform the answer of a request; at most one does. */
-export type Deciding = Exclude<Misbehaviour, { kind: 'latency' | 'refuse' }>
+/** The misbehaviours that replace or change the answer of a request. At most one of them applies to a request. */
+export type DecidingMisbehaviour = Exclude<Misbehaviour, { kind: 'latency' | 'refuse' }>
 
-/** What a request will suffer. */
+/** The misbehaviours that apply to one request. */
 export interface Verdict {
   /** Milliseconds. */
   readonly latencyMs: number
-  readonly deciding: Deciding | undefined
-  /** Looks at one operation; undefined where no `refuse` is active. */
+  readonly deciding: DecidingMisbehaviour | undefined
+  /** Returns the refusal of one operation, if it is refused. Undefined if no `refuse` applies. */
   readonly refuse: ((operation: FakeOperation) => Refusal | undefined) | undefined
 }
 
@@ -18,12 +18,12 @@ interface Active {
   left: number
 }
 
-const spared: Verdict = { latencyMs: 0, deciding: undefined, refuse: undefined }
+const noFaults: Verdict = { latencyMs: 0, deciding: undefined, refuse: undefined }
 
 export class ActiveMisbehaviours {
   #active: Active[] = []
 
-  /** Returns the function that ends it. */
+  /** Returns a function that ends the misbehaviour. */
   add(misbehaviour: Misbehaviour): () => void {
     check(misbehaviour)
     const active = { misbehaviour, left: misbehaviour.times ?? Number.POSITIVE_INFINITY }
@@ -37,11 +37,11 @@ export class ActiveMisbehaviours {
     this.#active = []
   }
 
-  /** Decides what the request will suffer, and counts it against `times`. */
+  /** Selects the misbehaviours of a request, and counts the request against their `times`. */
   judge(request: FakeRequest): Verdict {
-    if (this.#active.length === 0) return spared
+    if (this.#active.length === 0) return noFaults
     let latencyMs = 0
-    let deciding: Deciding | undefined
+    let deciding: DecidingMisbehaviour | undefined
     const refusing: Refuse[] = []
     for (const active of this.#active) {
       const { misbehaviour } = active
@@ -81,7 +81,7 @@ function refuseBy(refusing: readonly Refuse[]): (operation: FakeOperation) => Re
 }
 
 export function completeRefusal(refusal: Partial<Refusal>): Refusal {
-  return { reason: 'invalid', field: '', message: 'refused on request of the test', ...refusal }
+  return { reason: 'invalid', field: '', message: 'refused by the test', ...refusal }
 }
 
 function check(misbehaviour: Misbehaviour): void {
@@ -99,5 +99,5 @@ function check(misbehaviour: Misbehaviour): void {
 
 export function checkMilliseconds(name: string, value: number): void {
   if (!(Number.isFinite(value) && value >= 0))
-    throw new TypeError(`Expected ${name} to be milliseconds of at least 0, got ${value}`)
+    throw new TypeError(`Expected ${name} to be a number of milliseconds, at least 0, got ${value}`)
 }

@@ -2,49 +2,124 @@ import { checkMilliseconds } from './active-misbehaviours.ts'
 import type { FakeApi, FakeOperation } from './operation.ts'
 import { checkLimits, type FakeLimits } from './rate-limits.ts'
 
+/**
+ * Options of {@link startFakeCustomerIo}.
+ *
+ * @example
+ * ```ts
+ * import { startFakeCustomerIo } from 'customerio-outbox/testing'
+ *
+ * await using fake = await startFakeCustomerIo({
+ *   siteId: 'site',
+ *   trackApiKey: 'key',
+ *   latencyMs: 50,
+ *   limits: { transactionalPerSecond: 100 },
+ * })
+ * ```
+ */
 export interface FakeCustomerIoOptions {
-  /** TCP port; 0 takes a free one. Default: 0. */
+  /**
+   * TCP port, 0 to 65535. 0 selects a free one.
+   *
+   * @default 0
+   */
   readonly port?: number
-  /** Address to listen on. Default: `127.0.0.1`. */
+  /**
+   * Address to listen on.
+   *
+   * @default '127.0.0.1'
+   */
   readonly host?: string
-  /** The site id that a caller must give. Default: any. */
+  /**
+   * The site id that the Track API accepts.
+   *
+   * @default undefined (any)
+   */
   readonly siteId?: string
-  /** The Track API key that a caller must give. Default: any. */
+  /**
+   * The API key that the Track API accepts.
+   *
+   * @default undefined (any)
+   */
   readonly trackApiKey?: string
-  /** The App API key that a caller must give as a bearer token. Default: any. */
+  /**
+   * The bearer token that the App API accepts.
+   *
+   * @default undefined (any)
+   */
   readonly appApiKey?: string
-  /** The write key that a caller of the Pipelines API must give, with an empty password. Default: any. */
+  /**
+   * The write key that the Pipelines API accepts, as a user name with an empty password.
+   *
+   * @default undefined (any)
+   */
   readonly pipelinesWriteKey?: string
-  /** Rates that the App API enforces. Default: none. */
+  /**
+   * The rates that the App API enforces.
+   *
+   * @default {} (no limit)
+   */
   readonly limits?: FakeLimits
-  /** What `GET /api/v1/accounts/region` answers: the region, and the URL of its Track API. Default: `us`. */
+  /**
+   * The region that `GET /api/v1/accounts/region` answers, with the URL of its Track API.
+   *
+   * @default 'us'
+   */
   readonly region?: 'us' | 'eu'
-  /** How long every answer is held back, in milliseconds, at least 0. Default: 0. */
+  /**
+   * The delay of every answer. Operations take effect on arrival. Milliseconds, at least 0.
+   *
+   * @default 0
+   */
   readonly latencyMs?: number
   /**
-   * Whether operations are kept with their bodies. With `false`, for millions of operations, every list of them (`applied`,
-   * `duplicates`, `ignored`, `sends`, `broadcasts`, `pipelines` and its like) stays empty and a person has neither attributes,
-   * devices, events nor operations; what stays are the counts, `lastOrdinal` and `operationCount` per person, the ULIDs and
-   * message ids seen, and the order check. Default: true.
+   * Whether the fake keeps operations with their bodies. Set it to `false` for tests with millions of operations.
+   *
+   * With `false` the lists (`applied`, `duplicates`, `ignored`, `sends`, `broadcasts`, `pipelines`,
+   * `pipelinesDuplicates`, `pipelinesDropped`) stay empty. A person has no attributes, devices, events or operations.
+   * The counts, `lastOrdinal` and `operationCount` per person, the deduplication by ULID and message id, and the order
+   * check still work.
+   *
+   * @default true
    */
   readonly keepOperations?: boolean
-  /** How many requests `requests.recent` keeps, at least 0. Default: 1,000. */
+  /**
+   * How many requests `requests.recent` keeps, at least 0.
+   *
+   * @default 1000
+   */
   readonly keepRequests?: number
   /**
-   * The place of an operation among its person's, as the caller numbers them; undefined for one that has none. With it,
-   * an operation applied after one of a higher number is entered in `outOfOrder`. Asked of the operations of the Track API
-   * and, as `{ kind, body }`, of the messages of the Pipelines API, in which a person is another than in the first.
-   * Default: order is not checked.
+   * Returns the sequence number that the test gave an operation within its person, or undefined for none. An operation
+   * that is applied after one with a higher number appears in `outOfOrder`.
+   *
+   * The fake calls it for operations of the Track API and, in the form `{ kind, body }`, for messages of the Pipelines
+   * API. The two APIs name people differently, so the fake checks the order of each API separately.
+   *
+   * @default undefined (no order check)
    */
   readonly sequenceOf?: (operation: FakeOperation) => number | undefined
 }
 
-/** Who may call. A part that is missing accepts anything. */
+/**
+ * The credentials that the fake accepts. An absent field accepts any value.
+ *
+ * @example
+ * ```ts
+ * import { startFakeCustomerIo } from 'customerio-outbox/testing'
+ *
+ * await using fake = await startFakeCustomerIo({ siteId: 'site', trackApiKey: 'old' })
+ * fake.credentials = { ...fake.credentials, apiKey: 'new' } // a relay with the old key now gets 401
+ * ```
+ */
 export interface FakeCredentials {
+  /** Site id of the Track API. */
   readonly siteId?: string | undefined
-  /** Of the Track API. */
+  /** API key of the Track API. */
   readonly apiKey?: string | undefined
+  /** Bearer token of the App API. */
   readonly appApiKey?: string | undefined
+  /** Write key of the Pipelines API. */
   readonly pipelinesWriteKey?: string | undefined
 }
 
@@ -59,7 +134,7 @@ export function checkOptions(options: FakeCustomerIoOptions): void {
   checkLimits(limits)
 }
 
-/** Whether an `Authorization` header is good enough for an API: Basic for Track and Pipelines, Bearer for App. */
+/** Whether an API accepts an `Authorization` header: Basic for Track and Pipelines, Bearer for App. */
 export function isAuthorized(
   api: FakeApi,
   header: string | undefined,

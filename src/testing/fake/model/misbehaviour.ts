@@ -1,138 +1,199 @@
 import type { FakeApi, FakeOperation, Refusal } from './operation.ts'
 
-/** A request as a `match` predicate sees it. */
+/**
+ * A request as a `match` predicate sees it.
+ *
+ * @example
+ * ```ts
+ * import { type FakeRequest, startFakeCustomerIo } from 'customerio-outbox/testing'
+ *
+ * const carriesEvent = ({ operations }: FakeRequest) => operations.some(({ action }) => action === 'event')
+ * await using fake = await startFakeCustomerIo()
+ * fake.misbehave({ kind: 'reset', after: 'apply', times: 1, match: carriesEvent })
+ * ```
+ */
 export interface FakeRequest {
   readonly method: string
   /** Without the query: `/api/v2/batch`. */
   readonly path: string
   readonly api: FakeApi
   /**
-   * As they arrived, before any check: in v2 form for the Track API, as `{ kind, body }` for the others. Empty where the
-   * body could not be read.
+   * The operations as they arrived, before any check: in v2 form for the Track API, as `{ kind, body }` for the others.
+   * Empty if the body could not be read.
    */
   readonly operations: readonly FakeOperation[]
 }
 
 interface Scope {
-  /** How many requests it affects before it ends by itself. Minimum 1. Default: no end. */
+  /**
+   * After this many affected requests the misbehaviour ends by itself. At least 1.
+   *
+   * @default undefined (no end)
+   */
   readonly times?: number
-  /** Which requests it affects. Default: every one. */
+  /**
+   * Selects the requests that the misbehaviour affects.
+   *
+   * @default undefined (every request)
+   */
   readonly match?: (request: FakeRequest) => boolean
 }
 
 interface Ambiguous {
   /**
-   * Whether the operations take effect (`apply`) or not (`before`) although the caller learns neither. With `apply`, what
-   * the credentials or the checks refuse still has no effect.
+   * Whether the operations take effect (`apply`) or not (`before`). The caller cannot tell which. Even with `apply`,
+   * operations that the credentials or the checks refuse have no effect.
    */
   readonly after?: 'apply' | 'before'
 }
 
-/** Every answer is held back. Operations take effect on arrival, so a caller that times out has still delivered. */
+/** Delays the answer. Operations take effect on arrival, so a request that times out at the caller is delivered. */
 export interface Latency extends Scope {
   readonly kind: 'latency'
-  /** Milliseconds, added to `latencyMs` and to other latencies. */
+  /** Milliseconds, at least 0. Added to the fake's `latencyMs` and to other latencies. */
   readonly ms: number
 }
 
-/** The service is down behind its proxy: an HTML page and nothing taken. */
+/** The service is down behind its proxy: the answer is an HTML page, and nothing takes effect. */
 export interface Outage extends Scope {
   readonly kind: 'outage'
-  /** Default: 503. */
+  /** @default 503 */
   readonly status?: number
 }
 
-/** 429 with a JSON body. */
+/** The answer is 429 with a JSON body, and nothing takes effect. */
 export interface RateLimit extends Scope {
   readonly kind: 'rateLimit'
-  /** Seconds, or an HTTP date; sent as `Retry-After`. Default: no such header. */
+  /**
+   * The value of the header `Retry-After`: seconds, or an HTTP date.
+   *
+   * @default undefined (no such header)
+   */
   readonly retryAfter?: number | string
 }
 
-/** An error of the service, with a JSON body. `after` defaults to `before`. */
+/** The answer is an error of the service with a JSON body. `after` defaults to `before`. */
 export interface ServerError extends Scope, Ambiguous {
   readonly kind: 'serverError'
-  /** 500 to 599. Default: 500. */
+  /**
+   * 500 to 599.
+   *
+   * @default 500
+   */
   readonly status?: number
 }
 
 /**
- * Refuses single operations: 207 with the rest taken in a batch of the Track API, 400 on its other endpoints; on the
- * Pipelines API 400 for the request in strict mode, else 200 with the rest taken. Affects only requests that carry such an
- * operation, and none of the App API: there `badRequest` does the same.
+ * Refuses single operations, and affects only requests that carry one. The answer depends on the API:
+ *
+ * - Track API: a batch gets 207 and its other operations take effect; the other endpoints answer 400.
+ * - Pipelines API: 400 for the whole request in strict mode, else 200 and the other messages take effect.
+ * - App API: not affected. Use `badRequest` there.
  */
 export interface Refuse extends Scope {
   readonly kind: 'refuse'
-  /** `true` or a refusal refuses the operation; `false` or undefined lets it pass. */
+  /** Refuses the operation by returning `true` or a refusal, and accepts it by returning `false` or undefined. */
   readonly operation: (operation: FakeOperation) => Partial<Refusal> | boolean | undefined
 }
 
-/** 401 with a plain-text body, whatever the credentials, and whatever the mode: a key that was rotated or revoked. */
+/**
+ * A key that was rotated or revoked: the answer is 401 with a plain-text body, for any credentials and with or without
+ * strict mode. Nothing takes effect.
+ */
 export interface Unauthorized extends Scope {
   readonly kind: 'unauthorized'
-  /** Default: 401. */
+  /** @default 401 */
   readonly status?: 401 | 403
 }
 
-/** The black hole: takes the request and never answers. `after` defaults to `before`. */
+/** The fake receives the request and never answers. `after` defaults to `before`. */
 export interface Hang extends Scope, Ambiguous {
   readonly kind: 'hang'
 }
 
-/** The connection is reset instead of an answer. */
+/** The fake resets the connection (TCP RST) instead of answering. `after` is required. */
 export interface Reset extends Scope, Required<Ambiguous> {
   readonly kind: 'reset'
 }
 
-/** An HTML page from something in between. `after` defaults to `before`. */
+/** The answer is an HTML page, as a proxy between caller and service sends it. `after` defaults to `before`. */
 export interface Html extends Scope, Ambiguous {
   readonly kind: 'html'
-  /** Default: 502. */
+  /** @default 502 */
   readonly status?: number
 }
 
-/** 400 for the whole request when it carries an operation that the predicate names; nothing is taken. */
+/** Answers 400 to a whole request if it carries an operation that the predicate selects. Nothing takes effect. */
 export interface BadRequest extends Scope {
   readonly kind: 'badRequest'
+  /** Selects the operations that cause the refusal. */
   readonly operation: (operation: FakeOperation) => boolean
-  /** What the answer says of it. */
+  /**
+   * The refusal that the answer reports. Absent fields take their defaults.
+   *
+   * @default { reason: 'invalid', field: '', message: 'refused by the test' }
+   */
   readonly refusal?: Partial<Refusal>
 }
 
-/** An operation that the service chokes on: 500 for the whole request; nothing is taken. */
+/** An operation that crashes the service: 500 for the whole request if it carries one. Nothing takes effect. */
 export interface FailOn extends Scope {
   readonly kind: 'failOn'
+  /** Selects the operations that cause the failure. */
   readonly operation: (operation: FakeOperation) => boolean
-  /** 500 to 599. Default: 500. */
+  /**
+   * 500 to 599.
+   *
+   * @default 500
+   */
   readonly status?: number
 }
 
-/** 200 with a body that is no JSON. `after` defaults to `apply`. */
+/** The answer is 200 with a body that is not JSON. `after` defaults to `apply`. */
 export interface Garbage extends Scope, Ambiguous {
   readonly kind: 'garbage'
-  /** Default: `OK`. */
+  /** @default 'OK' */
   readonly body?: string
 }
 
-/** Sends the caller elsewhere; nothing is taken. */
+/** The answer redirects the caller to another URL. Nothing takes effect. */
 export interface Redirect extends Scope {
   readonly kind: 'redirect'
   /** The value of `Location`. */
   readonly location: string
-  /** Default: 301, as for a workspace of the other region. */
+  /**
+   * Customer.io answers 301 for a workspace of the other region.
+   *
+   * @default 301
+   */
   readonly status?: 301 | 302 | 307 | 308
 }
 
-/** A regular answer, at one byte per interval. */
+/** The regular answer, sent at one byte per interval. */
 export interface Drip extends Scope {
   readonly kind: 'drip'
-  /** Milliseconds between two bytes of the body. */
+  /** Milliseconds between two bytes of the body, at least 0. */
   readonly everyMs: number
 }
 
 /**
- * What the fake does wrong on request. Misbehaviours are looked at in the order in which they were declared: latencies and
- * refusals add up, of all others the first that affects a request decides, so a sequence of `times: 1` is a script.
+ * A fault that the fake produces on request of the test: see `kind`.
+ *
+ * The fake evaluates misbehaviours in the order of the `misbehave` calls. Latencies and refusals add up. Of all other
+ * kinds the first one that affects a request decides its answer, so several calls with `times: 1` form a script.
+ *
+ * @example
+ * ```ts
+ * import { type Misbehaviour, startFakeCustomerIo } from 'customerio-outbox/testing'
+ *
+ * const script: Misbehaviour[] = [
+ *   { kind: 'rateLimit', retryAfter: 1, times: 1 },
+ *   { kind: 'reset', after: 'apply', times: 1 },
+ *   { kind: 'serverError', status: 503, times: 2 },
+ * ]
+ * await using fake = await startFakeCustomerIo()
+ * for (const step of script) fake.misbehave(step)
+ * ```
  */
 export type Misbehaviour =
   | Latency

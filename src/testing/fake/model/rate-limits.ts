@@ -1,12 +1,30 @@
-/** Rates that the App API enforces: over them it answers 429 without `Retry-After`. Default: none. */
+/**
+ * The rates that the App API enforces. Above them it answers 429 without `Retry-After`.
+ *
+ * @example
+ * ```ts
+ * import { startFakeCustomerIo } from 'customerio-outbox/testing'
+ *
+ * await using fake = await startFakeCustomerIo()
+ * fake.limits = { transactionalPerSecond: 100, broadcastEverySeconds: 10 } // as Customer.io publishes them
+ * ```
+ */
 export interface FakeLimits {
-  /** Transactional messages within any one second, at least 1. Published: 100. */
+  /**
+   * Transactional messages within any one second, at least 1. Customer.io publishes 100.
+   *
+   * @default undefined (no limit)
+   */
   readonly transactionalPerSecond?: number
-  /** Seconds between two triggers of broadcasts, whichever these are; above 0. Published: 10. */
+  /**
+   * Seconds between two broadcast triggers, of the same broadcast or not. Above 0. Customer.io publishes 10.
+   *
+   * @default undefined (no limit)
+   */
   readonly broadcastEverySeconds?: number
 }
 
-/** What was admitted lately. A request over the limit is not counted against it. */
+/** The recently admitted requests. A rejected request does not count against the limit. */
 export class RateLimiter {
   #sends: number[] = []
   #lastTrigger = Number.NEGATIVE_INFINITY

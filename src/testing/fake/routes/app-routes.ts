@@ -4,7 +4,7 @@ import { publishedLimits } from '../model/published-limits.ts'
 
 type Body = Readonly<Record<string, unknown>>
 
-/** A request of the App API; `operations` holds the one thing that it asks for, as predicates see it. */
+/** A request of the App API. `operations` holds its one send or trigger in the form that predicates see. */
 export type AppRequest =
   | {
       readonly kind: 'send'
@@ -30,12 +30,12 @@ export type AppRequest =
 
 const triggers = /^\/v1\/campaigns\/([1-9]\d{0,15})\/triggers$/
 
-/** The only request that may be longer than the others: it can carry data for every recipient. */
+/** Whether the path is a broadcast's trigger. Its body may be larger, because it can carry data for every recipient. */
 export function isTriggerPath(path: string): boolean {
   return triggers.test(path)
 }
 
-/** Routes a request of the App API. `keptBytes`: what of a body is kept, and can be read. */
+/** Routes a request of the App API. A body of more than `keptBytes` was not kept and cannot be read. */
 export function parseApp(
   method: string,
   path: string,

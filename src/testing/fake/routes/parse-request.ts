@@ -11,10 +11,10 @@ import { isPipelinesPath, type PipelinesRequest, parsePipelines } from './pipeli
 import { publishedLimits } from '../model/published-limits.ts'
 import { parseV1 } from './v1-routes.ts'
 
-/** How an endpoint words a refusal. */
+/** The error format of an endpoint. */
 export type ErrorForm = 'batch' | 'v2' | 'v1Error' | 'v1Errors' | 'trigger'
 
-/** A request as one of a closed set; `operations` are unchecked, those of the Track API in v2 form. */
+/** A routed request. Its `operations` are unchecked; those of the Track API are in v2 form. */
 export type ParsedRequest =
   | { readonly kind: 'operations'; readonly form: ErrorForm; readonly operations: readonly FakeOperation[] }
   /** The whole request is refused. */
@@ -29,7 +29,7 @@ export type ParsedRequest =
   | AppRequest
   | PipelinesRequest
 
-/** More than this is not kept while it arrives, and no endpoint takes it. */
+/** The largest body that the fake keeps. Every endpoint refuses a larger one. Bytes. */
 export function bodyBytesKept(path: string): number {
   return isTriggerPath(path) ? publishedLimits.broadcastBytes : 4_000_000
 }
@@ -42,14 +42,14 @@ export function apiOf(path: string): FakeApi {
 export interface RawRequest {
   readonly method: string
   readonly path: string
-  /** Of the whole body, also where it was too long to be kept. */
+  /** Length of the whole body, even if it was too long to be kept. */
   readonly bytes: number
   readonly body: Buffer
-  /** Whether it came with `X-Strict-Mode: 1`. */
+  /** Whether the request has the header `X-Strict-Mode: 1`. */
   readonly strict: boolean
 }
 
-/** Routes and reads a request. */
+/** Routes a request and parses its body. */
 export function parseRequest(request: RawRequest): ParsedRequest {
   const { method, path, bytes, strict } = request
   const read = () => readJson(request)
@@ -66,7 +66,7 @@ export function parseRequest(request: RawRequest): ParsedRequest {
   }
 }
 
-/** The description names no status for a body over 500 KB; the usual one for it is 413, apart from "malformed", 400. */
+/** The description names no status for a body over 500 KB. The fake answers 413, as usual, and 400 to malformed bodies. */
 function parseBatch(request: RawRequest): ParsedRequest {
   const form = 'batch'
   if (request.bytes > publishedLimits.batchBytes) return bodyTooLarge(form, publishedLimits.batchBytes)
@@ -95,7 +95,7 @@ function bodyTooLarge(form: ErrorForm, limit: number): ParsedRequest {
   return { kind: 'malformed', form, status: 413, refusal }
 }
 
-/** Undefined where the body is no JSON: JSON itself has no undefined. */
+/** Undefined if the body is not JSON. The value is unambiguous, because JSON has no undefined. */
 function readJson({ path, body, bytes }: RawRequest): unknown {
   if (bytes > bodyBytesKept(path)) return undefined
   try {

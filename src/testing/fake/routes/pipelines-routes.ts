@@ -5,9 +5,9 @@ import { publishedLimits } from '../model/published-limits.ts'
 export interface PipelinesRequest {
   readonly kind: 'messages'
   readonly form: 'v1Errors'
-  /** With `X-Strict-Mode: 1`; without it every answer is 200. */
+  /** Whether the request has `X-Strict-Mode: 1`. Without it every answer is 200. */
   readonly strict: boolean
-  /** `{ kind, body }` each, unchecked; an entry of a batch that is no object as it came. */
+  /** Each as `{ kind, body }`, unchecked. An entry of a batch that is not an object is left unchanged. */
   readonly operations: readonly FakeOperation[]
   /** Why the request as a whole cannot be served. */
   readonly refusal: Refusal | undefined
@@ -24,7 +24,7 @@ export function isMessageKind(kind: unknown): boolean {
   return typeof kind === 'string' && kinds.has(kind)
 }
 
-/** Reads a POST to a path that {@link isPipelinesPath}. */
+/** Parses a POST to a path for which {@link isPipelinesPath} is true. */
 export function parsePipelines(
   path: string,
   bytes: number,

@@ -69,7 +69,7 @@ function parseCustomer(
   }
 }
 
-/** The kind is told by the value's shape: `cio_…`, an email address, else an id. */
+/** The value's shape decides the kind of identifier: `cio_…`, an email address, else an id. */
 function identifiersOf(identifier: string): Record<string, string> {
   if (identifier.startsWith('cio_')) return { cio_id: identifier.slice('cio_'.length) }
   return identifier.includes('@') ? { email: identifier } : { id: identifier }
@@ -84,7 +84,7 @@ function identifyFields(body: Record<string, unknown>): Record<string, unknown> 
   }
 }
 
-/** Whatever is neither a page nor a screen is an event. */
+/** Any type other than `page` and `screen` is an event. */
 function event(identifiers: Record<string, unknown>, body: Record<string, unknown>): Record<string, unknown> {
   const { type, name, id, timestamp, data } = body
   return {
@@ -98,7 +98,7 @@ function event(identifiers: Record<string, unknown>, body: Record<string, unknow
   }
 }
 
-/** Without an anonymous id it is an invite event, about nobody who is known. */
+/** Without an anonymous id it is an invite event, which belongs to no known person. */
 function anonymousEvent(body: Record<string, unknown>): Record<string, unknown> {
   return event({ anonymous_id: body.anonymous_id ?? '' }, body)
 }
@@ -128,7 +128,7 @@ function withBody(
 ): V1Request {
   const body = read()
   if (!isRecord(body)) return malformed(form, invalid('', 'the body must be a JSON object'))
-  // Only v1 bounds the data by themselves; on v2 the size of the operation does.
+  // Only v1 limits the size of `data`. v2 limits the size of the operation.
   if (isRecord(body.data) && exceedsJsonBytes(body.data, publishedLimits.eventDataBytes))
     return malformed(form, invalid('data', `must be at most ${publishedLimits.eventDataBytes} bytes`))
   return one(form, translate(body))

@@ -6,7 +6,7 @@ import type { Arrival } from '../model/operation.ts'
 import type { FakeLimits } from '../model/rate-limits.ts'
 import type { RecordedState } from '../state/recorded-state.ts'
 
-/** Accepts one transactional message, or says why not. */
+/** Accepts or refuses one transactional message. */
 export function serveSend(
   state: RecordedState,
   { sendKind, body }: AppRequest & { kind: 'send' },
@@ -26,7 +26,7 @@ export function serveSend(
   return { status: 200, body: JSON.stringify(answer) }
 }
 
-/** Accepts the trigger of a broadcast, or says why not. */
+/** Accepts or refuses a broadcast's trigger. */
 export function serveTrigger(
   state: RecordedState,
   { broadcastId, body }: AppRequest & { kind: 'trigger' },

@@ -1,4 +1,4 @@
-import { type Answer, refusedAll, taken, unauthorized } from '../http/answers.ts'
+import { type Answer, refusedAll, ok, unauthorized } from '../http/answers.ts'
 import { checkMessage } from '../checks/check-message.ts'
 import { type Arrival, type FakeOperation, invalid, isRecord, type Refusal } from '../model/operation.ts'
 import type { PipelinesRequest } from '../routes/pipelines-routes.ts'
@@ -7,8 +7,8 @@ import type { RecordedState } from '../state/recorded-state.ts'
 const wrongKey: Refusal = { reason: 'unauthorized', field: '', message: 'the write key is wrong' }
 
 /**
- * In strict mode a request is taken as a whole or refused as a whole; without it, it is answered 200, and what is wrong with
- * it is dropped.
+ * Applies the messages of one request. In strict mode all of them apply, or the request is refused as a whole. Without it
+ * the answer is 200, and wrong messages are dropped.
  */
 export function serveMessages(
   { pipelines, counts }: RecordedState,
@@ -20,10 +20,10 @@ export function serveMessages(
   const whole = authorized ? refusal : wrongKey
   if (whole !== undefined) {
     if (strict) return authorized ? refusedAll(400, [whole]) : unauthorized
-    // What could not be read is one loss.
+    // An unreadable request counts as one dropped message.
     if (operations.length === 0) pipelines.drop(undefined, whole, arrival)
     for (const operation of operations) pipelines.drop(bodyOf(operation), whole, arrival)
-    return taken
+    return ok
   }
   const refusals = operations.map((operation) =>
     isRecord(operation)
@@ -37,10 +37,10 @@ export function serveMessages(
   }
   for (const [index, operation] of operations.entries()) {
     const why = refusals[index]
-    if (why === undefined) pipelines.take(operation, arrival)
+    if (why === undefined) pipelines.record(operation, arrival)
     else pipelines.drop(bodyOf(operation), why, arrival)
   }
-  return taken
+  return ok
 }
 
 function bodyOf(operation: FakeOperation): unknown {

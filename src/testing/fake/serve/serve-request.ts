@@ -1,4 +1,4 @@
-import type { Deciding } from '../model/active-misbehaviours.ts'
+import type { DecidingMisbehaviour } from '../model/active-misbehaviours.ts'
 import {
   type Answer,
   answerOf,
@@ -6,7 +6,7 @@ import {
   partlyRefused,
   refused,
   regionAnswer,
-  taken,
+  ok,
   unauthorized,
 } from '../http/answers.ts'
 import { applyOperation } from '../state/apply-operation.ts'
@@ -22,14 +22,15 @@ import { serveMessages } from './serve-pipelines.ts'
 
 type Refuse = ((operation: FakeOperation) => Refusal | undefined) | undefined
 
-/** Whether the request is served as usual, whatever the caller gets to see of it. */
-export function takesEffect(misbehaviour: Deciding | undefined): boolean {
+/** Whether the fake applies the request, even if the caller gets another answer or none. */
+export function takesEffect(misbehaviour: DecidingMisbehaviour | undefined): boolean {
   if (misbehaviour === undefined || misbehaviour.kind === 'drip') return true
   if (misbehaviour.kind === 'garbage') return misbehaviour.after !== 'before'
   return 'after' in misbehaviour && misbehaviour.after === 'apply'
 }
 
-export interface Circumstances {
+/** The facts, apart from the request itself, that decide its effect. */
+export interface RequestContext {
   readonly authorized: boolean
   readonly refuse: Refuse
   readonly arrival: Arrival
@@ -37,13 +38,13 @@ export interface Circumstances {
   readonly region: 'us' | 'eu'
 }
 
-/** Gives a request its effect, and returns the regular answer. */
+/** Applies a request and returns the regular answer. */
 export function serveRequest(
   state: RecordedState,
   parsed: ParsedRequest,
-  { authorized, refuse, arrival, limits, region }: Circumstances,
+  { authorized, refuse, arrival, limits, region }: RequestContext,
 ): Answer {
-  // The Pipelines API answers for a wrong key by itself: only strict mode hears of it.
+  // The Pipelines API reports a wrong key only in strict mode, so it handles authorization itself.
   if (parsed.kind === 'messages') return serveMessages(state, parsed, authorized, refuse, arrival)
   if (!authorized) return unauthorized
   switch (parsed.kind) {
@@ -62,7 +63,7 @@ export function serveRequest(
   }
 }
 
-/** Checks every operation, applies those that pass, in the order of the request, and answers for the rest. */
+/** Checks every operation, applies the valid ones in the order of the request, and reports the others. */
 function serveOperations(
   state: RecordedState,
   operations: readonly FakeOperation[],
@@ -78,23 +79,23 @@ function serveOperations(
   }
   state.counts.refused += errors.length
   const [first] = errors
-  if (first === undefined) return taken
+  if (first === undefined) return ok
   if (form === 'batch') return partlyRefused(errors)
   const { reason, field, message } = first
   return refused(form, 400, { reason, field, message })
 }
 
-/** On `/entity` the body is the operation, and was measured as such. */
+/** Only for batches: on `/entity` the body is the operation, and its size was checked before. */
 function checkSize(operation: FakeOperation, form: ErrorForm): Refusal | undefined {
   if (form !== 'batch' || !isRecord(operation)) return undefined
   if (!exceedsJsonBytes(operation, publishedLimits.operationBytes)) return undefined
   return tooLarge('', `an operation must be at most ${publishedLimits.operationBytes} bytes`)
 }
 
-/** Ends the exchange as the misbehaviour says, else with the regular answer; returns the status, where there is one. */
+/** Answers as the misbehaviour says, or with the regular answer. Returns the status, or undefined for no answer. */
 export function endExchange(
   exchange: Exchange,
-  misbehaviour: Deciding | undefined,
+  misbehaviour: DecidingMisbehaviour | undefined,
   parsed: ParsedRequest,
   regular: Answer | undefined,
 ): number | undefined {

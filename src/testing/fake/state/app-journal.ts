@@ -3,18 +3,18 @@ import type { Arrival } from '../model/operation.ts'
 import { personKeyOf } from './people-store.ts'
 import type { FakeAudience, FakeSendKind } from '../model/app-request.ts'
 
-/** One transactional message that was accepted. There is no idempotency key: a request sent again is a second one. */
+/** One accepted transactional message. The App API has no idempotency key, so a repeated request is a second message. */
 export interface FakeSend {
-  /** 1 for the first since start or `reset()`, without gaps, over all kinds. */
+  /** Position among the sends of all kinds since start or `reset()`: 1 for the first, without gaps. */
   readonly ordinal: number
-  /** The request that carried it: `ordinal` in `requests.recent`. */
+  /** `ordinal` in `requests.recent` of the request that carried the send. */
   readonly requestOrdinal: number
   /** When the request arrived, Unix milliseconds. */
   readonly receivedAt: number
   readonly kind: FakeSendKind
-  /** What the answer called it; never the same twice. */
+  /** The `delivery_id` of the answer, unique. */
   readonly deliveryId: string
-  /** `to` of the body: an address, a phone number, a device. */
+  /** `to` of the body: an email address, a phone number or a device. */
   readonly to: string | undefined
   /** Exactly one of `id`, `email`, `cio_id`. */
   readonly identifiers: Readonly<Record<string, unknown>>
@@ -24,39 +24,39 @@ export interface FakeSend {
   readonly body: Readonly<Record<string, unknown>>
 }
 
-/** One trigger of a broadcast that was accepted. Here, too, a request sent again is a second one. */
+/** One accepted broadcast trigger. The App API has no idempotency key, so a repeated request is a second trigger. */
 export interface FakeBroadcast {
-  /** 1 for the first since start or `reset()`, without gaps. */
+  /** Position among the triggers since start or `reset()`: 1 for the first, without gaps. */
   readonly ordinal: number
-  /** The request that carried it: `ordinal` in `requests.recent`. */
+  /** `ordinal` in `requests.recent` of the request that carried the trigger. */
   readonly requestOrdinal: number
   /** When the request arrived, Unix milliseconds. */
   readonly receivedAt: number
-  /** From the path. */
+  /** The broadcast's number in the path. */
   readonly broadcastId: number
   /** The `id` of the answer. */
   readonly triggerId: number
   readonly audience: FakeAudience
-  /** The whole body: `data`, the audience, the flags. */
+  /** The whole body: `data`, the audience and the flags. */
   readonly body: Readonly<Record<string, unknown>>
 }
 
-/** What the App API accepted, in order. */
+/** The sends and triggers that the App API accepted, in order. */
 export class AppJournal {
   readonly sends: FakeSend[] = []
   readonly broadcasts: FakeBroadcast[] = []
   readonly counts = { sends: 0, broadcasts: 0 }
-  readonly #keeps: boolean
+  readonly #keepOperations: boolean
 
   constructor(keepOperations: boolean) {
-    this.#keeps = keepOperations
+    this.#keepOperations = keepOperations
   }
 
-  /** Enters a checked send; returns the delivery's id. */
+  /** Records a checked send and returns its delivery id. */
   send(kind: FakeSendKind, body: Readonly<Record<string, unknown>>, arrival: Arrival): string {
     this.counts.sends += 1
     const deliveryId = randomBytes(18).toString('base64url')
-    if (!this.#keeps) return deliveryId
+    if (!this.#keepOperations) return deliveryId
     const identifiers = body.identifiers as Readonly<Record<string, unknown>>
     this.sends.push({
       ordinal: this.counts.sends,
@@ -71,7 +71,7 @@ export class AppJournal {
     return deliveryId
   }
 
-  /** Enters a checked trigger; returns its id. */
+  /** Records a checked trigger and returns its id. */
   trigger(
     broadcastId: number,
     audience: FakeAudience,
@@ -80,7 +80,7 @@ export class AppJournal {
   ): number {
     this.counts.broadcasts += 1
     const ordinal = this.counts.broadcasts
-    if (this.#keeps)
+    if (this.#keepOperations)
       this.broadcasts.push({ ordinal, ...arrival, broadcastId, triggerId: ordinal, audience, body })
     return ordinal
   }

@@ -3,20 +3,20 @@ import { objectKeyOf, type ObjectsStore, relationshipsOf } from './objects-store
 import { type AppliedOperation, type Arrival, type FakeOperation, isRecord } from '../model/operation.ts'
 import { type FakeDevice, type PeopleStore, personKeyOf, type Profile } from './people-store.ts'
 
-export interface World {
+export interface FakeState {
   readonly people: PeopleStore
   readonly objects: ObjectsStore
   readonly journal: Journal
 }
 
-/** Gives one checked operation its effect: applied, dropped as a duplicate, or ignored as documented. */
-export function applyOperation(world: World, operation: FakeOperation, arrival: Arrival): void {
+/** Applies one checked operation, drops it as a duplicate, or ignores it as documented. */
+export function applyOperation(state: FakeState, operation: FakeOperation, arrival: Arrival): void {
   if (operation.type === 'person') {
-    if (operation.action === 'merge') applyMerge(world, operation, arrival)
-    else applyToPerson(world, operation, arrival)
+    if (operation.action === 'merge') applyMerge(state, operation, arrival)
+    else applyToPerson(state, operation, arrival)
     return
   }
-  const { journal, objects } = world
+  const { journal, objects } = state
   const id = String(operation.identifiers?.id)
   const isDelivery = operation.type === 'delivery'
   const key = isDelivery ? `delivery:${id}` : objectKeyOf(operation.identifiers)
@@ -26,13 +26,13 @@ export function applyOperation(world: World, operation: FakeOperation, arrival: 
   else objects.applyObject(operation, record)
 }
 
-function applyToPerson({ people, journal }: World, operation: FakeOperation, arrival: Arrival): void {
+function applyToPerson({ people, journal }: FakeState, operation: FakeOperation, arrival: Arrival): void {
   const { action } = operation
   const key = personKeyOf(operation.identifiers)
   if (action === 'unsuppress') {
     const former = people.unsuppress(key)
     const record = journal.apply(operation, key, arrival)
-    if (former !== undefined) enter(former, record, journal)
+    if (former !== undefined) recordOn(former, record, journal)
     return
   }
   if (people.isSuppressed(key)) {
@@ -55,14 +55,14 @@ function applyToPerson({ people, journal }: World, operation: FakeOperation, arr
       return
     }
     if (action === 'delete_device' || action === 'delete_relationships') {
-      // Taken, without effect: taking something away creates nobody.
+      // Customer.io accepts it without effect: a deletion does not create a person.
       journal.apply(operation, key, arrival)
       return
     }
   }
   const profile = known ?? people.create(key)
   const record = journal.apply(operation, key, arrival)
-  enter(profile, record, journal)
+  recordOn(profile, record, journal)
 
   if (action === 'delete') people.delete(profile)
   else if (action === 'suppress') people.suppress(profile)
@@ -74,7 +74,7 @@ function applyToPerson({ people, journal }: World, operation: FakeOperation, arr
   else relate(profile, operation.cio_relationships, action === 'delete_relationships')
 }
 
-function enter(profile: Profile, record: AppliedOperation, journal: Journal): void {
+function recordOn(profile: Profile, record: AppliedOperation, journal: Journal): void {
   profile.operationCount += 1
   profile.lastOrdinal = record.ordinal
   if (journal.keepsOperations) profile.operations.push(record)
@@ -90,12 +90,12 @@ function identify(
   const { attributes = {}, cio_relationships: relationships, timestamp } = record.body
   const byCioId = key.startsWith('cio_id:')
   if (!byCioId) people.assign(profile, key)
-  const leftOut = people.takeIdentifiers(profile, attributes, byCioId)
+  const skipped = people.assignIdentifiers(profile, attributes, byCioId)
   if (!journal.keepsOperations) return
   const time = timestamp ?? Math.floor(record.receivedAt / 1_000)
   for (const [name, value] of Object.entries(attributes)) {
-    if (name === '_update' || leftOut.has(name)) continue
-    // The timestamp orders attribute updates: an older one does not undo a younger one.
+    if (name === '_update' || skipped.has(name)) continue
+    // The timestamp orders attribute updates: an older update does not overwrite a newer one.
     if (time < (profile.details.attributeTimes.get(name) ?? 0)) continue
     profile.details.attributeTimes.set(name, time)
     if (value === null || value === '') profile.details.attributes.delete(name)
@@ -125,7 +125,7 @@ function relate(profile: Profile, relationships: unknown, remove: boolean): void
   }
 }
 
-function applyMerge({ people, journal }: World, operation: FakeOperation, arrival: Arrival): void {
+function applyMerge({ people, journal }: FakeState, operation: FakeOperation, arrival: Arrival): void {
   const key = personKeyOf(operation.primary)
   const secondaryKey = personKeyOf(operation.secondary)
   if (people.isSuppressed(key) || people.isSuppressed(secondaryKey)) {
@@ -147,7 +147,7 @@ function applyMerge({ people, journal }: World, operation: FakeOperation, arriva
     return
   }
   const record = journal.apply(operation, key, arrival)
-  enter(primary, record, journal)
-  enter(secondary, record, journal)
+  recordOn(primary, record, journal)
+  recordOn(secondary, record, journal)
   people.merge(primary, secondary)
 }

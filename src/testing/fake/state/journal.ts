@@ -14,7 +14,7 @@ export interface JournalOptions {
   readonly order: OrderCheck
 }
 
-/** What the Track API applied, in order, and what it dropped. */
+/** The operations that the Track API applied, dropped and ignored, each in order. */
 export class Journal {
   readonly applied: AppliedOperation[] = []
   readonly duplicates: DuplicateOperation[] = []
@@ -38,11 +38,11 @@ export class Journal {
     const record: AppliedOperation = { ordinal, ...entry, duplicate: false }
     if (record.ulid !== undefined) this.#ordinalOfUlid.set(record.ulid, ordinal)
     if (this.#options.keepOperations) this.applied.push(record)
-    this.#options.order.enter(operation, personKey, ordinal)
+    this.#options.order.record(operation, personKey, ordinal)
     return record
   }
 
-  /** Whether the event's ULID was applied before; if so, the event is entered as a duplicate. */
+  /** Whether an event with this ULID was applied before. If so, the event is recorded as a duplicate. */
   dropDuplicate(operation: FakeOperation, personKey: string, arrival: Arrival): boolean {
     if (operation.id === undefined) return false
     const firstOrdinal = this.#ordinalOfUlid.get(operation.id.toUpperCase())

@@ -1,13 +1,13 @@
 import { type AppliedOperation, type FakeOperation, isRecord } from '../model/operation.ts'
 import { personKeyOf } from './people-store.ts'
 
-/** A custom object (a company, a course): what was applied to it. */
+/** A custom object (a company, a course) after all operations applied to it. */
 export interface FakeObject {
   readonly attributes: Readonly<Record<string, unknown>>
-  /** By the person's key (`id:42`, `anonymous_id:…`), the attributes of the relationship. */
+  /** Attributes of each relationship, by the person's key (`id:42`, `anonymous_id:…`). */
   readonly relationships: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   readonly deleted: boolean
-  /** In order of application; empty with `keepOperations: false`. */
+  /** In order of application. Empty with `keepOperations: false`. */
   readonly operations: readonly AppliedOperation[]
 }
 
@@ -24,12 +24,12 @@ export function objectKeyOf(identifiers: Readonly<Record<string, unknown>> | und
   return `object:${String(identifiers?.object_type_id)}/${String(identifiers?.object_id)}`
 }
 
-/** `{ identifiers, relationship_attributes }` of a checked operation, on either side. */
+/** The entries `{ identifiers, relationship_attributes }` of a checked operation on a person or an object. */
 export function relationshipsOf(value: unknown): Record<string, Record<string, unknown>>[] {
   return Array.isArray(value) ? value : []
 }
 
-/** Attributes as Customer.io sets them: null or an empty string removes one. */
+/** Sets attributes like Customer.io: null or an empty string removes an attribute. */
 export function setAttributes(target: Map<string, unknown>, given: unknown): void {
   if (!isRecord(given)) return
   for (const [name, value] of Object.entries(given)) {
@@ -38,7 +38,7 @@ export function setAttributes(target: Map<string, unknown>, given: unknown): voi
   }
 }
 
-/** Objects and deliveries: kept as sent, by key. */
+/** Objects and delivery metrics, by key. */
 export class ObjectsStore {
   readonly #objects = new Map<string, StoredObject>()
   readonly #deliveries = new Map<string, AppliedOperation[]>()
@@ -78,9 +78,9 @@ export class ObjectsStore {
     if (typeof operation.anonymous_id === 'string')
       stored.relationships.set(`anonymous_id:${operation.anonymous_id}`, {})
     for (const { identifiers, relationship_attributes } of relationshipsOf(operation.cio_relationships)) {
-      const who = personKeyOf(identifiers)
-      if (operation.action === 'delete_relationships') stored.relationships.delete(who)
-      else stored.relationships.set(who, relationship_attributes ?? {})
+      const personKey = personKeyOf(identifiers)
+      if (operation.action === 'delete_relationships') stored.relationships.delete(personKey)
+      else stored.relationships.set(personKey, relationship_attributes ?? {})
     }
   }
 }

@@ -1,14 +1,14 @@
 import type { FakeOperation } from '../model/operation.ts'
 
-/** An operation that came after a later one of its person: a first delivery out of order. */
+/** A first delivery out of order: an operation that was applied after a later one of the same person. */
 export interface OrderViolation {
-  /** `userId:…`, `anonymousId:…` and the like where it is a message of the Pipelines API. */
+  /** As in `applied`; for a message of the Pipelines API as in `pipelines` (`userId:…`, `anonymousId:…`). */
   readonly personKey: string
-  /** The operation's `ordinal` in `applied`, or the message's in `pipelines`. */
+  /** The `ordinal` of the operation in `applied`, or of the message in `pipelines`. */
   readonly ordinal: number
-  /** What `sequenceOf` said of it. */
+  /** The sequence number that `sequenceOf` returned. */
   readonly sequence: number
-  /** The highest sequence of this person that had been applied before. */
+  /** The highest sequence number of this person that was applied before. */
   readonly after: number
 }
 
@@ -16,7 +16,7 @@ export type SequenceOf = (operation: FakeOperation) => number | undefined
 
 const keptViolations = 1_000
 
-/** With `sequenceOf`: whether what was applied came in the order of its person. */
+/** With `sequenceOf`: checks that the operations of each person are applied in their order. */
 export class OrderCheck {
   readonly violations: OrderViolation[] = []
   count = 0
@@ -27,8 +27,8 @@ export class OrderCheck {
     this.#sequenceOf = sequenceOf
   }
 
-  /** Enters what was applied. */
-  enter(operation: FakeOperation, personKey: string, ordinal: number): void {
+  /** Records an applied operation or message. */
+  record(operation: FakeOperation, personKey: string, ordinal: number): void {
     const sequence = this.#sequenceOf?.(operation)
     if (sequence === undefined) return
     const person = this.#sequences.get(personKey)
@@ -36,7 +36,7 @@ export class OrderCheck {
       this.#sequences.set(personKey, { highest: sequence, seen: new Set([sequence]) })
       return
     }
-    // A second delivery of what has no ULID, an identify say, is no violation: at least once is allowed.
+    // A repeated delivery of an operation without a ULID, such as an identify, is allowed: delivery is at least once.
     if (sequence < person.highest && !person.seen.has(sequence)) {
       this.count += 1
       if (this.violations.length < keptViolations)

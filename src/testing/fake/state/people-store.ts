@@ -1,6 +1,6 @@
 import type { AppliedOperation } from '../model/operation.ts'
 
-/** A device as last added; `lastUsed` is Unix seconds. */
+/** A device as it was last added. `lastUsed` is in Unix seconds. */
 export interface FakeDevice {
   readonly token: string
   readonly platform: 'ios' | 'android'
@@ -8,7 +8,7 @@ export interface FakeDevice {
   readonly attributes: Readonly<Record<string, unknown>>
 }
 
-/** What a deletion forgets. */
+/** The part of a profile that a deletion removes. */
 class ProfileDetails {
   readonly attributes = new Map<string, unknown>()
   /** Per attribute, the Unix seconds of the update that set it. */
@@ -18,7 +18,7 @@ class ProfileDetails {
   events: AppliedOperation[] = []
 }
 
-/** One profile, or, once `deleted`, what is left of it. */
+/** One profile. A `deleted` one keeps its identifiers and operations. */
 export class Profile {
   readonly identifiers: { id?: string; email?: string; phone?: string; anonymous_id?: string; cio_id: string }
   operations: AppliedOperation[] = []
@@ -34,7 +34,7 @@ export class Profile {
     this.identifiers = { cio_id: cioId }
   }
 
-  /** Made when first asked for: without operations kept, a million profiles never have any. */
+  /** Created on first use: with `keepOperations: false` a million profiles never need it. */
   get details(): ProfileDetails {
     this.#details ??= new ProfileDetails()
     return this.#details
@@ -49,7 +49,7 @@ const changeable = ['id', 'email', 'phone', 'anonymous_id'] as const
 
 type IdentifierKind = (typeof changeable)[number]
 
-/** `id:u1`, `email:a@b.c`: the one identifier of a checked operation. Email addresses differ by case in form only. */
+/** The one identifier of a checked operation as a key: `id:u1`, `email:a@b.c`. Email addresses ignore case. */
 export function personKeyOf(identifiers: Readonly<Record<string, unknown>> | undefined): string {
   for (const kind in identifiers) return keyOf(kind, identifiers[kind])
   return 'anonymous_id:'
@@ -59,7 +59,7 @@ function keyOf(kind: string, value: unknown): string {
   return kind === 'email' ? `email:${String(value).toLowerCase()}` : `${kind}:${String(value)}`
 }
 
-/** Profiles by every identifier that names them, deleted ones by those that did, and the suppressed identifiers. */
+/** Profiles by each of their identifiers, deleted profiles by their former ones, and the suppressed identifiers. */
 export class PeopleStore {
   readonly #profiles = new Map<string, Profile>()
   readonly #deleted = new Map<string, Profile>()
@@ -70,8 +70,8 @@ export class PeopleStore {
     return this.#profiles.get(key)
   }
 
-  /** The living profile, or the deleted one: what a test may look at. */
-  look(key: string): Profile | undefined {
+  /** The living profile, or else the deleted one. */
+  findIncludingDeleted(key: string): Profile | undefined {
     return this.#profiles.get(key) ?? this.#deleted.get(key)
   }
 
@@ -93,16 +93,16 @@ export class PeopleStore {
   }
 
   /**
-   * Takes the identifiers in `attributes` for the profile. One that names somebody else, or that would change one the
-   * profile has (unless it was addressed by `cio_id`), is left out: Customer.io answers 200 and logs a failed update.
-   * Returns the names of the attributes left out.
+   * Assigns the identifiers in `attributes` to the profile, except two kinds: those of another profile, and those that
+   * would change an identifier of this profile, unless the operation used the `cio_id`. For such an identifier
+   * Customer.io answers 200 and logs a failed update. Returns the names of the skipped attributes.
    */
-  takeIdentifiers(
+  assignIdentifiers(
     profile: Profile,
     attributes: Readonly<Record<string, unknown>>,
     byCioId: boolean,
   ): Set<string> {
-    const leftOut = new Set<string>()
+    const skipped = new Set<string>()
     for (const kind of changeable) {
       const value = attributes[kind]
       if (value === undefined || value === null || value === '') continue
@@ -112,16 +112,16 @@ export class PeopleStore {
       const present = profile.identifiers[kind]
       if (kind === 'anonymous_id' && owner !== undefined) this.#adopt(profile, owner)
       else if (owner !== undefined || this.#suppressed.has(key) || (present !== undefined && !byCioId)) {
-        leftOut.add(kind)
+        skipped.add(kind)
         continue
       }
       if (present !== undefined) this.#profiles.delete(keyOf(kind, present))
       this.#assign(profile, key)
     }
-    return leftOut
+    return skipped
   }
 
-  /** The person whom the attributes name, where the operation's own identifier names nobody yet. */
+  /** The profile with an identifier among the attributes, for an operation whose own identifier is unknown. */
   findByAttributes(attributes: Readonly<Record<string, unknown>>): Profile | undefined {
     for (const kind of ['id', 'email', 'phone'] as const) {
       const value = attributes[kind]
@@ -131,7 +131,7 @@ export class PeopleStore {
     return undefined
   }
 
-  /** Gives the profile an identifier that is nobody's, in place of the one of that kind. */
+  /** Assigns an unused identifier to the profile. It replaces the one of the same kind. */
   assign(profile: Profile, key: string): void {
     if (this.#profiles.has(key)) return
     const kind = kindOf(key)
@@ -149,7 +149,7 @@ export class PeopleStore {
     profile.forgetDetails()
   }
 
-  /** Deletes, and closes every identifier of the profile until `unsuppress`. */
+  /** Deletes the profile and suppresses all its identifiers until `unsuppress`. */
   suppress(profile: Profile): void {
     this.delete(profile)
     profile.suppressed = true
@@ -165,7 +165,7 @@ export class PeopleStore {
     return profile
   }
 
-  /** Fills the primary's missing or empty attributes, moves the events, deletes the secondary. */
+  /** Fills the primary's missing or empty attributes, moves the events to it, and deletes the secondary. */
   merge(primary: Profile, secondary: Profile): void {
     const { email, phone } = secondary.identifiers
     const from = secondary.details
@@ -177,13 +177,13 @@ export class PeopleStore {
       into.attributes.set(name, value)
       into.attributeTimes.set(name, from.attributeTimes.get(name) ?? 0)
     }
-    this.takeIdentifiers(primary, { email, phone }, false)
-    into.events = inOrder(into.events, from.events)
+    this.assignIdentifiers(primary, { email, phone }, false)
+    into.events = mergeByOrdinal(into.events, from.events)
   }
 
-  /** The events of somebody anonymous become the person's. */
+  /** Moves the events of an anonymous profile to the person. */
   #adopt(profile: Profile, anonymous: Profile): void {
-    profile.details.events = inOrder(profile.details.events, anonymous.details.events)
+    profile.details.events = mergeByOrdinal(profile.details.events, anonymous.details.events)
     this.#profiles.delete(`cio_id:${anonymous.identifiers.cio_id}`)
   }
 
@@ -202,6 +202,6 @@ function keysOf(profile: Profile): string[] {
   return Object.entries(profile.identifiers).map(([kind, value]) => keyOf(kind, value))
 }
 
-function inOrder(some: readonly AppliedOperation[], others: readonly AppliedOperation[]): AppliedOperation[] {
-  return [...some, ...others].sort((a, b) => a.ordinal - b.ordinal)
+function mergeByOrdinal(a: readonly AppliedOperation[], b: readonly AppliedOperation[]): AppliedOperation[] {
+  return [...a, ...b].sort((left, right) => left.ordinal - right.ordinal)
 }

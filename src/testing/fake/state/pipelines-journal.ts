@@ -5,69 +5,69 @@ import type { OrderCheck } from './order-check.ts'
 
 /** One message of the Pipelines API that took effect. */
 export interface FakeMessage {
-  /** 1 for the first message applied since start or `reset()`, without gaps. */
+  /** Position among the applied messages since start or `reset()`: 1 for the first, without gaps. */
   readonly ordinal: number
   /** The request that carried it: `ordinal` in `requests.recent`. */
   readonly requestOrdinal: number
   /** When the request arrived, Unix milliseconds. */
   readonly receivedAt: number
   readonly type: 'identify' | 'track' | 'page' | 'screen' | 'group' | 'alias'
-  /** `userId:u1`, else `anonymousId:…`; `groupId:…`, `email:…` or `nobody` where the message names neither. */
+  /** `userId:u1`, else `anonymousId:…`. For a message without both: `groupId:…`, `email:…` or `nobody`. */
   readonly personKey: string
-  /** The `event` of a track, the `name` of a page or a screen. */
+  /** The `event` of a track, or the `name` of a page or a screen. */
   readonly name: string | undefined
   readonly messageId: string | undefined
-  /** The message's own time, as it came. */
+  /** The message's own time, unchanged. */
   readonly timestamp: string | undefined
   /** The whole message. */
   readonly body: Readonly<Record<string, unknown>>
   readonly duplicate: false
 }
 
-/** A message that was dropped because its `messageId` had been seen. Answered like an applied one. */
+/** A message that the fake dropped because of a repeated `messageId`. The answer is the same as for an applied one. */
 export interface DuplicateMessage extends Omit<FakeMessage, 'ordinal' | 'duplicate'> {
   readonly duplicate: true
   /** The `ordinal` of the message that took effect. */
   readonly firstOrdinal: number
-  /** Whether the body equals the first one's; undefined with `keepOperations: false`. */
+  /** Whether the body equals that of the first message. Undefined with `keepOperations: false`. */
   readonly sameBody: boolean | undefined
 }
 
-/** A message that was answered 200 and lost: what the Pipelines API does without `X-Strict-Mode: 1`. */
+/** A message that was answered 200 and lost, as the Pipelines API does without `X-Strict-Mode: 1`. */
 export interface DroppedMessage {
   /** The request that carried it: `ordinal` in `requests.recent`. */
   readonly requestOrdinal: number
   /** When the request arrived, Unix milliseconds. */
   readonly receivedAt: number
-  /** The message as it came; undefined where the request as a whole could not be read. */
+  /** The message, unchanged. Undefined if the request as a whole could not be read. */
   readonly body: unknown
-  /** What strict mode would have answered; `reason` is `unauthorized` where it was the write key. */
+  /** The refusal that strict mode answers. `reason` is `unauthorized` for a wrong write key. */
   readonly why: Refusal
 }
 
-/** What the Pipelines API took, in order, and what it lost. */
+/** The messages that the Pipelines API applied, dropped as duplicates, and lost, each in order. */
 export class PipelinesJournal {
   readonly applied: FakeMessage[] = []
   readonly duplicates: DuplicateMessage[] = []
   readonly dropped: DroppedMessage[] = []
   readonly counts = { applied: 0, duplicates: 0, dropped: 0 }
-  readonly #keeps: boolean
+  readonly #keepOperations: boolean
   readonly #order: OrderCheck
   readonly #ordinalOfMessageId = new Map<string, number>()
 
   constructor(keepOperations: boolean, order: OrderCheck) {
-    this.#keeps = keepOperations
+    this.#keepOperations = keepOperations
     this.#order = order
   }
 
-  /** Enters a checked message: as applied, or as a duplicate. */
-  take(operation: FakeOperation, arrival: Arrival): void {
+  /** Records a checked message as applied or as a duplicate. */
+  record(operation: FakeOperation, arrival: Arrival): void {
     const entry = describe(operation, arrival)
     const { messageId } = entry
     const firstOrdinal = messageId === undefined ? undefined : this.#ordinalOfMessageId.get(messageId)
     if (firstOrdinal !== undefined) {
       this.counts.duplicates += 1
-      if (!this.#keeps) return
+      if (!this.#keepOperations) return
       const sameBody = isDeepStrictEqual(this.applied[firstOrdinal - 1]?.body, entry.body)
       this.duplicates.push({ ...entry, duplicate: true, firstOrdinal, sameBody })
       return
@@ -75,13 +75,13 @@ export class PipelinesJournal {
     this.counts.applied += 1
     const ordinal = this.counts.applied
     if (messageId !== undefined) this.#ordinalOfMessageId.set(messageId, ordinal)
-    if (this.#keeps) this.applied.push({ ordinal, ...entry, duplicate: false })
-    this.#order.enter(operation, entry.personKey, ordinal)
+    if (this.#keepOperations) this.applied.push({ ordinal, ...entry, duplicate: false })
+    this.#order.record(operation, entry.personKey, ordinal)
   }
 
   drop(body: unknown, why: Refusal, arrival: Arrival): void {
     this.counts.dropped += 1
-    if (this.#keeps) this.dropped.push({ ...arrival, body, why })
+    if (this.#keepOperations) this.dropped.push({ ...arrival, body, why })
   }
 }
 

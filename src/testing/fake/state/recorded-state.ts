@@ -1,5 +1,5 @@
 import { AppJournal } from './app-journal.ts'
-import type { World } from './apply-operation.ts'
+import type { FakeState } from './apply-operation.ts'
 import type { FakeCustomerIoOptions } from '../model/fake-options.ts'
 import { Journal } from './journal.ts'
 import { ObjectsStore } from './objects-store.ts'
@@ -10,9 +10,9 @@ import { PipelinesJournal } from './pipelines-journal.ts'
 import { RateLimiter } from '../model/rate-limits.ts'
 import { Requests } from './request-log.ts'
 
-/** A person as Customer.io would show them after everything that was applied. */
+/** A person as Customer.io shows them after all operations applied so far. */
 export interface FakePerson {
-  /** The fake assigns `cio_id` when it creates the profile. */
+  /** The present identifiers. The fake assigns `cio_id` when it creates the profile. */
   readonly identifiers: Readonly<{
     id?: string
     email?: string
@@ -20,27 +20,27 @@ export interface FakePerson {
     anonymous_id?: string
     cio_id: string
   }>
-  /** Null and the empty string remove an attribute. Empty once deleted. */
+  /** Null and the empty string remove an attribute. Empty after a deletion. */
   readonly attributes: Readonly<Record<string, unknown>>
   readonly devices: readonly FakeDevice[]
-  /** By the object's key (`object:1/acme`), the attributes of the relationship. */
+  /** Attributes of each relationship, by the object's key (`object:1/acme`). */
   readonly relationships: Readonly<Record<string, Readonly<Record<string, unknown>>>>
-  /** Events, pages and screens in order of application, merged ones and formerly anonymous ones among them. */
+  /** Events, pages and screens in order of application, including merged and formerly anonymous ones. */
   readonly events: readonly AppliedOperation[]
-  /** Everything applied to this person in order, also what came before a deletion. */
+  /** All operations applied to this person in order, including those before a deletion. */
   readonly operations: readonly AppliedOperation[]
-  /** `operations.length`, also with `keepOperations: false`. */
+  /** `operations.length`. Counted even with `keepOperations: false`. */
   readonly operationCount: number
   /** The `ordinal` of the last operation applied to this person. */
   readonly lastOrdinal: number
   readonly suppressed: boolean
-  /** Deleted, suppressed or merged away, and not identified or tracked since. */
+  /** Whether the person was deleted, suppressed or merged away, and not identified or tracked since. */
   readonly deleted: boolean
-  /** `cio_id:…` of the person that this one was merged into. */
+  /** `cio_id:…` of the person that this one was merged into, if any. */
   readonly mergedInto: string | undefined
 }
 
-/** How a test names a person: exactly one of the identifiers. */
+/** Exactly one identifier of a person. */
 export type PersonLookup =
   | { readonly id: string | number }
   | { readonly email: string }
@@ -48,8 +48,8 @@ export type PersonLookup =
   | { readonly cio_id: string }
   | { readonly anonymous_id: string }
 
-/** Everything that `reset()` forgets. */
-export interface RecordedState extends World {
+/** All state that `reset()` clears. */
+export interface RecordedState extends FakeState {
   readonly app: AppJournal
   readonly pipelines: PipelinesJournal
   readonly order: OrderCheck
@@ -74,12 +74,12 @@ export function emptyState(options: FakeCustomerIoOptions): RecordedState {
   }
 }
 
-export function lookAtPerson(people: PeopleStore, identifiers: PersonLookup): FakePerson | undefined {
-  const profile = people.look(personKeyOf(identifiers))
+export function findPerson(people: PeopleStore, identifiers: PersonLookup): FakePerson | undefined {
+  const profile = people.findIncludingDeleted(personKeyOf(identifiers))
   return profile === undefined ? undefined : view(profile)
 }
 
-/** A copy: what a test holds does not change under it. */
+/** A copy, so that later requests do not change a value that a test holds. */
 function view(profile: Profile): FakePerson {
   return {
     identifiers: { ...profile.identifiers },

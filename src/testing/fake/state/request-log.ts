@@ -1,26 +1,27 @@
-/** One request, as received. */
+/** One received request. */
 export interface RequestRecord {
-  /** 1 for the first since start or `reset()`. */
+  /** Position since start or `reset()`: 1 for the first. */
   readonly ordinal: number
   readonly method: string
   /** Without the query. */
   readonly path: string
-  /** The status of the answer; undefined while it is under way, and for ever where none was given. */
+  /** The status of the answer. Undefined before the answer, and permanently if none was given. */
   readonly status: number | undefined
-  /** How many operations it carried, valid or not. */
+  /** Number of operations, valid or not. */
   readonly operations: number
-  /** The body's length. */
+  /** Length of the body. */
   readonly bytes: number
-  /** Unix milliseconds, when the body was complete. */
+  /** When the body was complete, Unix milliseconds. */
   readonly receivedAt: number
-  /** The kind of the misbehaviour that decided about it. */
+  /** The kind of the misbehaviour that decided the answer, if any. */
   readonly misbehaviour: string | undefined
 }
 
-/** What was received: a total, the answers by status, and the newest requests. */
+/** The received requests: a total, the answers by status, and the newest ones. */
 export interface RequestLog {
+  /** All requests since start or `reset()`. */
   readonly total: number
-  /** Requests answered, by status. */
+  /** Number of answers by status. */
   readonly byStatus: Readonly<Record<number, number>>
   /** The newest requests, oldest first; at most `keepRequests` (default 1,000). */
   readonly recent: readonly RequestRecord[]
@@ -44,7 +45,7 @@ export class Requests implements RequestLog {
     this.total += 1
     const record: RequestRecord = { ordinal: this.total, status: undefined, ...request }
     this.#records.push(record)
-    // Cut seldom: moving the array costs as much as it is long.
+    // Trim rarely: each trim copies the whole array.
     if (this.#records.length > 2 * this.#keep + 100) this.#records = this.#newest()
     return record
   }
