@@ -6,7 +6,8 @@
  * import { startFakeCustomerIo, type FakeCounts } from 'customerio-outbox/testing'
  *
  * await using fake = await startFakeCustomerIo()
- * const { applied, duplicates }: FakeCounts = fake.counts
+ * const summary = ({ applied, duplicates }: FakeCounts) => `${applied} applied, ${duplicates} duplicates`
+ * console.log(summary(fake.counts)) // 0 applied, 0 duplicates
  * ```
  */
 export interface FakeCounts {

@@ -15,6 +15,7 @@ import { checkLimits, type FakeLimits } from './rate-limits.ts'
  *   latencyMs: 50,
  *   limits: { transactionalPerSecond: 100 },
  * })
+ * console.log(fake.url)
  * ```
  */
 export interface FakeCustomerIoOptions {

@@ -8,7 +8,7 @@
  * ```ts
  * import { publishedLimits } from 'customerio-outbox/testing'
  *
- * const tooLong = 'x'.repeat(publishedLimits.eventNameBytes + 1)
+ * console.log(publishedLimits.eventNameBytes) // 100
  * ```
  */
 export const publishedLimits = {
