@@ -1,4 +1,4 @@
-/** `npm run bench`: measures, prints tables, writes results and charts. */
+/** Entry point of `npm run bench`: measures, prints tables, writes results and charts. */
 import { Api } from './api/api.ts'
 import { describe } from './machine/describe.ts'
 import { Postgres } from './machine/postgres.ts'
@@ -14,17 +14,17 @@ import { readSettings, type Settings, USAGE } from './settings.ts'
 
 class Interrupted extends Error {}
 
-/** Rejects on SIGINT and SIGTERM: servers are stopped and databases dropped all the same. */
+/** Rejects on SIGINT and SIGTERM, so that `main` still stops its servers and drops its databases. */
 const interrupted = new Promise<never>((_, reject) => {
   for (const signal of ['SIGINT', 'SIGTERM']) {
-    process.once(signal, () => reject(new Interrupted(`ended by ${signal}`)))
+    process.once(signal, () => reject(new Interrupted(`interrupted by ${signal}`)))
   }
 })
-interrupted.catch(() => {}) // each measure races it
+interrupted.catch(() => {}) // handled by the race of each measure
 
 async function main(settings: Settings): Promise<boolean> {
   const began = performance.now()
-  const say = (line: string) =>
+  const log = (line: string) =>
     process.stderr.write(`${((performance.now() - began) / 1_000).toFixed(0).padStart(5)} s  ${line}\n`)
   const print = (text: string) => settings.json || process.stdout.write(`${text}\n`)
   await using postgres = await Postgres.start()
@@ -32,12 +32,12 @@ async function main(settings: Settings): Promise<boolean> {
   await using api = await Api.start()
   const description = describe(postgres, redis)
   print(JSON.stringify(description, null, 2))
-  for (const { id, settings: words } of PEERS) print(`${id.padEnd(14)} ${words}`)
-  if (!redis) say('redis-server is not installed: BullMQ is left out')
-  const bench: Bench = { settings, postgres, redis, api, backlogs: new Backlogs(postgres), say }
+  for (const { id, settings: description } of PEERS) print(`${id.padEnd(14)} ${description}`)
+  if (!redis) log('redis-server is not installed, skipping BullMQ')
+  const bench: Bench = { settings, postgres, redis, api, backlogs: new Backlogs(postgres), log }
   const results: MeasureResult[] = []
   for (const id of settings.only) {
-    const run = MEASURES_BY_ID[id].run({ ...bench, say: (line) => say(`${id}: ${line}`) })
+    const run = MEASURES_BY_ID[id].run({ ...bench, log: (line) => log(`${id}: ${line}`) })
     const result = await Promise.race([run, interrupted])
     results.push(result)
     print(`\n${tablesOf(result)}`)
@@ -62,4 +62,4 @@ try {
   process.stderr.write(`${(error as Error).message}\n`)
   process.exitCode = error instanceof Interrupted ? 130 : 2
 }
-process.exit() // what an interrupted measure still waits for must not keep it
+process.exit() // an interrupted measure leaves timers and sockets open

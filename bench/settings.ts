@@ -12,26 +12,29 @@ export interface Settings {
   readonly sizes: Sizes
 }
 
-/** How much of everything; `quick` is for trying, and its figures are not to be quoted. */
+/** Sizes of all measures. Figures of `--quick` are too small to be quoted. */
 export interface Sizes {
   /** Intents of a drain. */
   readonly drain: number
-  /** Seconds that 8 writers write per variant and round. */
+  /** Seconds of writing with 8 writers, per variant and round. */
   readonly enqueueSeconds: number
   /** Seconds of 100 commits/s, per loop and round. */
   readonly latencySeconds: number
-  /** Pending intents, and the fewer ones that they are compared with. */
+  /** Pending intents of the large backlog of `growth`. */
   readonly backlog: number
+  /** Pending intents of the small backlog that it is compared with. */
   readonly smallBacklog: number
-  /** Seconds of the drain of the large backlog. */
+  /** Seconds of draining the large backlog. */
   readonly growthSeconds: number
-  /** Delivered rows of the day that is pruned. */
+  /** Delivered rows of the pruned day. */
   readonly delivered: number
+  /** Intents of a run of `fleet`. */
   readonly fleet: number
+  /** Seconds of measuring an idle relay. */
   readonly idleSeconds: number
 }
 
-const FULL: Sizes = {
+const FULL_SIZES: Sizes = {
   drain: 200_000,
   enqueueSeconds: 10,
   latencySeconds: 20,
@@ -43,7 +46,7 @@ const FULL: Sizes = {
   idleSeconds: 30,
 }
 
-const QUICK: Sizes = {
+const QUICK_SIZES: Sizes = {
   drain: 20_000,
   enqueueSeconds: 2,
   latencySeconds: 3,
@@ -55,15 +58,19 @@ const QUICK: Sizes = {
   idleSeconds: 5,
 }
 
-export const USAGE = `npm run bench -- [flags]
-  --only ${MEASURES.join(',')}   measure only these
-  --rounds <n>   interleaved rounds (default 3)
-  --quick        small sizes and one round, for trying
-  --assert       exit status 1 where a bar does not hold, with the bar
-  --json         print the results as JSON, nothing else
-  --help`
+export const USAGE = `Usage: npm run bench -- [options]
 
-/** @throws Error with one line that says what is wrong. */
+Measures customerio-outbox next to other queues and writes results and charts to bench/results.
+
+Options:
+  --only <ids>   comma-separated measures to run: ${MEASURES.join(', ')} (default: all)
+  --rounds <n>   number of interleaved rounds, 1 to 100 (default: 3, with --quick 1)
+  --quick        small sizes, for a trial run; writes to bench/results/quick
+  --assert       exit with status 1 if a bar does not hold or a promise is violated
+  --json         print the results as JSON on stdout, instead of tables
+  --help         print this help`
+
+/** Parses the command line. @throws Error with a one-line message if an option is wrong. */
 export function readSettings(args: readonly string[]): Settings | 'help' {
   const { values } = parseArgs({
     args: [...args],
@@ -79,7 +86,7 @@ export function readSettings(args: readonly string[]): Settings | 'help' {
   if (values.help) return 'help'
   const rounds = Number(values.rounds ?? (values.quick ? 1 : 3))
   if (!Number.isInteger(rounds) || rounds < 1 || rounds > 100) {
-    throw new Error(`--rounds must be a whole number from 1 to 100, got ${values.rounds}`)
+    throw new Error(`Expected --rounds to be a whole number from 1 to 100, got ${values.rounds}`)
   }
   return {
     only: values.only === undefined ? MEASURES : values.only.split(',').map(measureId),
@@ -87,12 +94,13 @@ export function readSettings(args: readonly string[]): Settings | 'help' {
     quick: values.quick,
     assert: values.assert,
     json: values.json,
-    sizes: values.quick ? QUICK : FULL,
+    sizes: values.quick ? QUICK_SIZES : FULL_SIZES,
   }
 }
 
 function measureId(name: string): MeasureId {
   const known = MEASURES.find((id) => id === name.trim())
-  if (known === undefined) throw new Error(`--only takes ${MEASURES.join(', ')}; got ${name}`)
+  if (known === undefined)
+    throw new Error(`Expected --only to be one or more of ${MEASURES.join(', ')}, got ${name}`)
   return known
 }

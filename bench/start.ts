@@ -1,4 +1,4 @@
-/** `npm run bench` at the root: installs what only the benchmark needs, where it is missing, builds what is measured, and runs. */
+/** `npm run bench` at the root: installs the benchmark's own dependencies if missing, builds the project, and runs. */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -7,11 +7,11 @@ const FOLDER = fileURLToPath(new URL('.', import.meta.url))
 
 if (!existsSync(`${FOLDER}node_modules/.package-lock.json`)) {
   process.stderr.write(
-    "bench: the peers are not the project's dependencies, installing them: npm ci --prefix bench\n",
+    'bench: installing the peers, which are not dependencies of the project: npm ci --prefix bench\n',
   )
   npm('ci', '--prefix', FOLDER, '--no-audit', '--no-fund')
 }
-// The relay is measured as it is published: without the types that Node would strip from the sources, and their memory.
+// Measure the built relay, as it is published: running the sources costs the time and memory of type stripping.
 npm('run', '--silent', 'build', '--prefix', `${FOLDER}..`)
 await import('./run.ts')
 

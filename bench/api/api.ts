@@ -6,7 +6,7 @@ import type { ApiCommand, ApiMessage } from './messages.ts'
 
 const SERVER = fileURLToPath(new URL('./server.ts', import.meta.url))
 
-/** The API's process as the benchmark steers it. */
+/** The API server's process, controlled by messages. */
 export class Api implements AsyncDisposable {
   readonly url: string
   readonly #child: ChildProcess
@@ -18,8 +18,8 @@ export class Api implements AsyncDisposable {
 
   static async start(): Promise<Api> {
     const child = fork(SERVER, { serialization: 'advanced' })
-    child.setMaxListeners(0) // whoever waits for what no longer comes is forgotten with the run
-    const { port } = await heard(child, 'listening')
+    child.setMaxListeners(0) // an `untilSeen` that loses a race keeps its listener until the process ends
+    const { port } = await nextMessage(child, 'listening')
     return new Api(child, port)
   }
 
@@ -27,12 +27,12 @@ export class Api implements AsyncDisposable {
     return this.#child.pid ?? 0
   }
 
-  /** Forgets what was seen; refs below `expected` are known from now on. */
+  /** Starts a run: clears the journal, and expects refs below `expected`. Answers after `latencyMs` milliseconds. */
   async begin(expected: number, latencyMs: number): Promise<void> {
     await this.#ask({ kind: 'begin', expected, latencyMs }, 'begun')
   }
 
-  /** Resolves when so many different refs were received and answered; rejects where no more come. */
+  /** Resolves when `seen` different refs were received and answered. Rejects after 60 s without a new one. */
   async untilSeen(seen: number): Promise<void> {
     await this.#ask({ kind: 'await', seen }, 'seen')
   }
@@ -41,12 +41,12 @@ export class Api implements AsyncDisposable {
     return (await this.#ask({ kind: 'report' }, 'report')).report
   }
 
-  /** For the oracle: what arrived, in order. */
+  /** All arrivals in order, for the oracle. */
   async log(): Promise<ArrivalLog> {
     return (await this.#ask({ kind: 'log' }, 'log')).log
   }
 
-  /** Ms of the monotonic clock by ref; 0 where it has not arrived. */
+  /** First arrival by ref, in ms of the monotonic clock. 0 for a ref that has not arrived. */
   async arrivals(): Promise<Float64Array> {
     return (await this.#ask({ kind: 'arrivals' }, 'arrivals')).arrivals
   }
@@ -56,13 +56,13 @@ export class Api implements AsyncDisposable {
   }
 
   #ask<Kind extends ApiMessage['kind']>(command: ApiCommand, kind: Kind) {
-    const answer = heard(this.#child, kind)
+    const answer = nextMessage(this.#child, kind)
     this.#child.send(command)
     return answer
   }
 }
 
-function heard<Kind extends ApiMessage['kind']>(
+function nextMessage<Kind extends ApiMessage['kind']>(
   child: ChildProcess,
   kind: Kind,
 ): Promise<Extract<ApiMessage, { kind: Kind }>> {
@@ -71,10 +71,10 @@ function heard<Kind extends ApiMessage['kind']>(
       const stalled = message.kind === 'stalled' && kind === 'seen'
       if (message.kind !== kind && !stalled) return
       child.off('message', onMessage).off('exit', onExit)
-      if (stalled) reject(new Error(`nothing new has arrived for 60 s, after ${message.seen} events`))
+      if (stalled) reject(new Error(`no new event arrived within 60 s; received ${message.seen} events`))
       else resolve(message as Extract<ApiMessage, { kind: Kind }>)
     }
-    const onExit = (code: number | null) => reject(new Error(`the API server ended with ${code}`))
+    const onExit = (code: number | null) => reject(new Error(`the API server exited with code ${code}`))
     child.on('message', onMessage).once('exit', onExit)
   })
 }

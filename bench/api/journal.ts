@@ -1,54 +1,56 @@
 import { type ArrivalLog, ULID_LENGTH } from '../oracle/judge-arrivals.ts'
 import { PEOPLE } from '../workload/payload.ts'
 
-/** Width of a bucket of the timeline, in ms. */
+/** Width of a bucket of the timeline. Milliseconds. */
 export const BUCKET_MS = 10
 
-/** What the server has seen in one run; times are ms of the monotonic clock that all processes share. */
+/** Totals of one run at the server. Times are ms of the monotonic clock that all processes share. */
 export interface JournalReport {
   readonly requests: number
-  /** Operations received, those that came again included. */
+  /** Operations received, including repeated ones. */
   readonly operations: number
   /** Refs received at least once. */
   readonly seen: number
+  /** When the first request arrived. */
   readonly firstAt: number
-  /** The last first arrival, and the last answer. */
+  /** When the last ref arrived for the first time. */
   readonly lastArrivedAt: number
+  /** When the last answer was sent. */
   readonly lastAnsweredAt: number
-  /** First arrivals behind a later event of the same person. */
+  /** First arrivals after a later event of the same person. */
   readonly outOfOrder: number
-  /** Refs that were never handed out. */
+  /** Operations whose ref is not below `expected`. */
   readonly unknown: number
   /** First arrivals per bucket of `BUCKET_MS`, from `firstAt` on. */
   readonly timeline: readonly number[]
 }
 
-/** Counts, and keeps what the checks need: 4 bytes per ref that may come, and some 50 per one that came. */
+/** Counts arrivals and keeps the data of the checks: 4 bytes per expected ref, about 50 per arrived one. */
 export class Journal {
   readonly expected: number
-  /** By ref: 1 + its place in `#order`; 0 where it has not arrived. */
-  readonly #place: Int32Array
+  /** By ref: 1 + its index in `#order`, or 0 if it has not arrived. */
+  readonly #position: Int32Array
   readonly #order: number[] = []
   readonly #arrivedAt: number[] = []
   #ids = Buffer.alloc(ULID_LENGTH * 1_024)
-  readonly #again: { ref: number; id: string; dropped: boolean }[] = []
+  readonly #repeats: { ref: number; id: string; dropped: boolean }[] = []
   readonly #lastOfPerson = new Int32Array(PEOPLE).fill(-1)
   readonly #timeline: number[] = []
   readonly #counts = { requests: 0, operations: 0, outOfOrder: 0, unknown: 0 }
   #firstAt = 0
   #lastAnsweredAt = 0
 
-  /** @param expected Refs below this are known. */
+  /** @param expected Refs below this number are valid. */
   constructor(expected: number) {
     this.expected = expected
-    this.#place = new Int32Array(expected)
+    this.#position = new Int32Array(expected)
   }
 
   get seen(): number {
     return this.#order.length
   }
 
-  /** Refs that came and were never handed out: whoever waits for others waits in vain. */
+  /** Operations with an invalid ref. They count towards `untilSeen`, because the valid refs may never be complete. */
   get unknown(): number {
     return this.#counts.unknown
   }
@@ -58,11 +60,11 @@ export class Journal {
     if (this.#firstAt === 0) this.#firstAt = at
   }
 
-  /** @param id The event's id; empty where it has none. */
+  /** @param id The event's id, or '' if it has none. */
   operation(ref: number, id: string, at: number): void {
     this.#counts.operations++
     if (!(ref >= 0 && ref < this.expected)) this.#counts.unknown++
-    else if (this.#place[ref]) this.#repeated(ref, id)
+    else if (this.#position[ref]) this.#repeated(ref, id)
     else this.#first(ref, id, at)
   }
 
@@ -70,7 +72,7 @@ export class Journal {
     this.#lastAnsweredAt = at
   }
 
-  /** When each ref arrived first, by ref; 0 where it has not. */
+  /** First arrival by ref, or 0 if it has not arrived. */
   arrivals(): Float64Array {
     const arrivals = new Float64Array(this.expected)
     for (const [index, ref] of this.#order.entries()) arrivals[ref] = this.#arrivedAt[index] ?? 0
@@ -79,7 +81,7 @@ export class Journal {
 
   log(): ArrivalLog {
     const ids = Buffer.from(this.#ids.subarray(0, this.seen * ULID_LENGTH))
-    return { order: Int32Array.from(this.#order), ids, again: this.#again }
+    return { order: Int32Array.from(this.#order), ids, repeats: this.#repeats }
   }
 
   report(): JournalReport {
@@ -95,7 +97,7 @@ export class Journal {
 
   #first(ref: number, id: string, at: number): void {
     const index = this.#order.push(ref) - 1
-    this.#place[ref] = index + 1
+    this.#position[ref] = index + 1
     this.#arrivedAt.push(at)
     this.#keepId(index, id)
     const person = ref % PEOPLE
@@ -107,9 +109,9 @@ export class Journal {
   }
 
   #repeated(ref: number, id: string): void {
-    const from = ((this.#place[ref] ?? 1) - 1) * ULID_LENGTH
+    const from = ((this.#position[ref] ?? 1) - 1) * ULID_LENGTH
     const dropped = id !== '' && this.#ids.toString('latin1', from, from + ULID_LENGTH) === id
-    this.#again.push({ ref, id, dropped })
+    this.#repeats.push({ ref, id, dropped })
   }
 
   #keepId(index: number, id: string): void {

@@ -1,7 +1,7 @@
 import type { ArrivalLog } from '../oracle/judge-arrivals.ts'
 import type { JournalReport } from './journal.ts'
 
-/** To the server. */
+/** Messages to the server. */
 export type ApiCommand =
   | { readonly kind: 'begin'; readonly expected: number; readonly latencyMs: number }
   | { readonly kind: 'await'; readonly seen: number }
@@ -9,12 +9,12 @@ export type ApiCommand =
   | { readonly kind: 'arrivals' }
   | { readonly kind: 'log' }
 
-/** From the server. */
+/** Messages from the server. */
 export type ApiMessage =
   | { readonly kind: 'listening'; readonly port: number }
   | { readonly kind: 'begun' }
   | { readonly kind: 'seen' }
-  /** Nothing new has come for a long time, and less than was awaited. */
+  /** No new event arrived for 60 s, although more were awaited. */
   | { readonly kind: 'stalled'; readonly seen: number }
   | { readonly kind: 'report'; readonly report: JournalReport }
   | { readonly kind: 'arrivals'; readonly arrivals: Float64Array }

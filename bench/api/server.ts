@@ -1,6 +1,6 @@
 /**
- * The stand-in for Customer.io that every peer speaks to, in a process of its own: takes single calls (v1) and
- * batches (v2), waits as long as it was told, answers `{}`. Its parent steers it by messages.
+ * The API that every peer sends to, in a separate process. It accepts single calls (v1) and batches (v2), waits for the
+ * run's latency, and answers `{}`. The parent process controls it by messages.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -20,17 +20,17 @@ let awaited = Number.POSITIVE_INFINITY
 const server = createServer((request, response) => {
   const chunks: Buffer[] = []
   request.on('data', (chunk: Buffer) => chunks.push(chunk))
-  request.on('end', () => take(request, Buffer.concat(chunks), response))
+  request.on('end', () => handleRequest(request, Buffer.concat(chunks), response))
 })
 server.keepAliveTimeout = 60_000
 
-function take(request: IncomingMessage, body: Buffer, response: ServerResponse): void {
+function handleRequest(request: IncomingMessage, body: Buffer, response: ServerResponse): void {
   if (request.url === REGION) answer(response, 200, '{"region":"us","data_center":"us"}')
-  else if (request.method === 'POST' && EVENTS.test(request.url ?? '')) takeEvents(body, response)
+  else if (request.method === 'POST' && EVENTS.test(request.url ?? '')) handleEvents(body, response)
   else answer(response, 404, '{}')
 }
 
-function takeEvents(body: Buffer, response: ServerResponse): void {
+function handleEvents(body: Buffer, response: ServerResponse): void {
   const at = now()
   const current = journal
   current.request(at)
@@ -38,7 +38,7 @@ function takeEvents(body: Buffer, response: ServerResponse): void {
   const done = () => {
     answer(response, 200, '{}')
     current.answered(now())
-    if (current === journal) tellSeen()
+    if (current === journal) notifyIfSeen()
   }
   if (latencyMs === 0) done()
   else setTimeout(done, latencyMs)
@@ -48,21 +48,21 @@ function answer(response: ServerResponse, status: number, body: string): void {
   response.writeHead(status, { 'content-type': 'application/json', 'content-length': body.length }).end(body)
 }
 
-/** Says once that what is awaited no longer comes. */
-let lately = { seen: 0, at: now() }
+/** Reports a stall once, if no new event arrived for STALLED_MS. */
+let lastProgress = { seen: 0, at: now() }
 setInterval(() => {
-  if (awaited === Number.POSITIVE_INFINITY || journal.seen !== lately.seen) {
-    lately = { seen: journal.seen, at: now() }
-  } else if (now() - lately.at > STALLED_MS) {
+  if (awaited === Number.POSITIVE_INFINITY || journal.seen !== lastProgress.seen) {
+    lastProgress = { seen: journal.seen, at: now() }
+  } else if (now() - lastProgress.at > STALLED_MS) {
     awaited = Number.POSITIVE_INFINITY
-    tell({ kind: 'stalled', seen: journal.seen })
+    send({ kind: 'stalled', seen: journal.seen })
   }
 }, 1_000)
 
-function tellSeen(): void {
+function notifyIfSeen(): void {
   if (journal.seen + journal.unknown < awaited) return
   awaited = Number.POSITIVE_INFINITY
-  tell({ kind: 'seen' })
+  send({ kind: 'seen' })
 }
 
 process.on('message', (command: ApiCommand) => {
@@ -71,22 +71,22 @@ process.on('message', (command: ApiCommand) => {
       journal = new Journal(command.expected)
       latencyMs = command.latencyMs
       awaited = Number.POSITIVE_INFINITY
-      return tell({ kind: 'begun' })
+      return send({ kind: 'begun' })
     case 'await':
       awaited = command.seen
-      return tellSeen()
+      return notifyIfSeen()
     case 'report':
-      return tell({ kind: 'report', report: journal.report() })
+      return send({ kind: 'report', report: journal.report() })
     case 'arrivals':
-      return tell({ kind: 'arrivals', arrivals: journal.arrivals() })
+      return send({ kind: 'arrivals', arrivals: journal.arrivals() })
     case 'log':
-      return tell({ kind: 'log', log: journal.log() })
+      return send({ kind: 'log', log: journal.log() })
   }
 })
 process.once('disconnect', () => process.exit(0))
 
-function tell(message: ApiMessage): void {
+function send(message: ApiMessage): void {
   process.send?.(message)
 }
 
-server.listen(0, '127.0.0.1', () => tell({ kind: 'listening', port: (server.address() as AddressInfo).port }))
+server.listen(0, '127.0.0.1', () => send({ kind: 'listening', port: (server.address() as AddressInfo).port }))

@@ -4,26 +4,26 @@ import { PEOPLE, payloadSql } from '../workload/payload.ts'
 const CHUNK = 250_000
 
 /**
- * Millions of pending intents in little time: rows as `outbox.enqueue` writes them, refs `from` to `to - 1`, by the
- * database itself.
+ * Inserts millions of pending intents quickly: refs `from` to `to - 1`, as `outbox.enqueue` writes them, by one
+ * INSERT … SELECT per 250,000 rows.
  */
 export async function fillBacklog(
   client: pg.Client,
   from: number,
   to: number,
-  say: (line: string) => void = () => {},
+  log: (line: string) => void = () => {},
 ): Promise<void> {
   for (let at = from; at < to; at += CHUNK) {
     await client.query(INSERT_INTENTS, [at, Math.min(at + CHUNK, to) - 1])
-    if (to - from > CHUNK) say(`${Math.min(at + CHUNK, to).toLocaleString('en')} intents enqueued`)
+    if (to - from > CHUNK) log(`${Math.min(at + CHUNK, to).toLocaleString('en')} intents enqueued`)
   }
 }
 
-/** The id says the ref, so that nobody need remember which row got which. */
+/** The id encodes the ref, so the oracle needs no table of ids. */
 const ID_PREFIX = '01900000-0000-7000-8000-'
 const ID_SQL = `('${ID_PREFIX}' || lpad(to_hex(n), 12, '0'))::uuid`
 
-/** The id of a ref that `fillBacklog` enqueued. */
+/** The id of a ref that `fillBacklog` or `insertAtOnce` inserted. */
 export function filledId(ref: number): string {
   return ID_PREFIX + ref.toString(16).padStart(12, '0')
 }
@@ -36,8 +36,8 @@ const INSERT_INTENTS = `
         FROM generate_series(0, ${PEOPLE - 1}) AS p) p ON p.person = n % ${PEOPLE}
   ORDER BY n`
 
-/** The same in one transaction that ends with a wake-up: all of it appears at once. */
-export async function appearAtOnce(client: pg.Client, count: number): Promise<void> {
+/** Inserts refs 0 to `count - 1` and one wake-up in a single transaction, so the whole backlog appears at once. */
+export async function insertAtOnce(client: pg.Client, count: number): Promise<void> {
   await client.query('BEGIN')
   await client.query(INSERT_INTENTS, [0, count - 1])
   await client.query(`SELECT pg_notify('outbox:wake', '')`)

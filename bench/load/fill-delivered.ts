@@ -1,6 +1,6 @@
 import type pg from 'pg'
 
-/** A day of delivered intents, long past: a partition as `outbox.ensure_partitions` makes them. */
+/** Adds one past day of `count` delivered intents, in a partition like those of `outbox.ensure_partitions`. */
 export async function fillDelivered(client: pg.Client, count: number, daysAgo: number): Promise<void> {
   await client.query(`SET timezone = 'UTC'`)
   const { rows } = await client.query<{ name: string; day: string; next: string }>(
@@ -9,7 +9,7 @@ export async function fillDelivered(client: pg.Client, count: number, daysAgo: n
     [daysAgo],
   )
   const [partition] = rows
-  if (!partition) throw new Error('no day')
+  if (!partition) throw new Error('Expected one row with the day of the partition, got none')
   const { name, day, next } = partition
   await client.query(
     `CREATE TABLE outbox."${name}" (LIKE outbox.delivered INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES)`,

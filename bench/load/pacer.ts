@@ -1,4 +1,4 @@
-/** Commits at a steady pace whatever the answers take, and says when each commit was sent: `Pacer` as the task. */
+/** Commits at a steady rate, independent of the database's latency, and reports when it sent each COMMIT. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { now } from '../machine/clock.ts'
@@ -15,7 +15,7 @@ export interface PacerTask {
 export interface PacerResult {
   /** By ref: ms of the monotonic clock just before COMMIT was sent. */
   readonly committedAt: readonly number[]
-  /** The ids that the events got, by ref. */
+  /** The ids of the events, by ref. */
   readonly committed: ReadonlyMap<number, string>
 }
 
@@ -33,7 +33,7 @@ const clients = await Promise.all(
 )
 const free = [...clients]
 const [first] = clients
-if (!first) throw new Error('no connection')
+if (!first) throw new Error('Expected at least one connection, got none')
 const store = await storeOf(mode, first)
 
 async function commit(ref: number): Promise<void> {

@@ -3,20 +3,20 @@ import type pg from 'pg'
 import { createOutbox, intents } from '../../src/index.ts'
 import { PEOPLE, payloadOf, personOf } from '../workload/payload.ts'
 
-/** What is stored beside the business write: by the project, or by a bare statement. */
+/** The statement that stores the event next to the business write. */
 export type Mode =
-  /** `outbox.enqueue`, one intent. */
+  /** `outbox.enqueue` with one intent. */
   | 'enqueue'
-  /** `outbox.enqueue`, an array. */
+  /** `outbox.enqueue` with an array. */
   | 'array'
-  /** INSERT of the same row into `outbox.intents`, all values from the client. */
+  /** INSERT of the same row into `outbox.intents`, with all values from the client. */
   | 'bare'
-  /** The same INSERT into a table that nobody reads. */
+  /** The same INSERT into a table that no relay reads. */
   | 'bare-unread'
-  /** INSERT and NOTIFY for the LISTEN/NOTIFY loop. */
+  /** INSERT and NOTIFY, for the LISTEN/NOTIFY loop. */
   | 'notify'
 
-/** Stores the events with these refs, in the transaction that `client` has open; returns the ids that they got. */
+/** Stores the events with these refs in the open transaction of `client`, and returns their ids. */
 export type Store = (client: pg.Client, refs: readonly number[]) => Promise<readonly string[]>
 
 export async function storeOf(mode: Mode, client: pg.Client): Promise<Store> {
@@ -52,7 +52,7 @@ function intentOf(ref: number) {
   return intents.track(customerId, name, { ...data })
 }
 
-/** The lane of each person, so that the bare INSERT computes nothing in the database. */
+/** The lane of each person. Computed in advance, so the bare INSERT computes nothing in the database. */
 async function lanesOf(client: pg.Client): Promise<number[]> {
   const { rows } = await client.query<{ lane: number }>(
     `SELECT outbox.lane_of('default/track', 'u' || n, 'normal') AS lane

@@ -1,4 +1,4 @@
-/** Writers that commit as fast as they can, each with a connection of its own: `Writers` as the task. */
+/** Runs concurrent writers that commit as fast as they can, each on its own connection. */
 import pg from 'pg'
 import { PEOPLE } from '../workload/payload.ts'
 import { finish, task } from './load-process.ts'
@@ -15,9 +15,9 @@ export interface WritersTask {
 }
 
 export interface WritersResult {
-  /** Transactions committed in the measured time, per second. */
+  /** Committed transactions per second of the measured time. */
   readonly transactionsPerSecond: number
-  /** Events whose commit was answered, those of the warm-up included: their ids by ref. */
+  /** Ids by ref of all events whose COMMIT was confirmed, including the warm-up. */
   readonly committed: ReadonlyMap<number, string>
 }
 
@@ -26,7 +26,7 @@ const PER_WRITER = PEOPLE / writers
 const state = { measuring: false, ended: false, transactions: 0 }
 const committed = new Map<number, string>()
 
-/** A person is written by one writer only: the order of the refs is the order of the commits. */
+/** Each person belongs to one writer, so the order of a person's refs is the order of the commits. */
 async function write(writer: number): Promise<void> {
   const client = new pg.Client({ connectionString: databaseUrl })
   await client.connect()

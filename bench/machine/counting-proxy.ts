@@ -1,13 +1,13 @@
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 
-/** Frontend messages of Postgres' protocol: a type byte, and a length that includes itself. */
+/** A frontend message of the Postgres protocol starts with a type byte and a length that includes itself. */
 const QUERY = 'Q'
 const PARSE = 'P'
 const EXECUTE = 'E'
 const HEADER = 5
 
-/** Stands between a relay and Postgres, and counts the statements that pass: on any server, without extensions. */
+/** A proxy between a relay and Postgres that counts statements. Works with any server and needs no extension. */
 export class CountingProxy implements AsyncDisposable {
   readonly url: string
   readonly #server: ReturnType<typeof createServer>
@@ -49,7 +49,7 @@ export class CountingProxy implements AsyncDisposable {
     return new CountingProxy(url.toString(), server, sockets, counter)
   }
 
-  /** Statements since the last call, and how often each text came. */
+  /** Statements since the last call, and the number of each text. Resets both. */
   take(): { statements: number; texts: Record<string, number> } {
     const { statements, texts } = this.#counter
     const taken = { statements, texts: Object.fromEntries([...texts].sort((a, b) => b[1] - a[1])) }
@@ -69,7 +69,7 @@ interface Counter {
   texts: Map<string, number>
 }
 
-/** Reads one connection's messages; the first has no type byte. */
+/** Parses one connection's messages. The first message has no type byte. */
 function counting(counter: Counter): (chunk: Buffer) => void {
   let rest = Buffer.alloc(0)
   let started = false

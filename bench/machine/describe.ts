@@ -5,7 +5,7 @@ import { VERSION } from '../../src/version.ts'
 import type { Postgres } from './postgres.ts'
 import type { Redis } from './redis.ts'
 
-/** What the figures were measured on and with. */
+/** The machine, versions and settings of a measurement. */
 export interface Description {
   readonly at: string
   readonly machine: {
@@ -52,7 +52,7 @@ function versionAt(name: string, folders: readonly string[]): string {
     try {
       return JSON.parse(readFileSync(`${folder}/${name}/package.json`, 'utf8')).version
     } catch {
-      // not in this folder
+      // The package is not in this folder.
     }
   }
   return 'not installed'

@@ -2,7 +2,7 @@ import pg from 'pg'
 import { startRealPostgres } from '../../src/testing/postgres/real-postgres.ts'
 import { familyCpuSeconds, parentOf } from './process-usage.ts'
 
-/** Reported with the results: what decides about durability and speed. */
+/** Settings that determine durability and speed. Reported with the results. */
 const REPORTED_SETTINGS = [
   'server_version',
   'fsync',
@@ -13,7 +13,7 @@ const REPORTED_SETTINGS = [
   'max_connections',
 ]
 
-/** One Postgres for all that keep their jobs in it, each in databases of its own, at one durability. */
+/** One Postgres server for all peers that store jobs in Postgres: separate databases, the same durability. */
 export class Postgres implements AsyncDisposable {
   readonly source: string
   readonly settings: Readonly<Record<string, string>>
@@ -35,7 +35,7 @@ export class Postgres implements AsyncDisposable {
     this.#stop = server.stop
   }
 
-  /** `DATABASE_URL`, else a container, else the embedded server: as the tests find it, but durable. */
+  /** Uses `DATABASE_URL`, else a container, else the embedded server, like the tests but with durable settings. */
   static async start(): Promise<Postgres> {
     const server = await startRealPostgres()
     const admin = new pg.Client({ connectionString: server.url })
@@ -47,7 +47,7 @@ export class Postgres implements AsyncDisposable {
     return new Postgres(server, admin, Object.fromEntries(rows.map(({ name, value }) => [name, value])))
   }
 
-  /** A new database, empty or a copy of `template`; returns its URL. What it was made from is on disk before. */
+  /** Creates a database, empty or a copy of `template`, and returns its URL. Ends with a checkpoint. */
   async create(template = 'template0'): Promise<string> {
     const name = `outbox_bench_${process.pid}_${++this.#last}`
     const source = this.#databases.has(nameOf(template)) ? nameOf(template) : template
@@ -66,14 +66,14 @@ export class Postgres implements AsyncDisposable {
     this.#databases.delete(name)
   }
 
-  /** Seconds of CPU of the whole server so far; undefined where its processes cannot be seen. */
+  /** CPU seconds of all server processes so far. Undefined if /proc does not show them. */
   async cpuSeconds(): Promise<number | undefined> {
     const { rows } = await this.#admin.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
     const server = parentOf(rows[0]?.pid ?? 0)
     return server === undefined ? undefined : familyCpuSeconds(server, 'postgres')
   }
 
-  /** No run pays for the writes of the one before. */
+  /** Flushes pending writes, so they do not slow the next run. */
   async checkpoint(): Promise<void> {
     await this.#admin.query('CHECKPOINT')
   }
@@ -91,10 +91,10 @@ function nameOf(url: string): string {
   return URL.canParse(url) ? new URL(url).pathname.slice(1) : url
 }
 
-/** Runs `work` with a connection of its own. */
+/** Runs `work` with a new connection, and closes it. */
 export async function withClient<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const client = new pg.Client({ connectionString: url })
-  client.on('error', () => {}) // the statement that runs says it
+  client.on('error', () => {}) // the running statement rejects with the same error
   await client.connect()
   try {
     return await work(client)
@@ -103,7 +103,7 @@ export async function withClient<T>(url: string, work: (client: pg.Client) => Pr
   }
 }
 
-/** A copy of a queue of ours is one that its relays deliver. */
+/** Relays do not deliver from a copied database before this call. */
 async function acceptCopy(databaseUrl: string): Promise<void> {
   const client = new pg.Client({ connectionString: databaseUrl })
   await client.connect()

@@ -2,15 +2,15 @@ import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import os from 'node:os'
 
-/** Seconds of CPU that a process has used so far; undefined where there is no /proc. */
+/** CPU seconds of a process so far. Undefined without /proc. */
 export function cpuSeconds(pid: number): number | undefined {
   return statOf(pid)?.own
 }
 
 /**
- * Seconds of CPU of a process and of all its children, those that have ended included: of a Postgres server, by its
- * first process. Undefined where there is no /proc, or where `pid` is not `name`: a server in a container or on
- * another machine.
+ * CPU seconds of a process and all its children, including ended ones: of a Postgres server, by its postmaster.
+ * Undefined without /proc, and if the process `pid` is not called `name`, as with a server in a container or on another
+ * machine.
  */
 export function familyCpuSeconds(pid: number, name: string): number | undefined {
   const parent = statOf(pid)
@@ -22,12 +22,12 @@ export function familyCpuSeconds(pid: number, name: string): number | undefined 
   return living.reduce((sum, { own }) => sum + own, parent.own + parent.ended)
 }
 
-/** The process that started this one; undefined where there is no /proc. */
+/** The parent of a process. Undefined without /proc. */
 export function parentOf(pid: number): number | undefined {
   return statOf(pid)?.parent
 }
 
-/** Peak resident memory of a process in MB; undefined where there is no /proc. */
+/** Peak resident memory of a process in MB. Undefined without /proc. */
 export function peakMemoryMb(pid: number): number | undefined {
   try {
     const kb = readFileSync(`/proc/${pid}/status`, 'utf8').match(/VmHWM:\s+(\d+)/)?.[1]
@@ -37,7 +37,7 @@ export function peakMemoryMb(pid: number): number | undefined {
   }
 }
 
-/** Share of the machine's processors that was busy since the last call, 0 to 1. */
+/** Returns a function that gives the busy share of all processors, 0 to 1, since its last call. */
 export function busyShare(): () => number {
   const read = () => {
     const times = os.cpus().map(({ times }) => times)
@@ -57,12 +57,13 @@ export function busyShare(): () => number {
 interface Stat {
   readonly name: string
   readonly parent: number
-  /** Seconds of its own, and of children that have ended. */
+  /** CPU seconds of the process itself. */
   readonly own: number
+  /** CPU seconds of its ended children. */
   readonly ended: number
 }
 
-/** proc_pid_stat(5); the name stands in parentheses and may contain any character. */
+/** See proc_pid_stat(5). The name is in parentheses and may contain any character. */
 function statOf(pid: number): Stat | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')

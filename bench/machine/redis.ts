@@ -8,7 +8,7 @@ import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 
-/** Debian's `redis-server` with the defaults of the server itself: RDB snapshots, no append-only file. */
+/** Debian's `redis-server` with the server's own defaults: RDB snapshots, no append-only file. */
 export class Redis implements AsyncDisposable {
   readonly url: string
   readonly version: string
@@ -24,7 +24,7 @@ export class Redis implements AsyncDisposable {
     this.settings = { appendonly: 'no', save: '3600 1 300 100 60 10000', 'maxmemory-policy': 'noeviction' }
   }
 
-  /** Undefined where `redis-server` is not installed. */
+  /** Undefined if `redis-server` is not installed. */
   static async start(): Promise<Redis | undefined> {
     const version = await installedVersion()
     if (version === undefined) return undefined
@@ -49,7 +49,7 @@ export class Redis implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const exited = once(this.#child, 'exit')
-    this.#child.kill('SIGKILL') // nothing in it is kept
+    this.#child.kill('SIGKILL') // its data is not needed
     await exited
     await rm(this.#home, { recursive: true, force: true })
   }
@@ -70,7 +70,7 @@ async function freePort(): Promise<number> {
   const address = server.address()
   server.close()
   await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no TCP port could be had')
+  if (address === null || typeof address === 'string') throw new Error('Expected a free TCP port, got none')
   return address.port
 }
 

@@ -3,15 +3,15 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 
 export interface WorkerCommand {
-  /** File that Node runs, and its arguments. */
+  /** The file that Node.js runs. */
   readonly script: string
   readonly args?: readonly string[]
   readonly environment: Readonly<Record<string, string>>
-  /** For Node itself. */
+  /** Arguments of Node.js itself. */
   readonly nodeArgs?: readonly string[]
 }
 
-/** A peer's worker, or a relay, in a process of its own. It ends when the benchmark's process is gone. */
+/** A peer's worker or a relay in a separate process. It exits when the benchmark's process ends. */
 export class WorkerProcess implements AsyncDisposable {
   readonly pid: number
   readonly #child: ChildProcess
@@ -24,17 +24,17 @@ export class WorkerProcess implements AsyncDisposable {
     this.#child = child
     this.pid = child.pid ?? 0
     this.#exited = once(child, 'exit')
-    this.#failed.promise.catch(() => {}) // whoever waits for it hears of it
+    this.#failed.promise.catch(() => {}) // not every caller awaits `failed`
     child.stderr?.on('data', (chunk: Buffer) => {
       this.#errors = (this.#errors + chunk.toString()).slice(-4_000)
     })
     child.once('exit', (code, signal) => {
       if (!this.#asked)
-        this.#failed.reject(new Error(`worker ended with ${signal ?? code}: ${this.#errors.trim()}`))
+        this.#failed.reject(new Error(`the worker exited with ${signal ?? code}: ${this.#errors.trim()}`))
     })
   }
 
-  /** Resolves when the worker says that it has started: its message `started`, or a log line of that name. */
+  /** Resolves when the worker has started: it sends the message `started`, or a relay logs it. */
   static async start({ script, args = [], environment, nodeArgs = [] }: WorkerCommand) {
     const child = spawn(process.execPath, [...nodeArgs, script, ...args], {
       env: { ...process.env, ...environment },
@@ -45,17 +45,17 @@ export class WorkerProcess implements AsyncDisposable {
     return worker
   }
 
-  /** Rejects if the worker ends before it was asked to. */
+  /** Rejects if the worker exits before `stop()`. */
   get failed(): Promise<never> {
     return this.#failed.promise
   }
 
-  /** What it wrote on stderr last. */
+  /** The last 4,000 characters of its stderr. */
   get errors(): string {
     return this.#errors
   }
 
-  /** SIGTERM, and after 20 s SIGKILL. */
+  /** Sends SIGTERM, and SIGKILL after 20 s. */
   async stop(): Promise<void> {
     this.#asked = true
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return

@@ -4,14 +4,14 @@ import type { Redis } from '../machine/redis.ts'
 import type { Backlogs } from '../peers/backlogs.ts'
 import type { Settings } from '../settings.ts'
 
-/** What every measure works with. */
+/** The servers and settings that every measure uses. */
 export interface Bench {
   readonly settings: Settings
   readonly postgres: Postgres
-  /** Undefined where `redis-server` is not installed. */
+  /** Undefined if `redis-server` is not installed. */
   readonly redis: Redis | undefined
   readonly api: Api
   readonly backlogs: Backlogs
-  /** One line of progress. */
-  readonly say: (line: string) => void
+  /** Prints one line of progress on stderr. */
+  readonly log: (line: string) => void
 }

@@ -13,13 +13,13 @@ export const drain: Measure = {
   async run(bench) {
     const { rounds, sizes } = bench.settings
     const peers = PEERS.filter((peer) => peer.store === 'postgres' || bench.redis !== undefined)
-    for (const peer of peers) await once(bench, peer, Math.min(WARM_UP, sizes.drain), 0, 'warm-up')
+    for (const peer of peers) await runOnce(bench, peer, Math.min(WARM_UP, sizes.drain), 0, 'warm-up')
     const runs: Rounds = new Map(LATENCIES.map((latency) => [latency, new Map()]))
     for (let round = 1; round <= rounds; round++) {
       for (const latency of LATENCIES) {
         const byPeer = runs.get(latency)
         for (const peer of peers) {
-          const run = await once(bench, peer, sizes.drain, latency, `round ${round}/${rounds}`)
+          const run = await runOnce(bench, peer, sizes.drain, latency, `round ${round}/${rounds}`)
           byPeer?.set(peer.id, [...(byPeer.get(peer.id) ?? []), run])
         }
       }
@@ -28,14 +28,14 @@ export const drain: Measure = {
   },
 }
 
-async function once(
+async function runOnce(
   bench: Bench,
   peer: Peer,
   full: number,
   latency: number,
   when: string,
 ): Promise<DrainRun> {
-  const { backlogs, postgres, redis, say } = bench
+  const { backlogs, postgres, redis, log } = bench
   const count = peer.count(full, latency)
   const storeUrl = peer.store === 'postgres' ? await backlogs.copy(peer, count) : (redis?.url ?? '')
   if (peer.store === 'redis') {
@@ -45,7 +45,7 @@ async function once(
   try {
     const run = await runDrain(bench, peer, storeUrl, count, latency)
     const took = `${Math.round(run.rate)}/s (${count} in ${run.seconds.toFixed(1)} s)`
-    say(`${when}, ${latency} ms, ${peer.id}: ${took}, ${run.cpuPerThousand?.toFixed(1)} ms of CPU per 1,000`)
+    log(`${when}, ${latency} ms, ${peer.id}: ${took}, ${run.cpuPerThousand?.toFixed(1)} ms of CPU per 1,000`)
     return run
   } finally {
     if (peer.store === 'postgres') await postgres.drop(storeUrl)

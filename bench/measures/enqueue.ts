@@ -11,7 +11,7 @@ import { type Measure, median, ratioBar } from './measure.ts'
 
 const WRITERS = 8
 const WARM_UP_SECONDS = 1
-/** More refs than the writers can commit in the time. */
+/** An upper bound of the commits: more than the writers can reach. */
 const REFS_PER_SECOND = 200_000
 
 interface Variant {
@@ -27,7 +27,7 @@ const VARIANTS: readonly Variant[] = [
   { id: 'enqueue', label: 'customerio-outbox: outbox.enqueue', mode: 'enqueue', perTransaction: 1 },
   {
     id: 'silent',
-    label: 'customerio-outbox: the same, wake-up switched off',
+    label: 'customerio-outbox: outbox.enqueue, wake-up switched off',
     mode: 'enqueue',
     perTransaction: 1,
     prepare:
@@ -35,7 +35,7 @@ const VARIANTS: readonly Variant[] = [
   },
   {
     id: 'unread',
-    label: 'bare INSERT into a table that nobody reads',
+    label: 'bare INSERT into a table that no relay reads',
     mode: 'bare-unread',
     perTransaction: 1,
   },
@@ -51,10 +51,10 @@ export const enqueue: Measure = {
     const template = await prepare(bench)
     for (let round = 1; round <= bench.settings.rounds; round++) {
       for (const variant of VARIANTS) {
-        const { rate, faults } = await once(bench, template, variant)
+        const { rate, faults } = await runOnce(bench, template, variant)
         rates.get(variant.id)?.push(rate * variant.perTransaction)
         broken.push(...faults.map((fault) => `enqueue, ${variant.id}: ${fault}`))
-        bench.say(
+        bench.log(
           `round ${round}/${bench.settings.rounds}, ${variant.id}: ${Math.round(rate * variant.perTransaction)}/s`,
         )
       }
@@ -107,12 +107,14 @@ async function prepare({ postgres }: Bench): Promise<string> {
       `SELECT to_regprocedure('outbox.wake_idle_relay(text, integer)') AS at`,
     )
     if (rows[0]?.at === null)
-      throw new Error('outbox.wake_idle_relay() is gone: the benchmark cannot switch it off')
+      throw new Error(
+        'Expected the function outbox.wake_idle_relay(text, integer), got none; update the variant "silent"',
+      )
   })
   return url
 }
 
-async function once(
+async function runOnce(
   { api, postgres, settings }: Bench,
   template: string,
   { mode, perTransaction, prepare }: Variant,

@@ -1,4 +1,4 @@
-import { appearAtOnce, filledId } from '../load/fill-backlog.ts'
+import { insertAtOnce, filledId } from '../load/fill-backlog.ts'
 import { withClient } from '../machine/postgres.ts'
 import { busyShare } from '../machine/process-usage.ts'
 import { WorkerProcess } from '../machine/worker-process.ts'
@@ -11,12 +11,12 @@ import { type Bar, type Measure, median } from './measure.ts'
 const RELAYS = [1, 2, 4]
 const LANES = 4
 const LATENCY_MS = 200
-/** Busier than this, the processors are full: more relays cannot be faster. */
-const FULL = 0.9
+/** Above this busy share the processors are saturated, and more relays cannot be faster. */
+const SATURATED = 0.9
 
 interface FleetRun {
   readonly rate: number
-  /** Share of all processors that was busy meanwhile. */
+  /** Busy share of all processors during the run, 0 to 1. */
   readonly busy: number
   readonly faults: string[]
 }
@@ -28,9 +28,9 @@ export const fleet: Measure = {
     const runs = new Map<number, FleetRun[]>(RELAYS.map((relays) => [relays, []]))
     for (let round = 1; round <= bench.settings.rounds; round++) {
       for (const relays of RELAYS) {
-        const run = await once(bench, relays, bench.settings.sizes.fleet)
+        const run = await runOnce(bench, relays, bench.settings.sizes.fleet)
         runs.get(relays)?.push(run)
-        bench.say(
+        bench.log(
           `round ${round}/${bench.settings.rounds}, ${relays} relays: ${Math.round(run.rate)}/s, processors ${Math.round(run.busy * 100)} % busy`,
         )
       }
@@ -59,7 +59,7 @@ export const fleet: Measure = {
   },
 }
 
-async function once({ api, postgres }: Bench, relays: number, count: number): Promise<FleetRun> {
+async function runOnce({ api, postgres }: Bench, relays: number, count: number): Promise<FleetRun> {
   const storeUrl = await postgres.create()
   await installOutbox(storeUrl)
   await api.begin(count, LATENCY_MS)
@@ -68,7 +68,7 @@ async function once({ api, postgres }: Bench, relays: number, count: number): Pr
   const failed = Promise.race(workers.map((worker) => worker.failed))
   let busy = Number.NaN
   try {
-    await withClient(storeUrl, (client) => appearAtOnce(client, count))
+    await withClient(storeUrl, (client) => insertAtOnce(client, count))
     await Promise.race([api.untilSeen(1), failed])
     const share = busyShare()
     await Promise.race([api.untilSeen(count), failed])
@@ -90,15 +90,15 @@ function filledIds(count: number): Committed {
   return new Map(Array.from({ length: count }, (_, ref) => [ref, filledId(ref)]))
 }
 
-/** Of linear; where the processors are full, of the best that fewer relays did: more must not make it slower. */
+/** Compares with linear scaling. If the processors are saturated, compares with the best rate of fewer relays. */
 function bar(relays: number, runs: ReadonlyMap<number, readonly FleetRun[]>): Bar {
   const of = (n: number) => median((runs.get(n) ?? []).map(({ rate }) => rate))
   const busy = median((runs.get(relays) ?? []).map((run) => run.busy))
-  const says = `${relays} relays ≥ 0.8 × linear until the processors are full`
+  const says = `${relays} relays ≥ 0.8 × linear until the processors are saturated`
   const share = of(relays) / (relays * of(1))
   const percent = `processors ${Math.round(busy * 100)} % busy`
   const fewer = Math.max(...RELAYS.filter((n) => n < relays).map(of))
-  return busy >= FULL && share < 0.8
+  return busy >= SATURATED && share < 0.8
     ? { says, measured: of(relays) / fewer, bound: { least: 0.8 }, unit: '× fewer relays', why: percent }
     : { says, measured: share, bound: { least: 0.8 }, unit: '× linear', why: percent }
 }

@@ -9,14 +9,14 @@ import { growthResult, type GrowthRounds } from './growth/result.ts'
 import { timeViews, VIEWS } from './growth/time-views.ts'
 import type { Measure } from './measure.ts'
 
-/** Default retention is 7 days: this day is due. */
+/** Older than the default retention of 7 days, so the day is due for pruning. */
 const PRUNED_DAYS_AGO = 10
 
 export const growth: Measure = {
   id: 'growth',
   title: 'Growth: what a long backlog, an old snapshot and a full history cost',
   async run(bench) {
-    const { postgres, settings, say } = bench
+    const { postgres, settings, log } = bench
     const { backlog, smallBacklog } = settings.sizes
     const rounds: GrowthRounds = {
       small: [],
@@ -34,14 +34,14 @@ export const growth: Measure = {
     for (let round = 1; round <= settings.rounds; round++) {
       const when = `round ${round}/${settings.rounds}`
       const small = await drainSmall(bench, smallBacklog)
-      note(rounds, 'small', small)
+      recordWindow(rounds, 'small', small)
       rounds.small.push(small.rate)
-      say(`${when}, ${smallBacklog} pending: ${Math.round(small.rate)}/s`)
+      log(`${when}, ${smallBacklog} pending: ${Math.round(small.rate)}/s`)
 
       enqueued = await topUp(bench, url, enqueued, backlog)
       const times = await withClient(url, timeViews)
       for (const view of VIEWS) rounds.views[view]?.push(times[view] ?? Number.NaN)
-      say(`${when}, views: ${VIEWS.map((view) => `${view} ${times[view]?.toFixed(1)} ms`).join(', ')}`)
+      log(`${when}, views: ${VIEWS.map((view) => `${view} ${times[view]?.toFixed(1)} ms`).join(', ')}`)
 
       const window = {
         seconds: settings.sizes.growthSeconds,
@@ -50,18 +50,18 @@ export const growth: Measure = {
         idOf: filledId,
       }
       const large = await drainWindow(bench, url, { ...window, refs: enqueued })
-      note(rounds, 'large', large)
+      recordWindow(rounds, 'large', large)
       rounds.large.push(large.rate)
       rounds.largeFirst.push(large.firstRate)
-      say(
+      log(
         `${when}, ${backlog} pending: ${Math.round(large.rate)}/s, first ${smallBacklog} ${Math.round(large.firstRate)}/s`,
       )
 
       enqueued = await topUp(bench, url, enqueued, backlog)
       const snapshot = await withSnapshot(url, () => drainWindow(bench, url, { ...window, refs: enqueued }))
-      note(rounds, 'snapshot', snapshot)
+      recordWindow(rounds, 'snapshot', snapshot)
       rounds.snapshot.push(snapshot.rate)
-      say(`${when}, with a snapshot held open: ${Math.round(snapshot.rate)}/s`)
+      log(`${when}, with a snapshot held open: ${Math.round(snapshot.rate)}/s`)
     }
     rounds.broken.push(...(await losses(url, enqueued)))
     await prune(bench, url, rounds)
@@ -85,14 +85,14 @@ async function drainSmall(bench: Bench, count: number): Promise<Window> {
   return window
 }
 
-/** Enqueues until `pending` are, and leaves no dead rows of the window before. Returns the refs so far. */
-async function topUp({ say }: Bench, url: string, enqueued: number, pending: number): Promise<number> {
+/** Enqueues until `pending` intents are pending, and vacuums the previous window. Returns the number of refs so far. */
+async function topUp({ log }: Bench, url: string, enqueued: number, pending: number): Promise<number> {
   return withClient(url, async (client) => {
     const { rows } = await client.query<{ count: number }>(
       'SELECT count(*)::int AS count FROM outbox.intents',
     )
     const next = enqueued + pending - (rows[0]?.count ?? 0)
-    await fillBacklog(client, enqueued, next, say)
+    await fillBacklog(client, enqueued, next, log)
     await client.query('VACUUM (ANALYZE) outbox.intents')
     await client.query('CHECKPOINT')
     return next
@@ -109,12 +109,12 @@ async function withSnapshot<T>(url: string, work: () => Promise<T>): Promise<T> 
   })
 }
 
-function note(rounds: GrowthRounds, which: 'small' | 'large' | 'snapshot', window: Window): void {
+function recordWindow(rounds: GrowthRounds, which: 'small' | 'large' | 'snapshot', window: Window): void {
   if (window.peakMemoryMb !== undefined) rounds.memory[which].push(window.peakMemoryMb)
   rounds.broken.push(...window.faults.map((fault) => `growth, ${which}: ${fault}`))
 }
 
-/** Everything enqueued is pending or delivered: nothing was lost on the way. */
+/** Checks that every enqueued intent is pending or delivered, so none was lost. */
 async function losses(url: string, enqueued: number): Promise<string[]> {
   return withClient(url, async (client) => {
     const { rows } = await client.query<{ kept: number }>(
@@ -123,11 +123,11 @@ async function losses(url: string, enqueued: number): Promise<string[]> {
     const kept = rows[0]?.kept
     return kept === enqueued
       ? []
-      : [`growth: ${enqueued} intents were enqueued, ${kept} are pending or delivered`]
+      : [`growth: expected ${enqueued} intents to be pending or delivered, got ${kept}`]
   })
 }
 
-async function prune({ settings, say }: Bench, url: string, rounds: GrowthRounds): Promise<void> {
+async function prune({ settings, log }: Bench, url: string, rounds: GrowthRounds): Promise<void> {
   await withClient(url, async (client) => {
     for (let round = 1; round <= settings.rounds; round++) {
       await fillDelivered(client, settings.sizes.delivered, PRUNED_DAYS_AGO)
@@ -138,8 +138,8 @@ async function prune({ settings, say }: Bench, url: string, rounds: GrowthRounds
       )
       rounds.prune.push((performance.now() - began) / 1_000)
       if (rows[0]?.dropped !== 1)
-        rounds.broken.push(`growth: pruning dropped ${rows[0]?.dropped} days, not 1`)
-      say(`round ${round}/${settings.rounds}, pruning a day: ${rounds.prune.at(-1)?.toFixed(3)} s`)
+        rounds.broken.push(`growth: expected pruning to drop 1 day, got ${rows[0]?.dropped}`)
+      log(`round ${round}/${settings.rounds}, pruning a day: ${rounds.prune.at(-1)?.toFixed(3)} s`)
     }
   })
 }

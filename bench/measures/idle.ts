@@ -6,12 +6,12 @@ import { installOutbox, relayCommand } from '../peers/outbox/peer.ts'
 import type { Bench } from './bench.ts'
 import { type Bar, type Measure, median } from './measure.ts'
 
-/** From the start until the relay has come to rest. */
+/** Time after the start before the measurement, so that start-up work is not counted. */
 const SETTLE_SECONDS = 3
 
 interface IdleRun {
   readonly startSeconds: number
-  /** Percent of a core; undefined where there is no /proc. */
+  /** Percent of one core. Undefined without /proc. */
   readonly cpuPercent: number | undefined
   readonly statementsPerSecond: number
 }
@@ -22,9 +22,9 @@ export const idle: Measure = {
   async run(bench) {
     const runs: IdleRun[] = []
     for (let round = 1; round <= bench.settings.rounds; round++) {
-      const run = await once(bench)
+      const run = await runOnce(bench)
       runs.push(run)
-      bench.say(
+      bench.log(
         `round ${round}/${bench.settings.rounds}: ready after ${run.startSeconds.toFixed(2)} s, ${run.cpuPercent?.toFixed(2)} % of a core, ${run.statementsPerSecond.toFixed(2)} statements/s`,
       )
     }
@@ -61,7 +61,7 @@ function cpuBar(cpu: readonly number[]): Bar {
     : { ...bar, measured: undefined, why: 'needs /proc' }
 }
 
-async function once({ api, postgres, settings, say }: Bench): Promise<IdleRun> {
+async function runOnce({ api, postgres, settings, log }: Bench): Promise<IdleRun> {
   const storeUrl = await postgres.create()
   await installOutbox(storeUrl)
   await api.begin(0, 0)
@@ -78,7 +78,7 @@ async function once({ api, postgres, settings, say }: Bench): Promise<IdleRun> {
     const seconds = (performance.now() - from) / 1_000
     const after = cpuSeconds(relay.pid)
     const { statements, texts } = proxy.take()
-    for (const [text, count] of Object.entries(texts)) say(`${count} × ${text}`)
+    for (const [text, count] of Object.entries(texts)) log(`${count} × ${text}`)
     return {
       startSeconds,
       cpuPercent:

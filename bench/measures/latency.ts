@@ -7,12 +7,12 @@ import { type WorkerCommand, WorkerProcess } from '../machine/worker-process.ts'
 import { listenNotify } from '../peers/listen-notify/peer.ts'
 import { judgeArrivals } from '../oracle/judge-arrivals.ts'
 import { outbox, relayCommand } from '../peers/outbox/peer.ts'
-import type { Place } from '../peers/peer.ts'
+import type { Endpoints } from '../peers/peer.ts'
 import type { Bench } from './bench.ts'
 import { type Measure, median, percentile, ratioBar } from './measure.ts'
 
 const PER_SECOND = 100
-/** Of each run, left out: the first events meet cold code. */
+/** The start of each run is not evaluated, because the first events run cold code. */
 const WARM_UP_SECONDS = 2
 const PACER = fileURLToPath(new URL('../load/pacer.ts', import.meta.url))
 
@@ -21,7 +21,7 @@ interface Loop {
   readonly label: string
   readonly mode: Mode
   readonly install: (url: string) => Promise<void>
-  readonly worker: (place: Place) => WorkerCommand
+  readonly worker: (endpoints: Endpoints) => WorkerCommand
 }
 
 const LOOPS: readonly Loop[] = [
@@ -30,7 +30,7 @@ const LOOPS: readonly Loop[] = [
     ...outbox,
     label: 'customerio-outbox, default settings',
     mode: 'enqueue',
-    worker: (place) => relayCommand(place),
+    worker: (endpoints) => relayCommand(endpoints),
   },
 ]
 
@@ -43,11 +43,11 @@ export const latency: Measure = {
     const broken: string[] = []
     for (let round = 1; round <= bench.settings.rounds; round++) {
       for (const loop of LOOPS) {
-        const { delays, faults } = await once(bench, loop)
+        const { delays, faults } = await runOnce(bench, loop)
         p50.get(loop.id)?.push(percentile(delays, 0.5))
         p99.get(loop.id)?.push(percentile(delays, 0.99))
         broken.push(...faults.map((fault) => `latency, ${loop.id}: ${fault}`))
-        bench.say(
+        bench.log(
           `round ${round}/${bench.settings.rounds}, ${loop.id}: p50 ${percentile(delays, 0.5).toFixed(1)} ms, p99 ${percentile(delays, 0.99).toFixed(1)} ms`,
         )
       }
@@ -87,7 +87,7 @@ export const latency: Measure = {
   },
 }
 
-async function once(
+async function runOnce(
   { api, postgres, settings }: Bench,
   loop: Loop,
 ): Promise<{ delays: number[]; faults: string[] }> {

@@ -1,19 +1,19 @@
 import type { Chart } from '../report/chart.ts'
 import type { Bench } from './bench.ts'
 
-/** What was measured several times, in the order of the rounds. */
+/** One measured quantity, with one value per round. */
 export interface Series {
   readonly label: string
   readonly unit: string
   readonly values: readonly number[]
-  /** What the number rests on: how many intents, which settings. */
+  /** Conditions of the measurement: number of intents, settings. */
   readonly note?: string
 }
 
-/** A bound that a measurement must keep. */
+/** A target for a measurement: the bar that the project sets itself. */
 export interface Bar {
   readonly says: string
-  /** Undefined: it could not be measured, and `why` tells. */
+  /** Undefined if it could not be measured; `why` has the reason. */
   readonly measured: number | undefined
   readonly bound: { readonly least: number } | { readonly most: number }
   readonly unit: string
@@ -25,7 +25,7 @@ export interface MeasureResult {
   readonly title: string
   readonly groups: readonly { readonly title: string; readonly series: readonly Series[] }[]
   readonly bars: readonly Bar[]
-  /** Promises that were not kept, whatever the speed. */
+  /** Violated promises. The run fails even if every bar holds. */
   readonly broken: readonly string[]
   readonly charts?: readonly Chart[]
 }
@@ -45,7 +45,7 @@ export function median(values: readonly number[]): number {
   return percentile(values, 0.5)
 }
 
-/** Linear between the neighbours; NaN of nothing. */
+/** Interpolates linearly between neighbours. NaN for an empty list. */
 export function percentile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b)
   const at = (sorted.length - 1) * share
@@ -55,7 +55,7 @@ export function percentile(values: readonly number[], share: number): number {
   return low + (high - low) * (at - Math.floor(at))
 }
 
-/** A bar on the ratio of two medians of one run; undefined where one of them is missing. */
+/** A bar for the ratio of two medians. Not measured if one of them is missing. */
 export function ratioBar(
   says: string,
   of: readonly number[] | undefined,
@@ -63,7 +63,7 @@ export function ratioBar(
   bound: Bar['bound'],
 ): Bar {
   if (!of?.length || !to?.length) {
-    return { says, measured: undefined, bound, unit: '×', why: 'one of the two was not measured' }
+    return { says, measured: undefined, bound, unit: '×', why: 'one of the two series is missing' }
   }
   return { says, measured: median(of) / median(to), bound, unit: '×' }
 }

@@ -1,24 +1,24 @@
 import { describeFindings, judge, type Received, type Written } from '../../test/faults/support/oracle.ts'
 import { PEOPLE, personOf } from '../workload/payload.ts'
 
-/** What arrived in a run, in order. */
+/** The arrivals of one run. */
 export interface ArrivalLog {
-  /** Refs, each where it arrived first. */
+  /** Refs in the order of their first arrival. */
   readonly order: Int32Array
-  /** In the same order, the event ids: 26 bytes each, zeros where an event had none. */
+  /** Event ids in the same order, 26 bytes each. Zeros for an event without an id. */
   readonly ids: Uint8Array
-  /** What came again; `dropped` where its id was that of the first time, by which Customer.io drops it. */
-  readonly again: readonly { readonly ref: number; readonly id: string; readonly dropped: boolean }[]
+  /** Repeated arrivals. `dropped`: the id equals that of the first arrival, so Customer.io drops the event. */
+  readonly repeats: readonly { readonly ref: number; readonly id: string; readonly dropped: boolean }[]
 }
 
 export const ULID_LENGTH = 26
 
-/** What was committed: the event's id by ref. Refs of one person rise with their commits. */
+/** The committed events: id by ref. The refs of one person ascend in the order of commits. */
 export type Committed = ReadonlyMap<number, string>
 
 /**
- * The oracle of the fault tests on a benchmark's run: nothing lost, nothing out of order, nothing applied twice, every
- * event under the id that it was given at enqueue. Sentences; empty where every promise held.
+ * Applies the oracle of the fault tests to a run: no event is lost, out of order or applied twice, and each has the id
+ * that it got at enqueue. Returns one sentence per kind of violation.
  */
 export function judgeArrivals(log: ArrivalLog, committed: Committed): string[] {
   const verdict = judge({
@@ -28,7 +28,7 @@ export function judgeArrivals(log: ArrivalLog, committed: Committed): string[] {
     pending: [],
     deadLettered: [],
     applied: applied(log),
-    duplicates: log.again
+    duplicates: log.repeats
       .filter(({ dropped }) => dropped)
       .map(({ ref, id }) => ({ ...received(ref, id), sameBody: undefined })),
   })
@@ -40,13 +40,13 @@ function written(ref: number, id: string): Written {
   return { ref: String(ref), person: personOf(ref), position, id, isEvent: true }
 }
 
-function* applied({ order, ids, again }: ArrivalLog): Iterable<Received> {
+function* applied({ order, ids, repeats }: ArrivalLog): Iterable<Received> {
   const text = Buffer.from(ids.buffer, ids.byteOffset, ids.byteLength).toString('latin1')
   for (const [index, ref] of order.entries()) {
     const id = text.slice(index * ULID_LENGTH, (index + 1) * ULID_LENGTH)
     yield received(ref, id.charCodeAt(0) === 0 ? '' : id)
   }
-  for (const { ref, id, dropped } of again) if (!dropped) yield received(ref, id)
+  for (const { ref, id, dropped } of repeats) if (!dropped) yield received(ref, id)
 }
 
 function received(ref: number, id: string): Received {

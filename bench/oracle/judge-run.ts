@@ -5,8 +5,8 @@ import { checkSettled } from '../peers/outbox/backlog.ts'
 import { type Committed, judgeArrivals } from './judge-arrivals.ts'
 
 /**
- * What a run of this project has broken: its rate is worth nothing if an intent was lost, applied twice, or out of
- * order. Asks the API what arrived, and the database what it holds after everything was to be delivered.
+ * Returns the violated promises of a run of this project. Its rate does not count if an intent was lost, applied twice,
+ * or out of order. Checks the arrivals at the API and the final state of the database.
  */
 export async function judgeRun(
   api: Api,
@@ -15,7 +15,7 @@ export async function judgeRun(
 ): Promise<string[]> {
   return withClient(databaseUrl, async (client) => {
     const events = await committed(client)
-    const said = await checkSettled(client, events.size)
-    return [...judgeArrivals(await api.log(), events), ...(said === undefined ? [] : [said])]
+    const violation = await checkSettled(client, events.size)
+    return [...judgeArrivals(await api.log(), events), ...(violation === undefined ? [] : [violation])]
   })
 }

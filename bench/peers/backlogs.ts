@@ -1,7 +1,7 @@
 import { type Postgres, withClient } from '../machine/postgres.ts'
 import type { PostgresPeer } from './peer.ts'
 
-/** Databases filled once and copied for each run, so that every run of a peer starts from the same pages. */
+/** Databases that are filled once and copied for each run, so every run of a peer starts with identical pages. */
 export class Backlogs {
   readonly #postgres: Postgres
   readonly #templates = new Map<string, Promise<string>>()

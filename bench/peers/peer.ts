@@ -2,38 +2,38 @@ import type pg from 'pg'
 import type { WorkerCommand } from '../machine/worker-process.ts'
 import type { Committed } from '../oracle/judge-arrivals.ts'
 
-/** Where a run happens. */
-export interface Place {
-  /** The peer's own database, or Redis. */
+/** The store and the API of a run. */
+export interface Endpoints {
+  /** URL of the peer's own database, or of Redis. */
   readonly storeUrl: string
   readonly apiUrl: string
 }
 
 interface PeerBase {
   readonly id: string
-  /** For tables and charts. */
+  /** Name in tables and charts. */
   readonly label: string
-  /** In words, printed and stored with the results. */
+  /** Description of the settings, printed and stored with the results. */
   readonly settings: string
   /**
-   * How many intents of `full` it drains at an API latency: fewer where all of them would take minutes. A rate does
-   * not depend on it; a shorter backlog is only ever to the peer's advantage.
+   * How many of `full` intents the peer drains at an API latency: fewer if all of them would take minutes. The rate does
+   * not depend on the number, and a shorter backlog can only favour the peer.
    */
   count(full: number, latencyMs: number): number
-  worker(place: Place): WorkerCommand
+  worker(endpoints: Endpoints): WorkerCommand
 }
 
-/** Keeps its jobs in Postgres. */
+/** A peer that stores its jobs in Postgres. */
 export interface PostgresPeer extends PeerBase {
   readonly store: 'postgres'
   install(url: string): Promise<void>
   /** Enqueues refs 0 … count - 1, in order. */
   fill(client: pg.Client, count: number): Promise<void>
-  /** What `fill` committed, for a peer that promises what the oracle checks. */
+  /** The events that `fill` committed. Only for a peer whose promises the oracle checks. */
   committed?(client: pg.Client): Promise<Committed>
 }
 
-/** Keeps its jobs in Redis. */
+/** A peer that stores its jobs in Redis. */
 export interface RedisPeer extends PeerBase {
   readonly store: 'redis'
   fill(url: string, count: number): Promise<void>

@@ -5,7 +5,7 @@ import { outbox, outboxBest } from './outbox/peer.ts'
 import type { Peer } from './peer.ts'
 import { pgBossBatch, pgBossSingle } from './pg-boss/peer.ts'
 
-/** Everybody who drains, in the order of the tables. */
+/** All peers of the measure `drain`, in the order of the tables. */
 export const PEERS: readonly Peer[] = [
   outbox,
   outboxBest,

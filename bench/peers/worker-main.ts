@@ -1,16 +1,16 @@
-/** What the peers' workers have in common: their place, and how they start and end. */
+/** Shared by the peers' workers: their endpoints, their client, and how they start and stop. */
 import { TrackClient } from 'customerio-node'
 
-export function place(): { storeUrl: string; apiUrl: string } {
+export function endpoints(): { storeUrl: string; apiUrl: string } {
   return { storeUrl: required('STORE_URL'), apiUrl: required('API_URL') }
 }
 
-/** customerio-node as it comes, its URL apart. */
+/** customerio-node's client with its defaults, except for the URL. */
 export function trackClient(apiUrl: string): TrackClient {
   return new TrackClient('site', 'key', { url: `${apiUrl}/api/v1` })
 }
 
-/** Says that the worker has started, and runs `stop` when it is told to end. */
+/** Reports that the worker has started, and runs `stop` on SIGTERM. */
 export function started(stop: () => Promise<unknown>): void {
   process.once('SIGTERM', () => void stop().finally(() => process.exit(0)))
   process.once('disconnect', () => process.exit(1))
@@ -19,6 +19,6 @@ export function started(stop: () => Promise<unknown>): void {
 
 export function required(name: string): string {
   const value = process.env[name]
-  if (!value) throw new Error(`${name} is not set`)
+  if (!value) throw new Error(`Expected the environment variable ${name} to be set, got nothing`)
   return value
 }

@@ -1,9 +1,9 @@
-/** A bar chart to be drawn: what is measured, by whom. */
+/** A bar chart, independent of how it is drawn. */
 export interface Chart {
-  /** File name without its ending. */
+  /** File name without extension. */
   readonly name: string
   readonly title: string
   readonly bars: readonly { readonly label: string; readonly values: readonly number[] }[]
-  /** Behind every number: `/s`, ` ms`. */
+  /** Suffix of every number: `/s`, ` ms`. */
   readonly unit: string
 }

@@ -6,17 +6,17 @@ import { number } from './tables.ts'
 const WIDTH = 860
 const ROW = 34
 const TOP = 44
-/** Ink on a light page; on a dark one the style below turns it. */
+/** Text colour on a light page. The style below replaces it on a dark page. */
 const INK = '#1f2328'
-const BAR = '#2f81f7'
-const OTHERS = '#8c959f'
+const OWN_BAR = '#2f81f7'
+const PEER_BAR = '#8c959f'
 const DARK = `<style>@media (prefers-color-scheme: dark) {
   [fill="${INK}"] { fill: #e6edf3 }
 }</style>`
 
 /**
- * Horizontal bars with their numbers, as SVG without a background: readable on light and dark pages. The scale is
- * logarithmic where the bars differ by more than 30 times, and says so.
+ * Draws horizontal bars with their numbers as SVG, without a background, so they are readable on light and dark pages.
+ * If the bars differ by a factor of more than 30, the scale is logarithmic and the title says so.
  */
 export function drawChart({ title, bars, unit }: Chart): string {
   const rows = bars.map(({ label, values }) => ({ label, value: median(values) })).reverse()
@@ -52,7 +52,7 @@ export function drawChart({ title, bars, unit }: Chart): string {
         barWidth: 18,
         data: rows.map(({ label, value }) => ({
           value,
-          itemStyle: { color: label.startsWith('customerio-outbox') ? BAR : OTHERS },
+          itemStyle: { color: label.startsWith('customerio-outbox') ? OWN_BAR : PEER_BAR },
         })),
         label: {
           show: true,

@@ -8,7 +8,7 @@ import { drawChart } from './draw-chart.ts'
 
 const RESULTS = fileURLToPath(new URL('../results', import.meta.url))
 
-/** Writes `<measure>.json`, and an SVG per chart, beside each other; those of a quick run into `quick/`. */
+/** Writes `<measure>.json` and one SVG per chart to `bench/results`, or to `bench/results/quick` for a quick run. */
 export async function saveResults(
   description: Description,
   settings: Settings,

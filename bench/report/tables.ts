@@ -1,7 +1,7 @@
 import Table from 'cli-table3'
 import { type Bar, holds, type MeasureResult, median, type Series } from '../measures/measure.ts'
 
-/** A measure's results for people: one table per group, medians with their spread. */
+/** One table per group of a measure's results: medians with minimum and maximum. */
 export function tablesOf(result: MeasureResult): string {
   const tables = result.groups.map(({ title, series }) => {
     const table = new Table({
@@ -16,7 +16,7 @@ export function tablesOf(result: MeasureResult): string {
   return [result.title, ...tables, ...broken].join('\n')
 }
 
-/** Every bar and whether it holds. */
+/** A table of every bar and whether it holds. */
 export function barsTable(bars: readonly Bar[]): string {
   const table = new Table({
     head: ['bar', 'measured', ''],
@@ -36,7 +36,7 @@ export function measured({ measured, unit }: Bar): string {
   return measured === undefined ? '–' : `${number(measured)} ${unit}`.trim()
 }
 
-/** Three significant digits below 100, whole numbers above. */
+/** Formats with three significant digits below 100, and as a whole number from 100 on. */
 export function number(value: number): string {
   if (!Number.isFinite(value)) return '–'
   return value >= 100

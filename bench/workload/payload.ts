@@ -1,6 +1,6 @@
-/** What every peer delivers: one kind of event, of one size, over a fixed number of people. */
+/** The workload of every peer: one kind of event, of one size, over a fixed number of people. */
 
-/** Refs go round the people: a person's events are `person`, `person + PEOPLE`, `person + 2 * PEOPLE`, … */
+/** Refs cycle through the people: a person's events are `person`, `person + PEOPLE`, `person + 2 * PEOPLE`, … */
 export const PEOPLE = 5_000
 /** Bytes of an intent's payload as compact JSON: `{"customerId":…,"name":…,"data":{…}}`. */
 export const PAYLOAD_BYTES = 300
@@ -23,7 +23,7 @@ export function payloadOf(ref: number): TrackPayload {
   return { ...bare, data: { ref, note } }
 }
 
-/** `payloadOf(ref)` as a jsonb expression, for backlogs that the database fills by itself. */
+/** `payloadOf(ref)` as an SQL expression of type jsonb, for backlogs that an INSERT … SELECT fills. */
 export function payloadSql(ref: string): string {
   const bare = JSON.stringify({ customerId: 'u', name: EVENT_NAME, data: { ref: 0, note: '' } }).length - 1
   const person = `(${ref} % ${PEOPLE})`

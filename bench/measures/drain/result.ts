@@ -2,10 +2,10 @@ import { PEERS } from '../../peers/peers.ts'
 import { type Bar, type Measure, type MeasureResult, ratioBar, type Series } from '../measure.ts'
 import type { DrainRun } from './run-drain.ts'
 
-/** Ms that the API takes for an answer. */
+/** Latencies of the API. Milliseconds. */
 export const LATENCIES = [0, 50, 200]
 
-/** Runs by latency and peer. */
+/** Runs by latency and peer id. */
 export type Rounds = Map<number, Map<string, readonly DrainRun[]>>
 
 export function drainResult(measure: Measure, rounds: Rounds): MeasureResult {

@@ -7,20 +7,20 @@ import type { Bench } from '../bench.ts'
 
 export interface DrainRun {
   readonly count: number
-  /** Intents per second, from the first request's arrival to the last one's answer. */
+  /** Intents per second, from the arrival of the first request to the answer of the last. */
   readonly rate: number
   readonly seconds: number
   /**
-   * Ms of CPU of worker and store per 1,000 intents, the worker's start included: it tells what a design costs also
-   * where others keep the processors busy. Undefined where it cannot be read.
+   * CPU milliseconds of worker and store per 1,000 intents, including the worker's start. Unlike the rate, it is
+   * comparable on a machine that is busy otherwise. Undefined if it cannot be read.
    */
   readonly cpuPerThousand: number | undefined
   readonly report: JournalReport
-  /** What the peer promises and did not keep; empty where all held. */
+  /** Violated promises of the peer. */
   readonly broken: readonly string[]
 }
 
-/** A peer works off a backlog that was there before its worker started. */
+/** Starts a worker on an existing backlog and measures until the backlog is delivered. */
 export async function runDrain(
   bench: Bench,
   peer: Peer,

@@ -9,25 +9,26 @@ import type { Bench } from '../bench.ts'
 export interface Window {
   /** Intents per second over the whole window. */
   readonly rate: number
-  /** Intents per second until the first `first` had arrived: cold code included. */
+  /** Intents per second until the first `first` intents arrived, including the relay's warm-up. */
   readonly firstRate: number
   readonly peakMemoryMb: number | undefined
-  /** What the oracle found. */
+  /** Findings of the oracle. */
   readonly faults: readonly string[]
 }
 
 export interface WindowTask {
-  /** Refs are below this. */
+  /** All refs are below this number. */
   readonly refs: number
   readonly seconds: number
+  /** How many intents `firstRate` covers. */
   readonly first: number
-  /** So many are pending. */
+  /** How many intents are pending. */
   readonly all: number
-  /** The id that a ref was enqueued under. */
+  /** The id of the intent with this ref. */
   readonly idOf: (ref: number) => string
 }
 
-/** A relay drains for `seconds` after its first request, or until `all` have arrived, and ends. */
+/** Runs a relay for `seconds` after its first request, or until `all` intents arrived, and stops it. */
 export async function drainWindow(
   { api }: Bench,
   storeUrl: string,
@@ -50,7 +51,7 @@ export async function drainWindow(
     rate: (arrivedWithin(report, span) * 1_000) / span,
     firstRate: (first * 1_000) / timeUntil(report, first),
     peakMemoryMb: peak,
-    // That nothing is lost, the caller sees by what the database holds in the end.
+    // Checks only arrived intents. The caller finds lost ones in the database.
     faults: judgeArrivals(log, new Map(Array.from(log.order, (ref) => [ref, idOf(ref)]))),
   }
 }

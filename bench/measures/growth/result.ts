@@ -1,11 +1,11 @@
 import type { Sizes } from '../../settings.ts'
 import { type Bar, type Measure, type MeasureResult, median, ratioBar } from '../measure.ts'
 
-/** What the rounds gave: rates in intents/s, memory in MB, views in ms, pruning in s. */
+/** Results of all rounds: rates in intents/s, memory in MB, views in ms, pruning in s. */
 export interface GrowthRounds {
   readonly small: number[]
   readonly large: number[]
-  /** Until as many had arrived as `small` has. */
+  /** Rate until as many intents arrived as `small` has. */
   readonly largeFirst: number[]
   readonly snapshot: number[]
   readonly memory: { readonly small: number[]; readonly large: number[]; readonly snapshot: number[] }
@@ -21,7 +21,7 @@ export function growthResult(measure: Measure, sizes: Sizes, rounds: GrowthRound
     small: `${small} pending, drained`,
     largeFirst: `${large} pending, the first ${small}`,
     large: `${large} pending, ${sizes.growthSeconds} s`,
-    snapshot: `the same with a snapshot held open`,
+    snapshot: `${large} pending, with a snapshot held open`,
   }
   const rates = (['small', 'largeFirst', 'large', 'snapshot'] as const).map((which) => ({
     label: labels[which],

@@ -11,7 +11,7 @@ export const VIEWS = [
 ]
 const TIMES = 5
 
-/** Median ms of reading each view of the contract as a whole. */
+/** Median milliseconds of reading all rows of each view of the SQL contract. */
 export async function timeViews(client: pg.Client): Promise<Record<string, number>> {
   const times: Record<string, number> = {}
   for (const view of VIEWS) {

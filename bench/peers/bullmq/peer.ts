@@ -5,10 +5,10 @@ import { connectionOf } from './connection.ts'
 
 export const QUEUE = 'customerio'
 const CHUNK = 1_000
-/** Seconds that a slow peer is measured for at least, at the rate that its concurrency and the latency allow. */
+/** The backlog of a slow peer lasts this long, at the rate that concurrency and latency allow. Seconds. */
 const SECONDS = 6
 
-/** The pattern as it is written everywhere: a queue in Redis, a worker that makes one call per job. */
+/** The common pattern: a queue in Redis, and a worker that makes one call per job. */
 export function bullmq(concurrency: number): RedisPeer {
   return {
     id: `bullmq-${concurrency}`,

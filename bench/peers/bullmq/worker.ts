@@ -1,10 +1,10 @@
 import { Worker } from 'bullmq'
 import type { TrackPayload } from '../../workload/payload.ts'
-import { place, required, started, trackClient } from '../worker-main.ts'
+import { endpoints, required, started, trackClient } from '../worker-main.ts'
 import { connectionOf } from './connection.ts'
 import { QUEUE } from './peer.ts'
 
-const { storeUrl, apiUrl } = place()
+const { storeUrl, apiUrl } = endpoints()
 const track = trackClient(apiUrl)
 const worker = new Worker<TrackPayload>(
   QUEUE,

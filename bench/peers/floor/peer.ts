@@ -5,7 +5,10 @@ import type { PostgresPeer } from '../peer.ts'
 
 export const FLOOR_LANES = 16
 
-/** What no design on Postgres and `batch` gets below: read, send, delete. No breaker, no fence, no jobs, no history. */
+/**
+ * The minimum of any design on Postgres and `batch`: read, send, delete. It has no breaker, fence, jobs or history, so
+ * no complete design costs less.
+ */
 export const floor: PostgresPeer = {
   id: 'floor',
   label: 'floor: bare SELECT, batch, DELETE',

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { BatchOperation } from 'customerio-node'
 import pg from 'pg'
 import { toUlid } from '../../../src/customerio/transports/ulid.ts'
-import { place, started, trackClient } from '../worker-main.ts'
+import { endpoints, started, trackClient } from '../worker-main.ts'
 import { FLOOR_LANES } from './peer.ts'
 
 interface Row {
@@ -16,7 +16,7 @@ interface Row {
   }
 }
 
-const { storeUrl, apiUrl } = place()
+const { storeUrl, apiUrl } = endpoints()
 const pool = new pg.Pool({ connectionString: storeUrl, max: FLOOR_LANES })
 const track = trackClient(apiUrl)
 let stopping = false

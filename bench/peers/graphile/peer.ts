@@ -3,7 +3,7 @@ import { payloadSql } from '../../workload/payload.ts'
 import type { PostgresPeer } from '../peer.ts'
 
 export const TASK = 'track'
-/** As https://worker.graphile.org/docs/performance has it. */
+/** The settings of https://worker.graphile.org/docs/performance. */
 export const SETTINGS = {
   concurrentJobs: 24,
   maxPoolSize: 25,

@@ -1,9 +1,9 @@
 import { Logger, run } from 'graphile-worker'
 import type { TrackPayload } from '../../workload/payload.ts'
-import { place, started, trackClient } from '../worker-main.ts'
+import { endpoints, started, trackClient } from '../worker-main.ts'
 import { SETTINGS, TASK } from './peer.ts'
 
-const { storeUrl, apiUrl } = place()
+const { storeUrl, apiUrl } = endpoints()
 const track = trackClient(apiUrl)
 const runner = await run({
   preset: { worker: { ...SETTINGS, connectionString: storeUrl } },

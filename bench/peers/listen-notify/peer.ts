@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { withClient } from '../../machine/postgres.ts'
 import type { PostgresPeer } from '../peer.ts'
 
-/** What nothing on Postgres gets below in latency: NOTIFY in every transaction, a listener that sends at once. */
+/** The minimum latency of any design on Postgres: NOTIFY in every transaction, and a listener that sends at once. */
 export const listenNotify: Pick<PostgresPeer, 'id' | 'install' | 'worker'> = {
   id: 'listen-notify',
   install: (url) =>

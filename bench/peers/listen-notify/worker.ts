@@ -1,21 +1,21 @@
 import type { BatchOperation } from 'customerio-node'
 import pg from 'pg'
 import type { TrackPayload } from '../../workload/payload.ts'
-import { place, started, trackClient } from '../worker-main.ts'
+import { endpoints, started, trackClient } from '../worker-main.ts'
 
-const { storeUrl, apiUrl } = place()
+const { storeUrl, apiUrl } = endpoints()
 const track = trackClient(apiUrl)
 const client = new pg.Client({ connectionString: storeUrl })
 await client.connect()
 let draining = false
-let again = false
+let pending = false
 
 async function drain(): Promise<void> {
-  again = true
+  pending = true
   if (draining) return
   draining = true
-  while (again) {
-    again = false
+  while (pending) {
+    pending = false
     const { rows } = await client.query<{ seq: string; payload: TrackPayload }>({
       name: 'read',
       text: 'SELECT seq, payload FROM backlog ORDER BY seq LIMIT 1000',

@@ -4,15 +4,15 @@ import type { Committed } from '../../oracle/judge-arrivals.ts'
 
 const CHUNK = 1_000
 
-/** Which event got which id, as an app's own business row would remember it. */
-const REMEMBERED = 'CREATE TABLE remembered (ref integer PRIMARY KEY, id uuid NOT NULL)'
+/** The id of each event, as an app stores it in its own row. */
+const EVENT_IDS = 'CREATE TABLE event_ids (ref integer PRIMARY KEY, id uuid NOT NULL)'
 
-/** Enqueues refs 0 … count - 1, and remembers their ids in the same transactions. */
+/** Enqueues refs 0 … count - 1, and stores their ids in the same transactions. */
 export async function fill(client: pg.Client, count: number): Promise<void> {
-  await client.query(REMEMBERED)
+  await client.query(EVENT_IDS)
   for (let from = 0; from < count; from += CHUNK) {
     await client.query(
-      `INSERT INTO remembered (ref, id)
+      `INSERT INTO event_ids (ref, id)
        SELECT $1::int + ordinal - 1, id FROM outbox.enqueue_many((
          SELECT jsonb_agg(jsonb_build_object('operation', 'track', 'payload', ${payloadSql('n')}) ORDER BY n)
          FROM generate_series($1::int, $2::int) AS n))`,
@@ -21,13 +21,13 @@ export async function fill(client: pg.Client, count: number): Promise<void> {
   }
 }
 
-/** What `fill` has enqueued. */
+/** The events that `fill` enqueued. */
 export async function committed(client: pg.Client): Promise<Committed> {
-  const { rows } = await client.query<{ ref: number; id: string }>('SELECT ref, id FROM remembered')
+  const { rows } = await client.query<{ ref: number; id: string }>('SELECT ref, id FROM event_ids')
   return new Map(rows.map(({ ref, id }) => [ref, id]))
 }
 
-/** What must hold in the database after everything was delivered; a sentence where it does not. */
+/** Checks the database after a complete delivery. Returns a sentence about the violation, if there is one. */
 export async function checkSettled(client: pg.Client, count: number): Promise<string | undefined> {
   const { rows } = await client.query<{ pending: number; delivered: number; dead: number }>(
     `SELECT (SELECT count(*) FROM outbox.intents)::int AS pending,
@@ -36,5 +36,5 @@ export async function checkSettled(client: pg.Client, count: number): Promise<st
   )
   const [found] = rows
   if (found?.pending === 0 && found.delivered === count && found.dead === 0) return undefined
-  return `of ${count} intents ${found?.delivered} are delivered, ${found?.pending} pending, ${found?.dead} dead letters`
+  return `expected ${count} delivered intents, got ${found?.delivered} delivered, ${found?.pending} pending, ${found?.dead} dead letters`
 }

@@ -1,14 +1,14 @@
 import { fileURLToPath } from 'node:url'
 import { migrate } from '../../../src/index.ts'
 import type { WorkerCommand } from '../../machine/worker-process.ts'
-import type { Place, PostgresPeer } from '../peer.ts'
+import type { Endpoints, PostgresPeer } from '../peer.ts'
 import { committed, fill } from './backlog.ts'
 
 /** Built by `bench/start.ts`. */
 const MAIN = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url))
 
 /** `customerio-outbox relay` as a user runs it, with its defaults or with flags. */
-export function relayCommand({ storeUrl, apiUrl }: Place, flags: readonly string[] = []): WorkerCommand {
+export function relayCommand({ storeUrl, apiUrl }: Endpoints, flags: readonly string[] = []): WorkerCommand {
   return {
     script: MAIN,
     args: ['relay', ...flags],
@@ -35,7 +35,7 @@ function outboxPeer(id: string, label: string, settings: string, flags: readonly
     install: installOutbox,
     fill,
     committed,
-    worker: (place) => relayCommand(place, flags),
+    worker: (endpoints) => relayCommand(endpoints, flags),
   }
 }
 

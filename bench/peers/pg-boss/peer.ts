@@ -26,7 +26,7 @@ function pgBoss({ id, label, batchSize, localConcurrency, call, count }: Mode): 
     count,
     async install(url) {
       const boss = new PgBoss({ connectionString: url, supervise: false, schedule: false })
-      boss.on('error', () => {}) // what fails is thrown
+      boss.on('error', () => {}) // the failing call throws
       await boss.start()
       await boss.createQueue(QUEUE)
       await boss.stop({ graceful: false })

@@ -1,19 +1,19 @@
 import type { BatchOperation } from 'customerio-node'
 import { type Job, PgBoss } from 'pg-boss'
 import type { TrackPayload } from '../../workload/payload.ts'
-import { place, required, started, trackClient } from '../worker-main.ts'
+import { endpoints, required, started, trackClient } from '../worker-main.ts'
 import { QUEUE } from './peer.ts'
 
-const { storeUrl, apiUrl } = place()
+const { storeUrl, apiUrl } = endpoints()
 const track = trackClient(apiUrl)
 const boss = new PgBoss({ connectionString: storeUrl })
 boss.on('error', (error) => console.error(error.message))
 await boss.start()
 
-const each = (jobs: Job<TrackPayload>[]) =>
+const sendEach = (jobs: Job<TrackPayload>[]) =>
   Promise.all(jobs.map(({ data: { customerId, name, data } }) => track.track(customerId, { name, data })))
 
-const together = (jobs: Job<TrackPayload>[]) => track.batch(jobs.map(toOperation))
+const sendBatch = (jobs: Job<TrackPayload>[]) => track.batch(jobs.map(toOperation))
 
 function toOperation({ data: { customerId, name, data } }: Job<TrackPayload>): BatchOperation {
   const identifiers = { id: customerId }
@@ -28,6 +28,6 @@ await boss.work<TrackPayload>(
     burstWhenBatchFull: true,
     pollingIntervalSeconds: 0.5,
   },
-  required('CALL') === 'batch' ? together : each,
+  required('CALL') === 'batch' ? sendBatch : sendEach,
 )
 started(() => boss.stop({ timeout: 5_000 }))
