@@ -1,34 +1,34 @@
 import { TrackClient } from 'customerio-node'
-import { credentialEncodings } from './credential-encodings.ts'
 import type { TrackCredentials } from './credentials.ts'
-import { createHttpClient, regionOf } from './http/client.ts'
+import { createHttpClient } from './http/client.ts'
 
-/** What Customer.io says about a workspace's region, once, at start. */
+/** Result of asking Customer.io for the region of a workspace. The relay asks once, at start. */
 export type RegionCheck =
   | { readonly kind: 'ok'; readonly region: 'us' | 'eu' }
   | { readonly kind: 'wrong_region'; readonly configured: 'us' | 'eu'; readonly actual: 'us' | 'eu' }
   | { readonly kind: 'credential_refused'; readonly status: number; readonly message: string }
-  /** Nothing can be said: no answer, or one that is not the API's. */
+  /** The region is unknown: there was no answer, or not one of the API. */
   | { readonly kind: 'unreachable'; readonly message: string }
 
 /**
- * Asks in which region the workspace of a credential lives: either region's host knows. A workspace that is
- * called in the wrong region is answered with redirects, or not at all.
+ * Asks Customer.io for the region of the workspace that a credential belongs to. The hosts of both regions know it. A
+ * request to the wrong region gets redirects, or no answer.
  *
- * @param timeoutMs Of the request, answer included.
+ * @param timeoutMs Milliseconds for the request, answer included. Default: 10,000.
+ * @returns Never rejects: every failure is a `RegionCheck`.
  */
 export async function checkRegion(credentials: TrackCredentials, timeoutMs = 10_000): Promise<RegionCheck> {
   const configured = credentials.region ?? 'us'
-  const region = regionOf(configured)
-  const exchange = createHttpClient(
-    credentialEncodings(credentials.trackApiKey, credentials.siteId),
-    region,
-    region.trackUrl,
-    credentials.trackUrl,
+  const http = createHttpClient({
+    api: 'trackUrl',
+    region: configured,
+    origin: credentials.trackUrl,
+    key: credentials.trackApiKey,
+    user: credentials.siteId,
     timeoutMs,
-  )
+  })
   try {
-    const { answer, json } = await exchange.requestJson((defaults) =>
+    const { answer, json } = await http.requestJson((defaults) =>
       new TrackClient(credentials.siteId, credentials.trackApiKey, defaults).getAccountRegion(),
     )
     if (answer.kind === 'credential') {
@@ -43,6 +43,6 @@ export async function checkRegion(credentials: TrackCredentials, timeoutMs = 10_
       ? { kind: 'ok', region: actual }
       : { kind: 'wrong_region', configured, actual }
   } finally {
-    await exchange.close()
+    await http.close()
   }
 }

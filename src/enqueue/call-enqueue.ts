@@ -3,7 +3,7 @@ import { NotATransactionError } from './errors.ts'
 import { type Executor, FAILED_TRANSACTION } from './executor.ts'
 
 /** An intent as `outbox.enqueue` and `outbox.enqueue_many` name its parts. */
-export interface StoredIntent {
+export interface EnqueueArguments {
   readonly operation: string
   readonly payload: object
   readonly dedup_key: string | null
@@ -31,7 +31,7 @@ const STORED = /^\((?<id>[0-9a-f-]{36}),(?<duplicate>[tf])\)$/
  * The call stands in the target list and not in FROM, where Postgres spends 22 us more to plan it and to set it up: a
  * seventh of what an INSERT from a client costs.
  */
-export async function enqueueOne(executor: Executor, names: Names, intent: StoredIntent): Promise<Row> {
+export async function enqueueOne(executor: Executor, names: Names, intent: EnqueueArguments): Promise<Row> {
   const [row] = await run<{ stored: string }>(
     executor,
     `SELECT ${names.q}.enqueue($1::text, $2::text::jsonb, $3::text, $4::text::interval,
@@ -58,7 +58,7 @@ export async function enqueueOne(executor: Executor, names: Names, intent: Store
 export async function enqueueMany(
   executor: Executor,
   names: Names,
-  intents: readonly StoredIntent[],
+  intents: readonly EnqueueArguments[],
 ): Promise<Row[]> {
   const rows = await run<Row>(
     executor,

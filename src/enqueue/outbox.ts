@@ -15,7 +15,7 @@ import { createPipelinesClient, type OutboxPipelinesClient } from './clients/pip
 import { createTrackClient, type OutboxTrackClient } from './clients/track-client.ts'
 import type { EnqueueResult, StoredResult } from './results.ts'
 import { underSavepoint } from './savepoint.ts'
-import { enqueueMany, enqueueOne, type StoredIntent } from './call-enqueue.ts'
+import { enqueueMany, enqueueOne, type EnqueueArguments } from './call-enqueue.ts'
 
 export interface OutboxOptions {
   /** The schema given to `customerio-outbox migrate`. Default: `outbox`. */
@@ -140,7 +140,11 @@ export function createOutbox(options: OutboxOptions = {}): Outbox {
 }
 
 /** Checks everything before any SQL runs. */
-function prepare(given: readonly MakeIntent[], of: 'one' | 'many', options: ResolvedOptions): StoredIntent[] {
+function prepare(
+  given: readonly MakeIntent[],
+  of: 'one' | 'many',
+  options: ResolvedOptions,
+): EnqueueArguments[] {
   return given.map((make, index) => {
     const intent = validateIntent(make(), of === 'many' ? index : undefined)
     return {
@@ -167,7 +171,7 @@ function timestamptz(date: Date | undefined): string | null {
   return date?.toISOString() ?? null
 }
 
-async function insert(executor: Executor, names: Names, rows: StoredIntent[], of: 'one' | 'many') {
+async function insert(executor: Executor, names: Names, rows: EnqueueArguments[], of: 'one' | 'many') {
   const [first] = rows
   if (of === 'one' && first) return [await enqueueOne(executor, names, first)]
   return enqueueMany(executor, names, rows)

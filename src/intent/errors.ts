@@ -52,33 +52,43 @@ export class InvalidOptionError extends Error {
 }
 
 /** Which intent a check is about. */
-export type Subject = {
+export type ErrorContext = {
   readonly operation: string
   /** Its index in the array that was enqueued, if there was one. */
   readonly index?: number | undefined
 }
 
 /** The limit passed and what was found, in one unit. */
-export type Excess = { readonly limit: number; readonly actual: number }
+export type LimitViolation = { readonly limit: number; readonly actual: number }
 
 /** Throws the error for `field` (a path within the intent): `track: name is empty`. */
-export function refuse(subject: Subject, field: string, problem: string, excess?: Excess): never {
-  const { operation, index } = subject
+export function fail(
+  context: ErrorContext,
+  field: string,
+  problem: string,
+  violation?: LimitViolation,
+): never {
+  const { operation, index } = context
   const path = index === undefined ? field : join(`[${index}]`, field)
   const message = path === '' ? `${operation} ${problem}` : `${operation}: ${path} ${problem}`
-  throw new InvalidIntentError(message, { operation, field: path, ...excess })
+  throw new InvalidIntentError(message, { operation, field: path, ...violation })
 }
 
 /**
  * Throws the error for a field that is too large: `track: name is 120 bytes, Customer.io takes at most 100
  * bytes (UTF-8)`.
  */
-export function refuseSize(subject: Subject, field: string, excess: Excess, advice = ''): never {
-  const { limit, actual } = excess
-  return refuse(
-    subject,
+export function failSize(
+  context: ErrorContext,
+  field: string,
+  violation: LimitViolation,
+  advice = '',
+): never {
+  const { limit, actual } = violation
+  return fail(
+    context,
     field,
     `is ${actual} bytes, Customer.io takes at most ${limit} bytes (UTF-8)${advice}`,
-    excess,
+    violation,
   )
 }

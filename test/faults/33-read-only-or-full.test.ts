@@ -1,4 +1,4 @@
-/** Shown to fail: with another id for every sending (event-id.ts) what is sent again is applied twice. */
+/** Shown to fail: with another id for every sending (ulid.ts) what is sent again is applied twice. */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Relay } from '../../src/index.ts'
 import type { TestDatabase } from '../support/database.ts'

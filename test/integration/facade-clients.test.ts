@@ -10,7 +10,6 @@ import {
   SendSMSRequest,
   TrackClient,
 } from 'customerio-node'
-import { ulid } from 'ulid'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { OutboxApiClient, OutboxPipelinesClient, OutboxTrackClient } from '../../src/index.ts'
 import { type FakeCustomerIo, startFakeCustomerIo } from '../../src/testing/index.ts'
@@ -51,7 +50,7 @@ afterAll(async () => {
 /** What both have to the same effect: the own id and time of what was enqueued stand for none. */
 const WRITTEN = new Date('2026-01-02T03:04:05.678Z')
 const AT = 1_700_000_000
-const EVENT_ID = ulid()
+const EVENT_ID = '01H455VB4PEX5VSKNK084SN02Q'
 
 type Track = TrackClient | OutboxTrackClient
 type Step = (client: Track) => Promise<unknown>

@@ -57,5 +57,3 @@ export type Answer =
       readonly outcome: Outcome
       readonly message: string
     }
-
-export type AnswerKind = Answer['kind']

@@ -1,11 +1,11 @@
 import { type Region, RegionEU, RegionUS } from 'customerio-node'
 import type { Answer } from '../answers/answer.ts'
 import { classify } from '../answers/classify.ts'
-import { redactCredentials } from '../credential-encodings.ts'
+import { credentialEncodings, redactCredentials } from '../credential-encodings.ts'
 import { GuardedDispatcher, keepAliveAgent } from './guarded-dispatcher.ts'
 import type { Received } from '../answers/received.ts'
 
-/** What every client of customerio-node is made with. */
+/** Constructor options for every client of customerio-node. */
 export interface ClientDefaults {
   readonly region: Region
   readonly url: string
@@ -17,12 +17,12 @@ export interface ClientDefaults {
 /** One API's connection, through customerio-node. */
 export interface HttpClient {
   /**
-   * One call of a client of customerio-node. Resolves with what it came to, and does not reject.
+   * Makes one call of a client of customerio-node. Never rejects: every failure is an `Answer`.
    *
-   * @param items How many items the call sends: an answer may name them by their places.
+   * @param items Number of items that the call sends: an answer may name them by index.
    */
   request(call: (defaults: ClientDefaults) => Promise<unknown>, items: number): Promise<Answer>
-  /** The same, with the answer's JSON where it was accepted. */
+  /** Makes one call as `request` does, and returns the JSON of the answer too if it was accepted. */
   requestJson(
     call: (defaults: ClientDefaults) => Promise<unknown>,
     items?: number,
@@ -30,28 +30,33 @@ export interface HttpClient {
   close(): Promise<void>
 }
 
-/** A 404 of the App API, in its own words, is about the message or the broadcast that was named. */
-export const APP_CONTENT_STATUSES: ReadonlySet<number> = new Set([400, 404, 422])
+/** The App API answers 404, in its own form, if a template or a broadcast does not exist: that is about the content. */
+const APP_CONTENT_STATUSES: ReadonlySet<number> = new Set([400, 404, 422])
 
-export function regionOf(region: 'us' | 'eu' | undefined): Region {
-  return region === 'eu' ? RegionEU : RegionUS
+/** One API of one workspace, and the credential for it. */
+export interface HttpClientOptions {
+  /** Property of customerio-node's `Region` that has the URL of the API. */
+  readonly api: 'trackUrl' | 'apiUrl' | 'pipelinesUrl'
+  /** Default: `us`. */
+  readonly region: 'us' | 'eu' | undefined
+  /** Replaces the origin of the region's URL, for a proxy or a test. The path stays. */
+  readonly origin: string | undefined
+  /** The secret that authenticates. Texts of Customer.io that show a piece of it are dropped. */
+  readonly key: string
+  /** User of Basic authentication, if the API has one. */
+  readonly user?: string
+  /** Milliseconds for one request, from connecting to the end of the answer. */
+  readonly timeoutMs: number
 }
 
-/**
- * @param credential Every piece of what goes out to prove who we are: a text of Customer.io's that shows one is not kept.
- * @param url Of the region, path included: `https://track.customer.io/api/v1`.
- * @param origin Replaces the origin of `url`.
- * @param contentStatuses Which 4xx blame the content. Default: 400 and 422.
- */
-export function createHttpClient(
-  credential: ReadonlySet<string>,
-  region: Region,
-  url: string,
-  origin: string | undefined,
-  timeoutMs: number,
-  contentStatuses?: ReadonlySet<number>,
-): HttpClient {
+/** Opens a connection pool for one API. No request is sent yet. */
+export function createHttpClient(options: HttpClientOptions): HttpClient {
+  const { api, origin, key, user, timeoutMs } = options
+  const region = options.region === 'eu' ? RegionEU : RegionUS
+  const url = region[api]
   const root = origin === undefined ? url : `${new URL(origin).origin}${new URL(url).pathname}`
+  const credential = credentialEncodings(key, user)
+  const contentStatuses = api === 'apiUrl' ? APP_CONTENT_STATUSES : undefined
   const agent = keepAliveAgent(timeoutMs)
 
   const requestJson: HttpClient['requestJson'] = async (call, items = 1) => {
@@ -63,9 +68,9 @@ export function createHttpClient(
         region,
         url: root,
         timeout: timeoutMs,
-        // It would retry three times by itself, unseen by the breaker.
+        // customerio-node retries three times by default, and the breaker would not see it.
         retry: { maxRetries: 0 },
-        // Node's own type of a dispatcher is that of another undici version; the guard speaks to both.
+        // Node's type of a dispatcher comes from another version of undici. The guard works with both.
         dispatcher: dispatcher as unknown as NonNullable<RequestInit['dispatcher']>,
       })
     } catch (error) {
@@ -82,8 +87,8 @@ export function createHttpClient(
 }
 
 /**
- * What came back, as the dispatcher saw it: customerio-node throws a plain Error without the status if a body is not JSON,
- * and makes an empty body an empty object. A server that redirects has not taken anything.
+ * The response as the dispatcher saw it. customerio-node loses it: it throws a plain Error without the status if a body
+ * is not JSON, and turns an empty body into an empty object. A server that redirects has not taken the request.
  */
 function receivedBy({ answered, status, written }: GuardedDispatcher, error: unknown): Received {
   if (status !== undefined && isRedirect(status)) return { error, written: false, redirect: status }

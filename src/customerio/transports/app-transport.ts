@@ -7,17 +7,16 @@ import {
   SendPushRequest,
   SendSMSRequest,
 } from 'customerio-node'
-import { MAX_MESSAGE_BYTES } from '../../intent/limits.ts'
 import type { MessageIntent, SendEmailIntent, SendPushIntent } from '../../intent/message-intents.ts'
 import { apiOf } from '../../intent/operations.ts'
 import { jsonBytes } from '../../intent/size.ts'
-import { credentialEncodings } from '../credential-encodings.ts'
 import type { AppCredentials } from '../credentials.ts'
-import { APP_CONTENT_STATUSES, createHttpClient, regionOf } from '../http/client.ts'
-import { intentOf, refuseOperation, type StoredIntent } from './stored-intent.ts'
+import { createHttpClient } from '../http/client.ts'
+import { intentOf, failOperation, type StoredIntent } from './stored-intent.ts'
+import { MESSAGE_LIMITS, onlyItem } from './request-limits.ts'
 import type { Transport } from './transport.ts'
 
-/** A transactional message as one of customerio-node's requests. */
+/** A transactional message as a request of customerio-node. */
 export type AppCall =
   | { readonly via: 'sendEmail'; readonly request: SendEmailRequest }
   | { readonly via: 'sendPush'; readonly request: SendPushRequest }
@@ -26,34 +25,23 @@ export type AppCall =
   | { readonly via: 'sendInApp'; readonly request: SendInAppRequest }
 
 /**
- * The App API's transactional messages: one request each, without an idempotency key.
+ * Sends transactional messages through the App API: one request per message. The API has no idempotency key.
  *
- * @param timeoutMs Of one request, answer included.
+ * @param timeoutMs Milliseconds for one request, answer included.
  */
 export function createAppTransport(credentials: AppCredentials, timeoutMs: number): Transport<AppCall> {
-  const region = regionOf(credentials.region)
-  const exchange = createHttpClient(
-    credentialEncodings(credentials.appApiKey),
-    region,
-    region.apiUrl,
-    credentials.appUrl,
-    timeoutMs,
-    APP_CONTENT_STATUSES,
-  )
+  const { appApiKey: key, appUrl: origin, region } = credentials
+  const http = createHttpClient({ api: 'apiUrl', region, origin, key, timeoutMs })
   return {
-    limits: { count: 1, bytes: MAX_MESSAGE_BYTES, itemBytes: MAX_MESSAGE_BYTES },
+    limits: MESSAGE_LIMITS,
     prepare(row) {
       const call = toAppCall(row)
       const bytes = jsonBytes(call.request.message)
       return { bytes, maxBytes: bytes, batchable: false, barrier: false, call }
     },
     send: (items) =>
-      exchange.request((defaults) => {
-        const [only, ...others] = items
-        if (only === undefined || others.length > 0) throw new TypeError('a message goes alone')
-        return perform(new APIClient(credentials.appApiKey, defaults), only.call)
-      }, items.length),
-    close: exchange.close,
+      http.request((defaults) => perform(new APIClient(key, defaults), onlyItem(items).call), items.length),
+    close: http.close,
   }
 }
 
@@ -73,7 +61,7 @@ function perform(client: APIClient, call: AppCall): Promise<unknown> {
 }
 
 function toAppCall(row: StoredIntent): AppCall {
-  if (apiOf(row.operation) !== 'app') refuseOperation(row, 'App')
+  if (apiOf(row.operation) !== 'app') failOperation(row, 'App')
   const intent = withTextId(intentOf(row) as MessageIntent)
   switch (intent.operation) {
     case 'sendEmail':
@@ -92,18 +80,18 @@ function toAppCall(row: StoredIntent): AppCall {
 function email({ message }: SendEmailIntent): SendEmailRequest {
   const { attachments, ...options } = message
   const request = new SendEmailRequest(options as SendEmailRequestOptions)
-  // Not by its `attach`, which takes a name such as `valueOf` for one that was attached before.
+  // `request.attach` is not used: it takes a name such as `valueOf` for one that is attached already.
   if (attachments && Object.keys(attachments).length > 0) request.message.attachments = { ...attachments }
   return request
 }
 
-/** `custom_device` is what the API calls `device`: customerio-node takes the second and sends the first. */
+/** customerio-node has the option `device` and sends it as `custom_device`, the name that the API documents. */
 function push({ message }: SendPushIntent): SendPushRequest {
   const { custom_device, ...options } = message
   return new SendPushRequest(custom_device === undefined ? options : { ...options, device: custom_device })
 }
 
-/** Customer.io takes an id as text only. */
+/** Customer.io accepts an id as a string only. */
 function withTextId<T extends MessageIntent>(intent: T): T {
   const { identifiers } = intent.message
   if (!('id' in identifiers)) return intent

@@ -1,51 +1,38 @@
 import { APIClient } from 'customerio-node'
-import { MAX_MESSAGE_BYTES } from '../../intent/limits.ts'
 import type { TriggerBroadcastIntent } from '../../intent/message-intents.ts'
 import { jsonBytes } from '../../intent/size.ts'
-import { credentialEncodings } from '../credential-encodings.ts'
 import type { AppCredentials } from '../credentials.ts'
-import { APP_CONTENT_STATUSES, createHttpClient, regionOf } from '../http/client.ts'
+import { createHttpClient } from '../http/client.ts'
 import { recordBody } from './record-body.ts'
-import { intentOf, refuseOperation, type StoredIntent } from './stored-intent.ts'
+import { intentOf, failOperation, type StoredIntent } from './stored-intent.ts'
+import { MESSAGE_LIMITS, onlyItem } from './request-limits.ts'
 import type { Transport } from './transport.ts'
 
 /** One trigger of a broadcast. */
 export type BroadcastCall = Pick<TriggerBroadcastIntent, 'broadcastId' | 'data' | 'recipients'>
 
 /**
- * The App API's broadcasts: one request each, without an idempotency key, and at a rate of their own, which is
- * why they are a destination of their own.
+ * Triggers broadcasts through the App API: one request per broadcast. The API has no idempotency key. Broadcasts are a
+ * destination apart from messages because Customer.io limits their rate separately.
  *
- * @param timeoutMs Of one request, answer included.
+ * @param timeoutMs Milliseconds for one request, answer included.
  */
 export function createBroadcastTransport(
   credentials: AppCredentials,
   timeoutMs: number,
 ): Transport<BroadcastCall> {
-  const region = regionOf(credentials.region)
-  const exchange = createHttpClient(
-    credentialEncodings(credentials.appApiKey),
-    region,
-    region.apiUrl,
-    credentials.appUrl,
-    timeoutMs,
-    APP_CONTENT_STATUSES,
-  )
+  const { appApiKey: key, appUrl: origin, region } = credentials
+  const http = createHttpClient({ api: 'apiUrl', region, origin, key, timeoutMs })
   return {
-    limits: { count: 1, bytes: MAX_MESSAGE_BYTES, itemBytes: MAX_MESSAGE_BYTES },
+    limits: MESSAGE_LIMITS,
     prepare(row) {
       const call = toBroadcastCall(row)
-      const body = recordBody(recorder, (client) => perform(client, call))
-      const bytes = jsonBytes(body)
+      const bytes = jsonBytes(recordBody(recorder, (client) => perform(client, call)))
       return { bytes, maxBytes: bytes, batchable: false, barrier: false, call }
     },
     send: (items) =>
-      exchange.request((defaults) => {
-        const [only, ...others] = items
-        if (only === undefined || others.length > 0) throw new TypeError('a broadcast goes alone')
-        return perform(new APIClient(credentials.appApiKey, defaults), only.call)
-      }, items.length),
-    close: exchange.close,
+      http.request((defaults) => perform(new APIClient(key, defaults), onlyItem(items).call), items.length),
+    close: http.close,
   }
 }
 
@@ -57,7 +44,7 @@ function perform(client: APIClient, { broadcastId, data, recipients }: Broadcast
 
 function toBroadcastCall(row: StoredIntent): BroadcastCall {
   const intent = row.operation === 'triggerBroadcast' ? intentOf(row) : undefined
-  if (intent?.operation !== 'triggerBroadcast') return refuseOperation(row, 'broadcast')
+  if (intent?.operation !== 'triggerBroadcast') return failOperation(row, 'broadcast')
   const { operation: _operation, ...call } = intent
   return call
 }

@@ -1,56 +1,44 @@
 import { type AliasPayload, type BatchItem, PipelinesClient } from 'customerio-node'
-import { MAX_BATCH_BYTES, MAX_BATCH_COUNT, MAX_OPERATION_BYTES } from '../../intent/limits.ts'
 import { apiOf } from '../../intent/operations.ts'
 import type { PipelinesIntent } from '../../intent/pipelines-intents.ts'
 import { jsonBytes } from '../../intent/size.ts'
-import { credentialEncodings } from '../credential-encodings.ts'
 import type { PipelinesCredentials } from '../credentials.ts'
-import { createHttpClient, regionOf } from '../http/client.ts'
+import { createHttpClient } from '../http/client.ts'
 import { recordBody } from './record-body.ts'
-import { intentOf, refuseOperation, type StoredIntent } from './stored-intent.ts'
+import { intentOf, failOperation, type StoredIntent } from './stored-intent.ts'
+import { BATCH_LIMITS } from './request-limits.ts'
 import type { Transport, WireItem } from './transport.ts'
 
-/** A member of a batch; or an alias, which the published batch has no form for. */
+/** A member of a batch, or an alias: the published batch format has no alias. */
 export type PipelinesCall =
   | { readonly via: 'batch'; readonly item: BatchItem }
   | { readonly via: 'alias'; readonly payload: AliasPayload }
 
 /**
- * The Pipelines API's batch endpoint, and its alias endpoint.
+ * Sends calls to the batch endpoint of the Pipelines API, and aliases to its alias endpoint.
  *
- * @param timeoutMs Of one request, answer included.
+ * @param timeoutMs Milliseconds for one request, answer included.
  */
 export function createPipelinesTransport(
   credentials: PipelinesCredentials,
   timeoutMs: number,
 ): Transport<PipelinesCall> {
-  const region = regionOf(credentials.region)
-  const exchange = createHttpClient(
-    credentialEncodings(credentials.pipelinesWriteKey),
-    region,
-    region.pipelinesUrl,
-    credentials.pipelinesUrl,
-    timeoutMs,
-  )
-  const { pipelinesWriteKey } = credentials
+  const { pipelinesWriteKey: key, pipelinesUrl: origin, region } = credentials
+  const http = createHttpClient({ api: 'pipelinesUrl', region, origin, key, timeoutMs })
   return {
-    limits: {
-      count: MAX_BATCH_COUNT,
-      bytes: MAX_BATCH_BYTES - jsonBytes({ batch: [] }),
-      itemBytes: MAX_OPERATION_BYTES,
-    },
+    limits: BATCH_LIMITS,
     prepare: (row) => toItem(toPipelinesIntent(row), row),
     send: (items) =>
-      exchange.request(
+      http.request(
         (defaults) =>
           perform(
-            // Otherwise it answers 200 to what is malformed or over a limit, and drops it.
-            new PipelinesClient(pipelinesWriteKey, { ...defaults, strictMode: true }),
+            // Without strict mode the API answers 200 to a malformed or too large call, and drops it.
+            new PipelinesClient(key, { ...defaults, strictMode: true }),
             items.map((item) => item.call),
           ),
         items.length,
       ),
-    close: exchange.close,
+    close: http.close,
   }
 }
 
@@ -62,17 +50,17 @@ function perform(client: PipelinesClient, calls: readonly PipelinesCall[]): Prom
 
 function itemOf(call: PipelinesCall): BatchItem {
   if (call.via === 'batch') return call.item
-  throw new TypeError('an alias shares no request with others')
+  throw new TypeError('an alias must be sent alone')
 }
 
 function toPipelinesIntent(row: StoredIntent): PipelinesIntent {
-  if (apiOf(row.operation) !== 'pipelines') refuseOperation(row, 'Pipelines')
+  if (apiOf(row.operation) !== 'pipelines') failOperation(row, 'Pipelines')
   return intentOf(row) as PipelinesIntent
 }
 
 const recorder = new PipelinesClient('-')
 
-/** With customerio-node's envelope around it, context included, so that its size is the one that is sent. */
+/** Includes the envelope of customerio-node with its context, so that the size is the one sent. */
 function toItem(intent: PipelinesIntent, row: StoredIntent): WireItem<PipelinesCall> {
   const call = toCall(intent, row)
   const body = recordBody(recorder, (client) => perform(client, [call]))
@@ -88,8 +76,8 @@ function toItem(intent: PipelinesIntent, row: StoredIntent): WireItem<PipelinesC
 }
 
 /**
- * "In a batch request, the context and integrations objects apply to all calls in the request": whoever gives
- * their own travels without others.
+ * "In a batch request, the context and integrations objects apply to all calls in the request". So an intent with its
+ * own context or integrations needs a request of its own.
  */
 function hasOwnContext({ message }: PipelinesIntent): boolean {
   return message.context !== undefined || message.integrations !== undefined
@@ -106,7 +94,7 @@ function toCall({ operation, message }: PipelinesIntent, row: StoredIntent): Pip
   return { via: 'batch', item: { ...payload, type } as BatchItem }
 }
 
-/** Customer.io takes an id as text only. */
+/** Customer.io accepts an id as a string only. */
 function withTextIds(message: PipelinesIntent['message']): object {
   const ids = Object.entries(message).filter(([field, value]) => field.endsWith('Id') && value !== undefined)
   return { ...message, ...Object.fromEntries(ids.map(([field, value]) => [field, String(value)])) }

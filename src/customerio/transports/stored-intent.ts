@@ -1,5 +1,5 @@
 import { isPlainObject } from '../../intent/describe.ts'
-import { refuse } from '../../intent/errors.ts'
+import { fail } from '../../intent/errors.ts'
 import type { Intent, Operation } from '../../intent/intent.ts'
 import { validateIntent } from '../../intent/validate/validate-intent.ts'
 
@@ -27,7 +27,7 @@ export type StoredIntent = {
  * the SQL function can bring about. No retry helps: the intent is for the dead letters.
  */
 export function intentOf({ operation, payload, payloadBytes }: StoredIntent): Intent {
-  if (!isPlainObject(payload)) refuse({ operation }, '', 'has a payload that is not a JSON object')
+  if (!isPlainObject(payload)) fail({ operation }, '', 'has a payload that is not a JSON object')
   const given = withoutNulls(payload)
   const intent = isPlainObject(given.message)
     ? { ...given, message: withoutNulls(given.message), operation }
@@ -36,8 +36,8 @@ export function intentOf({ operation, payload, payloadBytes }: StoredIntent): In
 }
 
 /** The error for a row that another API's transport was given. */
-export function refuseOperation({ operation }: StoredIntent, api: string): never {
-  return refuse({ operation }, 'operation', `is not one that the ${api} API takes`)
+export function failOperation({ operation }: StoredIntent, api: string): never {
+  return fail({ operation }, 'operation', `is not one that the ${api} API takes`)
 }
 
 /** The object itself where it has none. */

@@ -2,7 +2,7 @@ import { apiOf } from '../../intent/operations.ts'
 import type { TrackAnonymousIntent, TrackApiIntent, TrackPushIntent } from '../../intent/intent.ts'
 import { toUlid } from './ulid.ts'
 import { type TrackFormOptions, type TrackV2Operation, toTrackOperation } from './track-operation.ts'
-import { intentOf, refuseOperation, type StoredIntent } from './stored-intent.ts'
+import { intentOf, failOperation, type StoredIntent } from './stored-intent.ts'
 
 /** A call of the Track API: a member of a v2 batch, or one of v1's that v2 has no form for. */
 export type TrackCall =
@@ -30,7 +30,7 @@ export type PushMetric = {
  * @throws InvalidIntentError for a row that cannot be sent.
  */
 export function toTrackCall(row: StoredIntent, options: TrackFormOptions = {}): TrackCall {
-  if (apiOf(row.operation) !== 'track') refuseOperation(row, 'Track')
+  if (apiOf(row.operation) !== 'track') failOperation(row, 'Track')
   const intent = intentOf(row) as TrackApiIntent
   if (intent.operation === 'trackPush') return { via: 'trackPush', metric: metric(row, intent) }
   if (intent.operation === 'trackAnonymous' && !goesToV2(intent, options)) {

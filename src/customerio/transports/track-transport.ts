@@ -1,59 +1,48 @@
 import { type BatchOperation, TrackClient } from 'customerio-node'
-import { MAX_BATCH_BYTES, MAX_BATCH_COUNT, MAX_OPERATION_BYTES } from '../../intent/limits.ts'
 import { jsonBytes, wireBytesAtMost } from '../../intent/size.ts'
-import { credentialEncodings } from '../credential-encodings.ts'
 import type { TrackCredentials } from '../credentials.ts'
-import { createHttpClient, regionOf } from '../http/client.ts'
+import { createHttpClient } from '../http/client.ts'
 import type { TrackFormOptions, TrackV2Operation } from './track-operation.ts'
 import { recordBody } from './record-body.ts'
 import { type TrackCall, toTrackCall } from './track-call.ts'
 import type { StoredIntent } from './stored-intent.ts'
+import { BATCH_LIMITS } from './request-limits.ts'
 import type { Transport, WireItem } from './transport.ts'
 
 /**
- * The Track API: v2's batch endpoint, and v1 for what v2 has no form for.
+ * Sends operations to the batch endpoint of the Track API v2. Operations that v2 does not have go to v1.
  *
- * @param timeoutMs Of one request, answer included.
+ * @param timeoutMs Milliseconds for one request, answer included.
  */
 export function createTrackTransport(
   credentials: TrackCredentials,
   timeoutMs: number,
   options: TrackFormOptions = {},
 ): Transport<TrackCall> {
-  const region = regionOf(credentials.region)
-  const exchange = createHttpClient(
-    credentialEncodings(credentials.trackApiKey, credentials.siteId),
-    region,
-    region.trackUrl,
-    credentials.trackUrl,
-    timeoutMs,
-  )
+  const { siteId, trackApiKey: key, trackUrl: origin, region } = credentials
+  const http = createHttpClient({ api: 'trackUrl', region, origin, key, user: siteId, timeoutMs })
   return {
-    limits: {
-      count: MAX_BATCH_COUNT,
-      bytes: MAX_BATCH_BYTES - jsonBytes({ batch: [] }),
-      itemBytes: MAX_OPERATION_BYTES,
-    },
+    limits: BATCH_LIMITS,
     prepare: (row) => toItem(toTrackCall(row, options), row),
     send: (items) =>
-      exchange.request(
+      http.request(
         (defaults) =>
           perform(
-            new TrackClient(credentials.siteId, credentials.trackApiKey, defaults),
+            new TrackClient(siteId, key, defaults),
             items.map((item) => item.call),
           ),
         items.length,
       ),
     async checkCredential() {
-      const { answer, json } = await exchange.requestJson((defaults) =>
-        new TrackClient(credentials.siteId, credentials.trackApiKey, defaults).getAccountRegion(),
+      const { answer, json } = await http.requestJson((defaults) =>
+        new TrackClient(siteId, key, defaults).getAccountRegion(),
       )
       if (answer.kind === 'credential') return 'refused'
-      // A gateway may answer 200 for Customer.io: only an answer that names the account's region counts.
+      // A gateway may answer 200 in place of Customer.io. Only an answer with the account's region counts.
       const region = (json as { readonly region?: unknown } | null | undefined)?.region
       return answer.kind === 'accepted' && typeof region === 'string' ? 'accepted' : 'unknown'
     },
-    close: exchange.close,
+    close: http.close,
   }
 }
 
@@ -68,8 +57,8 @@ function toItem(call: TrackCall, row: StoredIntent): WireItem<TrackCall> {
 }
 
 /**
- * Its bytes are measured where they are asked for: they take its JSON, which is written again for the request, and most
- * batches are full before they could be too large.
+ * Measures its bytes on the first read only. Measuring writes the JSON, which the request writes again, and most batches
+ * reach their maximum count before they could be too large.
  */
 class BatchMember implements WireItem<TrackCall> {
   readonly call: Extract<TrackCall, { readonly via: 'batch' }>
@@ -111,12 +100,12 @@ function perform(client: TrackClient, calls: readonly TrackCall[]): Promise<unkn
 
 function operationOf(call: TrackCall): BatchOperation {
   if (call.via === 'batch') return call.operation as BatchOperation
-  throw new TypeError(`${call.via} shares no request with others`)
+  throw new TypeError(`${call.via} must be sent alone`)
 }
 
 const BARRIERS = new Set(['merge', 'delete', 'suppress', 'unsuppress'])
 
-/** These race with what surrounds them on Customer.io's side. */
+/** Customer.io may apply these out of order with operations that are sent at the same time. */
 function isBarrier({ action }: TrackV2Operation): boolean {
   return BARRIERS.has(action)
 }

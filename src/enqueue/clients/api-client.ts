@@ -1,5 +1,5 @@
 import type { APIClient } from 'customerio-node'
-import { refuse } from '../../intent/errors.ts'
+import { fail } from '../../intent/errors.ts'
 import type { Intent } from '../../intent/intent.ts'
 import { toJsonValue } from './to-json.ts'
 import { type Enqueuing, type Sink, unchecked } from './client-types.ts'
@@ -26,7 +26,7 @@ export function createApiClient({ one }: Sink): OutboxApiClient {
 
 function send(operation: string, className: string, request: unknown): Intent {
   if (!isRequest(request, className)) {
-    refuse({ operation }, 'request', `must be an instance of customerio-node's ${className}`)
+    fail({ operation }, 'request', `must be an instance of customerio-node's ${className}`)
   }
   return unchecked({ operation, message: toJsonValue(request.message) })
 }

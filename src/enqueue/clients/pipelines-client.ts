@@ -1,5 +1,5 @@
 import type { PipelinesClient } from 'customerio-node'
-import { refuse } from '../../intent/errors.ts'
+import { fail } from '../../intent/errors.ts'
 import type { Intent } from '../../intent/intent.ts'
 import { toJsonValue, toJsonFields } from './to-json.ts'
 import { type Enqueuing, type Sink, unchecked } from './client-types.ts'
@@ -25,7 +25,7 @@ export function createPipelinesClient({ one, many }: Sink): OutboxPipelinesClien
       many(
         Array.isArray(items)
           ? items.map((item) => () => batchItem(item))
-          : [() => refuse({ operation: 'pipelines.batch' }, 'items', 'must be an array')],
+          : [() => fail({ operation: 'pipelines.batch' }, 'items', 'must be an array')],
       ),
   }
 }

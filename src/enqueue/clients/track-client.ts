@@ -1,5 +1,5 @@
 import type { TrackClient } from 'customerio-node'
-import { refuse } from '../../intent/errors.ts'
+import { fail } from '../../intent/errors.ts'
 import type { Intent } from '../../intent/intent.ts'
 import { toJsonValue, toJsonFields, isEmpty } from './to-json.ts'
 import { type Enqueuing, type Sink, unchecked } from './client-types.ts'
@@ -60,7 +60,7 @@ export function createTrackClient({ one, many }: Sink): OutboxTrackClient {
       many(
         Array.isArray(operations)
           ? operations.map((operation) => () => entity(operation))
-          : [() => refuse({ operation: 'batch' }, 'operations', 'must be an array')],
+          : [() => fail({ operation: 'batch' }, 'operations', 'must be an array')],
       ),
   }
 }
@@ -110,10 +110,10 @@ function track(customerId: string | number, given: unknown): Intent {
 function trackAnonymous(anonymousId: string | number, given: unknown): Intent {
   const { type, name, timestamp, data, anonymous_id, ...others } = toJsonFields(given) ?? {}
   if (type === 'page' || type === 'screen') {
-    refuse({ operation: 'trackAnonymous' }, 'type', `${type} cannot be enqueued: leave it out for an event`)
+    fail({ operation: 'trackAnonymous' }, 'type', `${type} cannot be enqueued: leave it out for an event`)
   }
   if (others.id !== undefined) {
-    refuse({ operation: 'trackAnonymous' }, 'id', 'cannot be given: the outbox makes one')
+    fail({ operation: 'trackAnonymous' }, 'id', 'cannot be given: the outbox makes one')
   }
   const named = isEmpty(anonymousId) ? (anonymous_id ?? '') : anonymousId
   return unchecked({

@@ -1,5 +1,5 @@
 import { isPlainObject, join, kindOf, pathOf } from '../describe.ts'
-import { refuse, refuseSize, type Subject } from '../errors.ts'
+import { fail, failSize, type ErrorContext } from '../errors.ts'
 import { MAX_ATTRIBUTE_NAME_BYTES, MAX_ATTRIBUTE_VALUE_BYTES, MAX_ATTRIBUTES } from '../limits.ts'
 import { isLonger, jsonBytes, utf8Bytes } from '../size.ts'
 import { checkBytes, checkNotBlank } from './text.ts'
@@ -9,27 +9,31 @@ import { checkBytes, checkNotBlank } from './text.ts'
  * is too long. `cio_relationships` is no attribute, although a person's attributes may carry it: it is
  * checked on its own.
  */
-export function checkAttributes(subject: Subject, field: string, attributes: Record<string, unknown>): void {
+export function checkAttributes(
+  context: ErrorContext,
+  field: string,
+  attributes: Record<string, unknown>,
+): void {
   let count = 0
   for (const name of Object.keys(attributes)) {
     const value = attributes[name]
     if (value === undefined || name === 'cio_relationships') continue
     count++
     const path = () => join(field, pathOf([name]))
-    if (name.trim() === '') checkNotBlank(subject, path(), name)
+    if (name.trim() === '') checkNotBlank(context, path(), name)
     if (isLonger(name, MAX_ATTRIBUTE_NAME_BYTES)) {
-      refuse(
-        subject,
+      fail(
+        context,
         path(),
         `has a name of ${utf8Bytes(name)} bytes, Customer.io takes at most ${MAX_ATTRIBUTE_NAME_BYTES} bytes (UTF-8)`,
         { limit: MAX_ATTRIBUTE_NAME_BYTES, actual: utf8Bytes(name) },
       )
     }
-    checkValue(subject, path, value)
+    checkValue(context, path, value)
   }
   if (count > MAX_ATTRIBUTES) {
-    refuse(
-      subject,
+    fail(
+      context,
       field,
       `has ${count} attributes, Customer.io takes at most ${MAX_ATTRIBUTES} a call: enqueue several`,
       { limit: MAX_ATTRIBUTES, actual: count },
@@ -37,13 +41,13 @@ export function checkAttributes(subject: Subject, field: string, attributes: Rec
   }
 }
 
-function checkValue(subject: Subject, path: () => string, value: unknown): void {
+function checkValue(context: ErrorContext, path: () => string, value: unknown): void {
   const limit = MAX_ATTRIBUTE_VALUE_BYTES
   if (typeof value === 'string') {
-    if (isLonger(value, limit)) checkBytes(subject, path(), value, limit)
+    if (isLonger(value, limit)) checkBytes(context, path(), value, limit)
   } else if (typeof value === 'object' && value !== null) {
     const actual = jsonBytes(value)
-    if (actual > limit) refuseSize(subject, path(), { limit, actual }, ' of JSON')
+    if (actual > limit) failSize(context, path(), { limit, actual }, ' of JSON')
   }
 }
 
@@ -51,31 +55,31 @@ function checkValue(subject: Subject, path: () => string, value: unknown): void 
  * Refuses relationships that an identify cannot carry among its attributes. They are an array, or, as the
  * Track API's first version has them, `{ action: 'add_relationships', relationships: […] }`.
  */
-export function checkIdentifyRelationships(subject: Subject, field: string, value: unknown): void {
+export function checkIdentifyRelationships(context: ErrorContext, field: string, value: unknown): void {
   if (!isPlainObject(value)) {
-    checkRelationships(subject, field, value)
+    checkRelationships(context, field, value)
     return
   }
   if (value.action !== 'add_relationships') {
-    refuse(
-      subject,
+    fail(
+      context,
       `${field}.action`,
       "must be add_relationships here: to delete some, enqueue an entity with action: 'delete_relationships'",
     )
   }
-  checkRelationships(subject, `${field}.relationships`, value.relationships ?? null)
+  checkRelationships(context, `${field}.relationships`, value.relationships ?? null)
 }
 
 /** Refuses relationships that are not an array, or whose own attributes are past a limit. */
-export function checkRelationships(subject: Subject, field: string, value: unknown): void {
+export function checkRelationships(context: ErrorContext, field: string, value: unknown): void {
   if (value === undefined) return
-  if (!Array.isArray(value)) refuse(subject, field, `must be an array of relationships, got ${kindOf(value)}`)
+  if (!Array.isArray(value)) fail(context, field, `must be an array of relationships, got ${kindOf(value)}`)
   for (const [i, relationship] of value.entries()) {
     const path = `${field}[${i}]`
     if (!isPlainObject(relationship) || !isPlainObject(relationship.identifiers)) {
-      refuse(subject, path, 'must be an object with identifiers')
+      fail(context, path, 'must be an object with identifiers')
     }
     const { relationship_attributes: attributes } = relationship
-    if (isPlainObject(attributes)) checkAttributes(subject, `${path}.relationship_attributes`, attributes)
+    if (isPlainObject(attributes)) checkAttributes(context, `${path}.relationship_attributes`, attributes)
   }
 }

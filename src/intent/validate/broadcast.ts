@@ -1,5 +1,5 @@
 import { hint, isPlainObject, join, kindOf, pathOf } from '../describe.ts'
-import { refuse, type Subject } from '../errors.ts'
+import { fail, type ErrorContext } from '../errors.ts'
 import type { TriggerBroadcastIntent } from '../message-intents.ts'
 import { checkId, checkTextId } from './person.ts'
 import { checkNotBlank } from './text.ts'
@@ -13,49 +13,52 @@ const SELECTORS: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** Refuses a broadcast that would go to others than it says. */
-export function checkBroadcast(subject: Subject, { broadcastId, recipients }: TriggerBroadcastIntent): void {
+export function checkBroadcast(
+  context: ErrorContext,
+  { broadcastId, recipients }: TriggerBroadcastIntent,
+): void {
   if (broadcastId === undefined) {
-    refuse(subject, 'broadcastId', 'is required, and must be a string or a whole number')
+    fail(context, 'broadcastId', 'is required, and must be a string or a whole number')
   }
-  checkId(subject, 'broadcastId', broadcastId)
-  if (recipients !== undefined) checkRecipients(subject, recipients as Record<string, unknown>)
+  checkId(context, 'broadcastId', broadcastId)
+  if (recipients !== undefined) checkRecipients(context, recipients as Record<string, unknown>)
 }
 
-function checkRecipients(subject: Subject, recipients: Record<string, unknown>): void {
+function checkRecipients(context: ErrorContext, recipients: Record<string, unknown>): void {
   const given = Object.keys(recipients).filter((field) => recipients[field] !== undefined)
   if (given.length === 0) {
-    refuse(subject, 'recipients', "is empty: leave it out to send to the broadcast's own recipients")
+    fail(context, 'recipients', "is empty: leave it out to send to the broadcast's own recipients")
   }
   const [selector, ...others] = given.filter((field) => Object.hasOwn(SELECTORS, field))
   // A filter of segments and attributes goes as it stands.
   if (selector === undefined) return
   if (others.length > 0) {
     const names = [selector, ...others].join(', ')
-    refuse(subject, 'recipients', `must have one of ${Object.keys(SELECTORS).join(', ')}: ${names} are given`)
+    fail(context, 'recipients', `must have one of ${Object.keys(SELECTORS).join(', ')}: ${names} are given`)
   }
   const allowed = SELECTORS[selector] ?? []
   const unknown = given.find((field) => field !== selector && !allowed.includes(field))
   if (unknown !== undefined) {
     const path = join('recipients', pathOf([unknown]))
-    refuse(subject, path, `is not sent beside ${selector}: ${hint(unknown, allowed)}`)
+    fail(context, path, `is not sent beside ${selector}: ${hint(unknown, allowed)}`)
   }
-  checkSelected(subject, `recipients.${selector}`, recipients[selector], selector === 'data_file_url')
+  checkSelected(context, `recipients.${selector}`, recipients[selector], selector === 'data_file_url')
 }
 
-function checkSelected(subject: Subject, field: string, value: unknown, isUrl: boolean): void {
+function checkSelected(context: ErrorContext, field: string, value: unknown, isUrl: boolean): void {
   if (isUrl) {
-    if (typeof value !== 'string') refuse(subject, field, `must be a string, got ${kindOf(value)}`)
-    checkNotBlank(subject, field, value)
+    if (typeof value !== 'string') fail(context, field, `must be a string, got ${kindOf(value)}`)
+    checkNotBlank(context, field, value)
     return
   }
-  if (!Array.isArray(value)) refuse(subject, field, `must be an array, got ${kindOf(value)}`)
-  if (value.length === 0) refuse(subject, field, 'is empty: it names nobody')
-  for (const [index, recipient] of value.entries()) checkRecipient(subject, field, index, recipient)
+  if (!Array.isArray(value)) fail(context, field, `must be an array, got ${kindOf(value)}`)
+  if (value.length === 0) fail(context, field, 'is empty: it names nobody')
+  for (const [index, recipient] of value.entries()) checkRecipient(context, field, index, recipient)
 }
 
-function checkRecipient(subject: Subject, field: string, index: number, recipient: unknown): void {
+function checkRecipient(context: ErrorContext, field: string, index: number, recipient: unknown): void {
   const path = `${field}[${index}]`
-  if (field === 'recipients.ids') checkId(subject, path, recipient)
-  else if (field === 'recipients.emails') checkTextId(subject, path, recipient)
-  else if (!isPlainObject(recipient)) refuse(subject, path, `must be an object, got ${kindOf(recipient)}`)
+  if (field === 'recipients.ids') checkId(context, path, recipient)
+  else if (field === 'recipients.emails') checkTextId(context, path, recipient)
+  else if (!isPlainObject(recipient)) fail(context, path, `must be an object, got ${kindOf(recipient)}`)
 }

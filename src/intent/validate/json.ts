@@ -1,5 +1,5 @@
 import { isPlainObject, kindOf, pathOf } from '../describe.ts'
-import { refuse, type Subject } from '../errors.ts'
+import { fail, type ErrorContext } from '../errors.ts'
 import { MAX_DEPTH } from '../limits.ts'
 
 /**
@@ -8,7 +8,7 @@ import { MAX_DEPTH } from '../limits.ts'
 type Problem = {
   readonly text: string
   readonly keys: (string | number)[]
-  readonly excess?: 'depth' | 'size'
+  readonly exceeds?: 'depth' | 'size'
 }
 
 /**
@@ -24,20 +24,20 @@ type Budget = { left: number; readonly limit: number }
  *
  * @param limit Bytes that an intent of this kind may take.
  */
-export function checkJson(subject: Subject, intent: Record<string, unknown>, limit: number): void {
+export function checkJson(context: ErrorContext, intent: Record<string, unknown>, limit: number): void {
   const problem = findInObject(intent, 0, { left: limit, limit })
   if (problem === undefined) return
 
-  if (problem.excess !== undefined) {
+  if (problem.exceeds !== undefined) {
     const circular = findCircle(intent, [], new Set())
-    if (circular !== undefined) refuse(subject, pathOf(circular), 'is circular: it holds itself')
+    if (circular !== undefined) fail(context, pathOf(circular), 'is circular: it holds itself')
     const field = pathOf(problem.keys.slice(-1))
-    if (problem.excess === 'depth') {
-      refuse(subject, field, problem.text, { limit: MAX_DEPTH, actual: MAX_DEPTH + 1 })
+    if (problem.exceeds === 'depth') {
+      fail(context, field, problem.text, { limit: MAX_DEPTH, actual: MAX_DEPTH + 1 })
     }
-    refuse(subject, field, problem.text, { limit, actual: limit + 1 })
+    fail(context, field, problem.text, { limit, actual: limit + 1 })
   }
-  refuse(subject, pathOf(problem.keys.toReversed()), problem.text)
+  fail(context, pathOf(problem.keys.toReversed()), problem.text)
 }
 
 /**
@@ -58,7 +58,7 @@ function find(value: unknown, depth: number, budget: Budget): Problem | undefine
     return {
       text: `makes the operation more than ${budget.limit} bytes: send less data`,
       keys: [],
-      excess: 'size',
+      exceeds: 'size',
     }
   }
   switch (typeof value) {
@@ -78,7 +78,7 @@ function find(value: unknown, depth: number, budget: Budget): Problem | undefine
         return {
           text: `is nested deeper than ${MAX_DEPTH} levels: send flatter data`,
           keys: [],
-          excess: 'depth',
+          exceeds: 'depth',
         }
       }
       if (Array.isArray(value)) return findInArray(value, depth + 1, budget)

@@ -1,23 +1,23 @@
 import { z } from 'zod'
 import { join, kindOf, pathOf } from '../describe.ts'
-import { refuse, refuseSize, type Subject } from '../errors.ts'
+import { fail, failSize, type ErrorContext } from '../errors.ts'
 import { MAX_ATTACHMENTS_BYTES } from '../limits.ts'
 import type { MessageIntent } from '../message-intents.ts'
 import { checkId, checkIdentifiers, MERGE_KINDS } from './person.ts'
-import { checkObject, later, object, text } from './shape.ts'
+import { checkObject, anyField, object, text } from './shape.ts'
 import { checkNotBlank } from './text.ts'
 import { checkTimestamp } from './timestamp.ts'
 
-const words = text.optional()
+const optionalString = text.optional()
 const flag = z.boolean().optional()
 const data = object.optional()
 
 const common = {
-  identifiers: later,
-  transactional_message_id: later,
+  identifiers: anyField,
+  transactional_message_id: anyField,
   message_data: data,
-  send_at: later,
-  language: words,
+  send_at: anyField,
+  language: optionalString,
   queue_draft: flag,
   disable_message_retention: flag,
 }
@@ -30,15 +30,15 @@ const SHAPES: Readonly<Record<MessageIntent['operation'], z.ZodObject>> = {
   sendEmail: z.strictObject({
     to: text,
     ...common,
-    from: words,
-    subject: words,
-    body: words,
-    body_plain: words,
-    body_amp: words,
+    from: optionalString,
+    subject: optionalString,
+    body: optionalString,
+    body_plain: optionalString,
+    body_amp: optionalString,
     headers: data,
-    preheader: words,
-    reply_to: words,
-    bcc: words,
+    preheader: optionalString,
+    reply_to: optionalString,
+    bcc: optionalString,
     fake_bcc: flag,
     send_to_unsubscribed: flag,
     tracked: flag,
@@ -47,69 +47,69 @@ const SHAPES: Readonly<Record<MessageIntent['operation'], z.ZodObject>> = {
   }),
   sendPush: z.strictObject({
     ...common,
-    to: words,
-    title: words,
-    message: words,
-    image_url: words,
-    link: words,
-    sound: words,
+    to: optionalString,
+    title: optionalString,
+    message: optionalString,
+    image_url: optionalString,
+    link: optionalString,
+    sound: optionalString,
     custom_data: data,
     custom_payload: data,
     device: data,
     custom_device: data,
     send_to_unsubscribed: flag,
   }),
-  sendSMS: z.strictObject({ ...common, to: words, send_to_unsubscribed: flag }),
+  sendSMS: z.strictObject({ ...common, to: optionalString, send_to_unsubscribed: flag }),
   sendInboxMessage: z.strictObject(common),
   sendInApp: z.strictObject(common),
 }
 
 /** Refuses a message that customerio-node's request would not take, or not send in full. */
-export function checkMessage(subject: Subject, { operation, message }: MessageIntent): void {
+export function checkMessage(context: ErrorContext, { operation, message }: MessageIntent): void {
   const fields = message as Record<string, unknown>
-  checkObject(subject, 'message', SHAPES[operation], fields)
-  checkIdentifiers(subject, 'message.identifiers', fields.identifiers, MERGE_KINDS)
-  checkTimestamp(subject, 'message.send_at', fields.send_at)
-  if (operation === 'sendEmail') checkEmail(subject, fields)
-  else checkTemplate(subject, fields.transactional_message_id)
+  checkObject(context, 'message', SHAPES[operation], fields)
+  checkIdentifiers(context, 'message.identifiers', fields.identifiers, MERGE_KINDS)
+  checkTimestamp(context, 'message.send_at', fields.send_at)
+  if (operation === 'sendEmail') checkEmail(context, fields)
+  else checkTemplate(context, fields.transactional_message_id)
   if (fields.device !== undefined && fields.custom_device !== undefined) {
-    refuse(subject, 'message.device', 'and custom_device are both given, and are the same: pass one of them')
+    fail(context, 'message.device', 'and custom_device are both given, and are the same: pass one of them')
   }
 }
 
-function checkTemplate(subject: Subject, id: unknown): void {
+function checkTemplate(context: ErrorContext, id: unknown): void {
   const field = 'message.transactional_message_id'
-  if (id === undefined) refuse(subject, field, 'is required, and must be a string or a whole number')
-  checkId(subject, field, id)
+  if (id === undefined) fail(context, field, 'is required, and must be a string or a whole number')
+  checkId(context, field, id)
 }
 
-function checkEmail(subject: Subject, fields: Record<string, unknown>): void {
-  checkNotBlank(subject, 'message.to', fields.to as string)
-  if (fields.transactional_message_id !== undefined) checkTemplate(subject, fields.transactional_message_id)
+function checkEmail(context: ErrorContext, fields: Record<string, unknown>): void {
+  checkNotBlank(context, 'message.to', fields.to as string)
+  if (fields.transactional_message_id !== undefined) checkTemplate(context, fields.transactional_message_id)
   else if ([fields.body, fields.subject, fields.from].includes(undefined)) {
-    refuse(subject, 'message.transactional_message_id', 'is required, or all of body, subject and from')
+    fail(context, 'message.transactional_message_id', 'is required, or all of body, subject and from')
   }
   if (fields.attachments !== undefined) {
-    checkAttachments(subject, fields.attachments as Record<string, unknown>)
+    checkAttachments(context, fields.attachments as Record<string, unknown>)
   }
 }
 
 /** Base64, and no more of it than an email may carry. */
-function checkAttachments(subject: Subject, attachments: Record<string, unknown>): void {
+function checkAttachments(context: ErrorContext, attachments: Record<string, unknown>): void {
   const field = 'message.attachments'
   let actual = 0
   for (const [name, content] of Object.entries(attachments)) {
     if (content === undefined) continue
     const path = join(field, pathOf([name]))
-    checkNotBlank(subject, path, name)
+    checkNotBlank(context, path, name)
     if (typeof content !== 'string' || !isBase64(content)) {
       const got = typeof content === 'string' ? 'other text' : kindOf(content)
-      refuse(subject, path, `must be base64, got ${got}: pass Buffer.from(content).toString('base64')`)
+      fail(context, path, `must be base64, got ${got}: pass Buffer.from(content).toString('base64')`)
     }
     actual += Buffer.byteLength(content, 'base64')
   }
   if (actual <= MAX_ATTACHMENTS_BYTES) return
-  refuseSize(subject, field, { limit: MAX_ATTACHMENTS_BYTES, actual }, ' of attachments: send a link instead')
+  failSize(context, field, { limit: MAX_ATTACHMENTS_BYTES, actual }, ' of attachments: send a link instead')
 }
 
 function isBase64(content: string): boolean {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { hint, isPlainObject, join, kindOf, pathOf } from '../describe.ts'
-import { refuse, type Subject } from '../errors.ts'
+import { fail, type ErrorContext } from '../errors.ts'
 import type { Operation } from '../intent.ts'
 
 /**
@@ -10,14 +10,14 @@ import type { Operation } from '../intent.ts'
 export const text = z.string()
 export const object = z.custom<Record<string, unknown>>(isPlainObject, 'a plain object')
 /** What is checked on its own. */
-export const later = z.unknown().optional()
+export const anyField = z.unknown().optional()
 
-const person = { customerId: later, identifiers: later }
-const event = { data: object.optional(), timestamp: later }
+const person = { customerId: anyField, identifiers: anyField }
+const event = { data: object.optional(), timestamp: anyField }
 const message = fields({ message: object })
 
 const SHAPES: Readonly<Record<Operation, z.ZodObject>> = {
-  identify: fields({ ...person, attributes: object.optional(), timestamp: later }),
+  identify: fields({ ...person, attributes: object.optional(), timestamp: anyField }),
   track: fields({ ...person, name: text, ...event }),
   trackPageView: fields({ ...person, path: text, ...event }),
   trackScreen: fields({ ...person, name: text, ...event }),
@@ -38,14 +38,14 @@ const SHAPES: Readonly<Record<Operation, z.ZodObject>> = {
     deliveryId: text,
     deviceId: text.optional(),
     event: z.enum(['opened', 'converted', 'delivered']),
-    timestamp: later,
+    timestamp: anyField,
   }),
   sendEmail: message,
   sendPush: message,
   sendSMS: message,
   sendInboxMessage: message,
   sendInApp: message,
-  triggerBroadcast: fields({ broadcastId: later, data: object.optional(), recipients: object.optional() }),
+  triggerBroadcast: fields({ broadcastId: anyField, data: object.optional(), recipients: object.optional() }),
   'pipelines.identify': message,
   'pipelines.track': message,
   'pipelines.page': message,
@@ -59,13 +59,17 @@ function fields(shape: z.ZodRawShape): z.ZodObject {
 }
 
 /** Refuses unknown fields by name, missing fields, and fields of another type. */
-export function checkShape(subject: Subject, operation: Operation, intent: Record<string, unknown>): void {
-  checkObject(subject, '', SHAPES[operation], intent)
+export function checkShape(
+  context: ErrorContext,
+  operation: Operation,
+  intent: Record<string, unknown>,
+): void {
+  checkObject(context, '', SHAPES[operation], intent)
 }
 
 /** The same for an object within an intent, which is found at `prefix`. */
 export function checkObject(
-  subject: Subject,
+  context: ErrorContext,
   prefix: string,
   shape: z.ZodObject,
   value: Record<string, unknown>,
@@ -77,14 +81,14 @@ export function checkObject(
   const unknown = issues.find((issue) => issue.code === 'unrecognized_keys')?.keys[0]
   if (unknown !== undefined) {
     const known = Object.keys(shape.shape)
-    refuse(subject, join(prefix, pathOf([unknown])), `is not a known field: ${hint(unknown, known)}`)
+    fail(context, join(prefix, pathOf([unknown])), `is not a known field: ${hint(unknown, known)}`)
   }
   const [issue] = issues
   const field = String(issue?.path[0] ?? '')
   const found = value[field]
   const missing = found === undefined ? 'is required, and ' : ''
   const got = found === undefined ? '' : `, got ${kindOf(found)}`
-  refuse(subject, join(prefix, field), `${missing}must be ${expected(issue)}${got}`)
+  fail(context, join(prefix, field), `${missing}must be ${expected(issue)}${got}`)
 }
 
 function expected(issue: z.core.$ZodIssue | undefined): string {

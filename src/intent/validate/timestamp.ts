@@ -1,30 +1,30 @@
 import { kindOf } from '../describe.ts'
-import { refuse, type Subject } from '../errors.ts'
+import { fail, type ErrorContext } from '../errors.ts'
 import { MAX_TIMESTAMP_SECONDS } from '../limits.ts'
 
 /**
  * Refuses a timestamp that is not whole Unix seconds. Absent is fine: the database stamps the business write.
  */
-export function checkTimestamp(subject: Subject, field: string, value: unknown): void {
+export function checkTimestamp(context: ErrorContext, field: string, value: unknown): void {
   if (value === undefined) return
   const must = 'must be whole Unix seconds'
 
   if (typeof value !== 'number') {
     const advice = value instanceof Date ? ': pass Math.floor(date.getTime() / 1000)' : ''
-    refuse(subject, field, `${must}, got ${kindOf(value)}${advice}`)
+    fail(context, field, `${must}, got ${kindOf(value)}${advice}`)
   }
   if (value > MAX_TIMESTAMP_SECONDS && Number.isFinite(value)) {
-    refuse(subject, field, `${must}, not milliseconds: pass Math.floor(milliseconds / 1000)`, {
+    fail(context, field, `${must}, not milliseconds: pass Math.floor(milliseconds / 1000)`, {
       limit: MAX_TIMESTAMP_SECONDS,
       actual: value,
     })
   }
   if (!Number.isInteger(value)) {
-    refuse(
-      subject,
+    fail(
+      context,
       field,
       `${must}, got ${Number.isFinite(value) ? 'a fraction: pass Math.floor(seconds)' : value}`,
     )
   }
-  if (value < 0) refuse(subject, field, `${must}, got a time before 1970`)
+  if (value < 0) fail(context, field, `${must}, got a time before 1970`)
 }

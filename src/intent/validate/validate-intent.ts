@@ -2,7 +2,7 @@ import { checkAttributes, checkIdentifyRelationships } from './attributes.ts'
 import { checkBroadcast } from './broadcast.ts'
 import { closest, isPlainObject, kindOf } from '../describe.ts'
 import { checkEntity, checkMerge } from './entity.ts'
-import { refuse, refuseSize, type Subject } from '../errors.ts'
+import { fail, failSize, type ErrorContext } from '../errors.ts'
 import type { Intent, Operation, Person, TrackAnonymousIntent, TrackPushIntent } from '../intent.ts'
 import { checkJson, isSound } from './json.ts'
 import { MAX_EVENT_NAME_BYTES, MAX_WIRE_BYTES } from '../limits.ts'
@@ -26,56 +26,56 @@ import { checkTimestamp } from './timestamp.ts'
  */
 export function validateIntent(value: unknown, index?: number, payloadBytes?: number): Intent {
   const fields = fieldsOf(value, index)
-  const subject = { operation: operationOf(fields.operation, index), index }
-  checkShape(subject, subject.operation, fields)
+  const context = { operation: operationOf(fields.operation, index), index }
+  checkShape(context, context.operation, fields)
   const intent = fields as unknown as Intent
-  checkFields(subject, intent)
+  checkFields(context, intent)
   if (payloadBytes === undefined || !isSound(fields)) {
-    checkJson(subject, fields, MAX_WIRE_BYTES[apiOf(intent.operation)])
+    checkJson(context, fields, MAX_WIRE_BYTES[apiOf(intent.operation)])
   }
-  checkContents(subject, intent)
-  checkWireBytes(subject, intent, payloadBytes)
+  checkContents(context, intent)
+  checkWireBytes(context, intent, payloadBytes)
   return intent
 }
 
 function fieldsOf(value: unknown, index: number | undefined): Record<string, unknown> {
   if (isPlainObject(value)) return value
-  return refuse({ operation: 'intent', index }, '', `must be a plain object, got ${kindOf(value)}`)
+  return fail({ operation: 'intent', index }, '', `must be a plain object, got ${kindOf(value)}`)
 }
 
 function operationOf(operation: unknown, index: number | undefined): Operation {
   if (isOperation(operation)) return operation
-  const subject = { operation: 'intent', index }
+  const context = { operation: 'intent', index }
   if (typeof operation !== 'string') {
-    refuse(subject, 'operation', `must be a string, got ${kindOf(operation)}`)
+    fail(context, 'operation', `must be a string, got ${kindOf(operation)}`)
   }
   const meant = closest(operation, OPERATIONS)
   const guess = meant === undefined ? '' : `did you mean ${meant}? `
-  return refuse(subject, 'operation', `is unknown: ${guess}pass one of ${OPERATIONS.join(', ')}`)
+  return fail(context, 'operation', `is unknown: ${guess}pass one of ${OPERATIONS.join(', ')}`)
 }
 
-function checkFields(subject: Subject, intent: Intent): void {
+function checkFields(context: ErrorContext, intent: Intent): void {
   switch (intent.operation) {
     case 'mergeCustomers':
-      checkMerge(subject, intent)
+      checkMerge(context, intent)
       break
     case 'entity':
       break
     case 'trackAnonymous':
-      checkAnonymous(subject, intent)
+      checkAnonymous(context, intent)
       break
     case 'trackPush':
-      checkPush(subject, intent)
+      checkPush(context, intent)
       break
     case 'sendEmail':
     case 'sendPush':
     case 'sendSMS':
     case 'sendInboxMessage':
     case 'sendInApp':
-      checkMessage(subject, intent)
+      checkMessage(context, intent)
       break
     case 'triggerBroadcast':
-      checkBroadcast(subject, intent)
+      checkBroadcast(context, intent)
       break
     case 'pipelines.identify':
     case 'pipelines.track':
@@ -83,82 +83,86 @@ function checkFields(subject: Subject, intent: Intent): void {
     case 'pipelines.screen':
     case 'pipelines.group':
     case 'pipelines.alias':
-      checkPipelines(subject, intent)
+      checkPipelines(context, intent)
       break
     default:
-      checkPersonal(subject, intent)
+      checkPersonal(context, intent)
   }
 }
 
-function checkPersonal(subject: Subject, intent: Extract<Intent, Person>): void {
+function checkPersonal(context: ErrorContext, intent: Extract<Intent, Person>): void {
   switch (intent.operation) {
     case 'identify':
-      checkTimestamp(subject, 'timestamp', intent.timestamp)
+      checkTimestamp(context, 'timestamp', intent.timestamp)
       break
     case 'track':
     case 'trackScreen':
-      checkTimestamp(subject, 'timestamp', intent.timestamp)
-      checkEventName(subject, 'name', intent.name)
+      checkTimestamp(context, 'timestamp', intent.timestamp)
+      checkEventName(context, 'name', intent.name)
       break
     case 'trackPageView':
-      checkTimestamp(subject, 'timestamp', intent.timestamp)
-      checkEventName(subject, 'path', intent.path)
+      checkTimestamp(context, 'timestamp', intent.timestamp)
+      checkEventName(context, 'path', intent.path)
       break
     case 'addDevice':
-      checkTimestamp(subject, 'data.last_used', intent.data?.last_used)
-      checkNotBlank(subject, 'deviceId', intent.deviceId)
+      checkTimestamp(context, 'data.last_used', intent.data?.last_used)
+      checkNotBlank(context, 'deviceId', intent.deviceId)
       break
     case 'deleteDevice':
-      checkNotBlank(subject, 'deviceId', intent.deviceId)
+      checkNotBlank(context, 'deviceId', intent.deviceId)
   }
-  checkPerson(subject, intent)
+  checkPerson(context, intent)
 }
 
 /** Checks that read into the payload, and therefore come after the walk that has found it to be JSON. */
-function checkContents(subject: Subject, intent: Intent): void {
+function checkContents(context: ErrorContext, intent: Intent): void {
   if (intent.operation === 'entity') {
-    checkEntity(subject, intent.entity)
+    checkEntity(context, intent.entity)
   } else if (intent.operation === 'identify' && intent.attributes !== undefined) {
-    checkAttributes(subject, 'attributes', intent.attributes)
-    checkIdentifyRelationships(subject, 'attributes.cio_relationships', intent.attributes.cio_relationships)
+    checkAttributes(context, 'attributes', intent.attributes)
+    checkIdentifyRelationships(context, 'attributes.cio_relationships', intent.attributes.cio_relationships)
   }
 }
 
-function checkEventName(subject: Subject, field: string, name: string): void {
-  checkNotBlank(subject, field, name)
-  checkBytes(subject, field, name, MAX_EVENT_NAME_BYTES)
+function checkEventName(context: ErrorContext, field: string, name: string): void {
+  checkNotBlank(context, field, name)
+  checkBytes(context, field, name, MAX_EVENT_NAME_BYTES)
 }
 
 /** An invite has no id: it goes to the address that its data names. */
 function checkAnonymous(
-  subject: Subject,
+  context: ErrorContext,
   { anonymousId, name, data, timestamp }: TrackAnonymousIntent,
 ): void {
-  checkTimestamp(subject, 'timestamp', timestamp)
-  checkEventName(subject, 'name', name)
+  checkTimestamp(context, 'timestamp', timestamp)
+  checkEventName(context, 'name', name)
   if (anonymousId !== '') {
-    checkTextId(subject, 'anonymousId', anonymousId)
+    checkTextId(context, 'anonymousId', anonymousId)
   } else if (typeof data?.recipient !== 'string') {
     const got = kindOf(data?.recipient)
-    refuse(subject, 'data.recipient', `must be an email address where anonymousId is empty, got ${got}`)
+    fail(context, 'data.recipient', `must be an email address where anonymousId is empty, got ${got}`)
   } else {
-    checkTextId(subject, 'data.recipient', data.recipient)
+    checkTextId(context, 'data.recipient', data.recipient)
   }
 }
 
-function checkPush(subject: Subject, { deliveryId, deviceId, timestamp }: TrackPushIntent): void {
-  checkTimestamp(subject, 'timestamp', timestamp)
-  checkTextId(subject, 'deliveryId', deliveryId)
-  if (deviceId !== undefined) checkNotBlank(subject, 'deviceId', deviceId)
+function checkPush(context: ErrorContext, { deliveryId, deviceId, timestamp }: TrackPushIntent): void {
+  checkTimestamp(context, 'timestamp', timestamp)
+  checkTextId(context, 'deliveryId', deliveryId)
+  if (deviceId !== undefined) checkNotBlank(context, 'deviceId', deviceId)
 }
 
-function checkWireBytes(subject: Subject, intent: Intent, payloadBytes = Number.POSITIVE_INFINITY): void {
+function checkWireBytes(
+  context: ErrorContext,
+  intent: Intent,
+  payloadBytes = Number.POSITIVE_INFINITY,
+): void {
   const limit = MAX_WIRE_BYTES[apiOf(intent.operation)]
   if (wireBytesAtMost(intent.operation, payloadBytes) <= limit) return
   const actual = wireBytes(intent)
   if (actual <= limit) return
-  refuseSize(
-    subject,
+  failSize(
+    context,
     '',
     { limit, actual },
     ' for one operation, envelope included: send less data, or a link to it',

@@ -5,7 +5,7 @@ import { type Queryable, select } from './queryable.ts'
 export interface DeadLetterCount {
   readonly destination: string
   readonly operation: string
-  /** `rejected`, `too_large`, `expired`, `invalid` or `ambiguous`. */
+  /** `rejected`, `too_large`, `expired`, `invalid`, `ambiguous` or `exhausted`. */
   readonly reason: string
   readonly count: number
   readonly oldest: Date

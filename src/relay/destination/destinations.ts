@@ -4,6 +4,7 @@ import { createBroadcastTransport } from '../../customerio/transports/broadcast-
 import { createPipelinesTransport } from '../../customerio/transports/pipelines-transport.ts'
 import { createTrackTransport } from '../../customerio/transports/track-transport.ts'
 import type { Transport } from '../../customerio/transports/transport.ts'
+import type { Api } from '../../intent/operations.ts'
 import type { Database } from '../../store/connection/database.ts'
 import type { QueuedIntent } from '../../store/lanes/read-lane.ts'
 import { type RateLimit, takeTokens } from '../../store/breakers/take-tokens.ts'
@@ -13,8 +14,6 @@ import type { ResolvedWorkspace } from '../options.ts'
 import { prepareRow } from './prepare-row.ts'
 import { recipientAllowlist } from './recipient-allowlist.ts'
 import { SupersededError } from '../breaker/superseded-error.ts'
-
-export type Api = 'track' | 'app' | 'broadcast' | 'pipelines'
 
 /** One API of one workspace: what a lane worker needs to know of where its intents go. */
 export interface Destination {

@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Intent } from '../../src/index.ts'
 import { recipientAllowlist } from '../../src/relay/destination/recipient-allowlist.ts'
@@ -13,7 +14,7 @@ const email = (to: string, more: object = {}): Intent => ({
 const broadcast = (recipients?: object): Intent =>
   ({ operation: 'triggerBroadcast', broadcastId: 1, ...(recipients ? { recipients } : {}) }) as Intent
 
-test('without patterns everybody is allowed, with none nobody', () => {
+test('without patterns every intent is allowed, with an empty list none', () => {
   expect(allows(undefined, broadcast())).toBe(true)
   expect(allows([], email('qa@example.com'))).toBe(false)
 })
@@ -51,6 +52,107 @@ describe('every recipient must be allowed', () => {
   })
 })
 
+describe('an address list', () => {
+  test.each<[string, boolean]>([
+    ['"Doe, Jane" <jane@example.com>', true],
+    ['"Doe, Jane" <jane@example.com>, joe@example.com', true],
+    ['"Doe, Jane" <jane@person.net>', false],
+    ['"Jane \\"QA\\" Doe" <jane@example.com>', true],
+    ["O'Neil <o@example.com>", true],
+    ['J. Doe <j@example.com>', true],
+    ['Jané <jane@example.com>', true],
+    ['Team: a@example.com, b@example.com;', true],
+    ['Team: a@example.com, real@person.net;', false],
+    ['Team: real@person.net;, a@example.com', false],
+    ['undisclosed-recipients:;', false],
+    ['a@example.com (QA)', true],
+    ['(QA, staging) a@example.com', true],
+    ['a@example.com (real@person.net)', false],
+    ['a(real@person.net,)b@example.com', false],
+    ['a@example.com,', true],
+    ['a@example.com, , b@example.com', true],
+    ['real@person.net,', false],
+    [',real@person.net', false],
+    [',', false],
+    ['a@example.com; real@person.net', false],
+    ['a@example.com real@person.net', false],
+    ['real@person.net a@example.com', false],
+    ['real@person.net <a@example.com>', false],
+    ['<real@person.net> <a@example.com>', false],
+    ['"real@person.net"@example.com', false],
+    ['"real@person.net," <a@example.com>', false],
+    ['real%person.net@example.com', true],
+    ['<@person.net:a@example.com>', false],
+    ['a@example.com\r\nBcc: real@person.net', false],
+    ['a@example.com\\, real@person.net', false],
+    ['Doe, Jane <jane@example.com>', false],
+    ['<a@example.com', true],
+    ['a@example.com>', false],
+    ['a @ example.com', false],
+    [`${'('.repeat(5_000)}a@example.com`, false],
+    [Array.from({ length: 600 }, () => 'Jane <jane@example.com>').join(', '), false],
+  ])('%s: %s', (to, allowed) => {
+    expect(allows(EXAMPLE, email(to))).toBe(allowed)
+    expect(allows(EXAMPLE, broadcast({ emails: [to] }))).toBe(allowed)
+    expect(allows(EXAMPLE, broadcast({ per_user_data: [{ email: to }] }))).toBe(allowed)
+  })
+
+  test.each<[string, boolean]>([
+    ['+1555 0100', true],
+    ['(+1)555-0100', false],
+    ['+15550100, +4930123456', false],
+    ['+15550100; +4930123456', false],
+  ])('a phone number: %s: %s', (to, allowed) => {
+    const sms: Intent = {
+      operation: 'sendSMS',
+      message: { to, identifiers: { id: 'u1' }, transactional_message_id: 1 },
+    }
+    expect(allows(['+1555*'], sms)).toBe(allowed)
+  })
+
+  const real = 'real@person.net'
+  const word = fc.stringMatching(/^[a-z0-9.]{1,8}$/)
+  const name = fc.oneof(
+    word,
+    fc.stringMatching(/^"[a-z ,;:<>()]{0,12}"$/),
+    fc.stringMatching(/^\([a-z ,;]{0,9}\)$/),
+  )
+  const mailbox = (address: string) =>
+    fc.oneof(
+      fc.constant(address),
+      name.map((one) => `${one} <${address}>`),
+      name.map((one) => `${address} (${one.replace(/[()"]/g, '')})`),
+    )
+
+  test('of well-formed lists, those with every address allowed are allowed', () => {
+    const lists = fc.array(
+      word.chain((one) => mailbox(`${one}@example.com`)),
+      { minLength: 1, maxLength: 5 },
+    )
+    fc.assert(
+      fc.property(lists, (one) => {
+        expect(allows(EXAMPLE, email(one.join(', ')))).toBe(true)
+      }),
+    )
+  })
+
+  test('no text with the address of a real person is allowed, whatever is around it', () => {
+    const piece = fc.oneof(
+      fc.constantFrom(...'"\'<>()[]:;,@.\\ \t\n%', 'a@example.com', '<b@example.com>', '=?utf-8?q?', '?='),
+      word,
+      fc.string({ maxLength: 4 }),
+    )
+    const around = fc.array(piece, { maxLength: 8 }).map((pieces) => pieces.join(''))
+    fc.assert(
+      fc.property(around, around, fc.constantFrom('', ' ', ',', '<', '"', '('), (before, after, edge) => {
+        expect(allows(EXAMPLE, email(`${before}${edge}${real}, ${after}`))).toBe(false)
+        expect(allows(EXAMPLE, email(`${before} <${real}>${after}`))).toBe(false)
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+})
+
 describe('a broadcast', () => {
   test.each<[string, Intent, boolean]>([
     ['to its own segment', broadcast(), false],
@@ -75,7 +177,7 @@ describe('a broadcast', () => {
   })
 })
 
-describe('who is written to', () => {
+describe('the people of an intent', () => {
   const push = (to?: string): Intent => ({
     operation: 'sendPush',
     message: { identifiers: { id: 'test-7' }, transactional_message_id: 1, ...(to ? { to } : {}) },
@@ -114,7 +216,7 @@ describe('who is written to', () => {
   })
 })
 
-test('the recipient of an invite stands above whom the event names', () => {
+test('the recipient of an invite counts before the person of the event', () => {
   const invite = (anonymousId: string, recipient: string): Intent => ({
     operation: 'trackAnonymous',
     anonymousId,

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
-import { isValid } from 'ulid'
 import { describe, expect, test } from 'vitest'
 import { toUlid } from '../../src/customerio/transports/ulid.ts'
+import { isUlid } from '../../src/intent/validate/ulid.ts'
 
 const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 
@@ -45,7 +45,7 @@ describe('toUlid', () => {
     fc.assert(
       fc.property(anyUuid, (uuid) => {
         const ulid = toUlid(uuid)
-        expect(isValid(ulid)).toBe(true)
+        expect(isUlid(ulid)).toBe(true)
         expect(ulid).toBe(base32(uuid))
         expect(uuidOf(ulid)).toBe(uuid)
       }),
@@ -73,8 +73,43 @@ describe('toUlid', () => {
       uuid.replace('5', 'g'),
       uuid.replace('5', 'é'),
     ]) {
-      expect(() => toUlid(wrong), wrong).toThrow('Invalid UUID')
+      expect(() => toUlid(wrong), wrong).toThrow('Expected a UUID')
     }
-    expect(() => toUlid(uuid.replace('a', '語'))).toThrow('Invalid UUID')
+    expect(() => toUlid(uuid.replace('a', '語'))).toThrow('Expected a UUID')
+  })
+})
+
+describe('isUlid', () => {
+  const ulid = '01H455VB4PEX5VSKNK084SN02Q'
+
+  test.each([ulid, ulid.toLowerCase(), CROCKFORD.slice(0, 26), CROCKFORD.slice(-26), 'Z'.repeat(26)])(
+    '%s is one',
+    (text) => {
+      expect(isUlid(text)).toBe(true)
+    },
+  )
+
+  test.each([
+    '',
+    ulid.slice(1),
+    `${ulid}0`,
+    ` ${ulid.slice(1)}`,
+    `${ulid}\n`,
+    ...[...'ILOU-ſı語'].map((letter) => ulid.replace('V', letter)),
+    '01890a5d-ac96-774b-bcce-b302099a8057',
+    42,
+    undefined,
+    null,
+    [ulid],
+  ])('%s is none', (value) => {
+    expect(isUlid(value)).toBe(false)
+  })
+
+  test('a text of 26 characters is one if every character is a digit of the alphabet', () => {
+    fc.assert(
+      fc.property(fc.string({ minLength: 26, maxLength: 26 }), (text) => {
+        expect(isUlid(text)).toBe([...text].every((one) => CROCKFORD.includes(one.toUpperCase())))
+      }),
+    )
   })
 })
