@@ -17,20 +17,32 @@ import type { EnqueueResult, StoredResult } from './results.ts'
 import { underSavepoint } from './savepoint.ts'
 import { enqueueMany, enqueueOne, type EnqueueArguments } from './call-enqueue.ts'
 
+/** Options of {@link createOutbox}. */
 export interface OutboxOptions {
-  /** The schema given to `customerio-outbox migrate`. Default: `outbox`. */
+  /**
+   * The schema given to `customerio-outbox migrate`.
+   *
+   * @default 'outbox'
+   */
   readonly schema?: string | undefined
   /**
-   * Told of every error that `onError: 'ignore'` kept from the caller. Default: a Node warning without any
-   * payload, so that it cannot go unseen.
+   * Called with every error that `onError: 'ignore'` keeps from the caller.
+   *
+   * @default `process.emitWarning` with the error's message, which holds no payload.
    */
   readonly onIgnored?: ((error: Error) => void) | undefined
 }
 
+/** The app's side of the outbox. It stores intents in the caller's transaction and sends nothing itself. */
 export interface Outbox {
   /**
-   * The same as for one intent for an array, in its order, in one round trip for thousands; the options count for
-   * each. All are checked before the first is stored. Results come in the order of the intents.
+   * Stores an array of intents in the caller's transaction, in its order and in one round trip. The options apply to each
+   * intent. All intents are checked before the first is stored.
+   *
+   * @param tx As for a single intent.
+   * @param intents The array: one round trip stores thousands.
+   * @param options See {@link BatchEnqueueOptions}.
+   * @returns A result for each intent, in the order of the array.
    */
   enqueue(
     tx: Transaction,
@@ -39,30 +51,72 @@ export interface Outbox {
   ): Promise<StoredResult[]>
   enqueue(tx: Transaction, intents: readonly Intent[], options: BatchEnqueueOptions): Promise<EnqueueResult[]>
   /**
-   * Stores an intent in the caller's transaction, in one round trip. COMMIT makes it durable and it will be
-   * sent; ROLLBACK, also to a savepoint, leaves nothing of it, its dedup key included. Nothing is sent from here:
-   * an outage of Customer.io cannot slow or fail the caller.
+   * Stores an intent in the caller's transaction, in one round trip. COMMIT makes the intent durable, and a relay sends it
+   * then. ROLLBACK removes it together with its dedup key; so does ROLLBACK TO a savepoint set before. `enqueue` sends no
+   * request: an outage of Customer.io cannot slow down or fail the caller.
    *
-   * @param tx A pg client after BEGIN, a Drizzle transaction, or what one of pg-boss' adapters returns.
-   * @throws {InvalidIntentError | InvalidOptionError} before any SQL runs: the transaction is untouched.
-   * @throws {NotATransactionError} for a pool, a bare database, or a client outside a transaction.
+   * @param tx A pg client after BEGIN, a Drizzle transaction, a PGlite transaction, or the result of an adapter of pg-boss.
+   * @param intent The intent, for example from one of the `intents` builders.
+   * @param options See {@link EnqueueOptions}.
+   * @returns The id of the intent, and whether it is a duplicate. With `onError: 'ignore'` the error of an intent that was
+   * left out.
+   * @throws {InvalidIntentError} if Customer.io would not take the intent. No SQL has run, the transaction is unchanged.
+   * @throws {InvalidOptionError} if an option is wrong. No SQL has run, the transaction is unchanged.
+   * @throws {NotATransactionError} for a pool, a database handle, a client outside a transaction, or a failed transaction.
+   * @example
+   * ```ts
+   * import { intents } from 'customerio-outbox'
+   *
+   * const placed = intents.track(user.id, 'order_placed', { total: 42 })
+   * const { id, duplicate } = await outbox.enqueue(tx, placed, { dedupKey: 'order:42:placed' })
+   * ```
    */
   enqueue(
     tx: Transaction,
     intent: Intent,
     options?: EnqueueOptions & { readonly onError?: 'throw' | undefined },
   ): Promise<StoredResult>
-  // The last overload is the one that the compiler's messages speak of.
+  // Last, because the compiler's error messages describe the last overload.
   enqueue(tx: Transaction, intent: Intent, options: EnqueueOptions): Promise<EnqueueResult>
   /**
-   * customerio-node's `TrackClient`, with its methods and their parameters, which enqueues in `tx` in place of
-   * sending: for an app that moves over call by call. Methods that cannot be enqueued are absent. The options
-   * hold for every call; make another client where they differ.
+   * A `TrackClient` of customerio-node that enqueues in `tx` in place of sending. An app can migrate call by call: the
+   * methods and their parameters are the same. Methods that cannot be enqueued are missing.
+   *
+   * @param tx As for {@link Outbox.enqueue}. COMMIT and ROLLBACK decide about every call of the client.
+   * @param options Apply to every call. A client with a `dedupKey` takes one call.
+   * @returns A client for this transaction only.
+   * @example
+   * ```ts
+   * await outbox.trackClient(tx).track(user.id, { name: 'order_placed', data: { total: 42 } })
+   * ```
    */
   trackClient(tx: Transaction, options?: EnqueueOptions): OutboxTrackClient
-  /** The same for its `APIClient`: transactional messages and broadcasts. */
+  /**
+   * An `APIClient` of customerio-node that enqueues transactional messages and broadcasts in `tx` in place of sending.
+   *
+   * @param tx As for {@link Outbox.enqueue}. COMMIT and ROLLBACK decide about every call of the client.
+   * @param options Apply to every call. A client with a `dedupKey` takes one call.
+   * @returns A client for this transaction only.
+   * @example
+   * ```ts
+   * import { SendEmailRequest } from 'customerio-node'
+   *
+   * const message = { to: user.email, identifiers: { id: user.id }, transactional_message_id: 'order_receipt' }
+   * await outbox.apiClient(tx).sendEmail(new SendEmailRequest(message))
+   * ```
+   */
   apiClient(tx: Transaction, options?: EnqueueOptions): OutboxApiClient
-  /** The same for its `PipelinesClient`. */
+  /**
+   * A `PipelinesClient` of customerio-node that enqueues in `tx` in place of sending.
+   *
+   * @param tx As for {@link Outbox.enqueue}. COMMIT and ROLLBACK decide about every call of the client.
+   * @param options Apply to every call. A client with a `dedupKey` takes one call.
+   * @returns A client for this transaction only.
+   * @example
+   * ```ts
+   * await outbox.pipelinesClient(tx).track({ userId: user.id, event: 'order_placed' })
+   * ```
+   */
   pipelinesClient(tx: Transaction, options?: EnqueueOptions): OutboxPipelinesClient
 }
 
@@ -76,10 +130,31 @@ function checkOptions(options: unknown): void {
 }
 
 /**
- * The app's side of the outbox. Holds no connection and starts nothing: make one and share it.
+ * Creates the app's side of the outbox. It opens no connection and starts no timer: create one and share it.
  *
- * @throws InvalidOptionError if an option is unknown or of another kind.
- * @throws Error if the schema's name is not a plain identifier.
+ * @param options See {@link OutboxOptions}.
+ * @returns The outbox.
+ * @throws {InvalidOptionError} if an option is unknown or has another type.
+ * @throws {Error} if the name of the schema is not a plain identifier.
+ * @example
+ * ```ts
+ * import pg from 'pg'
+ * import { createOutbox, intents } from 'customerio-outbox'
+ *
+ * const outbox = createOutbox()
+ * const client = await new pg.Pool().connect()
+ * try {
+ *   await client.query('BEGIN')
+ *   await client.query('UPDATE orders SET paid = true WHERE id = $1', [42])
+ *   await outbox.enqueue(client, intents.track('u1', 'order_paid', { order: 42 }))
+ *   await client.query('COMMIT')
+ * } catch (error) {
+ *   await client.query('ROLLBACK')
+ *   throw error
+ * } finally {
+ *   client.release()
+ * }
+ * ```
  */
 export function createOutbox(options: OutboxOptions = {}): Outbox {
   checkOptions(options)
@@ -96,7 +171,7 @@ export function createOutbox(options: OutboxOptions = {}): Outbox {
     let used = false
     return {
       async one(make) {
-        // Its second call would be dropped as a duplicate of the first, whatever it says.
+        // The database would drop a second call as a duplicate of the first, whatever its content.
         if (used && enqueueOptions?.dedupKey !== undefined) {
           throw new InvalidOptionError(
             'Expected a client with a dedupKey to be called once, got a second call',
@@ -139,7 +214,7 @@ export function createOutbox(options: OutboxOptions = {}): Outbox {
   }
 }
 
-/** Checks everything before any SQL runs. */
+/** Checks all intents before any SQL runs. */
 function prepare(
   given: readonly MakeIntent[],
   of: 'one' | 'many',
@@ -162,7 +237,7 @@ function prepare(
   })
 }
 
-/** Postgres takes no exponent, and its smallest interval is a microsecond. */
+/** Postgres accepts no exponent in an interval. Its smallest interval is a microsecond. */
 function interval(seconds: number): string {
   return `${Math.max(seconds, 0.000001).toFixed(6)} seconds`
 }

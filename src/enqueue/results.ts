@@ -1,16 +1,19 @@
-/** The intent is stored; or, where `duplicate`, it is not, and `id` is the earlier intent's. */
+/** The intent is stored. If `duplicate` is true it is not, and `id` is the id of the earlier intent. */
 export interface StoredResult {
+  /** UUIDv7 of the intent. The relay sends it as the id of the event. */
   readonly id: string
+  /** Whether an intent with the same dedup key exists within the dedup window. */
   readonly duplicate: boolean
   readonly error?: undefined
 }
 
-/** The intent was left out, and the caller's transaction is as it was: only with `onError: 'ignore'`. */
+/** The intent was left out, and the caller's transaction is unchanged. Only with `onError: 'ignore'`. */
 export interface IgnoredResult {
   readonly id?: undefined
   readonly duplicate: false
+  /** Why the intent could not be stored. */
   readonly error: Error
 }
 
-/** What became of an intent. */
+/** Result of enqueueing one intent. */
 export type EnqueueResult = StoredResult | IgnoredResult

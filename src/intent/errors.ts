@@ -1,6 +1,8 @@
 import { join } from './describe.ts'
 
-/** What an {@link InvalidIntentError} says beside its message. */
+/**
+ * Fields of an {@link InvalidIntentError}.
+ */
 export type InvalidIntentDetails = {
   readonly operation: string
   readonly field: string
@@ -9,24 +11,35 @@ export type InvalidIntentDetails = {
 }
 
 /**
- * An intent that Customer.io could not take. `enqueue` throws it before any SQL runs, so the caller's
- * transaction is as good as before.
+ * Customer.io would not take the intent. `enqueue` throws it before any SQL runs, so the caller's transaction is unchanged.
  *
- * The message names the field, the limit and the size found; it never carries a value of the payload.
+ * The message names the field, the limit and the actual size. It never quotes a value of the payload.
+ *
+ * @example
+ * ```ts
+ * import { intents, InvalidIntentError } from 'customerio-outbox'
+ *
+ * try {
+ *   await outbox.enqueue(tx, intents.track(user.id, 'x'.repeat(101)))
+ * } catch (error) {
+ *   if (!(error instanceof InvalidIntentError)) throw error
+ *   console.error(error.field, error.limit, error.actual)
+ * }
+ * ```
  */
 export class InvalidIntentError extends Error {
   override readonly name = 'InvalidIntentError'
   readonly code = 'INVALID_INTENT'
-  /** The intent's operation, or `intent` where it has none that is known. */
+  /** The operation of the intent, or `intent` if it is unknown. */
   readonly operation: string
   /**
-   * The field's path: `name`, `data.total`, `data.items[3]`; in an array of intents `[12].name`; '' for the
-   * intent itself.
+   * Path of the field: `name`, `data.total`, `data.items[3]`. In an array of intents it starts with the index:
+   * `[12].name`. Empty for the intent as a whole.
    */
   readonly field: string
-  /** The limit that was passed: bytes, or a count. Absent where the problem is not one of size. */
+  /** The limit that was exceeded, in bytes or as a count. Absent if the problem is not one of size. */
   readonly limit?: number
-  /** What was found, in the unit of `limit`. */
+  /** The actual size, in the unit of `limit`. */
   readonly actual?: number
 
   constructor(message: string, details: InvalidIntentDetails) {
@@ -38,11 +51,26 @@ export class InvalidIntentError extends Error {
   }
 }
 
-/** An option of `enqueue` that cannot be taken. The message reads "Expected X to be …, got Y". */
+/**
+ * An option of `createOutbox` or of `enqueue` is wrong. The message reads "Expected X to be …, got Y". `enqueue` throws it
+ * before any SQL runs, so the caller's transaction is unchanged.
+ *
+ * @example
+ * ```ts
+ * import { intents, InvalidOptionError } from 'customerio-outbox'
+ *
+ * try {
+ *   await outbox.enqueue(tx, intents.destroy(user.id), { dedupWindowSeconds: -1 })
+ * } catch (error) {
+ *   if (!(error instanceof InvalidOptionError)) throw error
+ *   console.error(error.option)
+ * }
+ * ```
+ */
 export class InvalidOptionError extends Error {
   override readonly name = 'InvalidOptionError'
   readonly code = 'INVALID_OPTION'
-  /** The option's name; '' for the options as a whole. */
+  /** Name of the option; empty for the options as a whole. */
   readonly option: string
 
   constructor(message: string, option: string) {
@@ -51,17 +79,25 @@ export class InvalidOptionError extends Error {
   }
 }
 
-/** Which intent a check is about. */
+/**
+ * The intent that a check is about.
+ */
 export type ErrorContext = {
   readonly operation: string
-  /** Its index in the array that was enqueued, if there was one. */
+  /** Index of the intent if an array is enqueued. */
   readonly index?: number | undefined
 }
 
-/** The limit passed and what was found, in one unit. */
+/**
+ * A limit and the actual size, in the same unit.
+ */
 export type LimitViolation = { readonly limit: number; readonly actual: number }
 
-/** Throws the error for `field` (a path within the intent): `track: name is empty`. */
+/**
+ * Throws the error for `field`, a path within the intent: `track: name is empty`.
+ *
+ * @throws {InvalidIntentError} always.
+ */
 export function fail(
   context: ErrorContext,
   field: string,
@@ -75,8 +111,9 @@ export function fail(
 }
 
 /**
- * Throws the error for a field that is too large: `track: name is 120 bytes, Customer.io takes at most 100
- * bytes (UTF-8)`.
+ * Throws the error for a field that is too large: `track: name is 120 bytes, Customer.io takes at most 100 bytes (UTF-8)`.
+ *
+ * @throws {InvalidIntentError} always.
  */
 export function failSize(
   context: ErrorContext,

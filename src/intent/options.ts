@@ -1,66 +1,86 @@
 import type { Intent } from './intent.ts'
 
-/** How one intent is enqueued. Every option may be left out. */
+/** Options for one intent. All are optional. */
 export type EnqueueOptions = {
   /**
-   * Makes the intent at most one per workspace and key within the window: a second one is not stored, and its
-   * result says `duplicate`. 1 to 500 bytes. Name the business fact: `order:42:placed`. Default: none, every
-   * intent is stored.
+   * Stores at most one intent per workspace and key within the dedup window. A second one is not stored, and its result
+   * has `duplicate: true`. 1 to 500 bytes. Name the business fact: `order:42:placed`.
+   *
+   * @default None: every intent is stored.
    */
   readonly dedupKey?: string | undefined
   /**
-   * `'content'`: the dedup key is a hash of operation, person and payload. Not together with `dedupKey`.
-   * Default: none.
+   * `'content'` uses a hash of operation, person and payload as the dedup key. Cannot be combined with `dedupKey`.
+   *
+   * @default None: every intent is stored.
    */
   readonly dedup?: 'content' | undefined
   /**
-   * How long a dedup key holds, in seconds: more than 0, at most 315,360,000 (ten years).
-   * Default: 604,800 (7 days); with `dedup: 'content'` 300 (5 minutes).
+   * Seconds for which a dedup key counts. More than 0, at most 315,360,000 (ten years).
+   *
+   * @default 604,800 (7 days); 300 (5 minutes) with `dedup: 'content'`.
    */
   readonly dedupWindowSeconds?: number | undefined
   /**
-   * Intents with one ordering key are delivered in order. 1 to 500 bytes. Default: the person's identifier.
+   * The relay delivers intents with the same ordering key in order. 1 to 500 bytes.
+   *
+   * @default The identifier of the person.
    */
   readonly orderingKey?: string | undefined
   /**
-   * Not sent before this time; until then it holds back no other intent of its ordering key. From 1970 to ten years
-   * ahead. Default: now.
+   * The relay does not send the intent before this time. Until then the intent delays no other intent of its ordering
+   * key. From 1970 to ten years ahead.
+   *
+   * @default Now.
    */
   readonly sendAfter?: Date | undefined
   /**
-   * Not sent after this time: it becomes a dead letter instead. Later than `sendAfter`, from
-   * 1970 to 9999. Default: never.
+   * The relay does not send the intent after this time: it makes it a dead letter. Later than `sendAfter`, from 1970 to
+   * 9999.
+   *
+   * @default Never.
    */
   readonly expiresAt?: Date | undefined
   /**
-   * The Customer.io workspace, by its name in the relay's configuration: 1 to 63 letters, digits, `-`, `_`.
-   * Default: `'default'`.
+   * Name of the Customer.io workspace in the relay's configuration: 1 to 63 letters, digits, `-` or `_`, starting with a
+   * letter or a digit.
+   *
+   * @default 'default'
    */
   readonly workspace?: string | undefined
   /**
-   * What to do with a send that may or may not have happened and that Customer.io cannot recognise as a
-   * duplicate: `'park'` it as a dead letter, or `'resend'` it. Default: `'park'`.
+   * Decides about a message or a broadcast if the answer to its request was lost. Customer.io may have sent it, and cannot
+   * recognise a second request as a duplicate. `'park'` makes the intent a dead letter; `'resend'` sends it again.
+   *
+   * @default 'park'
    */
   readonly onAmbiguous?: 'park' | 'resend' | undefined
   /**
-   * `'bulk'`: delivered in lanes of its own, so that a backfill cannot delay live traffic. Default:
-   * `'normal'`.
+   * `'bulk'` uses separate lanes, so that a backfill cannot delay live traffic.
+   *
+   * @default 'normal'
    */
   readonly priority?: 'normal' | 'bulk' | undefined
   /**
-   * `'ignore'`: an intent that cannot be enqueued is left out and reported, and nothing is thrown. Default:
-   * `'throw'`.
+   * `'ignore'` leaves out an intent that cannot be stored and returns the error in its result. Nothing is thrown, and the
+   * caller's transaction can go on.
+   *
+   * @default 'throw'
    */
   readonly onError?: 'throw' | 'ignore' | undefined
 }
 
-/** How an array of intents is enqueued: as {@link EnqueueOptions}, with a dedup key for each. */
+/** Options for an array of intents: {@link EnqueueOptions}, with a function in place of the dedup key. */
 export type BatchEnqueueOptions = Omit<EnqueueOptions, 'dedupKey'> & {
-  /** Gives each intent its own {@link EnqueueOptions.dedupKey}. */
+  /**
+   * Returns the {@link EnqueueOptions.dedupKey} of an intent.
+   *
+   * @default None: every intent is stored.
+   */
   readonly dedupKey?: ((intent: Intent, index: number) => string) | undefined
 }
 
-/** Checked options, with their defaults in place. */
+/** Checked options with their defaults. */
 export type ResolvedOptions = {
   readonly dedupKey: string | ((intent: Intent, index: number) => string) | undefined
   readonly dedup: 'content' | undefined

@@ -59,9 +59,9 @@ export class Sandbox implements AsyncDisposable {
   /** Writes a TypeScript block and returns its file. A first line such as `// place-order.ts` names it. */
   async add(block: Block): Promise<string> {
     const [, given] = block.code.match(/^\/\/ ([\w-]+\.ts)\n/) ?? []
-    const name = given ?? `${path.basename(block.file, '.md')}-${block.line}.ts`
+    const name = given ?? `${block.file.replace(/\.\w+$/, '').replaceAll('/', '-')}-${block.line}.ts`
     const isFragment = /\btx\b/.test(block.code) && !block.code.includes('transaction(')
-    const imports = block.code.includes('import { intents }')
+    const imports = /import \{.*\bintents\b.*\}/.test(block.code)
       ? []
       : [`import { intents } from 'customerio-outbox'`]
     const head = isFragment ? [...imports, ...PRELUDE].join('; ') : ''

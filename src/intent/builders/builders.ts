@@ -31,18 +31,36 @@ import { pipelines } from './pipelines-builders.ts'
 export * from './message-builders.ts'
 export * from './pipelines-builders.ts'
 
-/** A person: their id, or one identifier by name, such as `{ email: 'jane@example.com' }`. */
+/**
+ * A person: the id, or one identifier by its name, such as `{ email: 'jane@example.com' }`.
+ */
 export type PersonRef = string | number | PersonIdentifiers
 
-/** Fields that events and identify have beside their own. */
+/**
+ * Optional fields of events and of `identify`.
+ */
 export type TimeOfIntent = {
-  /** Unix time in whole seconds. Default: the time of the business write. */
+  /**
+   * Unix time in whole seconds.
+   *
+   * @default The database's time at `enqueue`.
+   */
   readonly timestamp?: UnixSeconds
 }
 
 /**
- * Creates or updates a person. `attributes`: at most 300, names ≤ 150 bytes, values ≤ 1,000 bytes; null
- * removes one.
+ * Creates or updates a person.
+ *
+ * @param person The id of the person, or one identifier by its name: `{ email: 'jane@example.com' }`. At most 150 bytes.
+ * @param attributes At most 300. Names have at most 150 bytes, values at most 1,000 bytes. Null removes an attribute.
+ * @param extra Optional `timestamp` of the update.
+ * @returns The intent, not checked yet: `enqueue` checks it.
+ * @example
+ * ```ts
+ * import { intents } from 'customerio-outbox'
+ *
+ * await outbox.enqueue(tx, intents.identify(user.id, { email: user.email, plan: 'pro' }))
+ * ```
  */
 export function identify(
   person: PersonRef,
@@ -52,7 +70,21 @@ export function identify(
   return { operation: 'identify', ...personOf(person), ...given('attributes', attributes), ...extra }
 }
 
-/** Records an event of a person. `name`: 1 to 100 bytes. */
+/**
+ * Records an event of a person.
+ *
+ * @param person The id of the person, or one identifier by its name: `{ email: 'jane@example.com' }`. At most 150 bytes.
+ * @param name Name of the event, 1 to 100 bytes.
+ * @param data Attributes of the event. The operation as a whole may take 32,000 bytes.
+ * @param extra Optional `timestamp` of the event.
+ * @returns The intent, not checked yet: `enqueue` checks it.
+ * @example
+ * ```ts
+ * import { intents } from 'customerio-outbox'
+ *
+ * await outbox.enqueue(tx, intents.track(user.id, 'order_placed', { total: 42 }))
+ * ```
+ */
 export function track(
   person: PersonRef,
   name: string,
@@ -62,7 +94,21 @@ export function track(
   return { operation: 'track', ...personOf(person), name, ...given('data', data), ...extra }
 }
 
-/** Records a page view of a person. `path`: the page's URL or path, 1 to 100 bytes. */
+/**
+ * Records a page view of a person.
+ *
+ * @param person The id of the person, or one identifier by its name. At most 150 bytes.
+ * @param path URL or path of the page, 1 to 100 bytes.
+ * @param data Attributes of the page view.
+ * @param extra Optional `timestamp` of the event.
+ * @returns The intent, not checked yet: `enqueue` checks it.
+ * @example
+ * ```ts
+ * import { intents } from 'customerio-outbox'
+ *
+ * await outbox.enqueue(tx, intents.trackPageView(user.id, '/pricing', { referrer: 'newsletter' }))
+ * ```
+ */
 export function trackPageView(
   person: PersonRef,
   path: string,
@@ -72,7 +118,21 @@ export function trackPageView(
   return { operation: 'trackPageView', ...personOf(person), path, ...given('data', data), ...extra }
 }
 
-/** Records a mobile screen view of a person. `name`: the screen's, 1 to 100 bytes. */
+/**
+ * Records a screen view of a person in a mobile app.
+ *
+ * @param person The id of the person, or one identifier by its name. At most 150 bytes.
+ * @param name Name of the screen, 1 to 100 bytes.
+ * @param data Attributes of the screen view.
+ * @param extra Optional `timestamp` of the event.
+ * @returns The intent, not checked yet: `enqueue` checks it.
+ * @example
+ * ```ts
+ * import { intents } from 'customerio-outbox'
+ *
+ * await outbox.enqueue(tx, intents.trackScreen(user.id, 'Checkout'))
+ * ```
+ */
 export function trackScreen(
   person: PersonRef,
   name: string,
@@ -83,8 +143,20 @@ export function trackScreen(
 }
 
 /**
- * Records an event of somebody who is not known yet. `anonymousId`: a cookie's or a device's id; '' for an
- * anonymous invite, which goes to the email address in `data.recipient`. `name`: 1 to 100 bytes.
+ * Records an event of an anonymous visitor, or sends an anonymous invite.
+ *
+ * @param anonymousId Id of a cookie or a device, at most 150 bytes. A person who has it as `anonymous_id` gets the event.
+ * Empty for an anonymous invite: it goes to the email address in `data.recipient`.
+ * @param name Name of the event, 1 to 100 bytes.
+ * @param data Attributes of the event. Required for an invite.
+ * @param extra Optional `timestamp` of the event.
+ * @returns The intent, not checked yet: `enqueue` checks it.
+ * @example
+ * ```ts
+ * import { intents } from 'customerio-outbox'
+ *
+ * await outbox.enqueue(tx, intents.trackAnonymous('cookie-7', 'cart_updated', { items: 3 }))
+ * ```
  */
 export function trackAnonymous(
   anonymousId: string,
@@ -95,7 +167,21 @@ export function trackAnonymous(
   return { operation: 'trackAnonymous', anonymousId, name, ...given('data', data), ...extra }
 }
 
-/** Reports what became of a push notification on a device. `deliveryId`: its `CIO-Delivery-ID`. */
+/**
+ * Reports that a device received, opened or converted from a push notification.
+ *
+ * @param deliveryId The `CIO-Delivery-ID` of the notification.
+ * @param event `delivered`, `opened` or `converted`.
+ * @param deviceId The `CIO-Delivery-Token` of the notification.
+ * @param extra Optional `timestamp` of the event.
+ * @returns The intent, not checked yet: `enqueue` checks it.
+ * @example
+ * ```ts
+ * import { intents } from 'customerio-outbox'
+ *
+ * await outbox.enqueue(tx, intents.trackPush('RPILAgUBcRhIBqSp7PoM', 'opened', 'device-token'))
+ * ```
+ */
 export function trackPush(
   deliveryId: string,
   event: TrackPushIntent['event'],
@@ -105,7 +191,21 @@ export function trackPush(
   return { operation: 'trackPush', deliveryId, event, ...given('deviceId', deviceId), ...extra }
 }
 
-/** Adds or updates a person's device. `data`: `last_used` (Unix seconds) and the device's attributes. */
+/**
+ * Adds a device to a person, or updates it.
+ *
+ * @param person The id of the person, or one identifier by its name. At most 150 bytes.
+ * @param deviceId Token of the device.
+ * @param platform `ios` or `android`.
+ * @param data `last_used` in Unix seconds, and attributes of the device.
+ * @returns The intent, not checked yet: `enqueue` checks it.
+ * @example
+ * ```ts
+ * import { intents } from 'customerio-outbox'
+ *
+ * await outbox.enqueue(tx, intents.addDevice(user.id, 'device-token', 'ios', { app_version: '4.2' }))
+ * ```
+ */
 export function addDevice(
   person: PersonRef,
   deviceId: string,
@@ -115,41 +215,117 @@ export function addDevice(
   return { operation: 'addDevice', ...personOf(person), deviceId, platform, ...given('data', data) }
 }
 
-/** Removes a person's device. */
+/**
+ * Removes a device from a person.
+ *
+ * @param person The id of the person, or one identifier by its name. At most 150 bytes.
+ * @param deviceId Token of the device.
+ * @returns The intent, not checked yet: `enqueue` checks it.
+ * @example
+ * ```ts
+ * import { intents } from 'customerio-outbox'
+ *
+ * await outbox.enqueue(tx, intents.deleteDevice(user.id, 'device-token'))
+ * ```
+ */
 export function deleteDevice(person: PersonRef, deviceId: string): DeleteDeviceIntent {
   return { operation: 'deleteDevice', ...personOf(person), deviceId }
 }
 
-/** Deletes a person and keeps their identifiers from being added again, until {@link unsuppress}. */
+/**
+ * Deletes a person. Customer.io then ignores the identifiers of the person until {@link unsuppress}.
+ *
+ * @param person The id of the person, or one identifier by its name. At most 150 bytes.
+ * @returns The intent, not checked yet: `enqueue` checks it.
+ * @example
+ * ```ts
+ * import { intents } from 'customerio-outbox'
+ *
+ * await outbox.enqueue(tx, intents.suppress(user.id))
+ * ```
+ */
 export function suppress(person: PersonRef): SuppressIntent {
   return { operation: 'suppress', ...personOf(person) }
 }
 
-/** Lets a suppressed person's identifiers be added again. */
+/**
+ * Allows the identifiers of a suppressed person to be added again.
+ *
+ * @param person The id of the person, or one identifier by its name. At most 150 bytes.
+ * @returns The intent, not checked yet: `enqueue` checks it.
+ * @example
+ * ```ts
+ * import { intents } from 'customerio-outbox'
+ *
+ * await outbox.enqueue(tx, intents.unsuppress(user.id))
+ * ```
+ */
 export function unsuppress(person: PersonRef): UnsuppressIntent {
   return { operation: 'unsuppress', ...personOf(person) }
 }
 
-/** Deletes a person. Any later update of the same person brings them back: see {@link suppress}. */
+/**
+ * Deletes a person. Any later update creates the person again; see {@link suppress}.
+ *
+ * @param person The id of the person, or one identifier by its name. At most 150 bytes.
+ * @returns The intent, not checked yet: `enqueue` checks it.
+ * @example
+ * ```ts
+ * import { intents } from 'customerio-outbox'
+ *
+ * await outbox.enqueue(tx, intents.destroy(user.id))
+ * ```
+ */
 export function destroy(person: PersonRef): DestroyIntent {
   return { operation: 'destroy', ...personOf(person) }
 }
 
-/** Merges `secondary` into `primary` and deletes `secondary`. Cannot be undone; `primary` must exist. */
+/**
+ * Merges `secondary` into `primary` and deletes `secondary`. Customer.io cannot undo a merge.
+ *
+ * @param primary The person that stays, by `id`, `email` or `cio_id`. It must exist. Its identifier is the ordering key.
+ * @param secondary The person that is deleted, by `id`, `email` or `cio_id`.
+ * @returns The intent, not checked yet: `enqueue` checks it.
+ * @example
+ * ```ts
+ * import { intents } from 'customerio-outbox'
+ *
+ * await outbox.enqueue(tx, intents.mergeCustomers({ id: user.id }, { email: 'jane.doe@example.com' }))
+ * ```
+ */
 export function mergeCustomers(primary: MergeIdentifier, secondary: MergeIdentifier): MergeCustomersIntent {
   return { operation: 'mergeCustomers', primary, secondary }
 }
 
 /**
- * Any operation of the Track API v2, as it stands: objects, relationships, and what has no builder of its
- * own.
+ * Any operation of the Track API v2, without changes: objects, relationships, and operations without a builder.
+ *
+ * @param operation The operation, in the form of `POST /api/v2/entity`.
+ * @returns The intent, not checked yet: `enqueue` checks it.
+ * @example
+ * ```ts
+ * import { intents } from 'customerio-outbox'
+ *
+ * const account = { type: 'object', action: 'identify', identifiers: { object_type_id: '1', object_id: 'acme' } }
+ * await outbox.enqueue(tx, intents.entity({ ...account, attributes: { name: 'Acme' } }))
+ * ```
  */
 export function entity(operation: EntityIntent['entity']): EntityIntent {
   return { operation: 'entity', entity: operation }
 }
 
 /**
- * A builder for each operation: `outbox.enqueue(tx, intents.track(user.id, 'order_placed', { total: 42 }))`.
+ * A builder for each operation.
+ *
+ * @example
+ * ```ts
+ * import { intents } from 'customerio-outbox'
+ *
+ * await outbox.enqueue(tx, [
+ *   intents.identify(user.id, { email: user.email }),
+ *   intents.track(user.id, 'order_placed', { total: 42 }),
+ * ])
+ * ```
  */
 export const intents = {
   identify,

@@ -8,16 +8,23 @@ import type {
 } from '../pipelines-intents.ts'
 
 /**
- * A builder for each call of the Pipelines API. `message`: customerio-node's payload without `messageId`, which
- * is the intent's id. `userId`, `anonymousId` or both say who it is about.
+ * A builder for each call of the Pipelines API. Each takes the payload of customerio-node without `messageId`, which is the
+ * id of the intent. `userId`, `anonymousId` or both name the person.
+ *
+ * @example
+ * ```ts
+ * import { intents } from 'customerio-outbox'
+ *
+ * await outbox.enqueue(tx, intents.pipelines.track({ userId: user.id, event: 'order_placed', properties: { total: 42 } }))
+ * ```
  */
 export const pipelines = {
-  /** Creates or updates a person; `traits` are their attributes. */
+  /** Creates or updates a person. `traits` are the attributes. */
   identify: (message: PipelinesIdentifyIntent['message']): PipelinesIdentifyIntent => ({
     operation: 'pipelines.identify',
     message,
   }),
-  /** Records an `event` of a person, with its `properties`. */
+  /** Records an `event` of a person with its `properties`. */
   track: (message: PipelinesTrackIntent['message']): PipelinesTrackIntent => ({
     operation: 'pipelines.track',
     message,
@@ -27,12 +34,12 @@ export const pipelines = {
     operation: 'pipelines.page',
     message,
   }),
-  /** Records a mobile screen view of a person. */
+  /** Records a screen view of a person in a mobile app. */
   screen: (message: PipelinesScreenIntent['message']): PipelinesScreenIntent => ({
     operation: 'pipelines.screen',
     message,
   }),
-  /** Adds a person to a group, with the group's `traits`. */
+  /** Adds a person to a group. `traits` are the attributes of the group. */
   group: (message: PipelinesGroupIntent['message']): PipelinesGroupIntent => ({
     operation: 'pipelines.group',
     message,

@@ -1,0 +1,28 @@
+import { globSync } from 'node:fs'
+import { type Block, REPOSITORY, readDocument } from './blocks.ts'
+
+/**
+ * Every fenced `ts` block that follows an `@example` in a doc comment of the sources, or stands in the comment of a
+ * module. The lines are those of the source file.
+ */
+export function examplesOfSources(): Block[] {
+  return globSync('src/**/*.ts', { cwd: REPOSITORY }).sort().flatMap(examplesOf)
+}
+
+const FENCE = /^\s*\* ```(\w*)\s*$/
+
+function examplesOf(file: string): Block[] {
+  const blocks: Block[] = []
+  let open: { readonly line: number; readonly language: string; readonly code: string[] } | undefined
+  for (const [index, text] of readDocument(file).split('\n').entries()) {
+    const fence = FENCE.exec(text)
+    if (!fence) open?.code.push(text.replace(/^\s*\* ?/, ''))
+    else if (!open) open = { line: index + 2, language: fence[1] ?? '', code: [] }
+    else {
+      blocks.push({ file, line: open.line, language: open.language, code: open.code.join('\n') })
+      open = undefined
+    }
+  }
+  if (open) throw new Error(`${file}:${open.line - 1} opens a code block that is never closed`)
+  return blocks.filter(({ language }) => language === 'ts')
+}
