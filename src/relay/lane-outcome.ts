@@ -1,10 +1,13 @@
 /** How a lane's turn ended. */
 export type LaneOutcome =
-  /** Nothing more to send. */
+  /** Nothing is left to send. */
   | { readonly kind: 'drained' }
-  /** The breaker, a limit or a stop ended the turn: the dispatcher starts the lane again when it may. */
+  /**
+   * The breaker, a limit or a stop ended the turn. The lane must not start again in this relay for `waitMs` milliseconds.
+   * Default: 0.
+   */
   | { readonly kind: 'handed_back'; readonly waitMs?: number }
-  /** The destination failed and its breaker is still closed: the lane waits with pg-boss' backoff. */
+  /** The destination failed and its breaker is still closed. The lane waits with pg-boss' backoff. */
   | { readonly kind: 'failed'; readonly message: string }
-  /** Another relay has taken the lane. */
+  /** Another relay has claimed the lane. */
   | { readonly kind: 'fenced' }

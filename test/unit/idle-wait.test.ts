@@ -1,51 +1,48 @@
 import { expect, test } from 'vitest'
 import { IdleWait } from '../../src/relay/turn/idle-wait.ts'
 
-function lingerThat(may: boolean) {
-  const began: number[] = []
-  const linger = new IdleWait(
-    (readAt) => {
-      began.push(readAt)
-      return may
-    },
-    () => {},
-  )
-  return { linger, began }
+function setUp(mayWait: boolean) {
+  const askedFor: number[] = []
+  const idleWait = new IdleWait((readAt) => {
+    askedFor.push(readAt)
+    return mayWait
+  })
+  return { idleWait, askedFor }
 }
 
-test('a notification that came while the lane was worked, after it was read, is not waited for', async () => {
-  const { linger } = lingerThat(true)
+test('a notification that came after the lane was read ends the next wait at once', async () => {
+  const { idleWait } = setUp(true)
   const readAt = performance.now()
-  linger.notified()
-  const asked = performance.now()
-  expect(await linger.untilWork(readAt)).toBe(true)
-  expect(performance.now() - asked).toBeLessThan(1_000) // it would linger for longer
-  expect(linger.isWaiting).toBe(false)
+  idleWait.notify()
+  const startedAt = performance.now()
+  expect(await idleWait.untilWork(readAt)).toBe(true)
+  expect(performance.now() - startedAt).toBeLessThan(1_000) // an idle lane waits for longer
+  expect(idleWait.isWaiting).toBe(false)
 })
 
-test('one that came before the lane was read is: what it told of was read', async () => {
-  const { linger } = lingerThat(true)
-  linger.notified()
-  const waiting = linger.untilWork(performance.now() + 1)
-  expect(linger.isWaiting).toBe(true)
-  linger.wake()
+test('a notification that came before the lane was read does not: the read saw its commit', async () => {
+  const { idleWait } = setUp(true)
+  idleWait.notify()
+  const waiting = idleWait.untilWork(performance.now() + 1)
+  expect(idleWait.isWaiting).toBe(true)
+  idleWait.wake()
   expect(await waiting).toBe(true)
 })
 
-test('a lane that is not to linger ends its turn, whatever it was told', async () => {
-  const { linger, began } = lingerThat(false)
+test('a lane that may not wait ends its turn, also after a notification', async () => {
+  const { idleWait, askedFor } = setUp(false)
   const readAt = performance.now()
-  linger.notified()
-  expect(await linger.untilWork(readAt)).toBe(false)
-  expect(began).toEqual([readAt])
-  expect(linger.isWaiting).toBe(false)
+  idleWait.notify()
+  expect(await idleWait.untilWork(readAt)).toBe(false)
+  expect(askedFor).toEqual([readAt])
+  expect(idleWait.isWaiting).toBe(false)
 })
 
-test('it ends when the lane is to be handed back, also where that was said before', async () => {
-  const { linger } = lingerThat(true)
-  const waiting = linger.untilWork(performance.now())
-  linger.end()
+test('end() ends a wait, and every later one', async () => {
+  const { idleWait } = setUp(true)
+  const waiting = idleWait.untilWork(performance.now())
+  idleWait.end()
   expect(await waiting).toBe(false)
-  linger.notified()
-  expect(await linger.untilWork(0)).toBe(false)
+  idleWait.notify()
+  expect(await idleWait.untilWork(0)).toBe(false)
 })

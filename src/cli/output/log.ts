@@ -100,7 +100,7 @@ function logDatabase(log: Logger, relay: Relay): void {
 }
 
 const NOT_LISTENING = {
-  unheard: ' (a pooler in transaction mode?)',
+  undelivered: ' (a pooler in transaction mode?)',
   refused: ', which does not take LISTEN',
   unreachable: ', which does not answer',
 } as const

@@ -1,22 +1,22 @@
 import type { Heartbeat } from '../../store/jobs/read-heartbeats.ts'
 
 /**
- * A worker beats every 3 s. One that was seen not to beat for this long has died. pg-boss, whose own supervision is not used,
- * takes no less for a queue's setting.
+ * A worker whose heartbeat has not changed for this long is dead. Workers write one every 3 s. It is also the least that
+ * pg-boss accepts as a queue's setting, though its own supervision is switched off.
  */
 export const DEAD_AFTER_MS = 10_000
-/** The same if the heartbeat is older than `DEAD_AFTER_MS` by the database's clock: that alone may be a step of the clock. */
+/** This is enough if the heartbeat is older than `DEAD_AFTER_MS` by the database's clock. That alone may be a step of the clock. */
 const SILENT_MS = 5_000
-/** After a longer pause between two readings nothing is known: the database may have been away, and no worker could beat. */
-const PAUSE_MS = 5_000
+/** After a longer pause between two readings, earlier ones prove nothing: no worker could write while the database was away. */
+const MAX_PAUSE_MS = 5_000
 
 /**
- * Finds the workers that have died, by this process' monotonic clock. The database's clock alone cannot tell: if it steps
- * ahead, the heartbeats of workers that live look missed.
+ * Finds the workers that have died, by this process' monotonic clock. The database's clock is not enough: if it steps
+ * ahead, the heartbeats of live workers look missed.
  */
 export class HeartbeatWatch {
   readonly #now: () => number
-  /** By the job's id: its heartbeat, and when it was seen first. */
+  /** By the id of the job: its heartbeat, and since when this process has seen that one. */
   #seen = new Map<string, { readonly heartbeat: string; readonly since: number }>()
   #readAt = Number.NEGATIVE_INFINITY
 
@@ -24,10 +24,10 @@ export class HeartbeatWatch {
     this.#now = now
   }
 
-  /** @returns the jobs of workers that have died: their heartbeat has not changed in readings without a pause. */
+  /** @returns the jobs of dead workers: their heartbeat has not changed in readings without a pause. */
   read(heartbeats: readonly Heartbeat[]): Heartbeat[] {
     const now = this.#now()
-    const former = now - this.#readAt > PAUSE_MS ? undefined : this.#seen
+    const former = now - this.#readAt > MAX_PAUSE_MS ? undefined : this.#seen
     this.#readAt = now
     this.#seen = new Map(
       heartbeats.map(({ id, heartbeat }) => {

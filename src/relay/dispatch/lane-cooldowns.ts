@@ -1,6 +1,6 @@
 import { type Lane, laneKey } from '../../store/lanes/lane.ts'
 
-/** Lanes that are not to be started again here before a time: a rate limit, or what else their last turn found, said so. */
+/** Lanes that must not start again in this relay before a time: a rate limit ended their last turn, or their keys wait. */
 export class LaneCooldowns {
   readonly #until = new Map<string, number>()
 
@@ -12,7 +12,7 @@ export class LaneCooldowns {
     return (this.#until.get(laneKey(lane)) ?? 0) > performance.now()
   }
 
-  /** Milliseconds until the first of them may start, Infinity where there is none; those whose time has come are forgotten. */
+  /** Milliseconds until the first cooldown ends, Infinity if there is none. Forgets those that are over. */
   get nextEndInMs(): number {
     const now = performance.now()
     for (const [key, until] of this.#until) if (until <= now) this.#until.delete(key)

@@ -4,69 +4,83 @@ import type { Lane } from '../../store/lanes/lane.ts'
 import { type ReadyLanes, findReadyLanes } from '../../store/lanes/find-ready-lanes.ts'
 import { promoteScheduled } from '../../store/lanes/promote-scheduled.ts'
 import type { Breakers } from '../breaker/breakers.ts'
+import type { Destinations } from '../destination/destinations.ts'
 import type { WriteHorizon } from '../turn/write-horizon.ts'
-import { LOOK_AT_ALL_MS } from '../wake-up/look-pace.ts'
+import { FULL_POLL_MS } from '../wake-up/notify-mode.ts'
 
-/** Another relay is giving due intents their lanes: looked at again after this. */
+/** The delay after a promotion that found nothing: another relay is moving the due intents to their lanes. */
 const PROMOTED_ELSEWHERE_MS = 100
-/** From a promotion that failed to the next one. */
+/** The delay after a promotion that failed. */
 const PROMOTION_FAILED_MS = 1_000
 
 export interface LaneFinderOptions {
   readonly db: Database
   readonly breakers: Breakers
   readonly horizon: WriteHorizon
-  /** The destinations that the relay serves: no others are read. */
-  readonly served: () => readonly string[]
+  readonly destinations: Pick<Destinations, 'names'>
   readonly pollIntervalMs: number
   readonly onError: (error: Error) => void
 }
 
-/** Finds the lanes that have work; now and then also what the breakers' rows say, and what has fallen due. */
+/**
+ * Finds the lanes that have work. A full poll also reads the breakers' rows, when the next scheduled intent is due, and
+ * whether the database is a copy or has gone back in time.
+ */
 export class LaneFinder {
   readonly #options: LaneFinderOptions
-  #syncDue = true
-  #beganAt = Number.NEGATIVE_INFINITY
-  #lookedAtAllAt = Number.NEGATIVE_INFINITY
-  /** When the first delayed intent falls due, as far as is known. */
+  #isFullPollDue = true
+  #lastPollAt = Number.NEGATIVE_INFINITY
+  #lastFullPollAt = Number.NEGATIVE_INFINITY
+  /** When the first scheduled intent falls due, as of the last full poll. */
   #nextDueAt = Number.POSITIVE_INFINITY
 
   constructor(options: LaneFinderOptions) {
     this.#options = options
   }
 
-  /** When the last look began: what was committed since, it may not have seen. */
-  get beganAt(): number {
-    return this.#beganAt
+  /** When the last poll began, by `performance.now()`. It may not have seen later commits. */
+  get lastPollAt(): number {
+    return this.#lastPollAt
   }
 
-  /** Milliseconds until a delayed intent falls due, as far as is known. */
+  /** Milliseconds until a scheduled intent falls due, as of the last full poll. */
   get dueInMs(): number {
     return this.#nextDueAt - performance.now()
   }
 
-  /** The next look reads the breakers' rows too. */
+  /** Makes the next poll a full one. */
   readBreakersNext(): void {
-    this.#syncDue = true
+    this.#isFullPollDue = true
   }
 
-  /** @param atWork Lanes of which something is under way here: they are left out. */
+  /**
+   * Polls for lanes with work.
+   *
+   * @param atWork Lanes that this relay is working: they are left out.
+   */
   async find(atWork: readonly Lane[]): Promise<readonly Lane[]> {
-    const { db, breakers, horizon, pollIntervalMs } = this.#options
-    const served = this.#options.served()
+    const { db, destinations } = this.#options
     const now = performance.now()
-    this.#beganAt = now
-    const all =
-      this.#syncDue ||
-      breakers.stale ||
-      now >= this.#nextDueAt ||
-      // Also without a word: a notification may have been lost, and a person may have changed a row by hand.
-      now - this.#lookedAtAllAt >= (atWork.length > 0 ? LOOK_AT_ALL_MS : 0.9 * pollIntervalMs)
-    if (!all) return (await findReadyLanes(db, { served, except: atWork })).lanes
-    this.#syncDue = false
-    this.#lookedAtAllAt = now
-    let found: ReadyLanes = { lanes: [] }
+    this.#lastPollAt = now
+    if (this.#isFull(now, atWork)) return this.#findAndSync(atWork)
+    return (await findReadyLanes(db, { served: destinations.names, except: atWork })).lanes
+  }
+
+  /** Also without a notification: it may have been lost, and an operator may have changed a row by hand. */
+  #isFull(now: number, atWork: readonly Lane[]): boolean {
+    const { breakers, pollIntervalMs } = this.#options
+    const everyMs = atWork.length > 0 ? FULL_POLL_MS : 0.9 * pollIntervalMs
+    const isTime = now - this.#lastFullPollAt >= everyMs
+    return this.#isFullPollDue || breakers.stale || now >= this.#nextDueAt || isTime
+  }
+
+  async #findAndSync(atWork: readonly Lane[]): Promise<readonly Lane[]> {
+    const { db, breakers, horizon, destinations } = this.#options
+    this.#isFullPollDue = false
+    this.#lastFullPollAt = this.#lastPollAt
     const { lastReading } = horizon
+    const served = destinations.names
+    let found: ReadyLanes = { lanes: [] }
     await breakers.syncWith(async (breakersOf) => {
       found = await findReadyLanes(db, { served, except: atWork, breakersOf })
       return found.breakers
@@ -77,18 +91,22 @@ export class LaneFinder {
     return found.lanes
   }
 
-  /** A pooler may lead its connections to another database without ending ours. */
+  /** A pooler may move its connections to another database without closing ours. */
   async #refuseCopy(): Promise<void> {
     const { db } = this.#options
     const copy = await findCopy((text) => db.query(text), db.names)
     if (copy) throw copy
   }
 
-  /** Delayed intents whose time has come get their lanes; tells whether there were any. A failure stops no other intent. */
-  async promote(): Promise<boolean> {
+  /**
+   * Moves scheduled intents that are due to their lanes. A failure delays no other intent.
+   *
+   * @returns whether it moved any.
+   */
+  async promoteScheduled(): Promise<boolean> {
     if (this.dueInMs > 0) return false
-    const { db, onError, served } = this.#options
-    const promoted = await promoteScheduled(db, served()).catch((error: Error) => {
+    const { db, onError, destinations } = this.#options
+    const promoted = await promoteScheduled(db, destinations.names).catch((error: Error) => {
       onError(error)
       return undefined
     })

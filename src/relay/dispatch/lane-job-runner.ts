@@ -12,8 +12,8 @@ import { InFlightLanes } from '../turn/in-flight-lanes.ts'
 import { workLane } from '../lane/work-lane.ts'
 import type { LaneContext } from '../turn/lane-context.ts'
 
-/** Pairs of destination and row format that are reported at most: a row written by hand may have any format. */
-const FORMATS_REPORTED_AT_MOST = 100
+/** The most pairs of destination and row format that are reported: a row that was written by hand may have any format. */
+const MAX_FORMATS_REPORTED = 100
 
 export interface LaneJobRunnerOptions
   extends Pick<
@@ -24,27 +24,30 @@ export interface LaneJobRunnerOptions
   readonly destinations: Destinations
   readonly breakers: Breakers
   readonly pollIntervalMs: number
-  /** Not to be started again here before. */
-  readonly holdBack: (lane: Lane, ms: number) => void
   readonly emit: <Name extends keyof RelayEvents>(name: Name, ...payload: RelayEvents[Name]) => void
   readonly onError: (error: Error) => void
 }
 
-/** Runs the turns of lanes that were handed out, settles their jobs, and tells what came of it. */
+/** Runs the turns of lanes that were handed out, records their ends in pg-boss, and emits what they settled. */
 export class LaneJobRunner {
   readonly #options: LaneJobRunnerOptions
-  readonly #sending = new InFlightLanes()
-  /** By destination: its settings, once changed, make it another one. */
+  readonly #inFlight = new InFlightLanes()
+  /** By destination. A destination whose settings change is another object. */
   readonly #coalescers = new WeakMap<Destination, Coalescer>()
-  readonly #toldOfFormats = new Set<string>()
+  readonly #reportedFormats = new Set<string>()
 
   constructor(options: LaneJobRunnerOptions) {
     this.#options = options
   }
 
-  /** One turn of a lane. Whatever happens, the lane's job is settled or left to its heartbeat; never rejects. */
-  async run(job: LaneJob, idleWait: IdleWait): Promise<void> {
-    const { jobs, breakers, emit, holdBack, onError } = this.#options
+  /**
+   * Runs one turn of a lane. Never rejects: an end that cannot be recorded now is recorded later, or the lane's heartbeat is
+   * missed.
+   *
+   * @returns the milliseconds for which the lane must not start again in this relay.
+   */
+  async run(job: LaneJob, idleWait: IdleWait): Promise<number> {
+    const { jobs, breakers, emit, onError } = this.#options
     const { lane } = job
     try {
       const outcome = await this.#work(lane, idleWait)
@@ -54,10 +57,11 @@ export class LaneJobRunner {
       } else {
         await jobs.finish(job)
       }
-      if (outcome.kind === 'handed_back') holdBack(lane, outcome.waitMs ?? 0)
+      return outcome.kind === 'handed_back' ? (outcome.waitMs ?? 0) : 0
     } catch (error) {
       onError(error as Error)
       await jobs.fail(job, (error as Error).message).catch((failure) => onError(failure))
+      return 0
     } finally {
       breakers.report()
     }
@@ -66,22 +70,19 @@ export class LaneJobRunner {
   async #work(lane: Lane, idleWait: IdleWait): Promise<LaneOutcome> {
     const { destinations, breakers, pollIntervalMs, ...context } = this.#options
     const destination = destinations.get(lane.destination)
-    // Another relay, with other credentials, has offered it.
+    // A relay with other credentials has offered it.
     if (!destination) return { kind: 'handed_back', waitMs: pollIntervalMs }
     return workLane(
       {
         ...context,
-        inFlight: this.#sending,
+        inFlight: this.#inFlight,
         destination,
         idleWait,
         settingsAreCurrent: () => destinations.get(lane.destination) === destination,
         breaker: breakers.get(lane.destination),
         coalescer: this.#coalescerOf(destination),
-        onUnknownFormat: (name, format) => this.#tellUnknownFormat(name, format),
-        onSettled: (settlement, late) => {
-          idleWait.settled(settlement.delivered.length + settlement.dead.length)
-          this.#tellSettled(lane, settlement, late)
-        },
+        onUnknownFormat: (name, format) => this.#reportFormat(name, format),
+        onSettled: (settlement, late) => this.#emitSettled(lane, settlement, late),
       },
       lane,
     )
@@ -95,7 +96,7 @@ export class LaneJobRunner {
     return coalescer
   }
 
-  #tellSettled(lane: Lane, { delivered, dead, suppressed = [] }: Settlement, late: number): void {
+  #emitSettled(lane: Lane, { delivered, dead, suppressed = [] }: Settlement, late: number): void {
     const { emit } = this.#options
     emit('settled', {
       ...lane,
@@ -109,10 +110,10 @@ export class LaneJobRunner {
     }
   }
 
-  #tellUnknownFormat(destination: string, format: number): void {
-    const what = `${destination} ${format}`
-    if (this.#toldOfFormats.has(what) || this.#toldOfFormats.size >= FORMATS_REPORTED_AT_MOST) return
-    this.#toldOfFormats.add(what)
+  #reportFormat(destination: string, format: number): void {
+    const pair = `${destination} ${format}`
+    if (this.#reportedFormats.has(pair) || this.#reportedFormats.size >= MAX_FORMATS_REPORTED) return
+    this.#reportedFormats.add(pair)
     this.#options.emit('unknownFormat', { destination, format, known: ROW_FORMAT })
   }
 }

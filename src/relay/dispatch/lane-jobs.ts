@@ -1,3 +1,19 @@
+/**
+ * Three places record that a relay works a lane. Each is the truth for one question, and none repeats another:
+ *
+ * | record                                  | question                                      | written                         |
+ * | --------------------------------------- | --------------------------------------------- | ------------------------------- |
+ * | the lane's job in pg-boss               | which worker has the lane, or when may one    | at offer, take and end of a turn |
+ * | its heartbeat (`heartbeat_on`)          | does that worker live                         | every 3 s, for active jobs only |
+ * | `outbox.lanes` (`epoch`, `relay_id`)    | may this turn settle                          | at the claim and the release    |
+ * | `outbox.relays` (`last_seen_at`)        | does this relay run, and can it poll          | every 3 s, also while it is idle |
+ *
+ * - A job decides who starts. It may be wrong: a worker that was stopped for 10 s loses its job and does not know.
+ * - So the fence in `outbox.lanes` decides who settles. It needs no clock and no heartbeat.
+ * - The two heartbeats have different lives. An idle relay has no job, and health must see it. A job may be taken before
+ *   its lane is claimed, and then only its own heartbeat shows that its worker died.
+ * - `outbox.relays` is for people and for `outbox.health`. No lane is handed out or taken back by it.
+ */
 import { randomUUID } from 'node:crypto'
 import { type JobAttempt, PgBoss } from 'pg-boss'
 import { Connections } from '../../store/connection/connection.ts'
@@ -10,25 +26,30 @@ import { releaseJobs } from '../../store/jobs/release-jobs.ts'
 import { readHeartbeats } from '../../store/jobs/read-heartbeats.ts'
 import { HeartbeatWatch } from './heartbeat-watch.ts'
 
-/** Every destination has a queue for its lanes and one for its bulk lanes; a job carries its lane and no payload. */
+/** Every destination has a queue for its lanes and one for its bulk lanes. */
+const QUEUE_KINDS = ['lanes', 'bulk-lanes'] as const
+
+/** The queue of a lane's job. */
 export function queueOf(lane: Lane): string {
-  return `${isBulk(lane) ? 'bulk-lanes' : 'lanes'}/${lane.destination}`
+  const [live, bulk] = QUEUE_KINDS
+  return `${isBulk(lane) ? bulk : live}/${lane.destination}`
 }
 
-/** pg-boss' setting of a queue. Its supervision is not used: see `HeartbeatWatch`. */
+/** pg-boss requires it for a queue. Its supervision is switched off: see `HeartbeatWatch`. */
 const HEARTBEAT_SECONDS = 10
-/** Between two readings of heartbeats while lanes wait for a worker: a relay that died may hold them. */
-const PASS_SECONDS = 2
-/** The same while none waits: nobody misses the jobs of a relay that died until there is work. */
-const RESTING_PASS_SECONDS = 60
-/** Shorter than what a heartbeat may be late: a dead connection must not look like a dead relay. */
+/** Between two readings of heartbeats while lanes wait for a worker: a dead relay may hold their jobs. */
+const READ_HEARTBEATS_MS = 2_000
+/** Between two readings while no lane waits. */
+const READ_HEARTBEATS_IDLE_MS = 60_000
+/** Shorter than the time after which a worker counts as dead: a dead connection must not look like a dead relay. */
 const ANSWER_MS = 5_000
-/** A lane job that a crash of the server loses is made again: it needs no flush of its own. */
+/** The dispatcher makes a job again if a crash of the server loses it. So its commit waits for no flush. */
 const NO_FLUSH = '-c synchronous_commit=off'
 
 /** pg-boss' code for a queue that has no row. */
 const QUEUE_NOT_FOUND = 'PGBOSS_QUEUE_NOT_FOUND'
 
+/** A lane that this relay was given to work. */
 export interface LaneJob extends JobAttempt {
   readonly lane: Lane
 }
@@ -41,24 +62,24 @@ export interface LaneJobsOptions {
 }
 
 /**
- * The hand-out of lanes across the fleet: pg-boss gives each lane to at most one worker, takes it back from one
- * that died, and keeps the backoff of one that failed. Its jobs are disposable: the dispatcher makes them again
- * from `outbox.intents`.
+ * Hands lanes out across the fleet with pg-boss. It gives each lane to at most one worker, takes it back from a dead one, and
+ * keeps the backoff of a lane that failed. A job names its lane and has no payload. Jobs are disposable: the dispatcher makes
+ * them again from `outbox.intents`.
  *
- * Jobs are fetched by the dispatcher itself and not by pg-boss' workers: those poll each for themselves, and
- * neither a retry that falls due nor a job taken back from a dead worker wakes them.
+ * The dispatcher fetches the jobs itself. pg-boss' workers poll each on its own, and neither a retry that falls due nor a job
+ * that was taken back wakes them.
  */
 export class LaneJobs {
   readonly #options: LaneJobsOptions
   readonly #connections: Connections
   readonly #heartbeats = new HeartbeatWatch()
   readonly #queues = new Map<string, Promise<void>>()
-  /** How turns ended that the database could not be told of, by lane. */
-  readonly #untold = new Map<string, () => Promise<unknown>>()
+  /** Ends of turns that are not yet recorded in pg-boss, by lane. */
+  readonly #unrecordedEnds = new Map<string, () => Promise<unknown>>()
   #started: PgBoss | undefined
   #db: BossDatabase | undefined
-  #tendedAt = Number.NEGATIVE_INFINITY
-  #tending: Promise<void> | undefined
+  #heartbeatsReadAt = Number.NEGATIVE_INFINITY
+  #releasing: Promise<void> | undefined
 
   constructor(options: LaneJobsOptions) {
     this.#options = options
@@ -91,11 +112,110 @@ export class LaneJobs {
     this.#started = boss
     this.#db = db
     await boss.start()
-    await this.#tend()
+    await this.#releaseDead()
+  }
+
+  /**
+   * Makes a job for each lane that has none. The policy `exclusive` refuses a second one, waiting or active.
+   *
+   * @returns the keys of the lanes that had none.
+   */
+  async offer(queue: string, lanes: readonly Lane[]): Promise<Set<string>> {
+    await this.#recordEnds()
+    const jobs = lanes.map(({ destination, lane }) => ({
+      id: randomUUID(),
+      data: { destination, lane },
+      singletonKey: laneKey({ destination, lane }),
+    }))
+    const insert = () => this.#boss.insert(queue, jobs, { returnId: true })
+    const made = new Set(await this.#onQueue(queue, insert))
+    return new Set(jobs.flatMap(({ id, singletonKey }) => (made.has(id) ? [singletonKey] : [])))
+  }
+
+  /** Takes up to `count` jobs of a queue that wait for a worker. */
+  async take(queue: string, count: number): Promise<LaneJob[]> {
+    const jobs = await this.#onQueue(queue, () => this.#boss.fetch<Lane>(queue, { batchSize: count }))
+    return jobs.map(({ id, retryCount, data }) => ({ id, retryCount, lane: data }))
+  }
+
+  /** Writes the heartbeats of the jobs that this relay works. */
+  async heartbeat(jobs: readonly LaneJob[]): Promise<void> {
+    const queues = Map.groupBy(jobs, ({ lane }) => queueOf(lane))
+    await Promise.all(
+      [...queues].map(([queue, some]) =>
+        this.#onQueue(queue, () => this.#boss.touch(queue, some.map(attemptOf))),
+      ),
+    )
+  }
+
+  /** Records that the turn is over. The lane may be offered again. */
+  async finish(job: LaneJob): Promise<void> {
+    await this.#end(job, () => this.#boss.deleteJob(queueOf(job.lane), attemptOf(job)))
+  }
+
+  /** Records that the turn has failed. The lane waits 1 s, doubled with each failure in a row up to 30 s, with jitter. */
+  async fail(job: LaneJob, message: string): Promise<void> {
+    await this.#end(job, () => this.#boss.fail(queueOf(job.lane), attemptOf(job), { message }))
+  }
+
+  /** Ends the backoff of every lane of a destination that works again. The dispatcher makes the jobs again at once. */
+  async endBackoffs(destination: string): Promise<void> {
+    for (const kind of QUEUE_KINDS) {
+      const queue = `${kind}/${destination}`
+      await this.#onQueue(queue, () => this.#boss.deleteQueuedJobs(queue))
+    }
+  }
+
+  /**
+   * Takes back the jobs of dead workers, in the background: every 2 s at most, or every 60 s if no lane waits.
+   *
+   * @param isAnyWaiting Whether a lane has work and this relay does not work it.
+   */
+  releaseDeadWorkers(isAnyWaiting: boolean): void {
+    const everyMs = isAnyWaiting ? READ_HEARTBEATS_MS : READ_HEARTBEATS_IDLE_MS
+    if (this.#releasing || performance.now() - this.#heartbeatsReadAt < everyMs) return
+    this.#heartbeatsReadAt = performance.now()
+    this.#releasing = this.#releaseDead()
+      .catch((error: Error) => this.#options.onError(error))
+      .finally(() => {
+        this.#releasing = undefined
+      })
+  }
+
+  async stop(): Promise<void> {
+    await this.#releasing
+    if (!this.#started) return
+    await this.#connections.close(this.#started.stop({ graceful: false }).finally(() => this.#db?.close()))
+  }
+
+  async #releaseDead(): Promise<void> {
+    const dead = this.#heartbeats.read(await readHeartbeats(this.#options.db))
+    if (dead.length > 0) await releaseJobs(this.#options.db, dead)
+  }
+
+  async #end({ lane }: LaneJob, end: () => Promise<unknown>): Promise<void> {
+    const record = () => this.#onQueue(queueOf(lane), end)
+    this.#unrecordedEnds.set(laneKey(lane), record)
+    await record()
+    this.#unrecordedEnds.delete(laneKey(lane))
+  }
+
+  /**
+   * Records the ends of turns that failed to be recorded. Otherwise their jobs stay active without a worker, and keep the
+   * lanes from the fleet until their heartbeats are missed. An end names its attempt: if the lane was taken meanwhile, nothing
+   * happens.
+   */
+  async #recordEnds(): Promise<void> {
+    for (const [key, record] of [...this.#unrecordedEnds]) {
+      await record().then(
+        () => this.#unrecordedEnds.delete(key),
+        () => {}, // the next offer tries again, or the heartbeat is missed
+      )
+    }
   }
 
   get #boss(): PgBoss {
-    if (!this.#started) throw new Error('lane jobs are asked for before the relay has started')
+    if (!this.#started) throw new Error('Expected LaneJobs to be started, got a call before start()')
     return this.#started
   }
 
@@ -108,8 +228,8 @@ export class LaneJobs {
   }
 
   /**
-   * Runs `work` on a queue, and once more on a queue that was made again: a failover may have lost the queue's row, which
-   * pg-boss notices with the first job that is inserted.
+   * Runs `work` on a queue. If the queue's row is gone, makes it again and runs `work` once more: a failover may have lost the
+   * row, and pg-boss notices with the first job that is inserted.
    */
   async #onQueue<T>(name: string, work: () => Promise<T>): Promise<T> {
     await this.#queue(name)
@@ -126,7 +246,7 @@ export class LaneJobs {
   async #createQueue(name: string): Promise<void> {
     const settings = {
       heartbeatSeconds: HEARTBEAT_SECONDS,
-      // A lane may be worked for as long as it has work: the heartbeat tells a dead worker, not the time.
+      // A lane may be worked for as long as it has work: heartbeats, not time, show that a worker died.
       expireInSeconds: 86_399,
       retryLimit: 1_000_000,
       retryDelay: 1,
@@ -138,106 +258,8 @@ export class LaneJobs {
     await this.#boss.createQueue(name, { policy: 'exclusive', ...settings })
     await this.#boss.updateQueue(name, settings)
   }
-
-  /**
-   * Makes a job for each lane that has none: `exclusive` refuses a second one, waiting or active.
-   *
-   * @returns the keys of the lanes that had none.
-   */
-  async offer(queue: string, lanes: readonly Lane[]): Promise<Set<string>> {
-    await this.#tellUntold()
-    const jobs = lanes.map(({ destination, lane }) => ({
-      id: randomUUID(),
-      data: { destination, lane },
-      singletonKey: laneKey({ destination, lane }),
-    }))
-    const insert = () => this.#boss.insert(queue, jobs, { returnId: true })
-    const made = new Set(await this.#onQueue(queue, insert))
-    return new Set(jobs.flatMap(({ id, singletonKey }) => (made.has(id) ? [singletonKey] : [])))
-  }
-
-  /** Takes up to `count` lanes of a queue that nobody works. */
-  async take(queue: string, count: number): Promise<LaneJob[]> {
-    const jobs = await this.#onQueue(queue, () => this.#boss.fetch<Lane>(queue, { batchSize: count }))
-    return jobs.map(({ id, retryCount, data }) => ({ id, retryCount, lane: data }))
-  }
-
-  /** Says that the lanes are being worked. */
-  async heartbeat(jobs: readonly LaneJob[]): Promise<void> {
-    const queues = Map.groupBy(jobs, ({ lane }) => queueOf(lane))
-    await Promise.all(
-      [...queues].map(([queue, some]) =>
-        this.#onQueue(queue, () => this.#boss.touch(queue, some.map(attempt))),
-      ),
-    )
-  }
-
-  /** The turn is over; the lane may be offered again. */
-  async finish(job: LaneJob): Promise<void> {
-    await this.#end(job, () => this.#boss.deleteJob(queueOf(job.lane), attempt(job)))
-  }
-
-  /** The lane waits: 1 s, doubled with each failure in a row up to 30 s, with jitter. */
-  async fail(job: LaneJob, message: string): Promise<void> {
-    await this.#end(job, () => this.#boss.fail(queueOf(job.lane), attempt(job), { message }))
-  }
-
-  async #end({ lane }: LaneJob, end: () => Promise<unknown>): Promise<void> {
-    const tell = () => this.#onQueue(queueOf(lane), end)
-    this.#untold.set(laneKey(lane), tell)
-    await tell()
-    this.#untold.delete(laneKey(lane))
-  }
-
-  /**
-   * A job whose end could not be told is active for nobody, and keeps its lane from the fleet until its heartbeat is
-   * missed. What is told late is told of that attempt alone: if the lane was taken meanwhile, nothing happens.
-   */
-  async #tellUntold(): Promise<void> {
-    for (const [key, tell] of [...this.#untold]) {
-      await tell().then(
-        () => this.#untold.delete(key),
-        () => {}, // it is told next time, or the heartbeat says it
-      )
-    }
-  }
-
-  /** Ends every wait: the destination is back. The dispatcher makes the jobs again at once. */
-  async endBackoffs(destination: string): Promise<void> {
-    for (const lane of [0, 16]) {
-      const queue = queueOf({ destination, lane })
-      await this.#onQueue(queue, () => this.#boss.deleteQueuedJobs(queue))
-    }
-  }
-
-  /**
-   * Takes back the jobs of workers that died, in the background and no more often than it is worth.
-   *
-   * @param waiting Whether lanes have work that nobody here works.
-   */
-  releaseDeadWorkers(waiting: boolean): void {
-    const everyMs = (waiting ? PASS_SECONDS : RESTING_PASS_SECONDS) * 1_000
-    if (this.#tending || performance.now() - this.#tendedAt < everyMs) return
-    this.#tendedAt = performance.now()
-    this.#tending = this.#tend()
-      .catch((error: Error) => this.#options.onError(error))
-      .finally(() => {
-        this.#tending = undefined
-      })
-  }
-
-  async #tend(): Promise<void> {
-    const dead = this.#heartbeats.read(await readHeartbeats(this.#options.db))
-    if (dead.length > 0) await releaseJobs(this.#options.db, dead)
-  }
-
-  async stop(): Promise<void> {
-    await this.#tending
-    if (!this.#started) return
-    await this.#connections.close(this.#started.stop({ graceful: false }).finally(() => this.#db?.close()))
-  }
 }
 
-function attempt({ id, retryCount }: LaneJob): JobAttempt {
+function attemptOf({ id, retryCount }: LaneJob): JobAttempt {
   return { id, retryCount }
 }

@@ -1,22 +1,22 @@
 import type { Database } from '../../store/connection/database.ts'
 import { findUnserved } from '../../store/fleet/find-unserved.ts'
+import type { Destinations } from '../destination/destinations.ts'
 
-/** Between two checks. */
-const EVERY_MS = 10_000
-/** The same after a wake-up, of which any database user can send any number. */
-const AFTER_WAKE_UP_MS = 1_000
-/** Destinations that are reported at most: an old backlog may name any number. */
-const REPORTED_AT_MOST = 100
+const CHECK_EVERY_MS = 10_000
+/** After a notification: any database user can send any number of them. */
+const AFTER_NOTIFICATION_MS = 1_000
+/** The most destinations that are reported: an old backlog may name any number. */
+const MAX_REPORTED = 100
 
 export interface UnservedCheckOptions {
   readonly db: Database
-  readonly served: () => readonly string[]
+  readonly destinations: Pick<Destinations, 'names'>
   /** Called once for each destination. */
   readonly onUnserved: (destination: string) => void
   readonly onError: (error: Error) => void
 }
 
-/** Finds, now and then and in the background, destinations that have intents and that this relay does not serve. */
+/** Finds destinations that have intents and for which this relay has no credentials. Checks in the background. */
 export class UnservedCheck {
   readonly #options: UnservedCheckOptions
   readonly #reported = new Set<string>()
@@ -28,12 +28,12 @@ export class UnservedCheck {
     this.#options = options
   }
 
-  /** A wake-up has come that may be of any destination. */
+  /** A notification has come, which may be for any destination. */
   checkSoon(): void {
-    this.#dueAt = Math.min(this.#dueAt, this.#endedAt + AFTER_WAKE_UP_MS)
+    this.#dueAt = Math.min(this.#dueAt, this.#endedAt + AFTER_NOTIFICATION_MS)
   }
 
-  /** The served destinations have changed: these are reported again if they are not served later. */
+  /** The credentials of these destinations have changed. They are reported again if they lose them later. */
   changed(destinations: readonly string[]): void {
     for (const destination of destinations) this.#reported.delete(destination)
     this.#dueAt = Number.NEGATIVE_INFINITY
@@ -42,25 +42,26 @@ export class UnservedCheck {
   /** Starts a check if one is due. */
   start(): void {
     if (this.#running || performance.now() < this.#dueAt) return
-    this.#dueAt = performance.now() + EVERY_MS
-    const { db, served, onError } = this.#options
-    this.#running = findUnserved(db, served())
-      .then((destinations) => this.#report(destinations), onError)
+    this.#dueAt = performance.now() + CHECK_EVERY_MS
+    const { db, destinations, onError } = this.#options
+    this.#running = findUnserved(db, destinations.names)
+      .then((unserved) => this.#report(unserved), onError)
       .finally(() => {
         this.#endedAt = performance.now()
         this.#running = undefined
       })
   }
 
+  /** Resolves when no check runs. */
   async ended(): Promise<void> {
     await this.#running
   }
 
-  #report(destinations: readonly string[]): void {
-    const served = new Set(this.#options.served()) // it may have changed meanwhile
-    for (const destination of destinations) {
-      if (served.has(destination) || this.#reported.has(destination)) continue
-      if (this.#reported.size >= REPORTED_AT_MOST) return
+  #report(unserved: readonly string[]): void {
+    const withCredentials = new Set(this.#options.destinations.names) // they may have changed during the check
+    for (const destination of unserved) {
+      if (withCredentials.has(destination) || this.#reported.has(destination)) continue
+      if (this.#reported.size >= MAX_REPORTED) return
       this.#reported.add(destination)
       this.#options.onUnserved(destination)
     }

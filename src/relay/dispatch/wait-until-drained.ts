@@ -1,31 +1,36 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
 export interface DrainOptions {
-  readonly lanesLeft: () => Promise<number>
+  /** Counts the lanes that hold intents. */
+  readonly countLanes: () => Promise<number>
   readonly withinMs: number
-  /** Aborted where the caller will not wait any longer. */
-  readonly given: AbortSignal
-  /** The database did not answer; it is asked again. */
+  /** Aborted if the caller stops waiting. */
+  readonly abort: AbortSignal
+  /** A count failed. The next one is 100 ms later. */
   readonly onError: (error: Error) => void
 }
 
-const LOOK_MS = 100
+const COUNT_EVERY_MS = 100
 
-/** Waits until no lane holds work, or for as long as is given; resolves with how many still do. */
+/**
+ * Waits until no lane holds an intent, or until the time is over.
+ *
+ * @returns the number of lanes that still hold some; NaN if no count has succeeded.
+ */
 export async function waitUntilDrained({
-  lanesLeft,
+  countLanes,
   withinMs,
-  given,
+  abort,
   onError,
 }: DrainOptions): Promise<number> {
   const deadline = performance.now() + withinMs
   for (let left = Number.NaN; ; ) {
     try {
-      left = await lanesLeft()
+      left = await countLanes()
     } catch (error) {
       onError(error as Error)
     }
-    if (left === 0 || given.aborted || performance.now() >= deadline) return left
-    await delay(LOOK_MS, undefined, { signal: given }).catch(() => {}) // aborted: one last look
+    if (left === 0 || abort.aborted || performance.now() >= deadline) return left
+    await delay(COUNT_EVERY_MS, undefined, { signal: abort }).catch(() => {}) // aborted: count once more
   }
 }

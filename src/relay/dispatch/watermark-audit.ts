@@ -1,40 +1,45 @@
 import type { Database } from '../../store/connection/database.ts'
 import { resetStaleWatermarks } from '../../store/lanes/reset-stale-watermarks.ts'
+import type { Destinations } from '../destination/destinations.ts'
 import { DutyCycle } from '../timing/duty-cycle.ts'
 
 export interface WatermarkAuditOptions {
   readonly db: Database
-  readonly served: () => readonly string[]
-  /** Lanes have intents that a look from their bounds does not see. */
+  readonly destinations: Pick<Destinations, 'names'>
+  /** Watermarks were reset: lanes have intents that the polls did not see. */
   readonly onFound: () => void
   readonly onError: (error: Error) => void
 }
 
-/** A safety net beside the looks, which begin at the lanes' bounds: now and then from their very beginning. */
+/**
+ * Searches for intents below the lanes' watermarks, in the background. Polls begin at the watermarks and never see them.
+ * Such intents are rare: rows that were put back by hand, or numbers that a server drew again after it lost commits.
+ */
 export class WatermarkAudit {
   readonly #options: WatermarkAuditOptions
-  readonly #pace = new DutyCycle()
+  readonly #dutyCycle = new DutyCycle()
   #running: Promise<void> | undefined
 
   constructor(options: WatermarkAuditOptions) {
     this.#options = options
   }
 
-  /** Begins one in the background, if it is time. */
+  /** Starts an audit if one is due. */
   start(): void {
-    const { db, served, onFound, onError } = this.#options
-    const began = performance.now()
-    if (this.#running || !this.#pace.isDue) return
-    this.#running = resetStaleWatermarks(db, served())
+    if (this.#running || !this.#dutyCycle.isDue) return
+    const { db, destinations, onFound, onError } = this.#options
+    const startedAt = performance.now()
+    this.#running = resetStaleWatermarks(db, destinations.names)
       .then((lanes) => {
         if (lanes.length > 0) onFound()
       }, onError)
       .then(() => {
-        this.#pace.completed(began)
+        this.#dutyCycle.completed(startedAt)
         this.#running = undefined
       })
   }
 
+  /** Resolves when no audit runs. */
   async ended(): Promise<void> {
     await this.#running
   }

@@ -1,4 +1,20 @@
-/** Milliseconds before a try after so many failures in a row: doubled with each, never in step with other relays. */
-export function backoffMs(failures: number, first: number, max: number): number {
-  return Math.min(first * 2 ** (failures - 1), max) * (0.5 + Math.random() / 2)
+export interface BackoffBounds {
+  /** Milliseconds after the first failure. */
+  readonly first: number
+  /** The longest delay, in milliseconds. */
+  readonly max: number
+}
+
+/**
+ * Milliseconds before the next try: doubled with each failure in a row, without jitter.
+ *
+ * @param failures Failures in a row, at least 1.
+ */
+export function exponentialMs(failures: number, { first, max }: BackoffBounds): number {
+  return Math.min(max, first * 2 ** (failures - 1))
+}
+
+/** As `exponentialMs`, with 50 to 100 % of the delay at random: relays must not retry in step. */
+export function backoffMs(failures: number, bounds: BackoffBounds): number {
+  return exponentialMs(failures, bounds) * (0.5 + Math.random() / 2)
 }

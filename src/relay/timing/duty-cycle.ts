@@ -1,7 +1,7 @@
-const EVERY_MS = 5_000
-const SHARE = 1 / 50
+const MIN_INTERVAL_MS = 5_000
+const MAX_SHARE = 1 / 50
 
-/** When something is checked for safety's sake alone: every 5 s, and in a fiftieth of the time, however long it takes. */
+/** The schedule of a check that is only a safety net: every 5 s at most, and in at most 2 % of the time. */
 export class DutyCycle {
   #dueAt = Number.NEGATIVE_INFINITY
 
@@ -9,9 +9,13 @@ export class DutyCycle {
     return performance.now() >= this.#dueAt
   }
 
-  /** A check has ended that began at `began` (`performance.now()`). */
-  completed(began: number): void {
+  /**
+   * Schedules the next check.
+   *
+   * @param startedAt When the check that has just ended was started, by `performance.now()`.
+   */
+  completed(startedAt: number): void {
     const now = performance.now()
-    this.#dueAt = now + Math.max(EVERY_MS, (now - began) / SHARE)
+    this.#dueAt = now + Math.max(MIN_INTERVAL_MS, (now - startedAt) / MAX_SHARE)
   }
 }

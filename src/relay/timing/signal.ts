@@ -1,16 +1,16 @@
-/** Wakes one waiting loop. A signal that is raised while nobody waits is kept for the next wait. */
+/** Wakes one loop. If no loop waits when it is raised, the next wait ends at once. */
 export class Signal {
-  #raised = false
+  #isRaised = false
   #wake: (() => void) | undefined
 
   raise(): void {
-    this.#raised = true
+    this.#isRaised = true
     this.#wake?.()
   }
 
-  /** Resolves when raised, or after `ms`; tells which. */
+  /** Waits until the signal is raised, or for `ms`. */
   async wait(ms: number): Promise<'raised' | 'timeout'> {
-    if (!this.#raised) {
+    if (!this.#isRaised) {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, ms)
         this.#wake = () => {
@@ -20,8 +20,8 @@ export class Signal {
       })
       this.#wake = undefined
     }
-    const raised = this.#raised
-    this.#raised = false
-    return raised ? 'raised' : 'timeout'
+    const isRaised = this.#isRaised
+    this.#isRaised = false
+    return isRaised ? 'raised' : 'timeout'
   }
 }

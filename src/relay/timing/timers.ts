@@ -1,4 +1,4 @@
-/** Tasks that are repeated, and can be waited for. */
+/** Repeated tasks, whose end can be awaited. */
 export class Timers {
   readonly #onError: (error: Error) => void
   readonly #timers: NodeJS.Timeout[] = []
@@ -8,6 +8,7 @@ export class Timers {
     this.#onError = onError
   }
 
+  /** Starts `task` every `ms`, whether or not the last run has ended. */
   every(ms: number, task: () => Promise<void>): void {
     const run = () => {
       const running = task()
@@ -18,7 +19,7 @@ export class Timers {
     this.#timers.push(setInterval(run, ms))
   }
 
-  /** Starts no task any more. Resolves when those that run have ended. */
+  /** Starts no more tasks. Resolves when those that run have ended. */
   async stop(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer)
     await Promise.all(this.#running)

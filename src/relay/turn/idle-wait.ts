@@ -1,76 +1,71 @@
 import { Signal } from '../timing/signal.ts'
 
-/** A lane that was drained is kept for this long after the last work in it. */
-const LINGER_MS = 1_500
-/** No turn is made longer by lingering than this: a relay that joins comes to lanes, too. */
-const TURN_MS = 300_000
+/** How long a drained lane is kept after the last work in it. */
+const IDLE_MS = 1_500
+/** No turn is prolonged beyond this: a relay that joins the fleet must get lanes, too. */
+const MAX_TURN_MS = 300_000
 
 /**
- * A lane that was drained is not handed back at once: its job stays active and its fence taken, so that what is
- * committed next costs neither a hand-out nor a taking. It is woken by that commit's notification, or by the dispatcher,
- * whose looks find the work, and who ends the wait where the lane is to go.
+ * The wait of a drained lane for its next intent. The lane keeps its job and its fence, so that the next commit costs neither
+ * a new job nor a claim. A notification ends the wait, or a poll that finds work. The dispatcher ends it without work if
+ * the lane is to be handed back.
  */
 export class IdleWait {
-  readonly #onBegin: (readAt: number) => boolean
-  readonly #onSettled: (intents: number) => void
+  readonly #mayWait: (readAt: number) => boolean
   readonly #signal = new Signal()
-  readonly #until = performance.now() + TURN_MS
-  #waits = false
+  readonly #deadline = performance.now() + MAX_TURN_MS
+  #isWaiting = false
   #notifiedAt = Number.NEGATIVE_INFINITY
-  #over = false
+  #isEnded = false
 
-  /**
-   * @param onBegin The lane waits, as it was read last at `readAt` (`performance.now()`); whether it may.
-   * @param onSettled So many intents of it are settled.
-   */
-  constructor(onBegin: (readAt: number) => boolean, onSettled: (intents: number) => void) {
-    this.#onBegin = onBegin
-    this.#onSettled = onSettled
+  /** @param mayWait Asked when the lane is drained. `readAt`: when it was read last, by `performance.now()`. */
+  constructor(mayWait: (readAt: number) => boolean) {
+    this.#mayWait = mayWait
   }
 
-  /** Nothing of the lane is under way. */
+  /** Whether the lane waits: none of its intents is being read, sent or settled. */
   get isWaiting(): boolean {
-    return this.#waits
+    return this.#isWaiting
   }
 
-  /** There is work in the lane. */
+  /** Ends the wait: the lane has work. */
   wake(): void {
-    if (!this.#waits) return
-    this.#waits = false
+    if (!this.#isWaiting) return
+    this.#isWaiting = false
     this.#signal.raise()
   }
 
-  /** A commit has brought work to the lane: also where that is told while the lane is worked, it is not waited for. */
-  notified(): void {
+  /** A commit has brought work to the lane. If the lane is at work, its next wait ends at once. */
+  notify(): void {
     this.#notifiedAt = performance.now()
     this.wake()
   }
 
-  /** The lane is to be handed back, now or when it is drained. */
+  /** Hands the lane back: now if it is idle, else when it is drained. */
   end(): void {
-    this.#over = true
-    if (this.#waits) this.#signal.raise()
+    this.#isEnded = true
+    if (this.#isWaiting) this.#signal.raise()
   }
 
-  settled(intents: number): void {
-    this.#onSettled(intents)
-  }
-
-  /** Waits for work; false where none came, or the lane is to be handed back. */
+  /**
+   * Waits for work.
+   *
+   * @returns false if none came within 1.5 s, or if the lane is to be handed back.
+   */
   async untilWork(readAt: number): Promise<boolean> {
-    if (this.#over || performance.now() > this.#until) return false
-    this.#waits = true
-    if (!this.#onBegin(readAt)) return this.#endWait()
+    if (this.#isEnded || performance.now() > this.#deadline) return false
+    this.#isWaiting = true
+    if (!this.#mayWait(readAt)) return this.#endWait()
     if (this.#notifiedAt >= readAt) {
-      this.#waits = false
+      this.#isWaiting = false
       return true
     }
-    const why = await this.#signal.wait(LINGER_MS)
-    return this.#endWait() || (why === 'raised' && !this.#over)
+    const reason = await this.#signal.wait(IDLE_MS)
+    return this.#endWait() || (reason === 'raised' && !this.#isEnded)
   }
 
   #endWait(): false {
-    this.#waits = false
+    this.#isWaiting = false
     return false
   }
 }

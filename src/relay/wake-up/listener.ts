@@ -3,43 +3,54 @@ import pg from 'pg'
 import { Connections } from '../../store/connection/connection.ts'
 import type { Names } from '../../store/names.ts'
 import { backoffMs } from '../timing/backoff.ts'
+import { within } from '../timing/within.ts'
 
 export interface ListenerOptions {
   readonly connectionString: string
   readonly names: Names
-  /** Notifies on another connection than the one that listens; false: the server's queue is too full for it. */
+  /** Notifies on another connection than the one that listens. False: the server's queue of notifications is too full. */
   readonly notify: (channel: string, payload: string) => Promise<boolean>
-  readonly onNotification: (news: Notification) => void
-  /** From now on notifications are heard. */
+  readonly onNotification: (notification: Notification) => void
+  /** Notifications arrive from now on. */
   readonly onListening: () => void
-  /** A connection that was heard on broke, or fell silent; another is made at once. */
+  /** A connection that listened broke, or received nothing any more. The listener makes another one. */
   readonly onBroken: (error: Error) => void
-  /** They are not heard, again and again; it is tried again, and polling goes on meanwhile. */
+  /** Notifications do not arrive. Called after each failed try; the relay polls meanwhile. */
   readonly onNotListening: (reason: NotListeningReason, error: Error) => void
 }
 
-/** A breaker has changed; or a commit of the session `from` has brought work to one lane (its `laneKey`), or to several. */
-export type Notification = 'breaker' | { readonly lane: string | undefined; readonly from: number }
+/** A breaker has changed, or a commit has brought work. */
+export type Notification =
+  | 'breaker'
+  | {
+      /** The `laneKey` of the lane; undefined if the commit wrote to several. */
+      readonly lane: string | undefined
+      /** The process id of the session that committed. */
+      readonly session: number
+    }
 
 /**
- * `unheard`: LISTEN succeeds and nothing comes, as through a pooler in transaction mode. `refused`: the server does
- * not take it. `unreachable`: there is no connection. `queue_full`: the server's queue of notifications is more than half
- * full, and none is sent until it is not.
+ * Why no notification arrives.
+ *
+ * - `undelivered`: LISTEN succeeds and nothing arrives, as through a pooler in transaction mode.
+ * - `refused`: the server refuses LISTEN.
+ * - `unreachable`: there is no connection.
+ * - `queue_full`: the server's queue of notifications is more than half full. No notification is sent until it is not.
  */
-export type NotListeningReason = 'unheard' | 'refused' | 'unreachable' | 'queue_full'
+export type NotListeningReason = 'undelivered' | 'refused' | 'unreachable' | 'queue_full'
 
-/** Between proofs that a notification arrives. A half-open connection says nothing by itself. */
+/** Between two checks of a connection that listens. A half-open connection reports no error by itself. */
 const CHECK_MS = 10_000
-/** The same while the queue is too full to send one. */
+/** Between two checks while the queue of notifications is too full to send one. */
 const FULL_CHECK_MS = 2_000
 const ANSWER_MS = 5_000
 const RETRY_MS = { first: 200, max: 10_000 }
-/** What was never heard will hardly be heard soon, and each try leaves a LISTEN in the pooler's connection. */
-const UNHEARD_RETRY_MS = { first: 2_000, max: 300_000 }
-/** `start` does not wait longer for the first proof: a relay that hears nothing polls. */
+/** A pooler will hardly deliver soon, and each try leaves a LISTEN in one of its connections. */
+const UNDELIVERED_RETRY_MS = { first: 2_000, max: 300_000 }
+/** `start` does not wait longer for the first check: a relay that does not listen polls. */
 const START_MS = 1_000
 
-class UnheardError extends Error {}
+class UndeliveredError extends Error {}
 
 interface ListenConnection {
   readonly client: pg.Client
@@ -47,41 +58,44 @@ interface ListenConnection {
 }
 
 /**
- * Listens for wake-ups on a connection of its own. Only a hint: a relay that hears nothing polls. That it hears is
- * proved by what it is for: a notification that another connection sends to a channel of this relay's own.
+ * Listens for notifications on a connection of its own. They are hints only: a relay that does not listen polls.
+ *
+ * LISTEN succeeds on connections that deliver nothing. So the listener verifies delivery: it sends a notification from another
+ * connection to a channel of its own, at the start and every 10 s.
  */
 export class Listener {
   readonly #options: ListenerOptions
+  /** The channel of the checks. */
   readonly #echo: string
-  #listener: ListenConnection | undefined
+  #connection: ListenConnection | undefined
   #timer: NodeJS.Timeout | undefined
   #failures = 0
-  #hears = false
-  #queueIsFull = false
-  #stopped = false
+  #isListening = false
+  #isQueueFull = false
+  #isStopped = false
 
   constructor(options: ListenerOptions) {
     this.#options = options
     this.#echo = `${options.names.channel}:${randomBytes(4).toString('hex')}`
   }
 
-  /** Whether the last proof succeeded, and the connection has not broken since. */
+  /** Whether the last check succeeded, and the connection has not broken since. */
   get isListening(): boolean {
-    return this.#hears
+    return this.#isListening
   }
 
   async start(): Promise<void> {
-    await within(START_MS, this.#try())
+    await within(START_MS, this.#connect())
   }
 
   async stop(): Promise<void> {
-    this.#stopped = true
-    this.#hears = false
+    this.#isStopped = true
+    this.#isListening = false
     clearTimeout(this.#timer)
-    await this.#listener?.connections.close(this.#listener.client.end())
+    await this.#connection?.connections.close(this.#connection.client.end())
   }
 
-  async #try(): Promise<void> {
+  async #connect(): Promise<void> {
     const connections = new Connections({
       connectionString: this.#options.connectionString,
       applicationName: 'customerio-outbox relay wake-up',
@@ -89,129 +103,122 @@ export class Listener {
       queryTimeoutMs: ANSWER_MS,
     })
     const client = new pg.Client(connections.config)
-    const listener = { client, connections }
-    this.#listener = listener
-    client.on('error', (error) => this.#broken(listener, error))
+    const connection = { client, connections }
+    this.#connection = connection
+    client.on('error', (error) => this.#reconnect(connection, error))
     client.on('notification', ({ channel, payload, processId }) => {
       if (channel === this.#echo) return
       this.#options.onNotification(
-        payload === 'breaker' ? payload : { lane: payload || undefined, from: processId },
+        payload === 'breaker' ? payload : { lane: payload || undefined, session: processId },
       )
     })
     try {
       await client.connect()
+      // Before the shared channel: a pooler may keep a LISTEN in a connection that other clients use next.
       await client.query(`LISTEN "${this.#echo}"`)
-      await this.#check(listener)
+      await this.#check(connection)
     } catch (error) {
-      this.#broken(listener, error as Error)
+      this.#reconnect(connection, error as Error)
       return
     }
-    if (listener === this.#listener && !this.#stopped) this.#checkLater(listener)
+    if (connection === this.#connection && !this.#isStopped) this.#checkLater(connection)
   }
 
-  #checkLater(listener: ListenConnection): void {
+  #checkLater(connection: ListenConnection): void {
     this.#timer = setTimeout(
       () => {
-        this.#check(listener).then(
-          () => !this.#stopped && listener === this.#listener && this.#checkLater(listener),
-          (error: Error) => this.#broken(listener, error),
+        this.#check(connection).then(
+          () => !this.#isStopped && connection === this.#connection && this.#checkLater(connection),
+          (error: Error) => this.#reconnect(connection, error),
         )
       },
-      this.#queueIsFull ? FULL_CHECK_MS : CHECK_MS,
+      this.#isQueueFull ? FULL_CHECK_MS : CHECK_MS,
     )
   }
 
-  /** Proves that a notification arrives. Throws if another connection is to be made. */
-  async #check(listener: ListenConnection): Promise<void> {
-    const { client } = listener
-    const outcome = await this.#prove(client)
-    if (outcome === 'unheard') throw silence(this.#hears)
-    this.#queueIsFull = outcome === 'queue full'
-    if (this.#queueIsFull) {
-      await client.query('SELECT 1') // the connection may be good all the same
-      this.#hears = false
+  /** Verifies that a notification arrives. Throws if the listener must make another connection. */
+  async #check(connection: ListenConnection): Promise<void> {
+    const { client } = connection
+    const outcome = await this.#verify(client)
+    if (outcome === 'undelivered') throw undeliveredError(this.#isListening)
+    this.#isQueueFull = outcome === 'queue full'
+    if (this.#isQueueFull) {
+      await client.query('SELECT 1') // throws if the connection is broken as well
+      this.#isListening = false
       this.#options.onNotListening('queue_full', new Error(QUEUE_FULL))
       return
     }
-    if (this.#hears) return
+    if (this.#isListening) return
     await client.query(`LISTEN "${this.#options.names.channel}"`)
-    if (listener !== this.#listener || this.#stopped) return
-    this.#hears = true
+    if (connection !== this.#connection || this.#isStopped) return
+    this.#isListening = true
     this.#failures = 0
     this.#options.onListening()
-    this.#options.onNotification('breaker') // whatever was missed meanwhile
+    this.#options.onNotification('breaker') // notifications may have been missed meanwhile
   }
 
-  /** Throws if no notification could be sent: until one can, nothing proves that the connection hears. */
-  async #prove(client: pg.Client): Promise<'heard' | 'unheard' | 'queue full'> {
-    const { promise: heard, resolve } = Promise.withResolvers<'heard'>()
+  /** Throws if no notification could be sent: then nothing is known of the connection that listens. */
+  async #verify(client: pg.Client): Promise<'delivered' | 'undelivered' | 'queue full'> {
+    const { promise: delivered, resolve } = Promise.withResolvers<'delivered'>()
     const payload = randomBytes(8).toString('hex')
     const onNotification = (notification: pg.Notification) => {
-      if (notification.channel === this.#echo && notification.payload === payload) resolve('heard')
+      if (notification.channel === this.#echo && notification.payload === payload) resolve('delivered')
     }
     client.on('notification', onNotification)
     try {
-      const sent = await within(ANSWER_MS, this.#options.notify(this.#echo, payload).catch(fullOrThrow))
-      if (sent === undefined) throw new Error(`no notification could be sent within ${ANSWER_MS / 1_000} s`)
-      if (!sent) return 'queue full'
-      return (await within(ANSWER_MS, heard)) ?? 'unheard'
+      const isSent = await within(
+        ANSWER_MS,
+        this.#options.notify(this.#echo, payload).catch(falseIfQueueFull),
+      )
+      if (isSent === undefined) {
+        throw new Error(`no notification could be sent within ${ANSWER_MS / 1_000} s`)
+      }
+      if (!isSent) return 'queue full'
+      return (await within(ANSWER_MS, delivered)) ?? 'undelivered'
     } finally {
       client.off('notification', onNotification)
     }
   }
 
-  #broken(listener: ListenConnection, error: Error): void {
-    if (this.#stopped || listener !== this.#listener) return
-    this.#listener = undefined
+  #reconnect(connection: ListenConnection, error: Error): void {
+    if (this.#isStopped || connection !== this.#connection) return
+    this.#connection = undefined
     clearTimeout(this.#timer)
     const reason = reasonOf(error)
-    void this.#leave(listener, reason)
+    void this.#close(connection, reason)
     this.#failures++
-    if (this.#hears) this.#options.onBroken(error)
+    if (this.#isListening) this.#options.onBroken(error)
     else this.#options.onNotListening(reason, error)
-    this.#hears = false
-    const { first, max } = reason === 'unreachable' ? RETRY_MS : UNHEARD_RETRY_MS
-    this.#timer = setTimeout(() => void this.#try(), backoffMs(this.#failures, first, max))
+    this.#isListening = false
+    const delays = reason === 'unreachable' ? RETRY_MS : UNDELIVERED_RETRY_MS
+    this.#timer = setTimeout(() => void this.#connect(), backoffMs(this.#failures, delays))
   }
 
-  /** A pooler may have kept the LISTEN in a connection that others use after us. */
-  async #leave({ client, connections }: ListenConnection, reason: NotListeningReason): Promise<void> {
-    const goodbye = reason === 'unheard' ? client.query(`UNLISTEN "${this.#echo}"`) : Promise.resolve()
-    await connections.close(goodbye.catch(() => {}).then(() => client.end()))
+  /** A pooler may have kept the LISTEN in a connection that other clients use next. */
+  async #close({ client, connections }: ListenConnection, reason: NotListeningReason): Promise<void> {
+    const unlistened = reason === 'undelivered' ? client.query(`UNLISTEN "${this.#echo}"`) : Promise.resolve()
+    await connections.close(unlistened.catch(() => {}).then(() => client.end()))
   }
 }
 
 const QUEUE_FULL = "the server's queue of notifications is more than half full"
 const PROGRAM_LIMIT_EXCEEDED = '54000'
 
-/** The queue was filled between the check and the commit. */
-function fullOrThrow(error: Error & { code?: unknown }): false {
+/** The queue filled up between the check of its size and the commit. */
+function falseIfQueueFull(error: Error & { code?: unknown }): false {
   if (error.code === PROGRAM_LIMIT_EXCEEDED) return false
   throw error
 }
 
-function silence(hasHeard: boolean): Error {
-  return hasHeard
-    ? new Error('the connection for wake-ups fell silent, another is made')
-    : new UnheardError('LISTEN is taken, and what is sent does not come')
-}
-
-/** What the promise gives, or undefined where it takes longer. */
-async function within<T>(ms: number, promise: Promise<T>): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), ms)
-  })
-  try {
-    return await Promise.race([promise, late])
-  } finally {
-    clearTimeout(timer)
-  }
+function undeliveredError(wasListening: boolean): Error {
+  return wasListening
+    ? new Error('the LISTEN connection receives no notifications: reconnecting')
+    : new UndeliveredError('LISTEN succeeds, but no notification arrives')
 }
 
 function reasonOf(error: Error & { code?: unknown }): NotListeningReason {
-  if (error instanceof UnheardError) return 'unheard'
+  if (error instanceof UndeliveredError) return 'undelivered'
   const { code = '' } = error
-  // 25: not in recovery, not in such a transaction. 42: no right to. 0A: not a feature of this server.
+  // Classes of SQLSTATE. 25: not in recovery, or not in this transaction. 42: no right. 0A: the server has no LISTEN.
   return typeof code === 'string' && /^(25|42|0A)/.test(code) ? 'refused' : 'unreachable'
 }

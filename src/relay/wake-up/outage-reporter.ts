@@ -2,85 +2,79 @@ import { isConnectionError } from '../../store/connection/connection-error.ts'
 import type { NotListeningReason } from './listener.ts'
 
 export interface OutageReporterOptions {
-  /** The database does not answer; said once. */
+  /** The database does not answer. Called once per outage. */
   readonly onLost: (error: Error) => void
-  /** It answers again, after so many milliseconds. */
+  /** The database answers again, after this many milliseconds. */
   readonly onBack: (afterMs: number) => void
-  /** Wake-ups are not heard, for another reason than a lost database; said once. */
+  /** Notifications do not arrive, for another reason than a lost database. Called once. */
   readonly onNotListening: (reason: NotListeningReason, error: Error) => void
-  /** They are heard: at the start, and once after each `onNotListening`. */
+  /** Notifications arrive: called at the start, and once after each `onNotListening`. */
   readonly onListening: () => void
-  /** Any other error, and a broken connection in whose place another was had. */
+  /** Any other error, and a broken connection that was replaced. */
   readonly onError: (error: Error) => void
-  /** Look at the database now: a connection broke. */
-  readonly poll: () => void
+  /** A connection broke: the dispatcher must poll now. */
+  readonly pollNow: () => void
 }
 
-/** Longer than an answer's deadline: every connection of a pool has found out by then. */
+/** Connections of a pool that break for one cause do so within this time: it is longer than the deadline of an answer. */
 const ONE_CAUSE_MS = 30_000
+/** Polls that fail in a row before the database counts as lost. Each uses another connection. */
+const LOST_AFTER_POLLS = 2
 
 /**
- * Makes one word for the loss of the database, and one for its return, of the errors that every connection, timer
- * and lane then has. The dispatcher's look is the judge: it uses a connection of the pool, a fresh one if need be.
+ * Collapses an outage into one `onLost` and one `onBack`, though every connection, timer and lane has an error then. The
+ * dispatcher's poll decides: it uses a connection of the pool, or a fresh one if need be.
  */
 export class OutageReporter {
   readonly #options: OutageReporterOptions
   #lostAt: number | undefined
-  /** The first error of a connection since the last look. */
-  #doubt: Error | undefined
-  #told = { message: '', at: Number.NEGATIVE_INFINITY }
-  #failedLooks = 0
+  /** The first connection error since the last poll. */
+  #suspicion: Error | undefined
+  #lastReported = { message: '', at: Number.NEGATIVE_INFINITY }
+  #failedPolls = 0
   #listening: 'unknown' | 'yes' | 'no' = 'unknown'
 
   constructor(options: OutageReporterOptions) {
     this.#options = options
   }
 
-  /** An error from anywhere but a look. */
+  /** Reports an error that is not a poll's. */
   report(error: Error): void {
     if (!isConnectionError(error)) this.#options.onError(error)
-    else if (this.#lostAt === undefined && !this.#doubt) {
-      this.#doubt = error
-      this.#options.poll()
+    else if (this.#lostAt === undefined && !this.#suspicion) {
+      this.#suspicion = error
+      this.#options.pollNow()
     }
   }
 
   pollSucceeded(): void {
     const { onBack } = this.#options
-    const doubt = this.#doubt
-    this.#doubt = undefined
-    this.#failedLooks = 0
+    const suspicion = this.#suspicion
+    this.#suspicion = undefined
+    this.#failedPolls = 0
     if (this.#lostAt !== undefined) {
       const afterMs = Math.round(performance.now() - this.#lostAt)
       this.#lostAt = undefined
       onBack(afterMs)
-    } else if (doubt) this.#tell(doubt)
+    } else if (suspicion) this.#reportOnce(suspicion)
   }
 
-  /** Connections that break for one cause do so one after the other: for that one word is enough. */
-  #tell(error: Error): void {
-    const now = performance.now()
-    if (error.message === this.#told.message && now - this.#told.at < ONE_CAUSE_MS) return
-    this.#told = { message: error.message, at: now }
-    this.#options.onError(error)
-  }
-
-  /** Twice in a row, each on a connection of its own: one that broke is not yet a lost database. */
   pollFailed(error: Error): void {
     if (!isConnectionError(error)) {
       this.#options.onError(error)
       return
     }
-    this.#doubt ??= error
-    this.#failedLooks++
-    if (this.#failedLooks < 2 || this.#lostAt !== undefined) return
+    this.#suspicion ??= error
+    this.#failedPolls++
+    if (this.#failedPolls < LOST_AFTER_POLLS || this.#lostAt !== undefined) return
     this.#lostAt = performance.now()
-    this.#told = { message: error.message, at: this.#lostAt }
+    this.#lastReported = { message: error.message, at: this.#lostAt }
     this.#options.onLost(error)
   }
 
   notListening(reason: NotListeningReason, error: Error): void {
-    if (this.#listening === 'no' || this.#doubt || this.#lostAt !== undefined) return // it will be tried again
+    // The listener retries, and reports again once the database is back.
+    if (this.#listening === 'no' || this.#suspicion || this.#lostAt !== undefined) return
     this.#listening = 'no'
     this.#options.onNotListening(reason, error)
   }
@@ -89,5 +83,13 @@ export class OutageReporter {
     if (this.#listening === 'yes') return
     this.#listening = 'yes'
     this.#options.onListening()
+  }
+
+  /** Connections that break for one cause do so one after the other: one report is enough. */
+  #reportOnce(error: Error): void {
+    const now = performance.now()
+    if (error.message === this.#lastReported.message && now - this.#lastReported.at < ONE_CAUSE_MS) return
+    this.#lastReported = { message: error.message, at: now }
+    this.#options.onError(error)
   }
 }

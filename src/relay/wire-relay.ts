@@ -1,0 +1,150 @@
+import { openDatabase, type Database } from '../store/connection/database.ts'
+import { ensurePartitions } from '../store/fleet/ensure-partitions.ts'
+import { notify } from '../store/fleet/notify.ts'
+import { readHorizon } from '../store/lanes/read-horizon.ts'
+import { resetLanes } from '../store/lanes/reset-lanes.ts'
+import { findCopy } from '../store/origin/find-copy.ts'
+import type { BreakerState } from '../store/breakers/read-breakers.ts'
+import { Breakers } from './breaker/breakers.ts'
+import { Destinations } from './destination/destinations.ts'
+import { Dispatcher } from './dispatch/dispatcher.ts'
+import { LaneJobRunner } from './dispatch/lane-job-runner.ts'
+import { LaneJobs } from './dispatch/lane-jobs.ts'
+import { PollRecord } from './dispatch/poll-record.ts'
+import type { RelayEvents } from './events.ts'
+import type { ResolvedRelayOptions } from './options.ts'
+import { Partitions } from './turn/partitions.ts'
+import { WriteHorizon } from './turn/write-horizon.ts'
+import { Listener } from './wake-up/listener.ts'
+import { OutageReporter } from './wake-up/outage-reporter.ts'
+
+/** What the parts of a relay need of it. */
+export interface RelayHost {
+  readonly relayId: string
+  /** Aborted when the relay stops: turns end after the request in flight. */
+  readonly stopping: AbortSignal
+  readonly emit: <Name extends keyof RelayEvents>(name: Name, ...payload: RelayEvents[Name]) => void
+  /** Handles an error that belongs to no outage of the database. */
+  readonly onError: (error: Error) => void
+  readonly onBreakerChange: (destination: string, from: BreakerState | undefined, to: BreakerState) => void
+  /** Whether new connections must check that the database is no copy. False until `start()` has checked the first time. */
+  readonly isOriginChecked: () => boolean
+}
+
+/** The parts of a relay. Each has one owner; none knows the relay. */
+export interface RelayParts {
+  readonly db: Database
+  readonly jobs: LaneJobs
+  readonly destinations: Destinations
+  readonly breakers: Breakers
+  readonly dispatcher: Dispatcher
+  readonly listener: Listener
+  readonly outages: OutageReporter
+  readonly polls: PollRecord
+}
+
+/** Makes the parts of a relay and connects them. Starts none, and opens no connection. */
+export function wireRelay(options: ResolvedRelayOptions, host: RelayHost): RelayParts {
+  const { connectionString, schema, pollIntervalMs } = options
+  const outages = wireOutages(options, host, () => dispatcher.wake('work'))
+  const onError = (error: Error) => outages.report(error)
+  const db = wireDatabase(options, host, onError)
+  const jobs = new LaneJobs({ db, connectionString, schema, onError })
+  const destinations = new Destinations(db, options.requestTimeoutMs, options.workspaces)
+  const breakers = new Breakers({
+    db,
+    relayId: host.relayId,
+    served: () => destinations.names,
+    settings: options,
+    onChange: host.onBreakerChange,
+    onError,
+  })
+  const horizon = new WriteHorizon(
+    () => readHorizon(db),
+    async (from, to) => {
+      await resetLanes(db)
+      host.emit('sequenceRewound', { from: from.lastSeq, to: to.lastSeq })
+    },
+  )
+  const runner = new LaneJobRunner({
+    db,
+    relayId: host.relayId,
+    batchSize: options.batchSize,
+    intentRetry: options.intentRetry,
+    pollIntervalMs,
+    horizon,
+    partitions: new Partitions({ make: () => ensurePartitions(db), stopping: host.stopping, onError }),
+    stopping: host.stopping,
+    jobs,
+    destinations,
+    breakers,
+    emit: host.emit,
+    onError,
+  })
+  const polls = new PollRecord()
+  const dispatcher = new Dispatcher({
+    source: { db, horizon, breakers, destinations },
+    workers: { jobs, capacity: options.lanes, run: (job, idleWait) => runner.run(job, idleWait) },
+    observer: {
+      pollSucceeded() {
+        polls.succeeded()
+        outages.pollSucceeded()
+      },
+      pollFailed(error) {
+        polls.failed(error)
+        outages.pollFailed(error)
+      },
+      unserved: (destination) => host.emit('unserved', { destination }),
+      failed: onError,
+    },
+    isListening: () => listener.isListening,
+    pollIntervalMs,
+  })
+  const listener = new Listener({
+    connectionString: options.listenConnectionString ?? connectionString,
+    names: db.names,
+    notify: (channel, payload) => notify(db, channel, payload),
+    onNotification: (notification) => dispatcher.notify(notification),
+    onListening: () => outages.listening(),
+    onBroken: onError,
+    onNotListening: (reason, error) => outages.notListening(reason, error),
+  })
+  return { db, jobs, destinations, breakers, dispatcher, listener, outages, polls }
+}
+
+function wireOutages(
+  { listenConnectionString, pollIntervalMs }: ResolvedRelayOptions,
+  { relayId, emit, onError }: RelayHost,
+  pollNow: () => void,
+): OutageReporter {
+  const through = listenConnectionString ? 'listenConnectionString' : 'connectionString'
+  return new OutageReporter({
+    onLost: ({ message }) => emit('databaseLost', { message }),
+    onBack: (afterMs) => emit('databaseBack', { afterMs }),
+    onListening: () => emit('listening', { relayId }),
+    onNotListening: (reason, { message }) =>
+      emit('notListening', { reason, message, through, pollIntervalMs }),
+    onError,
+    pollNow,
+  })
+}
+
+/** A database whose every new connection checks that it leads to the outbox's own database, not to a copy. */
+function wireDatabase(
+  { connectionString, schema, connections }: ResolvedRelayOptions,
+  { isOriginChecked }: RelayHost,
+  onError: (error: Error) => void,
+): Database {
+  const db: Database = openDatabase({
+    connectionString,
+    schema,
+    max: connections,
+    applicationName: 'customerio-outbox relay',
+    onConnect: async (query) => {
+      const copy = isOriginChecked() ? await findCopy(query, db.names) : undefined
+      if (copy) throw copy
+    },
+    onError,
+  })
+  return db
+}
