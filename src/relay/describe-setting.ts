@@ -2,16 +2,17 @@ import type { z } from 'zod'
 import { hint, kindOf } from '../intent/describe.ts'
 import { shownOption } from '../intent/option-checks.ts'
 
-/** Settings that hold a secret, or may: of them an error tells the kind of value only. */
+/** Settings that hold a secret, or may hold one: an error shows only the kind of their value. */
 const SECRET = /(?:connectionString|url|siteId|key)$/i
 const CONTAINERS: ReadonlySet<string> = new Set(['object', 'record', 'array'])
 
 /**
- * What is wrong with a setting: `Expected lanes to be a whole number from 1 to 64, got "many"`.
+ * Describes the first wrong setting in one line: `Expected lanes to be a whole number from 1 to 64, got "many"`.
  *
- * @param schema What `settings` were checked against.
- * @param settings What was given.
- * @param within The path of `settings`, if it is a part of the options.
+ * @param error What zod found.
+ * @param schema The schema that found it.
+ * @param settings The value that was checked.
+ * @param within The path of `settings` within the options.
  */
 export function describeSetting(
   { issues: [issue] }: z.ZodError,
@@ -30,25 +31,27 @@ export function describeSetting(
     const name = shownOption(issue.path.at(-1))
     return `Expected the name of a workspace ${issue.issues[0]?.message ?? 'to be valid'}, got ${name}`
   }
-  if (issue.code === 'custom' && !issue.message.startsWith('to ')) return `${label}: ${issue.message}`
+  if (issue.code === 'custom' && typeof issue.params?.got === 'string') {
+    return `Expected ${label} ${expectation(issue)}, got ${issue.params.got}`
+  }
   const value = issue.path.reduce<unknown>(
     (outer, key) => (outer as Record<PropertyKey, unknown>)?.[key],
     settings,
   )
-  // A string in place of an object may be a key.
+  // A string in place of an object may be an API key.
   const isSecret =
     SECRET.test(path) ||
     (issue.code === 'invalid_type' && typeof value === 'string' && CONTAINERS.has(issue.expected))
-  return `Expected ${label} ${expectation(issue)}, got ${got(value, isSecret)}`
+  return `Expected ${label} ${expectation(issue)}, got ${shown(value, isSecret)}`
 }
 
-function got(value: unknown, isSecret: boolean): string {
+function shown(value: unknown, isSecret: boolean): string {
   if (value === undefined) return 'nothing'
   if (value === '') return 'an empty string'
   return isSecret ? kindOf(value) : shownOption(value)
 }
 
-/** A schema says what it expects as `to be …`; otherwise zod's code decides. */
+/** Our schemas say what they expect, as `to …`. For other issues it follows from zod's code: zod's own text is never shown. */
 function expectation(issue: z.core.$ZodIssue): string {
   if (issue.message.startsWith('to ')) return issue.message
   switch (issue.code) {
@@ -61,20 +64,20 @@ function expectation(issue: z.core.$ZodIssue): string {
     case 'invalid_value':
       return `to be ${issue.values.map((value) => shownOption(value)).join(' or ')}`
     case 'invalid_format':
-      return issue.format === 'url' ? 'to be an http or https URL' : `to be a valid ${issue.format}`
+      return `to be a valid ${issue.format}`
     default:
       return 'to be valid'
   }
 }
 
-/** What zod's objects, records and wrappers have. */
+/** The members of zod's objects, records and wrappers that lead to a nested schema. */
 interface Walkable {
   readonly shape?: Readonly<Record<PropertyKey, Walkable>>
   readonly valueType?: Walkable
   unwrap?(): Walkable
 }
 
-/** The names that the schema knows at a path. */
+/** The names that a schema accepts at a path. */
 function namesAt(schema: unknown, path: readonly PropertyKey[]): string[] {
   let here = schema as Walkable | undefined
   for (const key of [...path, undefined]) {

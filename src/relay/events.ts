@@ -3,29 +3,47 @@ import type { BreakerState } from '../store/breakers/read-breakers.ts'
 import type { DeadLetterReason } from '../store/lanes/settle.ts'
 import type { NotListeningReason } from './wake-up/listener.ts'
 
-/** Every event of a relay with its payload. No event carries a payload of an intent or a key. */
+/**
+ * Every event of a relay and its payload. No event contains the payload of an intent or a key.
+ *
+ * @example
+ * ```ts
+ * import { createRelay } from 'customerio-outbox'
+ *
+ * const relay = createRelay({
+ *   connectionString: 'postgres://app:secret@localhost:5432/app',
+ *   customerio: { siteId: 'your-site-id', trackApiKey: 'your-track-api-key' },
+ * })
+ * relay.on('settled', ({ destination, delivered }) => console.log(destination, delivered))
+ * relay.on('deadLetter', ({ id, reason, status }) => console.warn(id, reason, status))
+ * relay.on('breaker', ({ destination, to }) => console.warn(destination, to))
+ * relay.on('error', (error) => console.error(error.message))
+ * ```
+ */
 export interface RelayEvents {
   /** The relay takes part in the fleet. */
   started: [{ readonly relayId: string }]
-  /** It has handed back its lanes and closed its connections. */
+  /** The relay has handed back its lanes and closed its connections. */
   stopped: [{ readonly relayId: string }]
-  /** `stop({ drainMs })` goes on to its end: every lane is empty, or the time was up with as many left. */
+  /** `stop({ drainMs })` has ended its drain. `lanesLeft` is 0 if every lane is empty, and above if the time was over first. */
   drained: [{ readonly lanesLeft: number }]
-  /** Intents left the queue: Customer.io has taken `delivered` of them. */
+  /** Intents of one batch have left the queue. */
   settled: [
     {
       readonly destination: string
       readonly lane: number
+      /** Intents that Customer.io has accepted. */
       readonly delivered: number
-      /** Of those: delivered over 72 h after their write, when an event no longer triggers a campaign. */
+      /** Those of `delivered` that came more than 72 h after their write: such an event triggers no campaign. */
       readonly late: number
+      /** Intents that became dead letters. */
       readonly dead: number
-      /** Held back by the workspace's `allowRecipients`. */
+      /** Intents that the workspace's `allowRecipients` held back. */
       readonly suppressed: number
     },
   ]
   /**
-   * An intent will not be delivered as it stands. What Customer.io said of it may quote its payload: the text is in
+   * An intent became a dead letter: the relay will not send it as it is. Customer.io's message may quote the payload, so it is in
    * `outbox.dead_letters.message` only.
    */
   deadLetter: [
@@ -34,22 +52,26 @@ export interface RelayEvents {
       readonly id: string
       readonly seq: string
       readonly reason: DeadLetterReason
+      /** The HTTP status of Customer.io's answer; undefined if the intent was not sent. */
       readonly status: number | undefined
-      /** A documented field name, such as `attributes`: never a name or a value of the payload. */
+      /** A documented field name, such as `attributes`. Never a name or a value from the payload. */
       readonly field: string | undefined
     },
   ]
-  /** A destination's breaker changed, as this relay sees it; without `from`: it was found so, when the relay started. */
+  /**
+   * A destination's breaker has changed, as seen by this relay. `from` is undefined if the breaker was already in this state when
+   * the relay first read it.
+   */
   breaker: [
     { readonly destination: string; readonly from: BreakerState | undefined; readonly to: BreakerState },
   ]
-  /** A lane failed and waits with a backoff, its intents untouched. */
+  /** A request failed and the lane waits with a backoff. Its intents stay in the queue. */
   laneFailed: [{ readonly destination: string; readonly lane: number; readonly message: string }]
-  /** Intents wait for a destination that this relay has no credentials for. Once per destination, and for 100 at most. */
+  /** Intents wait for a destination that this relay has no credentials for. Once per destination, for 100 at most. */
   unserved: [{ readonly destination: string }]
-  /** Rows wait that a newer version has written: they stay for a newer relay. Once per destination and format. */
+  /** Rows of a newer version wait for a newer relay. Once per destination and format. `known` is this relay's format. */
   unknownFormat: [{ readonly destination: string; readonly format: number; readonly known: number }]
-  /** A workspace's region could not be checked; the relay goes on. */
+  /** The region of a workspace could not be checked. The relay continues. */
   regionUnchecked: [
     {
       readonly workspace: string
@@ -57,39 +79,48 @@ export interface RelayEvents {
       readonly message: string
     },
   ]
-  /** The schema is newer than what this relay knows, and takes it all the same: upgrade it in your own time. */
+  /** The schema is newer than this relay, and still compatible with it. Upgrade the relay when convenient. */
   schemaAhead: [{ readonly version: number; readonly supported: number }]
-  /** `start()` was given `acceptCopy`, and the database was a copy: its intents are delivered. */
+  /** `start()` accepted a copied database because of `acceptCopy`. Its `pending` intents are delivered. */
   copyAccepted: [{ readonly origin: string | undefined; readonly found: string; readonly pending: number }]
-  /** The database has become a copy of the one before, behind the same address. The relay stops by itself. */
+  /** The connection now leads to a copy of the database. The relay stops by itself. Once. */
   copyFound: [CopiedDatabaseError]
-  /** `updateWorkspaces` has put other settings in force; `destinations` are those that are new or changed. */
+  /** `updateWorkspaces` has replaced the settings. `destinations` are the new and the changed ones. */
   workspacesUpdated: [{ readonly destinations: readonly string[] }]
-  /** The database does not answer. Lanes stop, intents stay; it is tried again, every 10 s at last. Once. */
+  /** The database does not answer. Turns end, and intents stay queued. The relay retries, after at most 10 s. Once per outage. */
   databaseLost: [{ readonly message: string }]
-  /** It answers again. */
+  /** The database answers again. */
   databaseBack: [{ readonly afterMs: number }]
   /**
-   * The queue's numbers ran backwards, from the highest that was seen: a person restored the queue or its sequence. Every
-   * turn ends, and the lanes are read from their beginning.
+   * The queue's numbers went backwards, from the highest one that this relay has seen. An operator has restored the queue or its
+   * sequence. Every turn ends, and the relays read the lanes from the beginning.
    */
   sequenceRewound: [{ readonly from: bigint; readonly to: bigint }]
-  /** Wake-ups are heard: when the relay starts, and after `notListening`. */
+  /** Notifications arrive: when the relay starts, and again after `notListening`. */
   listening: [{ readonly relayId: string }]
   /**
-   * Wake-ups are not heard, the relay polls: `unheard` where LISTEN is taken and nothing comes (a pooler in
-   * transaction mode, or another database), `refused` where it is not taken, `unreachable` where there is no
-   * connection, `queue_full` where the server's queue of notifications is more than half full. Once, though it is tried again and again; not while the whole database is lost.
+   * Notifications do not arrive, and the relay polls. It retries and emits this event once. While the whole database is lost, it
+   * emits `databaseLost` instead.
    */
   notListening: [
     {
+      /**
+       * - `undelivered`: LISTEN succeeds and nothing arrives. The connection leads through a pooler in transaction mode, or to
+       *   another database.
+       * - `refused`: the server refuses LISTEN.
+       * - `unreachable`: there is no connection.
+       * - `queue_full`: the server's queue of notifications is more than half full.
+       */
       readonly reason: NotListeningReason
       readonly message: string
-      /** Which setting the connection is made by. */
+      /** The setting that names the connection. */
       readonly through: 'connectionString' | 'listenConnectionString'
       readonly pollIntervalMs: number
     },
   ]
-  /** Something of the relay's own went wrong, a connection broke. It goes on by itself. */
+  /**
+   * An error of the relay itself, such as a broken connection. The relay continues. Without a listener it becomes a warning of
+   * the process (`CustomerioOutboxWarning`).
+   */
   error: [Error]
 }

@@ -2,6 +2,8 @@ import { z } from 'zod'
 import { credentialProblem } from '../customerio/credentials.ts'
 import { describeSetting } from './describe-setting.ts'
 
+/** Messages of these schemas continue `Expected <name of the setting> …`. They begin with `to `. */
+
 function whole(min: number, max: number, unit = '') {
   const error = `to be a whole number from ${min} to ${max}${unit}`
   return z.number({ error }).int({ error }).min(min, { error }).max(max, { error })
@@ -12,22 +14,30 @@ function share(min: number, max: number) {
   return z.number({ error }).min(min, { error }).max(max, { error })
 }
 
-/** A number of milliseconds, bounded so that a slip of units (seconds for ms) is found at construction. */
+/** A number of milliseconds. Its bounds reveal a wrong unit, such as seconds, at construction. */
 const ms = (min: number, max: number) => whole(min, max, ' milliseconds')
 
 const ADDRESS = 'to be a URL such as postgres://user:password@host:5432/database'
 const address = z.string({ error: ADDRESS }).min(1, { error: ADDRESS })
-const text = z.string().min(1)
+
+const PATTERN = 'to be an address, an id, or a pattern such as *@example.com'
+const recipientPattern = z.string({ error: PATTERN }).min(1, { error: PATTERN })
+
 const credential = z
   .string()
-  .refine((value) => credentialProblem(value) === undefined, {
-    error: ({ input }) => credentialProblem(String(input)),
+  .check(({ value, issues }) => {
+    const problem = credentialProblem(value)
+    if (problem === undefined) return
+    issues.push(failed(value, 'to be a credential of Customer.io', `a text that ${problem}`))
   })
   .optional()
+
+const ORIGIN = 'to be an http or https URL without a path'
 const origin = z
-  .url({ protocol: /^https?$/ })
-  .refine((url) => new URL(url).pathname === '/', 'must be an origin, without a path')
+  .url({ protocol: /^https?$/, error: ORIGIN })
+  .refine((url) => URL.canParse(url) && new URL(url).pathname === '/', ORIGIN)
   .optional()
+
 const AGE = 'to be a number of seconds above 0, at most 315360000 (ten years)'
 const RATE = 'to be a number above 0, at most 100000'
 const requestsPerSecond = z
@@ -35,6 +45,16 @@ const requestsPerSecond = z
   .positive({ error: RATE })
   .max(100_000, { error: RATE })
   .optional()
+
+/**
+ * An issue that says itself what was found.
+ *
+ * @param expected Begins with `to `.
+ * @param got Quotes nothing of a secret.
+ */
+function failed(input: unknown, expected: string, got: string) {
+  return { code: 'custom' as const, input, message: expected, params: { got } }
+}
 
 export const workspaceSchema = z
   .strictObject({
@@ -48,7 +68,7 @@ export const workspaceSchema = z
     pipelinesUrl: origin,
     identifyTimestamp: z.boolean().optional(),
     anonymousOnV2: z.boolean().optional(),
-    allowRecipients: z.array(text).optional(),
+    allowRecipients: z.array(recipientPattern).optional(),
     maxAgeSeconds: z
       .number({ error: AGE })
       .positive({ error: AGE })
@@ -63,14 +83,16 @@ export const workspaceSchema = z
       })
       .optional(),
   })
-  .refine(({ siteId, trackApiKey }) => (siteId === undefined) === (trackApiKey === undefined), {
-    error: 'siteId and trackApiKey belong together',
+  .check(({ value, issues }) => {
+    const { siteId, trackApiKey, appApiKey, pipelinesWriteKey } = value
+    if ((siteId === undefined) !== (trackApiKey === undefined)) {
+      const alone = siteId === undefined ? 'trackApiKey' : 'siteId'
+      issues.push(failed(value, 'to have both siteId and trackApiKey', `${alone} alone`))
+    }
+    if ((siteId ?? trackApiKey ?? appApiKey ?? pipelinesWriteKey) !== undefined) return
+    const expected = 'to have siteId and trackApiKey, appApiKey, or pipelinesWriteKey'
+    issues.push(failed(value, expected, 'none of them'))
   })
-  .refine(
-    ({ siteId, trackApiKey, appApiKey, pipelinesWriteKey }) =>
-      (siteId ?? trackApiKey ?? appApiKey ?? pipelinesWriteKey) !== undefined,
-    { error: 'needs siteId and trackApiKey, appApiKey, or pipelinesWriteKey' },
-  )
 
 const workspacesSchema = z.record(
   z
@@ -121,126 +143,245 @@ export const relayOptionsSchema = z.strictObject({
   deliveredRetentionDays: whole(1, 3_650).default(7),
 })
 
-/** One workspace of Customer.io: a brand, a region, a stage. Intents for an API without its key wait. */
+/**
+ * One workspace of Customer.io: a brand, a region, a stage. It needs the credentials of one API at least. Intents for an API
+ * without credentials wait.
+ *
+ * A credential is visible ASCII characters without spaces and line breaks.
+ */
 export interface WorkspaceOptions {
-  /** Track API: together with `trackApiKey`. Like every key: visible ASCII characters, without spaces and line breaks. */
+  /** Track API, together with `trackApiKey`: people, events, devices, objects. */
   readonly siteId?: string | undefined
+  /** Track API, together with `siteId`. */
   readonly trackApiKey?: string | undefined
   /** App API: transactional messages and broadcasts. */
   readonly appApiKey?: string | undefined
-  /** Pipelines API. */
+  /** Pipelines API: the write key of a source. */
   readonly pipelinesWriteKey?: string | undefined
-  /** Default: `us`. */
+  /**
+   * The region in which the workspace lives.
+   *
+   * @default 'us'
+   */
   readonly region?: 'us' | 'eu' | undefined
-  /** Origins in place of Customer.io's, for a proxy or a test. */
+  /**
+   * Replaces the origin of the Track API, for a proxy or a test: an http or https URL without a path.
+   *
+   * @default the origin of `region`
+   */
   readonly trackUrl?: string | undefined
+  /**
+   * Replaces the origin of the App API: an http or https URL without a path.
+   *
+   * @default the origin of `region`
+   */
   readonly appUrl?: string | undefined
+  /**
+   * Replaces the origin of the Pipelines API: an http or https URL without a path.
+   *
+   * @default the origin of `region`
+   */
   readonly pipelinesUrl?: string | undefined
-  /** Whether `identify` carries the time of the business write, by which Customer.io orders updates. Default: true. */
+  /**
+   * Whether `identify` carries the time of the business write. Customer.io orders updates by it.
+   *
+   * @default true
+   */
   readonly identifyTimestamp?: boolean | undefined
-  /** Whether anonymous events go to the Track API v2, which does not document them. Default: false, to v1. */
+  /**
+   * Whether anonymous events go to the Track API v2, which does not document them, in place of v1.
+   *
+   * @default false
+   */
   readonly anonymousOnV2?: boolean | undefined
   /**
-   * Staging guard: patterns (`*@example.com`) of the only people who may be told of. Everything else is settled as
-   * `suppressed_by_config` and never sent. Default: everybody.
+   * Staging guard: addresses, ids, or patterns such as `*@example.com` of the only recipients. Every other intent is settled as
+   * `suppressed_by_config` and never sent.
+   *
+   * @default undefined: every recipient is allowed
    */
   readonly allowRecipients?: readonly string[] | undefined
-  /** Seconds after which an intent is a dead letter of reason `expired` and not sent, at most ten years. Default: never. */
+  /**
+   * Seconds after which an intent is not sent but becomes a dead letter of reason `expired`. Above 0, at most 315,360,000
+   * (ten years).
+   *
+   * @default undefined: intents do not expire
+   */
   readonly maxAgeSeconds?: number | undefined
   /**
-   * Requests per second and API, for the whole fleet. Default: track 100, app 100, broadcast 0.1, pipelines 1,000:
-   * Customer.io's published and reported limits.
+   * Requests per second to each API, for the whole fleet. Above 0, at most 100,000. The defaults are the limits that Customer.io
+   * publishes, or that its users report.
    */
   readonly requestsPerSecond?:
     | {
+        /** @default 100 */
         readonly track?: number | undefined
+        /** @default 100 */
         readonly app?: number | undefined
+        /** @default 0.1 */
         readonly broadcast?: number | undefined
+        /** @default 1000 */
         readonly pipelines?: number | undefined
       }
     | undefined
 }
 
-/** Settings of a relay. Every number is bounded; a wrong one is refused at construction, by name. */
+/** Settings of a relay. Every number has bounds. `createRelay` refuses a wrong setting and names it. */
 export interface RelayOptions {
-  /** The database that the apps enqueue in. */
+  /** The database that the apps enqueue in: `postgres://user:password@host:5432/database`. */
   readonly connectionString: string
   /**
-   * A direct connection to the same database, used for nothing but LISTEN: where `connectionString` goes through a
-   * pooler in transaction mode, which lets no notification through. Default: `connectionString`. A relay that hears
-   * nothing polls.
+   * A direct connection to the same database, for LISTEN only. Needed if `connectionString` leads through a pooler in transaction
+   * mode, which delivers no notifications. A relay without notifications polls.
+   *
+   * @default connectionString
    */
   readonly listenConnectionString?: string | undefined
-  /** Default: `outbox`. */
+  /**
+   * The schema of the outbox.
+   *
+   * @default 'outbox'
+   */
   readonly schema?: string | undefined
-  /** The workspace `default`. The same as `workspaces: { default: … }`. */
+  /** The workspace `default`. Short for `workspaces: { default: … }`. */
   readonly customerio?: WorkspaceOptions | undefined
-  /** Every workspace that this relay serves, by the name that `enqueue` gives as `workspace`. */
+  /** The workspaces of this relay, by the name that `enqueue` gives as `workspace`. One at least, or `customerio`. */
   readonly workspaces?: Readonly<Record<string, WorkspaceOptions>> | undefined
   /**
-   * Whether `start()` asks Customer.io in which region each workspace of the Track API lives, and fails where that
-   * is another than `region`. Default: true.
+   * Whether `start()` asks Customer.io for the region of each workspace of the Track API. If it is not `region`, `start()` fails
+   * with `WrongRegionError`.
+   *
+   * @default true
    */
   readonly checkRegion?: boolean | undefined
   /**
-   * Whether `start()` takes a database that is a copy of the one that the outbox belongs to, and writes down that the
-   * outbox belongs to this one from now on. Give it once: a copy that is made later is refused again. Default: false.
+   * Whether `start()` accepts a database that is a copy of the one that the outbox belongs to. From then on the outbox belongs to
+   * the copy. Set it once: a later copy is refused again.
+   *
+   * @default false
    */
   readonly acceptCopy?: boolean | undefined
-  /** Lanes of one destination worked at a time, 1–64, and a quarter as many (at least one) of bulk ones. Default: 16. */
+  /**
+   * Lanes of one destination that are worked at a time, 1 to 64. A quarter as many bulk lanes come on top, one at least.
+   *
+   * @default 16
+   */
   readonly lanes?: number | undefined
-  /** Connections of the relay's own pool, 2–50; one for LISTEN and at most two of pg-boss come on top. Default: 6. */
+  /**
+   * Connections of the relay's pool, 2 to 50. One for LISTEN and at most two of pg-boss come on top.
+   *
+   * @default 6
+   */
   readonly connections?: number | undefined
-  /** Milliseconds between polls, the backstop of lost wake-ups; 50–60,000. Default: 1,000. */
+  /**
+   * Fallback poll interval, in milliseconds: the longest delay if a notification is lost. 50 to 60,000.
+   *
+   * @default 1000
+   */
   readonly pollIntervalMs?: number | undefined
-  /** Milliseconds that one request may take; 100–120,000. Default: 10,000. */
+  /**
+   * Deadline of one request to Customer.io, in milliseconds. 100 to 120,000.
+   *
+   * @default 10000
+   */
   readonly requestTimeoutMs?: number | undefined
-  /** Intents of one request at most, 1–2,000; bytes bound it too. Default: 1,000. */
+  /**
+   * The most intents of one request, 1 to 2,000. A request is also limited to 480,000 bytes.
+   *
+   * @default 1000
+   */
   readonly batchSize?: number | undefined
+  /** Quick retries of a request in process, before the lane waits. */
   readonly retry?:
     | {
-        /** Quick retries in process before the lane waits, 0–5. Default: 2. */
+        /**
+         * Retries, 0 to 5.
+         *
+         * @default 2
+         */
         readonly attempts?: number | undefined
-        /** Milliseconds before the first of them, growing, with jitter. Default: 200. */
+        /**
+         * Milliseconds before the first retry, 1 to 60,000. Later delays grow, with jitter.
+         *
+         * @default 200
+         */
         readonly initialDelayMs?: number | undefined
       }
     | undefined
   /**
-   * An intent at which Customer.io fails (5xx) every time, alone and while others pass. Its key waits from one
-   * attempt to the next, everybody else's intents go on; after the last it is a dead letter of reason `exhausted`.
-   * What fails with everything else, in an outage, is charged no attempt.
+   * Attempts of an intent that Customer.io answers with 5xx, alone and while other intents pass. The intents of its ordering key
+   * wait between the attempts, all others go on. After the last attempt it becomes a dead letter of reason `exhausted`. A failure
+   * in an outage counts no attempt.
    */
   readonly intentRetry?:
     | {
-        /** Attempts, 1–1,000. Default: 8, which takes about two minutes. */
+        /**
+         * Attempts, 1 to 1,000. Eight take about two minutes.
+         *
+         * @default 8
+         */
         readonly attempts?: number | undefined
-        /** Milliseconds from the first attempt to the second, doubled with each. Default: 1,000. */
+        /**
+         * Milliseconds from the first attempt to the second, 1 to 3,600,000. Doubled with each attempt.
+         *
+         * @default 1000
+         */
         readonly initialDelayMs?: number | undefined
-        /** Milliseconds that the delay grows to. Default: 60,000. */
+        /**
+         * The longest delay in milliseconds, 1 to 86,400,000.
+         *
+         * @default 60000
+         */
         readonly maxDelayMs?: number | undefined
       }
     | undefined
+  /** The circuit breaker of each destination. All relays share its state. */
   readonly breaker?:
     | {
-        /** Consecutive failures that open it. Default: 5. */
+        /**
+         * Failed requests in a row that open it, 1 to 1,000.
+         *
+         * @default 5
+         */
         readonly failures?: number | undefined
-        /** Successes that close it again. Default: 3. */
+        /**
+         * Successful probes in a row that close it, 1 to 100.
+         *
+         * @default 3
+         */
         readonly successes?: number | undefined
-        /** Milliseconds until the first probe, doubled with every failed one. Default: 30,000. */
+        /**
+         * Milliseconds until the first probe, 10 to 3,600,000. Doubled with each failed probe.
+         *
+         * @default 30000
+         */
         readonly halfOpenAfterMs?: number | undefined
-        /** Milliseconds that the delay grows to. Default: 300,000. */
+        /**
+         * The longest delay between two probes in milliseconds, 10 to 86,400,000.
+         *
+         * @default 300000
+         */
         readonly maxHalfOpenAfterMs?: number | undefined
         /**
-         * Intents that Customer.io rejects (400, 413, 422, an error in a 207) until the relay stops the destination, if they
-         * are `rejectionShare` of the last ones; 0–10,000, 0: never. The destination stays stopped, in the state `rejecting`,
-         * until a person resumes it. Default: 100.
+         * Rejected intents (400, 413, 422, an error in a 207) that stop the destination, if they are `rejectionShare` of the last
+         * ones. 0 to 10,000; 0 means never. The destination stays stopped, in the state `rejecting`, until an operator resumes it.
+         *
+         * @default 100
          */
         readonly rejections?: number | undefined
-        /** Share of the last intents, 0.01–1. Default: 0.5. */
+        /**
+         * Share of the last intents, 0.01 to 1.
+         *
+         * @default 0.5
+         */
         readonly rejectionShare?: number | undefined
       }
     | undefined
-  /** Days that delivered rows are kept. Default: 7. */
+  /**
+   * Days for which rows of `outbox.delivered` are kept, 1 to 3,650.
+   *
+   * @default 7
+   */
   readonly deliveredRetentionDays?: number | undefined
 }
 
@@ -249,12 +390,31 @@ export type ResolvedRelayOptions = Omit<z.output<typeof relayOptionsSchema>, 'cu
   readonly workspaces: Readonly<Record<string, ResolvedWorkspace>>
 }
 
-/** A relay's setting is wrong: "Expected lanes to be …, got …". */
+/**
+ * A setting of a relay is missing, unknown or out of bounds. `message` is one line: `Expected lanes to be a whole number from 1
+ * to 64, got 65`. It quotes no secret.
+ *
+ * @example
+ * ```ts
+ * import { createRelay, InvalidSettingError } from 'customerio-outbox'
+ *
+ * try {
+ *   createRelay({ connectionString: 'postgres://localhost/app', lanes: 65 })
+ * } catch (error) {
+ *   if (error instanceof InvalidSettingError) console.error(error.message)
+ * }
+ * ```
+ */
 export class InvalidSettingError extends Error {
   override readonly name = 'InvalidSettingError'
   readonly code = 'INVALID_SETTING'
 }
 
+/**
+ * Checks a relay's options and fills in the defaults.
+ *
+ * @throws InvalidSettingError for the first setting that is wrong.
+ */
 export function resolveRelayOptions(options: RelayOptions): ResolvedRelayOptions {
   const result = relayOptionsSchema.safeParse(options)
   if (result.success) {
@@ -268,7 +428,11 @@ export function resolveRelayOptions(options: RelayOptions): ResolvedRelayOptions
   throw new InvalidSettingError(describeSetting(result.error, relayOptionsSchema, options, []))
 }
 
-/** @throws InvalidSettingError for the first thing that is wrong, or where there is no workspace. */
+/**
+ * Checks workspaces and fills in the defaults.
+ *
+ * @throws InvalidSettingError for the first setting that is wrong, or if there is no workspace.
+ */
 export function resolveWorkspaces(
   workspaces: Readonly<Record<string, WorkspaceOptions>>,
 ): ResolvedRelayOptions['workspaces'] {

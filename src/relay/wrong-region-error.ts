@@ -1,9 +1,11 @@
-/** Workspaces live in another region than the settings say: one line of the message for each. */
+/** Workspaces live in another region than their settings. The message has one line for each. */
 export class WrongRegionError extends Error {
   override readonly name = 'WrongRegionError'
   readonly code = 'WRONG_REGION'
+  /** The names of the workspaces. */
   readonly workspaces: readonly string[]
 
+  /** @param wrong A line of the message for each workspace, by its name. */
   constructor(wrong: ReadonlyMap<string, string>) {
     super([...wrong.values()].join('\n'))
     this.workspaces = [...wrong.keys()]

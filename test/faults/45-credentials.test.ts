@@ -63,7 +63,8 @@ test('45: createRelay and updateWorkspaces refuse every such credential by its n
       expect(create).toThrow(InvalidSettingError)
       const updated = await relay.updateWorkspaces({ a: options }).catch((error: Error) => error)
       for (const message of [messageOf(create), String(updated)]) {
-        expect(message).toContain(`workspaces.a.${setting}: ${problem}`)
+        const expected = `Expected workspaces.a.${setting} to be a credential of Customer.io`
+        expect(message).toContain(`${expected}, got a text that ${problem}`)
         expectNoPart([message])
       }
     }

@@ -98,12 +98,12 @@ test.each<[string, unknown, RegExp]>([
   [
     'half a credential',
     { workspaces: { a: { siteId: { env: 'A_SITE_ID' } } } },
-    /workspaces\.a: siteId and trackApiKey belong together/,
+    /workspaces\.a: must have both siteId and trackApiKey/,
   ],
   [
     'no credential',
     { workspaces: { a: { region: 'eu' } } },
-    /workspaces\.a: needs siteId and trackApiKey, appApiKey/,
+    /workspaces\.a: must have siteId and trackApiKey, appApiKey/,
   ],
   [
     'a misspelt name',

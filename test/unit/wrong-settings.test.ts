@@ -63,7 +63,7 @@ test.each<[unknown, string]>([
   [withCustomerio({ region: 'mars' }), 'Expected customerio.region to be "us" or "eu", got "mars"'],
   [
     withCustomerio({ trackUrl: 'ftp://app:hunter2@host' }),
-    'Expected customerio.trackUrl to be an http or https URL, got string',
+    'Expected customerio.trackUrl to be an http or https URL without a path, got string',
   ],
   [
     withCustomerio({ maxAgeSeconds: 0 }),
@@ -74,6 +74,45 @@ test.each<[unknown, string]>([
     'Expected customerio.requestsPerSecond.track to be a number above 0, at most 100000, got 0',
   ],
   [
+    { connectionString: SECRET, customerio: { siteId: 'hunter2' } },
+    'Expected customerio to have both siteId and trackApiKey, got siteId alone',
+  ],
+  [
+    { connectionString: SECRET, workspaces: { a: { trackApiKey: 'hunter2', appApiKey: 'hunter2' } } },
+    'Expected workspaces.a to have both siteId and trackApiKey, got trackApiKey alone',
+  ],
+  [
+    { connectionString: SECRET, customerio: { region: 'eu' } },
+    'Expected customerio to have siteId and trackApiKey, appApiKey, or pipelinesWriteKey, got none of them',
+  ],
+  [
+    withCustomerio({ appApiKey: 'hunter2 hunter2' }),
+    'Expected customerio.appApiKey to be a credential of Customer.io, got a text that holds a space, expected visible ASCII characters alone: copy the credential again',
+  ],
+  [
+    withCustomerio({ appApiKey: '' }),
+    'Expected customerio.appApiKey to be a credential of Customer.io, got a text that is empty, expected a credential of Customer.io',
+  ],
+  [withCustomerio({ appApiKey: 5 }), 'Expected customerio.appApiKey to be a string, got number'],
+  [
+    withCustomerio({ trackUrl: 'https://hunter2.example/v1' }),
+    'Expected customerio.trackUrl to be an http or https URL without a path, got string',
+  ],
+  [
+    withCustomerio({ trackUrl: 'hunter2' }),
+    'Expected customerio.trackUrl to be an http or https URL without a path, got string',
+  ],
+  [
+    withCustomerio({ allowRecipients: ['*@example.com', ''] }),
+    'Expected customerio.allowRecipients.1 to be an address, an id, or a pattern such as *@example.com, got an empty string',
+  ],
+  [
+    withCustomerio({ allowRecipients: 'all' }),
+    'Expected customerio.allowRecipients to be an array, got string',
+  ],
+  [{ ...GOOD, schema: 7 }, 'Expected schema to be a string, got 7'],
+  [{ ...GOOD, retry: null }, 'Expected retry to be an object, got null'],
+  [
     { connectionString: SECRET, workspaces: { 'a b': GOOD.customerio } },
     'Expected the name of a workspace to be 1 to 63 letters, digits, - or _, beginning with a letter or digit, got "a b"',
   ],
@@ -82,9 +121,9 @@ test.each<[unknown, string]>([
     'Expected workspaces.a to have known names only, got "trackurl": did you mean trackUrl?',
   ],
 ])('createRelay %#', (options, message) => {
-  const said = messageOf(() => createRelay(options as never), InvalidSettingError)
-  expect(said).toBe(message)
-  expect(said).not.toContain('hunter2')
+  const found = messageOf(() => createRelay(options as never), InvalidSettingError)
+  expect(found).toBe(message)
+  expect(found).not.toContain('hunter2')
 })
 
 test.each<[unknown, string]>([

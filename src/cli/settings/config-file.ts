@@ -135,7 +135,7 @@ function linesOf(file: string, { issues }: z.ZodError, within: readonly string[]
 
 /** zod's messages begin a sentence, and those of `relayOptionsSchema` continue one; here they continue a line. */
 function lowered(message: string): string {
-  return message.startsWith('to be ')
+  return message.startsWith('to ')
     ? `must${message.slice(2)}`
     : message.charAt(0).toLowerCase() + message.slice(1)
 }
