@@ -7,14 +7,17 @@ import type { Settings } from '../settings.ts'
 import { drawChart } from './draw-chart.ts'
 
 const RESULTS = fileURLToPath(new URL('../results', import.meta.url))
+/** The package ships `docs`: the pictures of docs/performance.md must be in it. */
+const CHARTS = fileURLToPath(new URL('../../docs/images', import.meta.url))
 
-/** Writes `<measure>.json` and one SVG per chart to `bench/results`, or to `bench/results/quick` for a quick run. */
+/** Writes `<measure>.json` to `bench/results` and an SVG per chart to `docs/images`; a quick run writes both to `quick/`. */
 export async function saveResults(
   description: Description,
   settings: Settings,
   result: MeasureResult,
 ): Promise<void> {
   const folder = settings.quick ? path.join(RESULTS, 'quick') : RESULTS
+  const chartFolder = settings.quick ? folder : CHARTS
   await mkdir(folder, { recursive: true })
   const groups = result.groups.map(({ title, series }) => ({
     title,
@@ -28,5 +31,5 @@ export async function saveResults(
   const { charts = [], ...rest } = result
   const content = { ...rest, groups, rounds: settings.rounds, sizes: settings.sizes, description }
   await writeFile(path.join(folder, `${result.id}.json`), `${JSON.stringify(content, null, 2)}\n`)
-  for (const chart of charts) await writeFile(path.join(folder, `${chart.name}.svg`), drawChart(chart))
+  for (const chart of charts) await writeFile(path.join(chartFolder, `${chart.name}.svg`), drawChart(chart))
 }

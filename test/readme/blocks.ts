@@ -1,8 +1,16 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url))
+
+/** The pages under `docs`, relative to the repository. */
+export const PAGES = readdirSync(path.join(REPOSITORY, 'docs'))
+  .filter((name) => name.endsWith('.md'))
+  .map((name) => `docs/${name}`)
+
+/** Every document that these tests check. */
+export const DOCUMENTS = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...PAGES]
 
 /** A fenced block of a Markdown file. */
 export interface Block {
@@ -18,6 +26,29 @@ export function readDocument(file: string): string {
   return readFileSync(path.join(REPOSITORY, file), 'utf8')
 }
 
+/** A document without its fenced blocks. */
+export function proseOf(file: string): string {
+  return readDocument(file).replaceAll(/^```[^]*?^```$/gm, '')
+}
+
+/** The text of every source file and migration. */
+export function sourceText(): string {
+  return ['src', 'migrations']
+    .flatMap((folder) =>
+      readdirSync(path.join(REPOSITORY, folder), { recursive: true, encoding: 'utf8' }).map((name) =>
+        path.join(folder, name),
+      ),
+    )
+    .filter((file) => /\.(ts|sql)$/.test(file))
+    .map(readDocument)
+    .join('\n')
+}
+
+/**
+ * The fenced blocks of a document, in order.
+ *
+ * @throws Error if a block is never closed.
+ */
 export function blocksOf(file: string): Block[] {
   const blocks: Block[] = []
   let open: { line: number; language: string; code: string[] } | undefined
@@ -33,7 +64,7 @@ export function blocksOf(file: string): Block[] {
   return blocks
 }
 
-/** Where a block stands, for a test's name. */
+/** The place of a block, for a test's name. */
 export function at({ file, line }: Pick<Block, 'file' | 'line'>): string {
   return `${file}:${line}`
 }

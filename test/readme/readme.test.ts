@@ -1,5 +1,4 @@
 import { execFile } from 'node:child_process'
-import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -10,26 +9,23 @@ import { readConfigFile } from '../../src/cli/settings/config-file.ts'
 import { OPERATIONS } from '../../src/intent/operations.ts'
 import { resolveRelayOptions } from '../../src/relay/options.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
-import { at, type Block, blocksOf, REPOSITORY, readDocument } from './blocks.ts'
+import { at, type Block, blocksOf, DOCUMENTS, REPOSITORY, readDocument } from './blocks.ts'
 import { Sandbox } from './sandbox.ts'
 
-const DOCUMENTS = [
+/** What app developers and operators read, without the lines for other programs, which have flags of their own. */
+const forUsers = [
   'README.md',
-  'CONTRIBUTING.md',
-  'CHANGELOG.md',
-  'docs/architecture.md',
-  'docs/backups.md',
+  'docs/getting-started.md',
   'docs/enqueue.md',
-  'docs/guarantees.md',
-  'docs/operations.md',
-  'docs/performance.md',
+  'docs/deploy.md',
   'docs/settings.md',
+  'docs/operations.md',
   'docs/testing.md',
 ]
-/** What app developers and operators read. */
-const forUsers = ['README.md', 'docs/enqueue.md', 'docs/operations.md', 'docs/settings.md', 'docs/testing.md']
   .map(readDocument)
   .join('\n')
+  .replaceAll(/^(docker|npm|RUN) .*$/gm, '')
+  .replaceAll(/`docker [^`]*`/g, '')
 const blocks = DOCUMENTS.flatMap(blocksOf)
 const of = (...languages: string[]) => blocks.filter(({ language }) => languages.includes(language))
 const named = (chosen: readonly Block[]) => chosen.map((block) => [at(block), block] as const)
@@ -138,6 +134,42 @@ test.each(named(of('json')))('%s is JSON', (_, block) => {
   expect(() => JSON.parse(block.code)).not.toThrow()
 })
 
+describe('deployment', () => {
+  const arrays = [...blocks.filter(({ language }) => ['yaml', 'dockerfile'].includes(language))].flatMap(
+    (block) =>
+      [...block.code.matchAll(/(?:args: |CMD )\[([^\]]*)\]/g)].map(
+        ([, list = '']) =>
+          [at(block), list.split(',').map((each) => each.trim().replaceAll('"', ''))] as const,
+      ),
+  )
+  test('has the commands of the image, the relay and the job', () => {
+    expect(arrays.map(([, [command]]) => command)).toEqual(['relay', 'relay', 'migrate'])
+  })
+
+  test.each(arrays)('%s: %j knows its flags', async (_, [command = '', ...rest]) => {
+    const help = await cli(command, '--help')
+    for (const flag of rest.filter((each) => each.startsWith('--'))) expect(help).toContain(flag)
+  })
+
+  test('the probes are endpoints of the relay', async () => {
+    const help = await cli('relay', '--help')
+    const paths = of('yaml').flatMap(({ code }) =>
+      [...code.matchAll(/path: (\S+?)[,\s]/g)].map(([, each]) => each),
+    )
+    expect(paths).toEqual(['/healthz', '/readyz'])
+    for (const each of paths) expect(help).toContain(each)
+  })
+
+  test('the grace period of the platform is longer than that of the relay', async () => {
+    const [, ours] = (await cli('relay', '--help')).match(/--shutdown-timeout.*\(default: (\d+)\)/) ?? []
+    const given = of('yaml').flatMap(({ code }) => [
+      ...code.matchAll(/terminationGracePeriodSeconds: (\d+)/g),
+    ])
+    expect(given.length).toBeGreaterThan(0)
+    for (const [, seconds] of given) expect(Number(seconds)).toBeGreaterThanOrEqual(Number(ours) + 5)
+  })
+})
+
 describe('commands', () => {
   const lines = of('bash').flatMap((block) =>
     block.code.split('\n').map((text, index) => ({ file: block.file, line: block.line + index, text })),
@@ -218,25 +250,6 @@ describe('facts', () => {
 
   test('the README has 200 lines at most', () => {
     expect(readDocument('README.md').split('\n').length).toBeLessThanOrEqual(200)
-  })
-
-  test('every link within the repository leads somewhere', () => {
-    const links = DOCUMENTS.flatMap((file) =>
-      [...readDocument(file).matchAll(/\]\((?!https?:|#)([^)#\s]+)[^)]*\)/g)].map(([, target = '']) =>
-        path.join(path.dirname(file), target),
-      ),
-    )
-    expect(links.filter((link) => !existsSync(path.join(REPOSITORY, link)))).toEqual([])
-  })
-
-  test('every source file and test that is named is there', () => {
-    const names = DOCUMENTS.flatMap((file) =>
-      [...readDocument(file).matchAll(/`((?:src|test|bench|migrations)\/[\w./-]+\.(?:ts|sql))`/g)].map(
-        ([, name = '']) => name,
-      ),
-    )
-    expect(names.length).toBeGreaterThan(40)
-    expect(names.filter((name) => !existsSync(path.join(REPOSITORY, name)))).toEqual([])
   })
 
   test('the guarantees have a line for every failure, with its test', () => {
