@@ -28,7 +28,7 @@ export function readDocument(file: string): string {
 
 /** A document without its fenced blocks. */
 export function proseOf(file: string): string {
-  return readDocument(file).replaceAll(/^```[^]*?^```$/gm, '')
+  return readDocument(file).replaceAll(/^```[\s\S]*?^```$/gm, '')
 }
 
 /** The text of every source file and migration. */
