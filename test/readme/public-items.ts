@@ -1,5 +1,11 @@
 import path from 'node:path'
-import { API, type Checker, type Project, type Symbol, SymbolFlags } from 'typescript/unstable/sync'
+import {
+  API,
+  type Checker,
+  type Project,
+  type Symbol as ExportedSymbol,
+  SymbolFlags,
+} from 'typescript/unstable/sync'
 import { REPOSITORY } from './blocks.ts'
 
 /** Something that an app can import, or a member of it, and what its doc comment lacks. */
@@ -28,7 +34,7 @@ export function publicItems(entry: string): PublicItem[] {
   }
 }
 
-function exportsOf({ program, checker }: Project, entry: string): Symbol[] {
+function exportsOf({ program, checker }: Project, entry: string): ExportedSymbol[] {
   const file = program.getSourceFile(path.join(REPOSITORY, entry))
   const module = file && checker.getSymbolAtLocation(file)
   if (!module) throw new Error(`${entry} exports nothing`)
@@ -37,7 +43,7 @@ function exportsOf({ program, checker }: Project, entry: string): Symbol[] {
     .map((symbol) => (symbol.flags & SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol))
 }
 
-function itemsOf({ checker }: Project, symbol: Symbol): PublicItem[] {
+function itemsOf({ checker }: Project, symbol: ExportedSymbol): PublicItem[] {
   const { name, flags } = symbol
   const file = path.relative(REPOSITORY, symbol.declarations[0]?.path ?? '')
   const item = (label: string, missing: readonly string[]): PublicItem[] => [{ name: label, file, missing }]
@@ -55,11 +61,11 @@ function itemsOf({ checker }: Project, symbol: Symbol): PublicItem[] {
   ]
 }
 
-function isPublicMethod({ name, flags }: Symbol): boolean {
+function isPublicMethod({ name, flags }: ExportedSymbol): boolean {
   return (flags & SymbolFlags.Method) !== 0 && !name.startsWith('#') && !name.startsWith('__')
 }
 
-function missingOfFunction(checker: Checker, symbol: Symbol): string[] {
+function missingOfFunction(checker: Checker, symbol: ExportedSymbol): string[] {
   const type = checker.getTypeOfSymbol(symbol)
   const signatures = type ? checker.getSignaturesOfType(type, 0) : []
   const named = checker
@@ -76,12 +82,12 @@ function missingOfFunction(checker: Checker, symbol: Symbol): string[] {
   ]
 }
 
-function missingOfOption(checker: Checker, option: Symbol): string[] {
+function missingOfOption(checker: Checker, option: ExportedSymbol): string[] {
   const isOptional = (option.flags & SymbolFlags.Optional) !== 0
   return isOptional ? missingTags(checker, option, ['default']) : []
 }
 
-function missingTags(checker: Checker, symbol: Symbol, names: readonly string[]): string[] {
+function missingTags(checker: Checker, symbol: ExportedSymbol, names: readonly string[]): string[] {
   const given = checker.getJsDocTagsOfSymbol(symbol).map(({ name }) => name)
   return names.filter((name) => !given.includes(name)).map((name) => `@${name}`)
 }
