@@ -28,15 +28,18 @@ test('6: SIGSTOP past the lease, another relay takes over, SIGCONT: the late set
   await s.fake.until(({ counts }) => counts.applied >= 50)
   s.fake.latencyMs = 1_500
   const { total } = s.fake.requests
-  await s.fake.until(({ requests }) => requests.total > total) // the first that takes its time
+  await s.fake.until(({ requests }) => requests.total > total) // the first slow request
   const { ordinal } = lastRequest()
   await sleeper.freeze()
   const frozenAt = performance.now()
   expect(lastRequest()).toMatchObject({ ordinal, status: undefined })
-  await eventually('an answer, which waits at the sleeper’s door', () => lastRequest().status === 200)
+  await eventually(
+    'an answer that waits in the socket of the stopped relay',
+    () => lastRequest().status === 200,
+  )
   const before = await settles.read()
 
-  // The other relay takes the lane, and its first request is still under way when the sleeper wakes.
+  // The other relay claims the lane. Its first request is still in flight when the stopped relay wakes.
   s.fake.latencyMs = 3_000
   await s.relay({ batchSize: 10, requestTimeoutMs: 60_000 })
   await s.fake.until(({ requests }) => requests.total > ordinal, { timeoutMs: TAKEOVER_MS })

@@ -1,8 +1,9 @@
 /**
- * Shown to fail: without the check of a connection that listens (`#checkLater` in wake-up.ts) no other connection is made
- * within 30 s; without `query_timeout` (connection.ts) the intent is not delivered within 30 s, and the relay cannot stop.
- * Where a silent connection does not condemn its pool (`replace` in database.ts) it may be 60 s in place of 21, by what hung
- * on which connection: seen, and not in every run.
+ * Shown to fail:
+ * - without the check of the LISTEN connection (`#checkLater` in listener.ts) no other connection is made within 30 s;
+ * - without `query_timeout` (connection.ts) the intent is not delivered within 30 s, and the relay cannot stop;
+ * - if a silent connection does not condemn its pool (`replace` in database.ts) it may take 60 s in place of 21. This depends
+ *   on which statement hung on which connection, so it does not fail in every run.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Relay } from '../../src/index.ts'
@@ -34,7 +35,7 @@ async function delivered(count: number, withinMs?: number): Promise<void> {
   await eventually(`${count} delivered`, () => h.fake.counts.applied === count, withinMs)
 }
 
-test('23: the LISTEN connection is half-open: noticed, polling meanwhile', async () => {
+test('23: the LISTEN connection is half-open: the relay polls, notices, and reconnects', async () => {
   const relay = await h.relay({ connectionString: proxy.url(h.db.url), pollIntervalMs: 1_000 })
   const errors = errorsOf(relay)
   await eventually('a LISTEN', () => listeners().length === 1)
@@ -44,25 +45,25 @@ test('23: the LISTEN connection is half-open: noticed, polling meanwhile', async
     await h.enqueue(track('u1', n))
     await delivered(n)
   }
-  expect(listeners()).toHaveLength(1) // not noticed yet: these were found by polling
+  expect(listeners()).toHaveLength(1) // not noticed yet: polls found these intents
   await eventually('another connection that listens', () => listeners().length === 2)
-  expect(errors).toEqual(['the connection for wake-ups fell silent, another is made'])
+  expect(errors).toEqual(['the LISTEN connection receives no notifications: reconnecting'])
 })
 
-test('23: every connection of the relay is half-open: it goes on with new ones, and says so once', async () => {
+test('23: every connection of the relay is half-open: it continues with new ones, and reports one error', async () => {
   const relay = await h.relay({ connectionString: proxy.url(h.db.url), pollIntervalMs: 500 })
   const errors = errorsOf(relay)
   const lost: string[] = []
   relay.on('databaseLost', ({ message }) => lost.push(message))
   await h.enqueue(...Array.from({ length: 40 }, (_, n) => track(`u${n}`, 0))) // every connection is in use
   await delivered(40)
-  await h.drained() // and none is any more
+  await h.drained() // and none is in use now
   proxy.set(HALF_OPEN)
   await h.enqueue(track('u1', 1))
   await delivered(41)
   await h.enqueue(track('u1', 2))
-  await delivered(42, 10_000) // no old connection is tried any more
-  await eventually('a word of it', () => errors.includes('Query read timeout'))
+  await delivered(42, 10_000) // the relay tries no old connection again
+  await eventually('the error', () => errors.includes('Query read timeout'))
   expect(errors.filter((message) => message === 'Query read timeout')).toHaveLength(1)
-  expect(lost).toEqual([]) // a second look, on a new connection, found it
+  expect(lost).toEqual([]) // a second poll, on a new connection, succeeded
 })

@@ -1,7 +1,8 @@
 /**
- * Shown to fail: where the dispatcher waits 60 s whatever `pollIntervalMs` says, the first is not delivered within 30 s;
- * with `idle = sleeps` in dispatcher.ts the flag asks for wake-ups that nobody hears; where connection-watch.ts forgets
- * what it has said, `notListening` comes with every try.
+ * Shown to fail:
+ * - if the dispatcher waits 60 s whatever `pollIntervalMs` is, the first intent is not delivered within 30 s;
+ * - if `NotifyMode` does not ask whether the relay listens, the flag stays on and commits notify no relay;
+ * - if outage-reporter.ts forgets what it has reported, `notListening` is emitted with every try.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createRelay, type RelayEvents } from '../../src/index.ts'
@@ -16,24 +17,24 @@ beforeEach(async () => {
 })
 afterEach(() => h.close())
 
-const idle = async () => {
-  const [row] = await h.db.rows<{ idle: boolean }>('SELECT last_value = 2 AS idle FROM outbox.relay_idle')
-  return row?.idle
+const isFlagOn = async () => {
+  const [row] = await h.db.rows<{ isOn: boolean }>('SELECT last_value = 2 AS "isOn" FROM outbox.relay_idle')
+  return row?.isOn
 }
 
-test('25: notifications lost altogether: latency ≤ the poll interval', async () => {
+test('25: every notification is lost: latency ≤ the poll interval', async () => {
   const POLL_MS = 1_500
-  const WORK_MS = 1_000 // to send and settle, on a machine that has more to do
+  const WORK_MS = 1_000 // to send and settle on a busy machine
   await h.relay({ pollIntervalMs: POLL_MS })
-  await eventually('the relay to sleep', idle)
-  // The apps go through the motions, and nothing comes of it.
+  await eventually('the flag to be on', isFlagOn)
+  // Commits read the flag and notify no more.
   await h.db.rows(
     `CREATE OR REPLACE FUNCTION outbox.wake_idle_relay(destination text, lane integer) RETURNS boolean LANGUAGE sql AS 'SELECT false'`,
   )
   const latencies: number[] = []
   for (let n = 1; n <= 4; n++) {
-    // No look but a poll: neither because of the last one, nor because the relay has only just begun to sleep.
-    await eventually('no lane at hand', async () => {
+    // Until then the relay polls more often than its interval.
+    await eventually('no lane to be held', async () => {
       return (await h.db.rows('SELECT 1 FROM outbox.lanes WHERE relay_id IS NOT NULL')).length === 0
     })
     await h.enqueue(track('u1', n))
@@ -42,10 +43,10 @@ test('25: notifications lost altogether: latency ≤ the poll interval', async (
     latencies.push(performance.now() - committedAt)
   }
   expect(Math.max(...latencies)).toBeLessThan(POLL_MS + WORK_MS)
-  expect(Math.max(...latencies)).toBeGreaterThan(POLL_MS / 10) // else something woke it
+  expect(Math.max(...latencies)).toBeGreaterThan(POLL_MS / 10) // otherwise something else woke the relay
 })
 
-test('25: no connection for wake-ups to be had: said once, polled meanwhile, and said when it is back', async () => {
+test('25: no LISTEN connection: reported once, the relay polls meanwhile, and the return is reported', async () => {
   const proxy = await startTcpProxy(h.db.url)
   proxy.setNew((connection) => {
     if (connection.mentions('relay wake-up')) connection.cut()
@@ -68,12 +69,12 @@ test('25: no connection for wake-ups to be had: said once, polled meanwhile, and
       await h.enqueue(track('u1', n))
       await eventually(`${n} delivered`, () => h.fake.counts.applied === n)
     }
-    await nextHeartbeat(h.db) // it sleeps by now
-    expect(await idle()).toBe(false) // nobody hears: no app is asked to pay for a notification
-    await eventually('it to be tried again and again', () => proxy.accepted >= 3)
+    await nextHeartbeat(h.db) // by now the relay is idle
+    expect(await isFlagOn()).toBe(false) // no relay listens: no commit must pay for a notification
+    await eventually('further tries', () => proxy.accepted >= 3)
     expect(listening).toEqual([])
     await proxy.restore()
-    await eventually('a proof that it hears', () => listening.length === 1)
+    await eventually('a LISTEN connection', () => listening.length === 1)
     expect(notListening).toEqual([
       {
         reason: 'unreachable',
@@ -82,7 +83,7 @@ test('25: no connection for wake-ups to be had: said once, polled meanwhile, and
         pollIntervalMs: 500,
       },
     ])
-    await eventually('the apps to be asked for wake-ups', idle)
+    await eventually('the flag to be on', isFlagOn)
   } finally {
     await relay.stop()
     await proxy.close()

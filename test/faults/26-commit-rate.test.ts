@@ -1,6 +1,6 @@
 /**
- * Shown to fail: with `wake_idle_relay` that notifies in every transaction (0001_functions.sql without its CASE) the rate
- * is 0.2 to 0.4 of that without a wake-up; the test measures this too, so that its bound is known to separate.
+ * Shown to fail: if `wake_idle_relay` notifies in every transaction (0001_functions.sql without its CASE), the rate is 0.2 to
+ * 0.4 of the rate without notifications. The test measures this, too: so the bound is known to tell the two apart.
  */
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -11,11 +11,11 @@ import { type PostgresServer, startPostgresServer } from './support/postgres-ser
 
 const WRITERS = 8
 const ROUND_MS = 500
-/** The first commits of a round wake the relay, in every round alike; then it is counted. */
+/** The first commits of each round wake the relay. They are not counted. */
 const WAKING_MS = 250
 const ROUNDS = 5
 
-/** What an enqueue does about a relay that sleeps. */
+/** What an enqueue does for an idle relay. */
 const WAKE_UPS = {
   none: `SELECT false`,
   always: `SELECT pg_notify('outbox:wake', '') IS NOT NULL`,
@@ -26,7 +26,7 @@ let db: TestDatabase
 let h: Harness
 let writers: pg.Client[]
 beforeAll(async () => {
-  // A flush takes a millisecond, and is shared by all who commit meanwhile: as on a disk, and the same everywhere.
+  // A flush takes a millisecond and serves all commits meanwhile: as on a disk, and equal on every machine.
   server = await startPostgresServer({ settings: ['fsync=on', 'commit_delay=1000', 'commit_siblings=0'] })
   db = await server.createDatabase()
   h = await startHarness({}, db)
@@ -44,7 +44,7 @@ afterAll(async () => {
   await server.close()
 })
 
-test('26: many writers committing at once: commit rate within 20 % of the same inserts without a wake-up', async () => {
+test('26: many writers commit at once: their rate is within 20 % of the same inserts without notifications', async () => {
   const [found] = await db.rows<{ source: string }>(
     "SELECT pg_get_functiondef('outbox.wake_idle_relay(text, integer)'::regprocedure) AS source",
   )
@@ -53,7 +53,7 @@ test('26: many writers committing at once: commit rate within 20 % of the same i
     `CREATE OR REPLACE FUNCTION outbox.wake_idle_relay(destination text, lane integer) RETURNS boolean LANGUAGE sql AS $$ ${body} $$`
   h.fake.latencyMs = 50
   await h.relayProcess()
-  await commitsPerSecond(ours) // plans, caches, pages
+  await commitsPerSecond(ours) // warms plans, caches and pages
   const rounds: { ours: number; always: number }[] = []
   for (let round = 0; round < ROUNDS; round++) {
     const before = await commitsPerSecond(instead(WAKE_UPS.none))
@@ -65,12 +65,12 @@ test('26: many writers committing at once: commit rate within 20 % of the same i
     rounds.push({ ours: rates.ours / none, always: rates.always / none })
   }
   expect(median(rounds.map((round) => round.ours))).toBeGreaterThan(0.8)
-  // The bound means something here: a notification in every transaction does not keep it.
+  // The bound tells the two apart: with a notification in every transaction the rate is below it.
   expect(median(rounds.map((round) => round.always))).toBeLessThan(0.8)
 })
 
 async function commitsPerSecond(wakeUp: string): Promise<number> {
-  await h.drained() // each begins with a relay that sleeps, and wakes it
+  await h.drained() // each round begins with an idle relay
   await db.rows(wakeUp)
   const countFrom = performance.now() + WAKING_MS
   const counts = await Promise.all(

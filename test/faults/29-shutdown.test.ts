@@ -1,9 +1,11 @@
 /**
- * Shown to fail: with `#stop` of src/relay/relay.ts not waiting for the dispatcher the first finds its connections
- * closed under the request, and nothing settled; without the second signal's `process.exit` (src/cli/process/shutdown.ts)
- * the second runs into the test's timeout; with `#start` going on after a stop (its two looks at `#ending` taken
- * away) the third finds that a lane was taken; without `#drain` the fourth and the fifth say nothing of the
- * backlog; with `untilEmpty` deaf to its deadline the fifth is ended by the command's, with status 1.
+ * Shown to fail:
+ * - if `#stop` of src/relay/relay.ts does not wait for the dispatcher, the connections close during the first test's request,
+ *   and nothing is settled;
+ * - without the second signal's `process.exit` (src/cli/process/shutdown.ts) the second test times out;
+ * - if `#start` does not check `#ending`, the relay of the third test takes a lane;
+ * - without `#drain` the fourth and the fifth log nothing of the backlog;
+ * - if `waitUntilDrained` ignores its deadline, the command's own deadline ends the fifth with status 1.
  */
 import { once } from 'node:events'
 import { createServer } from 'node:net'
@@ -42,7 +44,7 @@ async function started(...flags: string[]): Promise<CliProcess> {
 const held = () => h.db.rows('SELECT 1 FROM outbox.lanes WHERE relay_id IS NOT NULL')
 const pending = () => h.db.rows('SELECT 1 FROM outbox.intents')
 
-test('29: SIGTERM mid-batch: finishes what is in flight, releases its lanes, exits 0 before its deadline', async () => {
+test('29: SIGTERM mid-batch: finishes the requests in flight, hands its lanes back, exits 0 before its deadline', async () => {
   h.fake.latencyMs = 300
   const first = await started('--batch-size', '100')
   await h.enqueue(...Array.from({ length: 5_000 }, (_, n) => track(`u${n % 100}`, n)))
@@ -54,11 +56,11 @@ test('29: SIGTERM mid-batch: finishes what is in flight, releases its lanes, exi
   expect(await held()).toEqual([])
   h.fake.latencyMs = 0
   await started()
-  await h.drained(8_000) // less than a heartbeat: nothing waited for the first relay to be missed
+  await h.drained(8_000) // less than the time after which a heartbeat is missed
   expect(h.fake.counts).toMatchObject({ applied: 5_000, duplicates: 0, outOfOrder: 0 })
 })
 
-test('29: SIGTERM twice: the second ends it at once', async () => {
+test('29: SIGTERM twice: the second ends the process at once', async () => {
   h.fake.misbehave({ kind: 'hang' })
   const relay = await started('--request-timeout', '60', '--shutdown-timeout', '60')
   await h.enqueue(track('u1', 0))
@@ -71,7 +73,7 @@ test('29: SIGTERM twice: the second ends it at once', async () => {
 
 test('29: SIGTERM during start: exits 0, takes no lane, leaves no connection', async () => {
   await h.enqueue(track('u1', 0))
-  // Whoever is asked for the region does not answer: start() is under way for as long as a request may take.
+  // The server does not answer the region check: start() lasts as long as a request may take.
   const silent = createServer().listen(0, '127.0.0.1')
   await once(silent, 'listening')
   const asked = once(silent, 'connection')
@@ -94,7 +96,7 @@ test('29: SIGTERM during start: exits 0, takes no lane, leaves no connection', a
   await eventually('closed connections', async () => (await connections()).length === 0)
 })
 
-test('29: --drain empties the backlog first, also of what is written meanwhile', async () => {
+test('29: --drain empties the backlog first, including intents that are written meanwhile', async () => {
   h.fake.latencyMs = 100
   const people = await peopleOfOneLane(h.db, 'default/track', 10)
   const relay = await started('--drain', '--batch-size', '50', '--request-timeout', '1')
@@ -110,7 +112,7 @@ test('29: --drain empties the backlog first, also of what is written meanwhile',
   expect(h.fake.counts).toMatchObject({ applied: 501, duplicates: 0, outOfOrder: 0 })
 })
 
-test('29: --drain in an outage: says so when its time is up, exits 0, and loses nothing', async () => {
+test('29: --drain in an outage: logs that the time is over, exits 0, and loses nothing', async () => {
   h.fake.misbehave({ kind: 'outage' })
   await h.enqueue(track('u1', 0))
   const relay = await started('--drain', '--shutdown-timeout', '4', '--request-timeout', '1')

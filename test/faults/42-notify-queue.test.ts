@@ -1,8 +1,9 @@
 /**
- * Shown to fail: if `outbox.notify` does not ask how full the queue is, `enqueue` fails with 54000 at COMMIT; if the relay
- * goes on to count as listening (wake-up.ts), its flag stays up and it says nothing.
+ * Shown to fail:
+ * - if `outbox.notify` does not check how full the queue is, `enqueue` fails with 54000 at COMMIT;
+ * - if the relay still counts as listening (listener.ts), its flag stays on and it reports nothing.
  *
- * The queue of notifications has a size that can be set since PostgreSQL 17: the embedded server's.
+ * Since PostgreSQL 17, which the embedded server has, the size of the queue of notifications can be set.
  */
 import pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -13,8 +14,8 @@ import { createLoginRole } from '../support/login-role.ts'
 import { type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
 import { type PostgresServer, startPostgresServer } from './support/postgres-server.ts'
 
-/** Between two proofs of a relay that it hears, and a little more. */
-const PROOF_MS = 15_000
+/** A little more than the time between two checks of the LISTEN connection. */
+const CHECK_MS = 15_000
 
 let server: PostgresServer
 let h: Harness
@@ -30,12 +31,12 @@ afterEach(async () => {
   await server.close()
 })
 
-/** A role that may connect and nothing else listens, stays in a transaction, and notifies. */
+/** Fills the queue as a role with no right but to connect: it listens, keeps a transaction open, and notifies. */
 async function fillQueue(): Promise<void> {
   const role = await createLoginRole(h.db)
   const session = new pg.Client({ connectionString: role.url, application_name: 'reports' })
   attacker = session
-  session.on('error', () => {}) // it is terminated
+  session.on('error', () => {}) // the test terminates it
   await session.connect()
   await session.query('LISTEN junk')
   await session.query('BEGIN')
@@ -59,14 +60,14 @@ async function delivered(count: number): Promise<void> {
   await h.fake.until(({ counts }) => counts.applied === count, { timeoutMs: 5_000 })
 }
 
-test('42: a full queue of notifications: apps commit, relays deliver, change breakers, and say who holds it', async () => {
+test('42: the queue of notifications is full: apps commit, relays deliver and change breakers, and health names the holder', async () => {
   const relay = await h.relay()
-  const said: string[] = []
+  const events: string[] = []
   const errors: string[] = []
-  relay.on('notListening', ({ reason }: RelayEvents['notListening'][0]) => said.push(reason))
-  relay.on('listening', () => said.push('listening'))
+  relay.on('notListening', ({ reason }: RelayEvents['notListening'][0]) => events.push(reason))
+  relay.on('listening', () => events.push('listening'))
   relay.on('error', ({ message }) => errors.push(message))
-  await eventually('the flag is up', async () => (await flag()) === 2)
+  await eventually('the flag to be on', async () => (await flag()) === 2)
   await fillQueue()
   expect(await flag()).toBe(2)
 
@@ -84,8 +85,8 @@ test('42: a full queue of notifications: apps commit, relays deliver, change bre
   await h.enqueue(track('bob', 1))
   await delivered(12)
 
-  await eventually('the relay to count as not listening', () => said.length > 0, PROOF_MS)
-  await eventually('the flag is down', async () => (await flag()) === 1)
+  await eventually('the relay to count as not listening', () => events.length > 0, CHECK_MS)
+  await eventually('the flag to be off', async () => (await flag()) === 1)
   const named = new RegExp(
     `process ${attackerPid} .*application 'reports'.*pg_terminate_backend\\(${attackerPid}\\)`,
   )
@@ -97,16 +98,16 @@ test('42: a full queue of notifications: apps commit, relays deliver, change bre
   expect(doctor.status).toBe(1)
 
   await h.db.rows('SELECT pg_terminate_backend($1)', [attackerPid])
-  await eventually('the relay to listen again', () => said.includes('listening'), PROOF_MS)
-  await eventually('the flag is up', async () => (await flag()) === 2)
+  await eventually('the relay to listen again', () => events.includes('listening'), CHECK_MS)
+  await eventually('the flag to be on', async () => (await flag()) === 2)
   await h.enqueue(track('cy', 1))
   await delivered(13)
-  expect(said).toEqual(['queue_full', 'listening'])
+  expect(events).toEqual(['queue_full', 'listening'])
   expect(errors).toEqual([])
   expect(h.fake.counts).toMatchObject({ applied: 13, outOfOrder: 0 })
 })
 
-test('42: no relay lives, and one has left its flag up: apps commit', async () => {
+test('42: no relay runs, and a former one left the flag on: apps commit', async () => {
   await h.db.rows("SELECT setval('outbox.relay_idle', 2)")
   await fillQueue()
   await h.enqueue(track('ada', 1))
@@ -114,14 +115,14 @@ test('42: no relay lives, and one has left its flag up: apps commit', async () =
     () => ({ error: undefined }),
     ({ code }) => ({ error: code }),
   )
-  expect(error).toBe('54000') // as enqueue's own would be
+  expect(error).toBe('54000') // as enqueue's own notification would fail
   const relay = h.relay()
   await delivered(1)
   await relay
-  await eventually('the flag is down', async () => (await flag()) === 1)
+  await eventually('the flag to be off', async () => (await flag()) === 1)
 })
 
-test('42: the outbox may not see sessions of others: it says which right is missing', async () => {
+test('42: the outbox may not see other sessions: it names the missing right', async () => {
   await fillQueue()
   await h.db.rows('CREATE ROLE plain NOLOGIN')
   await h.db.rows('ALTER FUNCTION outbox.notification_queue() OWNER TO plain')

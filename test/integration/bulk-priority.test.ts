@@ -23,8 +23,10 @@ const bulkLeft = async () =>
     ?.n ?? 0
 
 /**
- * How many requests arrive between the commit of a live event and its own arrival, it included: the most of `count`, one
- * after the other. In requests and not in milliseconds, which say as much of the machine.
+ * Enqueues `count` live events one after the other, and counts the requests from each commit to the arrival of the event,
+ * its own included. Counts requests because milliseconds depend on the machine.
+ *
+ * @returns the highest count.
  */
 async function mostWaited(name: string, count: number): Promise<number> {
   const waits: number[] = []
@@ -38,7 +40,7 @@ async function mostWaited(name: string, count: number): Promise<number> {
   return Math.max(...waits)
 }
 
-test('a backfill of 50,000 that is under way: a live event waits for no more than what its workers have in hand', async () => {
+test('during a backfill of 50,000 a live event waits only for the requests that bulk workers have in hand', async () => {
   h.fake.latencyMs = 20
   await h.relayProcess({ batchSize: 100 })
   await mostWaited('warm', 10)
@@ -47,7 +49,7 @@ test('a backfill of 50,000 that is under way: a live event waits for no more tha
   const beside = await mostWaited('beside', 50)
   const left = await bulkLeft()
   expect(left).toBeGreaterThan(5_000)
-  // Four workers of bulk lanes, with a request each and the next. Among them, as `normal`, one of them waits for hundreds.
+  // Four bulk workers have one request in flight and the next one each. If the backfill were `normal`, it would be hundreds.
   expect(beside).toBeLessThanOrEqual(8)
   await h.drained(60_000)
   expect(h.fake.counts).toMatchObject({ applied: 50_060, duplicates: 0, outOfOrder: 0 })
@@ -65,7 +67,7 @@ test('with one worker live events overtake a backfill that came first', async ()
   expect(await bulkLeft()).toBeGreaterThan(2_500)
 })
 
-test('bulk lanes get a quarter of the workers, and no more than half of the limit', async () => {
+test('bulk lanes get a quarter of the workers and at most half of the limit', async () => {
   h.fake.latencyMs = 400
   await enqueueBackfill(3_000)
   await h.relay({
@@ -81,7 +83,7 @@ test('bulk lanes get a quarter of the workers, and no more than half of the limi
   h.fake.latencyMs = 0
 })
 
-test('a backfill under a limit leaves half of it to live events', async () => {
+test('a backfill leaves half of the rate limit to live events', async () => {
   await enqueueBackfill(20_000)
   await h.relay({
     batchSize: 100,

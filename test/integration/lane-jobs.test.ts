@@ -8,7 +8,7 @@ beforeEach(async () => {
 })
 afterEach(() => h.close())
 
-test('the end of a turn that could not be told is told later: its lane waits for no heartbeat', async () => {
+test('the end of a turn that pg-boss could not record is recorded later: the lane does not wait until its heartbeat is missed', async () => {
   const errors: string[] = []
   const relay = await h.relay({ pollIntervalMs: 200 })
   relay.on('error', ({ message }) => errors.push(message))
@@ -21,7 +21,7 @@ test('the end of a turn that could not be told is told later: its lane waits for
     CREATE TRIGGER refuse BEFORE UPDATE OR DELETE ON outbox_pgboss.job_common
     FOR EACH ROW WHEN (OLD.state = 'active') EXECUTE FUNCTION refuse()`)
   await h.enqueue(track('u1', 2))
-  // As done, and then as failed: more the turn does not try.
+  // The turn reports its end twice: as done, and then as failed.
   await eventually(
     'the end of the turn to be refused',
     () => errors.filter((m) => m === 'not now').length >= 2,
@@ -29,12 +29,12 @@ test('the end of a turn that could not be told is told later: its lane waits for
   await h.drained()
   await h.db.rows('DROP TRIGGER refuse ON outbox_pgboss.job_common')
   await h.enqueue(track('u1', 3))
-  await h.drained(8_000) // the heartbeat is missed after 10 s, and that is noticed later
+  await h.drained(8_000) // a heartbeat is missed after 10 s, and noticed later
   expect(h.fake.counts).toMatchObject({ applied: 3, duplicates: 0 })
 })
 
-// Shown to fail: if the end of the former turn removes the lane from what the relay works, the later one beats no more.
-test('a lane that came back to its relay while the former turn still ran: its worker goes on beating', async () => {
+// Shown to fail: if the end of the former turn removes the lane from `ActiveLanes`, the later turn writes no heartbeat.
+test('a lane comes back to its relay while the former turn still runs: its heartbeats continue', async () => {
   const [person = ''] = await peopleOfOneLane(h.db, 'default/track', 1)
   const others = Array.from({ length: 5 }, (_, n) => track(`other${n}`, 1))
   h.fake.latencyMs = 3_000
@@ -50,7 +50,7 @@ test('a lane that came back to its relay while the former turn still ran: its wo
       )
     )[0]
   await h.db.rows("UPDATE outbox_pgboss.job SET state = 'retry', start_after = clock_timestamp()")
-  await h.enqueue(...others) // the relay asks for lanes, and has this one again
+  await h.enqueue(...others) // the relay takes jobs, and gets this lane again
   await eventually('the second turn', async () => (await job())?.retry_count === 1)
   await eventually('the end of the first request', () => h.fake.requests.recent[0]?.status === 200)
   const before = (await job())?.heartbeat

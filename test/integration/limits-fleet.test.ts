@@ -25,7 +25,7 @@ const at = (requestsPerSecond: { track?: number; app?: number }) => ({
 const steps = (from: number, total: number): Intent[] =>
   Array.from({ length: total }, (_, n) => track(`u${(from + n) % 100}`, from + n))
 
-/** The most requests that began within any second. */
+/** The most requests that arrived within any second. */
 function mostInASecond(times: readonly number[]): number {
   return Math.max(...times.map((at) => times.filter((time) => time >= at && time < at + 1_000).length))
 }
@@ -38,18 +38,18 @@ async function enqueueFor(ms: number): Promise<number> {
   return n
 }
 
-test('two relays together stay under the limit in every second, and a request has what many commits have brought', async () => {
+test('two relays together keep the limit in every second, and a request holds intents of many commits', async () => {
   await Promise.all([h.relay(at({ track: 20 })), h.relay(at({ track: 20 }))])
   const total = await enqueueFor(2_500)
   await h.drained()
   expect(h.fake.counts).toMatchObject({ applied: total, outOfOrder: 0, duplicates: 0 })
   const times = h.fake.requests.recent.map(({ receivedAt }) => receivedAt)
   expect((times.at(-1) ?? 0) - (times[0] ?? 0)).toBeGreaterThanOrEqual(2_000)
-  expect(mostInASecond(times)).toBeLessThanOrEqual(20 + 2) // two whose way here took longer
-  expect(total / h.fake.requests.total).toBeGreaterThan(20) // of one transaction
+  expect(mostInASecond(times)).toBeLessThanOrEqual(20 + 2) // two that took longer to arrive
+  expect(total / h.fake.requests.total).toBeGreaterThan(20) // the intents of one transaction
 })
 
-test('a limit somewhat below Customer.io’s own is never answered with 429', async () => {
+test('with a limit slightly below that of Customer.io no request is answered with 429', async () => {
   h.fake.limits = { transactionalPerSecond: 100 }
   await Promise.all([h.relay(at({ app: 70 })), h.relay(at({ app: 70 }))])
   await h.enqueue(...Array.from({ length: 250 }, (_, n) => email(`u${n}`, 1)))
@@ -58,7 +58,7 @@ test('a limit somewhat below Customer.io’s own is never answered with 429', as
   expect(h.fake.requests.byStatus[429]).toBeUndefined()
 })
 
-test('a limit of one API holds back no other', async () => {
+test('the limit of one API delays no other API', async () => {
   await h.relay(at({ track: 0.02 })) // a request every 50 s
   await h.enqueue(track('u1', 1))
   await h.drained()
@@ -67,7 +67,7 @@ test('a limit of one API holds back no other', async () => {
   expect(h.fake.counts.applied).toBe(1)
 })
 
-test('the very first token, asked for by many at once, is given to one', async () => {
+test('many ask for the very first token at once: one gets it', async () => {
   const db = openDatabase({ connectionString: h.db.url, max: 20 })
   const limit = { requests: 1, perMs: 10_000 }
   for (let n = 0; n < 30; n++) {
@@ -77,7 +77,7 @@ test('the very first token, asked for by many at once, is given to one', async (
   await db.close()
 })
 
-test('a wait is what is left by the database’s clock, and survives the relay', async () => {
+test('a wait is counted by the clock of the database, and outlives the relay', async () => {
   const limit = { requests: 1, perMs: 60_000 }
   const first = openDatabase({ connectionString: h.db.url })
   expect(await takeTokens(first, 'x', 1, limit)).toBe(0)
@@ -91,7 +91,7 @@ test('a wait is what is left by the database’s clock, and survives the relay',
   await second.close()
 })
 
-test('a host whose clock is off neither stops the fleet nor exceeds the limit', async () => {
+test('a host with a wrong clock neither stops the fleet nor exceeds the limit', async () => {
   const host = Date.now
   try {
     Date.now = () => host() + 3_600_000
@@ -111,13 +111,13 @@ test('a host whose clock is off neither stops the fleet nor exceeds the limit', 
   expect(Math.abs(row?.ahead ?? 9_999)).toBeLessThan(60)
 })
 
-test('several requests under way that are answered 429 are one reason to wait, and for one second', async () => {
+test('several requests in flight that are answered 429 make the fleet wait once, for one second', async () => {
   const people = await peopleOfOneLane(h.db, 'default/app', 8)
   h.fake.latencyMs = 50
   h.fake.misbehave({ kind: 'rateLimit', times: 8 })
   await h.enqueue(...people.map((person) => email(person, 1)))
   await h.relay()
-  await eventually('every answer to be written down', async () => {
+  await eventually('every answer to be recorded', async () => {
     const marked = await h.db.rows('SELECT 1 FROM outbox.intents WHERE sending_at IS NOT NULL')
     return h.fake.requests.byStatus[429] === 8 && marked.length === 0
   })

@@ -1,4 +1,4 @@
-/** Shown to fail: with a dispatcher that gives every due intent its lane before it takes any lane, none is left then. */
+/** Shown to fail: if the dispatcher promotes every due intent before it takes any lane, none is left in lane -1. */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { email, type Harness, startHarness, track } from '../support/relay-harness.ts'
 
@@ -8,7 +8,7 @@ beforeEach(async () => {
 })
 afterEach(() => h.close())
 
-test('while very many delayed intents fall due at once, everybody else\u2019s go out', async () => {
+test('20,000 scheduled intents fall due at once: other intents are delivered meanwhile', async () => {
   const due = new Date(Date.now() + 3_600_000)
   for (let n = 0; n < 20; n++) {
     await h.enqueueWith({ sendAfter: due }, ...Array.from({ length: 1_000 }, (_, i) => track(`u${i}`, n)))

@@ -17,7 +17,7 @@ const dead = () =>
     "SELECT reason, status, field, message, (payload #>> '{data,n}')::int AS n FROM outbox.dead_letters ORDER BY seq",
   )
 
-test('the connection is reset after it was applied: sent again with the same ids and bodies, applied once', async () => {
+test('a reset after Customer.io applied the batch: the retry has the same ids and bodies and is applied once', async () => {
   h.fake.misbehave({ kind: 'reset', after: 'apply', times: 1 })
   await h.enqueue(...[1, 2, 3].map((n) => track('u1', n)))
   await h.relay()
@@ -27,7 +27,7 @@ test('the connection is reset after it was applied: sent again with the same ids
   expect(h.fake.duplicates.every(({ sameBody }) => sameBody)).toBe(true)
 })
 
-test('a gateway that answers 404 to everything buries nothing: the breaker opens', async () => {
+test('a gateway answers 404 to everything: the breaker opens, no intent becomes a dead letter', async () => {
   await h.relay()
   const recover = h.fake.misbehave({ kind: 'html', status: 404 })
   await h.enqueue(...Array.from({ length: 50 }, (_, n) => track(`u${n % 7}`, n)))
@@ -38,7 +38,7 @@ test('a gateway that answers 404 to everything buries nothing: the breaker opens
   expect(h.fake.counts).toMatchObject({ applied: 50, outOfOrder: 0 })
 })
 
-test('a pause by hand while a probe is under way holds, and without a notification, too', async () => {
+test('the pause of an operator during a probe holds, also without a notification', async () => {
   await h.relay({ pollIntervalMs: 100 })
   const recover = h.fake.misbehave({ kind: 'outage' })
   await h.enqueue(...Array.from({ length: 200 }, (_, n) => track(`u${n % 7}`, n)))
@@ -50,8 +50,8 @@ test('a pause by hand while a probe is under way holds, and without a notificati
     `UPDATE outbox.breakers SET state = 'paused', retry_at = NULL, probe_relay = NULL, probe_until = NULL`,
   )
   slow()
-  // The third probe, if it is on its way, is let finish; nothing is sent after it.
-  await eventually('the pause to be seen', async () => {
+  // A third probe may be in flight. It finishes, and nothing is sent after it.
+  await eventually('the relay to read the pause', async () => {
     const [flag] = await h.db.rows<{ last_value: string }>('SELECT last_value FROM outbox.relay_idle')
     return flag?.last_value === '2'
   })
@@ -62,7 +62,7 @@ test('a pause by hand while a probe is under way holds, and without a notificati
   expect(h.fake.counts).toMatchObject({ applied: 200, outOfOrder: 0 })
 })
 
-test('a reader of outbox.delivered at midnight holds up neither maintenance nor the relay', async () => {
+test('a reader of outbox.delivered at midnight blocks neither maintenance nor the relay', async () => {
   await h.relay()
   await h.db.rows(`DO $$ DECLARE p text; BEGIN
     SELECT max(relname) INTO p FROM pg_class WHERE relname ~ '^delivered_[0-9]{8}$';

@@ -12,7 +12,7 @@ beforeEach(async () => {
 })
 afterEach(() => h.close())
 
-test('a settle after the lane was taken by another is refused, and changes nothing', async () => {
+test('a settle after another relay claimed the lane is refused and changes nothing', async () => {
   await h.enqueue(track('u1', 1))
   const [row] = await h.db.rows<{ destination: string; lane: number; seq: string; id: string }>(
     'SELECT destination, lane, seq, id FROM outbox.intents',
@@ -31,25 +31,25 @@ test('a settle after the lane was taken by another is refused, and changes nothi
   await db.close()
 })
 
-test('an intent for later waits, holds back nothing of its person, and takes its place when it falls due', async () => {
+test('a scheduled intent does not block its person, and gets its place in order when it falls due', async () => {
   await h.relay({ pollIntervalMs: 100 })
   const [{ at } = { at: new Date() }] = await h.db.rows<{ at: Date }>(
     "SELECT now() + interval '1200 ms' AS at",
   )
   await h.db.transaction((tx) => h.outbox.enqueue(tx, track('u1', 2), { sendAfter: at }))
   await h.enqueue(track('u1', 1))
-  await eventually('the one that is due', () => h.fake.counts.applied === 1)
+  await eventually('the intent that is due', () => h.fake.counts.applied === 1)
   await h.drained()
   expect((await h.db.rows('SELECT pending, scheduled FROM outbox.backlog'))[0]).toEqual({
     pending: '0',
     scheduled: '1',
   })
-  await eventually('the delayed one', () => h.fake.counts.applied === 2)
+  await eventually('the scheduled intent', () => h.fake.counts.applied === 2)
   expect(h.fake.applied.map((op) => stepOf(op.body as never))).toEqual([1, 2])
   expect(h.fake.applied[1]?.receivedAt).toBeGreaterThanOrEqual(at.getTime())
 })
 
-test('an intent that has expired is dead-lettered and not sent', async () => {
+test('an expired intent becomes a dead letter and is not sent', async () => {
   const [{ past } = { past: new Date() }] = await h.db.rows<{ past: Date }>(
     "SELECT now() - interval '1 s' AS past",
   )
@@ -63,7 +63,7 @@ test('an intent that has expired is dead-lettered and not sent', async () => {
   ])
 })
 
-test('a payload that SQL let in and no API could take is dead-lettered as invalid; the rest flows', async () => {
+test('a payload that SQL accepts and no API does becomes a dead letter `invalid`; the other intents are delivered', async () => {
   await h.db.rows(`SELECT outbox.enqueue('track', '{"customerId": "u1", "name": ""}')`)
   await h.enqueue(track('u1', 1))
   await h.relay()
@@ -72,7 +72,7 @@ test('a payload that SQL let in and no API could take is dead-lettered as invali
   expect(await h.db.rows('SELECT reason FROM outbox.dead_letters')).toEqual([{ reason: 'invalid' }])
 })
 
-test('merge, destroy and suppress travel alone, after all before and before all after', async () => {
+test('merge, destroy and suppress are sent alone, in order with all other intents', async () => {
   await h.enqueue(
     track('u1', 1),
     track('u1', 2),
@@ -85,7 +85,7 @@ test('merge, destroy and suppress travel alone, after all before and before all 
   expect(h.fake.requests.recent.map(({ operations }) => operations)).toEqual([2, 1, 1, 1])
 })
 
-test('more than a request may carry is split by bytes, in order', async () => {
+test('intents above the bytes of one request are split, in order', async () => {
   const pad = 'ü'.repeat(9_000)
   await h.enqueue(
     ...Array.from(

@@ -19,7 +19,7 @@ const connections = () =>
     "SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'customerio-outbox%'",
   )
 
-test('stop finishes the request under way, settles it, hands the lanes back and closes every connection', async () => {
+test('stop finishes the request in flight, settles it, hands the lanes back and closes every connection', async () => {
   h.fake.latencyMs = 300
   await h.enqueue(...Array.from({ length: 30 }, (_, n) => track('u1', n)))
   const relay = await h.relay({ batchSize: 10 })
@@ -30,7 +30,7 @@ test('stop finishes the request under way, settles it, hands the lanes back and 
   expect(await held()).toEqual([])
   expect(await h.db.rows('SELECT 1 FROM outbox.relay_fleet')).toEqual([])
   await eventually('closed connections', async () => (await connections())[0]?.n === 0)
-  // Handed over at once: the next relay does not wait for a heartbeat to run out.
+  // The lanes were handed over: the next relay does not wait until a heartbeat is missed.
   h.fake.latencyMs = 0
   await h.relay()
   await h.drained(5_000)
@@ -55,7 +55,7 @@ test('start twice, stop twice, stop during start, stop without start', async () 
   await eventually('closed connections', async () => (await connections())[0]?.n === 0)
 })
 
-test('on a schema that is missing, too old or too new it stops with one line that says what to do', async () => {
+test('a schema that is missing, too old or too new: start fails with one line that says what to do', async () => {
   const options = (connectionString: string) => ({
     connectionString,
     customerio: { siteId: 's', trackApiKey: 'k' },
@@ -85,7 +85,7 @@ test.each([
   ['requestTimeoutMs', { requestTimeoutMs: 10 }],
   ['breaker.failures', { breaker: { failures: 1.5 } }],
   ['retry.attempts', { retry: { attempts: 99 } }],
-])('a setting out of bounds is refused by name: %s', (name, settings) => {
+])('a setting out of bounds is refused, and the error names it: %s', (name, settings) => {
   const options = {
     connectionString: 'postgres://x',
     customerio: { siteId: 's', trackApiKey: 'k' },
@@ -95,7 +95,7 @@ test.each([
   expect(() => createRelay(options)).toThrow(name)
 })
 
-test('stop while Customer.io hangs: the request under way ends, no retry begins', async () => {
+test('stop while Customer.io hangs: the request in flight ends, no retry begins', async () => {
   h.fake.misbehave({ kind: 'hang' })
   const relay = await h.relay({ requestTimeoutMs: 1_000, retry: { attempts: 5, initialDelayMs: 1 } })
   await h.enqueue(track('u1', 1))
@@ -105,7 +105,7 @@ test('stop while Customer.io hangs: the request under way ends, no retry begins'
 })
 
 // Shown to fail: if the heartbeats end before the dispatcher, the other relay takes the lane and sends the event again.
-test('stop waits for a long request, and another relay leaves its lane alone meanwhile', async () => {
+test('stop waits for a long request, and no other relay takes its lane meanwhile', async () => {
   const settings = { requestTimeoutMs: 60_000 }
   const first = await h.relay(settings)
   h.fake.misbehave({ kind: 'latency', ms: 16_000, times: 1 })
@@ -117,7 +117,7 @@ test('stop waits for a long request, and another relay leaves its lane alone mea
   expect(h.fake.counts).toMatchObject({ applied: 1, duplicates: 0 })
 })
 
-test('large payloads are read a request at a time, whatever is waiting', async () => {
+test('a read of large payloads is limited to one request, however many intents wait', async () => {
   const pad = 'x'.repeat(30_000)
   for (let n = 0; n < 4; n++) {
     await h.enqueue(

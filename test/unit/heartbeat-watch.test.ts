@@ -4,7 +4,7 @@ import { HeartbeatWatch } from '../../src/relay/dispatch/heartbeat-watch.ts'
 let now = 0
 const beat = (id: string, heartbeat: string, ageMs = 0) => ({ id, heartbeat, ageMs })
 
-/** Reads every 2 s, and tells after how many seconds a job was found dead. */
+/** Reads every 2 s. Returns the seconds until the worker of the job counts as dead. */
 function secondsUntilDead(
   watch: HeartbeatWatch,
   heartbeatAt: (second: number) => string,
@@ -18,24 +18,24 @@ function secondsUntilDead(
   return undefined
 }
 
-test('a worker that beats lives, whatever times its heartbeats say', () => {
+test('a worker whose heartbeat changes is alive, whatever times its heartbeats contain', () => {
   const watch = new HeartbeatWatch(() => now)
   expect(secondsUntilDead(watch, (second) => `beat ${Math.floor(second / 4)}`)).toBeUndefined()
 })
 
-test('one that does not beat is dead after 10 s of this process, not before', () => {
+test('a worker whose heartbeat does not change is dead after 10 s by the clock of this process, not before', () => {
   const watch = new HeartbeatWatch(() => now)
   expect(secondsUntilDead(watch, () => 'an hour ago')).toBe(10)
 })
 
-test('after a pause the 10 s begin anew: the database was away, or this process stood still', () => {
+test('after a pause between readings the 10 s begin again: the database was away, or this process was stopped', () => {
   const watch = new HeartbeatWatch(() => now)
   expect(secondsUntilDead(watch, () => 'once', 8)).toBeUndefined()
   now += 5_000
   expect(secondsUntilDead(watch, () => 'once')).toBe(10)
 })
 
-test('each job for itself, and a job that was seen again after it was gone begins anew', () => {
+test('each job counts for itself, and a job that was gone for one reading begins again', () => {
   const watch = new HeartbeatWatch(() => now)
   for (let second = 0; second < 10; second += 2) {
     expect(watch.read([beat('a', 'x'), ...(second === 4 ? [] : [beat('b', 'x')])])).toEqual([])
@@ -44,7 +44,7 @@ test('each job for itself, and a job that was seen again after it was gone begin
   expect(watch.read([beat('a', 'x'), beat('b', 'x')])).toEqual([beat('a', 'x')])
 })
 
-test('one whose heartbeat is old by the database, too, is dead after 5 s; if the clock has stepped, its next beat comes first', () => {
+test('if the heartbeat is old by the clock of the database, too, 5 s are enough; after a step of that clock a new heartbeat comes first', () => {
   const watch = new HeartbeatWatch(() => now)
   expect(secondsUntilDead(watch, () => 'once', 60, 3_600_000)).toBe(6)
   const stepped = new HeartbeatWatch(() => now)

@@ -10,20 +10,20 @@ beforeEach(async () => {
 })
 afterEach(() => h.close())
 
-interface Bound {
-  readonly settled: number
-  readonly passed: number
+interface Watermarks {
+  readonly confirmed: number
+  readonly provisional: number
 }
 
-/** The bound of the lane that `peopleOfOneLane` live in. */
-async function boundOf(): Promise<Bound | undefined> {
-  const [row] = await h.db.rows<Bound & Record<string, unknown>>(
-    'SELECT watermark::int AS settled, provisional_watermark::int AS passed FROM outbox.lanes WHERE lane = 3',
+/** The watermarks of the lane of `peopleOfOneLane`. */
+async function readWatermarks(): Promise<Watermarks | undefined> {
+  const [row] = await h.db.rows<Watermarks & Record<string, unknown>>(
+    'SELECT watermark::int AS confirmed, provisional_watermark::int AS provisional FROM outbox.lanes WHERE lane = 3',
   )
   return row
 }
 
-/** Buffers that reading `relation` takes. */
+/** The buffers that a read of `relation` takes. */
 async function buffersOf(relation: string): Promise<number> {
   const [row] = await h.db.rows<{ 'QUERY PLAN': [{ Plan: Record<string, number> }] }>(
     `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT * FROM outbox.${relation}`,
@@ -44,7 +44,7 @@ test('an idle relay runs three statements a second at most, pg-boss included', a
   await h.drained()
   const idle = async () => (await h.db.rows('SELECT FROM outbox.relay_idle WHERE last_value = 2')).length > 0
   await eventually('an idle relay', idle)
-  await eventually('no lane at hand', async () => {
+  await eventually('no lane to be held', async () => {
     return (await h.db.rows('SELECT 1 FROM outbox.lanes WHERE relay_id IS NOT NULL')).length === 0
   })
   const before = proxy.statements
@@ -56,7 +56,7 @@ test('an idle relay runs three statements a second at most, pg-boss included', a
   await proxy.close()
 })
 
-test('a delayed intent ends the wait of an idle relay when it falls due, not at the next poll', async () => {
+test('an idle relay sends a scheduled intent when it falls due, not at its next poll', async () => {
   await h.enqueueWith({ sendAfter: new Date(Date.now() + 3_000) }, track('u1', 1))
   await h.relay({ pollIntervalMs: 60_000 })
   await h.fake.until(({ counts }) => counts.applied === 1)
@@ -68,7 +68,7 @@ test('a delayed intent ends the wait of an idle relay when it falls due, not at 
   expect(row?.late).toBeLessThan(30)
 })
 
-test('what an old snapshot keeps is walked through by no look, view or turn', async () => {
+test('no poll, view or turn reads the dead rows that an old snapshot keeps', async () => {
   const old = await h.db.begin()
   await old.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ')
   await old.query('SELECT 1')
@@ -76,9 +76,9 @@ test('what an old snapshot keeps is walked through by no look, view or turn', as
   await h.relay()
   await h.drained(60_000)
   const settled = () => h.db.rows('SELECT 1 FROM outbox.lanes WHERE watermark = 0 OR relay_id IS NOT NULL')
-  await eventually('every lane handed back', async () => (await settled()).length === 0)
+  await eventually('every lane to be handed back', async () => (await settled()).length === 0)
   await h.enqueueWith({ sendAfter: new Date(Date.now() + 3_600_000) }, track('u1', 20_001))
-  // From the beginning it would be a buffer for every row that was settled.
+  // From the beginning of the lanes it would be one buffer for every settled row.
   expect(await buffersOf('lane_heads')).toBeLessThan(1_000)
   expect(await buffersOf('backlog')).toBeLessThan(1_000)
   expect(await buffersOf('health')).toBeLessThan(1_000)
@@ -87,45 +87,45 @@ test('what an old snapshot keeps is walked through by no look, view or turn', as
   expect(h.fake.counts).toMatchObject({ applied: 20_000, outOfOrder: 0 })
 })
 
-test('a transaction that is left open does not stop the bound, and its intents keep their place', async () => {
+test('an open transaction does not stop the provisional watermark, and its intents keep their order', async () => {
   const [late = '', ...others] = await peopleOfOneLane(h.db, 'default/track', 4)
   const open = await h.db.begin()
   await h.outbox.enqueue(open, track(late, 1))
   await h.relay({ pollIntervalMs: 50 })
-  const passed = eventually('a bound beyond the open transaction', async () => {
-    const bound = await boundOf()
-    return bound !== undefined && bound.passed > bound.settled
+  const isPast = eventually('a watermark past the open transaction', async () => {
+    const now = await readWatermarks()
+    return now !== undefined && now.provisional > now.confirmed
   })
   let n = 0
   const more = () => h.enqueue(...others.map((person) => track(person, n)))
   let done = false
-  void passed.finally(() => {
+  void isPast.finally(() => {
     done = true
   })
   for (; !done; n++) {
     await more()
     await h.drained()
   }
-  await passed
+  await isPast
   await open.query('COMMIT')
   open.release()
-  // Begun after the commit: it must not overtake, though the bound is beyond the first.
+  // It began after the commit. It must not overtake the first, though the watermark is past that one.
   await h.enqueue(track(late, 2))
   await h.drained()
   await h.fake.until((fake) => fake.counts.applied === 2 + n * others.length)
   expect(h.fake.counts).toMatchObject({ duplicates: 0, outOfOrder: 0 })
   const caughtUp = async () => {
-    const bound = await boundOf()
-    return bound !== undefined && bound.passed === bound.settled
+    const now = await readWatermarks()
+    return now !== undefined && now.provisional === now.confirmed
   }
-  await eventually('a bound that waits for nobody', async () => {
+  await eventually('equal watermarks', async () => {
     await more()
     await h.drained()
     return caughtUp()
   })
 })
 
-test('an intent below the bound, which nobody promised, is found all the same', async () => {
+test('an intent below the watermark of its lane is found', async () => {
   const [person = ''] = await peopleOfOneLane(h.db, 'default/track', 1)
   await h.db.rows(
     "INSERT INTO outbox.lanes (destination, lane, watermark, provisional_watermark) VALUES ('default/track', 3, 1000000, 1000000)",

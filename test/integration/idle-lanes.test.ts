@@ -28,7 +28,7 @@ const epochs = () => h.db.rows<{ epoch: string }>('SELECT epoch FROM outbox.lane
 const flag = async () =>
   (await h.db.rows<{ up: boolean }>('SELECT last_value = 2 AS up FROM outbox.relay_idle'))[0]?.up
 
-/** People of so many lanes, one of each. */
+/** One person of each of so many lanes. */
 async function peopleOfLanes(count: number): Promise<string[]> {
   const rows = await h.db.rows<{ person: string }>(
     `SELECT DISTINCT ON (lane) person FROM (
@@ -40,7 +40,7 @@ async function peopleOfLanes(count: number): Promise<string[]> {
   return rows.map(({ person }) => person)
 }
 
-/** One after the other: each is committed when the one before has arrived. */
+/** Enqueues each intent when the one before has arrived. Resolves with the milliseconds it took. */
 async function oneByOne(count: number, person: string, from = 0): Promise<number> {
   const began = performance.now()
   for (let n = from; n < from + count; n++) {
@@ -50,15 +50,15 @@ async function oneByOne(count: number, person: string, from = 0): Promise<number
   return performance.now() - began
 }
 
-test('intents one after the other cost one taking of their lane and no job each', async () => {
+test('intents one after the other need one claim of their lane, and no job each', async () => {
   const [person = ''] = await peopleOfOneLane(h.db, 'default/track', 1)
   const proxy = await startCountingProxy(h.db.url)
-  // Without wake-ups and looks of its own it would be 10 s each: it is notified of every one.
+  // Each would take 10 s without a notification.
   const relay = await h.relay({ connectionString: proxy.url, pollIntervalMs: 10_000 })
   await oneByOne(1, person)
   const before = proxy.statements
   await oneByOne(50, person, 1)
-  // Read, read ahead, settle, read, and a draw of the limit's for every other one.
+  // Read, read ahead, settle, read, and tokens of the rate limit for every second intent.
   expect((proxy.statements - before) / 50).toBeLessThan(7)
   expect(await epochs()).toEqual([{ epoch: '1' }])
   expect(await held()).toEqual([{ relay_id: relay.relayId }])
@@ -68,27 +68,27 @@ test('intents one after the other cost one taking of their lane and no job each'
   await proxy.close()
 })
 
-test('lanes that another relay has offered, and nobody works, wait for no lane that lingers', async () => {
-  // The first relay's only worker is held up; seven lanes more wait, which it has offered.
+test('offered lanes without a worker do not wait for idle lanes, whichever relay offered them', async () => {
+  // The first relay's only worker is busy. It has offered seven more lanes.
   const hung = h.fake.misbehave({ kind: 'latency', ms: 8_000, times: 1 })
   const first = await h.relay({ lanes: 1, requestTimeoutMs: 20_000 })
   const people = await peopleOfLanes(8)
   await h.enqueue(...people.map((person) => track(person, 1)))
   await h.fake.until(({ requests }) => requests.total === 1)
   await h.relay({ lanes: 1 })
-  // Each would otherwise be waited for as long as a lane lingers: 10 s in all.
+  // If each waited for the end of an idle lane, it would be 10 s in all.
   await h.fake.until(({ counts }) => counts.applied === 7, { timeoutMs: 7_000 })
   expect(await held()).toContainEqual({ relay_id: first.relayId })
   await h.drained(15_000)
   hung()
 }, 60_000)
 
-test('what lies below where a lane has come is found within seconds, though the lane has work all the while', async () => {
+test('rows that reappear below a watermark are found within seconds, even under load', async () => {
   const [late = '', neighbour = ''] = await peopleOfOneLane(h.db, 'default/track', 2)
   await h.relay()
   await oneByOne(5, neighbour)
-  // As a server does that has lost its last commits: a number that was used once is used again. Without `#lookBehind` in
-  // lane-reader.ts the looks wake the lane for it, and the lane looks past it, until the end of the turn.
+  // A server that lost its last commits draws a number again. Shown to fail: without the second read from the beginning in
+  // lane-reader.ts, polls wake the lane for this row, and the lane does not find it until the end of the turn.
   await h.db.rows(
     `INSERT INTO outbox.intents (seq, destination, lane, id, operation, payload, ordering_key, enqueued_at)
      OVERRIDING SYSTEM VALUE
@@ -101,16 +101,16 @@ test('what lies below where a lane has come is found within seconds, though the 
   expect(isDelivered()).toBe(true)
 })
 
-test('a lane that lingers is woken by the notification itself: no look has to find the work', async () => {
+test('a notification wakes an idle lane directly: no poll has to find the work', async () => {
   await h.relay({ pollIntervalMs: 10_000 })
   await oneByOne(2, 'u1')
-  await h.db.rows('ALTER VIEW outbox.lane_watermarks RENAME TO no_lane_bounds') // every look fails from now on
+  await h.db.rows('ALTER VIEW outbox.lane_watermarks RENAME TO no_lane_bounds') // every poll fails from now on
   await oneByOne(10, 'u1', 2)
   expect(await epochs()).toEqual([{ epoch: '1' }])
   await h.db.rows('ALTER VIEW outbox.no_lane_bounds RENAME TO lane_watermarks')
 })
 
-test('messages too: their lane lingers', async () => {
+test('a lane of messages stays idle, too', async () => {
   await h.relay({ pollIntervalMs: 10_000 })
   for (let n = 1; n <= 10; n++) {
     await h.enqueue(email('u1', n))
@@ -119,11 +119,11 @@ test('messages too: their lane lingers', async () => {
   expect(await epochs()).toEqual([{ epoch: '1' }])
 })
 
-test('a lane without work is handed back, and another relay works it', async () => {
+test('an idle lane without work is handed back, and another relay works it', async () => {
   const first = await h.relay()
   await h.enqueue(track('u1', 1))
   await h.fake.until(({ counts }) => counts.applied === 1)
-  await eventually('the lane handed back', async () => (await held()).length === 0, 5_000)
+  await eventually('the lane to be handed back', async () => (await held()).length === 0, 5_000)
   await eventually('the end of its job', async () => (await jobs()).length === 0, 5_000)
   const second = await h.relay()
   await first.stop()
@@ -132,7 +132,7 @@ test('a lane without work is handed back, and another relay works it', async () 
   expect(await held()).toEqual([{ relay_id: second.relayId }])
 })
 
-test('a lane that lingers is handed over at once by stop()', async () => {
+test('stop() hands an idle lane over at once', async () => {
   const relay = await h.relay()
   const [person = ''] = await peopleOfOneLane(h.db, 'default/track', 1)
   await oneByOne(3, person)
@@ -144,29 +144,29 @@ test('a lane that lingers is handed over at once by stop()', async () => {
   expect(await jobs()).toEqual([])
 })
 
-test('lanes that linger make room for those that wait', async () => {
+test('idle lanes make room for lanes that wait', async () => {
   await h.relay({ lanes: 1 })
   const people = Array.from({ length: 60 }, (_, n) => `u${n}`) // of every lane
   const began = performance.now()
   await h.enqueue(...people.map((person, n) => track(person, n)))
   await h.drained()
-  // 16 lanes one after the other, each kept for its 1.5 s, would be 24 s.
+  // 16 lanes one after the other, each idle for 1.5 s, would be 24 s.
   expect(performance.now() - began).toBeLessThan(8_000)
   expect((await epochs()).length).toBeGreaterThan(10)
 })
 
-test('a relay whose lingering lane was taken sends nothing more of it', async () => {
+test('a relay whose idle lane was claimed by another sends nothing more of it', async () => {
   const [person = ''] = await peopleOfOneLane(h.db, 'default/track', 1)
   await h.relay()
   await oneByOne(1, person)
   const db = openDatabase({ connectionString: h.db.url })
-  const thief = createRelay({
+  const other = createRelay({
     connectionString: h.db.url,
     ...QUICK,
     customerio: { siteId: 's', trackApiKey: 'k' },
   })
-  await claimLane(db, { destination: 'default/track', lane: 3 }, thief.relayId)
-  // Whoever holds the lane's job may take it anew: it is the epoch that says so.
+  await claimLane(db, { destination: 'default/track', lane: 3 }, other.relayId)
+  // The relay still has the lane's job and may claim it again, as the epoch shows.
   await h.enqueue(track(person, 1))
   await h.fake.until(({ counts }) => counts.applied === 2)
   await h.drained()
@@ -174,12 +174,12 @@ test('a relay whose lingering lane was taken sends nothing more of it', async ()
   expect(h.fake.counts).toMatchObject({ duplicates: 0, outOfOrder: 0 })
   expect((await findReadyLanes(db, { served: ['default/track'], except: [] })).lanes).toEqual([])
   await db.close()
-  await thief.stop()
+  await other.stop()
 })
 
-test('commits notify while they are few; the flag goes down under a flood and comes up after it', async () => {
+test('commits notify while they are few; a burst turns the flag off, and its end turns it on again', async () => {
   await h.relay()
-  await eventually('the flag up', flag)
+  await eventually('the flag to be on', flag)
   const [person = ''] = await peopleOfOneLane(h.db, 'default/track', 1)
   await oneByOne(10, person)
   expect(await flag()).toBe(true)
@@ -187,9 +187,9 @@ test('commits notify while they are few; the flag goes down under a flood and co
   const writers = Array.from({ length: 4 }, async (_, writer) => {
     for (let n = 0; writing; n++) await h.enqueue(track(`w${writer}`, n))
   })
-  await eventually('the flag down', async () => (await flag()) === false)
+  await eventually('the flag to be off', async () => (await flag()) === false)
   writing = false
   await Promise.all(writers)
   await h.drained()
-  await eventually('the flag up again', flag, 5_000)
+  await eventually('the flag to be on again', flag, 5_000)
 })
