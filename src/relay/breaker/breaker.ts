@@ -2,6 +2,7 @@ import { BrokenCircuitError, CircuitState } from 'cockatiel'
 import type { Answer } from '../../customerio/answers/answer.ts'
 import type { BreakerRow, BreakerState } from '../../store/breakers/read-breakers.ts'
 import type { Settlement } from '../../store/lanes/settle.ts'
+import { exponentialMs } from '../timing/backoff.ts'
 import { closedPolicy, type Policy, type PolicySettings, probePolicy, type SendOptions } from './policy.ts'
 import { SharedState, type Eligibility } from './shared-state.ts'
 import { FailureHistory } from './failure-history.ts'
@@ -63,7 +64,7 @@ export class DestinationBreaker {
 
   /** Milliseconds from a failure to the next try, after this many failures in a row. */
   retryDelayMs(failures: number): number {
-    return this.#settings.retry.initialDelayMs * 2 ** (failures - 1)
+    return exponentialMs(failures, { first: this.#settings.retry.initialDelayMs })
   }
 
   /** To be read before the row is, and passed to `apply` with that row. */
@@ -246,9 +247,8 @@ export class DestinationBreaker {
   async #rateLimit(retryAfterMs: number | undefined, message: string): Promise<void> {
     // Requests that were in flight beside the first one that got a 429: their answers say nothing new.
     if (retryAfterMs === undefined && this.#shared.isRateLimited) return
-    const { first, max } = RATE_LIMIT_COOLDOWN_MS
-    const ms = retryAfterMs ?? Math.min(max, first * 2 ** this.#consecutive429s)
     this.#consecutive429s++
+    const ms = retryAfterMs ?? exponentialMs(this.#consecutive429s, RATE_LIMIT_COOLDOWN_MS)
     await this.#shared.rateLimit(ms, () => this.#store.rateLimit(ms, `429: ${message}`))
   }
 

@@ -1,5 +1,6 @@
 import type { QueuedIntent } from '../../store/lanes/read-lane.ts'
 import type { DeadLetter } from '../../store/lanes/settle.ts'
+import { exponentialMs } from '../timing/backoff.ts'
 import type { Turn } from '../turn/turn.ts'
 import type { Failure } from './interpret-answer.ts'
 
@@ -8,7 +9,7 @@ export function attemptDelayMs(
   { initialDelayMs, maxDelayMs }: { readonly initialDelayMs: number; readonly maxDelayMs: number },
   attempt: number,
 ): number {
-  return Math.min(maxDelayMs, initialDelayMs * 2 ** (attempt - 1))
+  return exponentialMs(attempt, { first: initialDelayMs, max: maxDelayMs })
 }
 
 /**

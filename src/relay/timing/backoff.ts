@@ -1,8 +1,8 @@
 export interface BackoffBounds {
   /** Milliseconds after the first failure. */
   readonly first: number
-  /** The longest delay, in milliseconds. */
-  readonly max: number
+  /** The longest delay, in milliseconds. Default: no limit. */
+  readonly max?: number
 }
 
 /**
@@ -10,7 +10,7 @@ export interface BackoffBounds {
  *
  * @param failures Failures in a row, at least 1.
  */
-export function exponentialMs(failures: number, { first, max }: BackoffBounds): number {
+export function exponentialMs(failures: number, { first, max = Infinity }: BackoffBounds): number {
   return Math.min(max, first * 2 ** (failures - 1))
 }
 
