@@ -68,7 +68,7 @@ test('40: 400 to everything: the destination stops after a hundred dead letters,
     state: 'rejecting',
     retry_at: null,
     last_error:
-      '100 of the last 100 intents were rejected (400): look at outbox.dead_letters, put the cause right, then run customerio-outbox resume default/track',
+      '100 of the last 100 intents were rejected (400): look at outbox.dead_letters, fix the cause, then run customerio-outbox resume default/track',
   })
   const [health] = await h.db.rows<{ status: string; reasons: string[] }>('SELECT * FROM outbox.health')
   expect(health).toMatchObject({ status: 'degraded' })

@@ -8,24 +8,24 @@ import { recordFailures } from '../../store/breakers/record-failures.ts'
 import { type BreakerSettings, DestinationBreaker } from './breaker.ts'
 import type { Rejections } from './rejection-window.ts'
 
-/** The key of Customer.io is tried again every so often: it may have been put right on their side. */
+/** Milliseconds between probes of a refused credential: it may have been corrected in Customer.io. */
 const PAUSED_RETRY_MS = 30_000
 
-/** A probe belongs to its relay for this long, or for two requests' time. */
+/** Milliseconds. A probe's lease lasts this long, or two request timeouts if that is longer. */
 const MIN_LEASE_MS = 30_000
 
 export interface BreakersOptions {
   readonly db: Database
   readonly relayId: string
-  /** The destinations that the relay serves: no other rows are read. */
+  /** The destinations that the relay serves: it reads no other rows. */
   readonly served: () => readonly string[]
   readonly settings: BreakerSettings & { readonly requestTimeoutMs: number }
-  /** `from` is undefined where a breaker was found as it is, by a relay that had not heard of it. */
+  /** `from` is undefined if this relay did not know the breaker before. */
   readonly onChange: (destination: string, from: BreakerState | undefined, to: BreakerState) => void
   readonly onError: (error: Error) => void
 }
 
-/** The breakers of every destination that this relay serves, kept in step with the fleet's rows. */
+/** The breakers of every destination that this relay serves, synchronized with the fleet's rows. */
 export class Breakers {
   readonly #options: BreakersOptions
   readonly #breakers = new Map<string, DestinationBreaker>()
@@ -49,16 +49,16 @@ export class Breakers {
     return breaker
   }
 
-  /** Reads the fleet's rows, and takes them over. */
+  /** Reads the fleet's rows, and applies them. */
   async sync(): Promise<void> {
     await this.syncWith((destinations) => readBreakers(this.#options.db, destinations))
   }
 
   /**
-   * Takes over the fleet's rows that `read` brings, if it brings any. A row wins over what this relay thinks, unless
-   * it is older than its own change.
+   * Applies the rows that `read` returns, if it returns any. A row replaces what this relay knows, unless it is older than this
+   * relay's own change.
    *
-   * @param read Is given the destinations to read: those served, and those that were served before.
+   * @param read Receives the destinations to read: those that the relay serves, and those that it served before.
    */
   async syncWith(
     read: (destinations: readonly string[]) => Promise<readonly BreakerRow[] | undefined>,
@@ -74,7 +74,7 @@ export class Breakers {
     this.report()
   }
 
-  /** Tells of the states that have changed since the last time. */
+  /** Reports the states that have changed since the last report. */
   report(): void {
     for (const [destination, breaker] of this.#breakers) {
       const from = this.#seen.get(destination)
@@ -83,12 +83,12 @@ export class Breakers {
     }
   }
 
-  /** Whether a row is to be read again soon. */
+  /** Whether a row must be read again soon. */
   get stale(): boolean {
     return [...this.#breakers.values()].some((breaker) => breaker.stale)
   }
 
-  /** Milliseconds until the first destination that waits may be tried; undefined where none waits. */
+  /** Milliseconds until the first waiting destination may be tried. Undefined: none waits. */
   get waitMs(): number | undefined {
     const waits = [...this.#breakers.values()]
       .map((breaker) => breaker.waitMs)
@@ -126,6 +126,6 @@ export class Breakers {
 function describeRejections({ rejected, of, statuses }: Rejections, destination: string): string {
   return (
     `${rejected} of the last ${of} intents were rejected (${statuses.join(', ')}): look at outbox.dead_letters, ` +
-    `put the cause right, then run customerio-outbox resume ${destination}`
+    `fix the cause, then run customerio-outbox resume ${destination}`
   )
 }

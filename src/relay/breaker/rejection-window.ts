@@ -1,38 +1,39 @@
 import type { DeadLetter, Settlement } from '../../store/lanes/settle.ts'
 
 export interface RejectionSettings {
-  /** 0: never. */
+  /** Rejections that stop a destination. 0: none do. */
   readonly rejections: number
+  /** Their share of the last intents, above 0, at most 1. */
   readonly rejectionShare: number
 }
 
-/** What of an answer may be settled. */
+/** The part of an answer that may be settled. */
 export interface Admitted {
   readonly settlement: Settlement
-  /** Too many were rejected: the destination is to be stopped. */
+  /** Too many intents were rejected: the destination must stop. */
   readonly stop?: Rejections
 }
 
-/** So many of the last intents were rejected, with these statuses. */
+/** How many of the last intents were rejected, and with which statuses. */
 export interface Rejections {
   readonly rejected: number
   readonly of: number
   readonly statuses: readonly number[]
 }
 
-/** After an hour the window begins anew: rejections that are as rare as that are not suddenly the rule. */
+/** Milliseconds. After an hour the window begins anew: rejections that come over hours are exceptions. */
 const WINDOW_MS = 3_600_000
 
 /**
- * The last intents that a destination's answers have settled, and which of them were rejected. Its length is the count of
- * rejections that is too many divided by their share, so that many rejections within it are the share at least. A small
- * system with few events never has so many, and a stream of which a tenth is rejected has a tenth of the window.
+ * The last intents that a destination's answers have settled, and which of them were rejected. The length of the window is the
+ * limit of rejections divided by their share: as many rejections in it are at least that share. A small system with few events
+ * never reaches the limit. A stream of which a tenth is rejected fills a tenth of the window.
  */
 export class RejectionWindow {
   readonly #most: number
   readonly #now: () => number
   #beganAt: number
-  /** A ring: the status of what was rejected, 0 for what was delivered. */
+  /** A ring: the status of a rejected intent, 0 of a delivered one. */
   readonly #last: Uint16Array
   #next = 0
   #settled = 0
@@ -54,7 +55,7 @@ export class RejectionWindow {
   }
 
   /**
-   * Counts an answer, and takes those rejections out of it that are beyond the limit: these intents stay in the queue.
+   * Counts an answer, and removes the rejections that are beyond the limit: their intents stay in the queue.
    *
    * @param mustGo Whether the intent with this id would be overtaken if it stayed: a later one of its key was delivered.
    */
@@ -89,7 +90,7 @@ export function withoutRejections(settlement: Settlement, mustGo: (id: string) =
   return dead.length === settlement.dead.length ? settlement : { ...settlement, dead }
 }
 
-/** An answer has refused the content. What the relay itself finds too large has no status. */
+/** An answer has refused the content. An intent that the relay itself finds too large has no status. */
 function isRejection({ reason, status }: DeadLetter): boolean {
   return status !== undefined && (reason === 'rejected' || reason === 'too_large')
 }

@@ -1,6 +1,6 @@
 /**
- * A request was sent with settings that are no longer in force, and its answer says something about those only:
- * nothing is known of today's, and nothing was taken.
+ * The settings changed while a request was in flight. Its answer is about the former settings only, and the request had no
+ * effect.
  */
 export class SupersededError extends Error {
   override readonly name = 'SupersededError'

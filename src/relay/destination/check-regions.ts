@@ -6,11 +6,12 @@ import { WrongRegionError } from '../wrong-region-error.ts'
 type Unchecked = RelayEvents['regionUnchecked'][0]
 
 /**
- * Asks for each workspace of the Track API in which region it lives. Only what the server answers counts: what
- * cannot be told now, delivery will tell.
+ * Checks the region of each workspace that has Track API credentials. Only an answer of the server is an error. If there is
+ * none, the relay starts, and delivery shows whether the region is right.
  *
- * @param timeoutMs Of one request; all are made at once.
- * @throws WrongRegionError
+ * @param timeoutMs Milliseconds for each request. All are sent at once.
+ * @param onUnchecked The server did not answer, or refused the credentials.
+ * @throws {WrongRegionError} if a workspace is in another region than configured.
  */
 export async function checkRegions(
   workspaces: Readonly<Record<string, ResolvedWorkspace>>,

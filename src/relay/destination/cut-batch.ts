@@ -11,11 +11,11 @@ export interface BatchEntry {
 
 export interface Cut {
   readonly batch: readonly BatchEntry[]
-  /** Rows that can never be sent: they are settled without a request. */
+  /** Rows that can never be sent: the relay settles them without a request. */
   readonly dead: readonly DeadLetter[]
-  /** Rows that this workspace's settings keep from being sent. */
+  /** Rows whose recipients the workspace's `allowRecipients` does not allow. */
   readonly suppressed: readonly QueuedIntent[]
-  /** How many of the rows were used up, from the first. */
+  /** How many rows the cut has covered, from the first. */
   readonly used: number
 }
 
@@ -26,12 +26,12 @@ export interface CutLimits {
   readonly itemBytes: number
 }
 
-/** What a row comes to before any request: something to send, or the reason why not. */
+/** A row before any request: an item to send, or the reason why it is not sent. */
 export type PreparedRow = { readonly send: WireItem } | { readonly dead: DeadLetter } | 'suppressed'
 
 /**
- * Cuts the next request from rows in order, by count and by bytes. Pure. Every row is in the batch, among the
- * dead or the suppressed, or left for the next cut, and no row is overtaken.
+ * Cuts the next request from rows in order, by count and by bytes. Pure. Every row is in the batch, among the dead or the
+ * suppressed, or remains for the next cut, and no row overtakes another.
  */
 export function cutBatch(
   rows: readonly QueuedIntent[],
@@ -41,7 +41,7 @@ export function cutBatch(
   const batch: BatchEntry[] = []
   const dead: DeadLetter[] = []
   const suppressed: QueuedIntent[] = []
-  const room = new RequestBudget(limits.bytes)
+  const budget = new RequestBudget(limits.bytes)
   let used = 0
   for (const row of rows) {
     if (batch.length >= limits.count) break
@@ -53,9 +53,9 @@ export function cutBatch(
       if (item.maxBytes > limits.itemBytes && item.bytes > limits.itemBytes) {
         dead.push(tooLarge(row, item.bytes, limits.itemBytes))
       } else {
-        // What has failed alone before is not to break a batch again.
+        // An intent that has failed alone before must not break a batch again.
         const alone = item.barrier || !item.batchable || row.attempts > 0
-        if ((alone && batch.length > 0) || !room.tryAdd(item)) break
+        if ((alone && batch.length > 0) || !budget.tryAdd(item)) break
         batch.push({ row, item })
         if (alone) {
           used++

@@ -15,7 +15,7 @@ import { prepareRow } from './prepare-row.ts'
 import { recipientAllowlist } from './recipient-allowlist.ts'
 import { SupersededError } from '../breaker/superseded-error.ts'
 
-/** One API of one workspace: what a lane worker needs to know of where its intents go. */
+/** One API of one workspace: what a lane worker needs to send its intents. */
 export interface Destination {
   /** `<workspace>/<api>` */
   readonly name: string
@@ -25,26 +25,29 @@ export interface Destination {
   /** Intents that were enqueued longer ago are dead letters of reason `expired`. */
   readonly maxAgeSeconds: number | undefined
   readonly prepare: (row: QueuedIntent) => PreparedRow
-  /** Leave for one request under the fleet's rate limit: 0, or the ms to wait. */
+  /** Acquires a token of the fleet's rate limit for one request: 0, or the milliseconds to wait. */
   readonly acquireToken: (bulk: boolean) => Promise<number>
 }
 
 /**
- * Requests of the whole fleet. Track counts requests, so batches multiply it; a broadcast may be triggered once
- * in ten seconds (both reported by third parties); Pipelines publishes 3,000 in 3 s.
+ * Requests of the whole fleet per second. Track counts requests, so batches multiply it; a broadcast may be triggered once in
+ * ten seconds (third parties report both). Pipelines documents 3,000 in 3 s.
  */
 const DEFAULT_LIMITS: Record<Api, number> = { track: 100, app: 100, broadcast: 0.1, pipelines: 1_000 }
 /** Share of a limit that bulk lanes may use: a backfill never takes the last request from live traffic. */
 const BULK_SHARE = 0.5
 
-/** A destination whose settings have changed hands its lanes back: longer than what a turn sleeps through. */
+/**
+ * Milliseconds that a destination with former settings makes its lanes wait: longer than a turn sleeps, so they are handed
+ * back.
+ */
 const RETIRED_WAIT_MS = 300
-/** A request that was under way when the settings changed, with its quick retries: never longer than this. */
+/** Request timeouts. A request that was in flight when the settings changed takes no longer than this, with its retries. */
 const RETIRED_TIMEOUTS = 7
 
 type Opened = Destination & { retire(): void }
 
-/** The destinations that this relay has credentials for. */
+/** The destinations for which this relay has credentials. */
 export class Destinations {
   readonly #db: Database
   readonly #timeoutMs: number
@@ -67,10 +70,10 @@ export class Destinations {
   }
 
   /**
-   * Puts changed settings in force for the next request: lanes that are worked with the old ones are handed back
-   * after the request that is under way. What did not change keeps its connections.
+   * Applies changed settings from the next request on. Lanes that are worked with the former settings are handed back after
+   * the request in flight. Destinations that did not change keep their connections.
    *
-   * @returns the names of those that are new or changed.
+   * @returns the names of new and changed destinations.
    */
   async update(workspaces: Readonly<Record<string, ResolvedWorkspace>>): Promise<string[]> {
     const before = this.#byName
@@ -129,7 +132,7 @@ export class Destinations {
           return answer
         },
         ...(checkCredential && {
-          // What is said of an old credential is no news of the new one.
+          // An answer about the former credential says nothing about the new one.
           checkCredential: async () => {
             const result = await checkCredential()
             return retired ? 'unknown' : result
@@ -163,8 +166,8 @@ export class Destinations {
 }
 
 /**
- * A refused key and a host that fails say nothing of the settings that have come since: they must neither pause nor
- * open the breaker for them. What must not be sent twice keeps its answer unless nothing was taken.
+ * A refused key or a failing host says nothing about newer settings: it must neither pause nor open the breaker for them. A
+ * message that must not be sent twice keeps its answer, unless the request had no effect.
  */
 function concernsSettings(answer: Answer, nonIdempotent: boolean): boolean {
   if (answer.kind === 'credential') return true

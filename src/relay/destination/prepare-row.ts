@@ -5,15 +5,15 @@ import type { QueuedIntent } from '../../store/lanes/read-lane.ts'
 import type { PreparedRow } from './cut-batch.ts'
 
 export interface PrepareSettings {
-  /** For the words of the dead letter. */
+  /** For the message of the dead letter. */
   readonly maxAgeSeconds?: number | undefined
-  /** Whether the workspace's `allowRecipients` lets this intent out. */
+  /** Whether the workspace's `allowRecipients` allows every recipient of this intent. */
   readonly allows: (operation: string, payload: unknown) => boolean
 }
 
 /**
- * Decides what a row comes to before any request. Pure, and never throws: an error here would end the turn, and the
- * lane's next turn would begin with the same row.
+ * Decides before any request whether a row is sent. Pure, and never throws: an error here would end the turn, and the lane's
+ * next turn would begin with the same row.
  */
 export function prepareRow(transport: Transport, settings: PrepareSettings, row: QueuedIntent): PreparedRow {
   try {
@@ -42,12 +42,12 @@ function decide(transport: Transport, settings: PrepareSettings, row: QueuedInte
   const occurredAtSeconds = Math.floor(row.enqueuedAt)
   const send = transport.prepare({ id, operation, payload, occurredAtSeconds, payloadBytes: row.size })
   if (!settings.allows(row.operation, payload)) return 'suppressed'
-  // The batch asks for the bytes of an operation that may be too large. They are measured here, where an error is caught.
+  // The cut reads the bytes of an operation that may be too large. Measure them here, because this function catches errors.
   if (send.maxBytes > transport.limits.itemBytes) send.bytes
   return { send }
 }
 
-/** The message of an `InvalidIntentError` names fields and sizes only; any other may repeat the payload. */
+/** The message of an `InvalidIntentError` names only fields and sizes. Other messages may repeat the payload. */
 function problemOf(error: unknown): string {
   if (error instanceof InvalidIntentError) return error.message
   return `it cannot be read as an intent (${error instanceof Error ? error.name : typeof error})`

@@ -1,8 +1,8 @@
 import type { WireItem } from '../../customerio/transports/transport.ts'
 
 /**
- * The room for items in one request, a comma between each two. Items are counted by their bound, which costs nothing, and
- * measured once those no longer fit: most requests are full by count before.
+ * The bytes of one request, with a comma between each two items. Items count with `maxBytes`, which costs nothing, until these
+ * do not fit. Then the budget measures their `bytes`. Most requests are full by count before.
  */
 export class RequestBudget {
   readonly #limit: number
@@ -15,7 +15,7 @@ export class RequestBudget {
     this.#limit = limit
   }
 
-  /** Takes the item in; false where it does not fit beside the others. The first always does. */
+  /** Adds an item. False: it does not fit beside the others. The first item always fits. */
   tryAdd(item: WireItem): boolean {
     if (!this.#fits(item) && !this.#measured) {
       this.#measured = true

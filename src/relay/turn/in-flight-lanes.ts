@@ -1,9 +1,9 @@
-/** As many lanes of one relay as may read ahead at a time. */
+/** The most lanes of one relay that read ahead at a time. */
 const FEW = 4
 
 /**
- * How many lanes have a batch on its way. A lane reads its next batch meanwhile only while few do: with many, there
- * is always another to send from, and reading ahead would keep twice as many intents in memory for nothing.
+ * Counts the lanes that have a batch in flight. A lane reads its next batch meanwhile only if few do. With many, there is
+ * always another lane to send from, and reading ahead would only keep twice as many intents in memory.
  */
 export class InFlightLanes {
   #lanes = 0

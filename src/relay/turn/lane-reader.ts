@@ -5,26 +5,26 @@ import { reportWatermark } from '../../store/lanes/claim-lane.ts'
 import { DutyCycle } from '../timing/duty-cycle.ts'
 import type { WriteHorizon } from './write-horizon.ts'
 
-/** Bytes of payloads that one read may bring: one full request and some. */
+/** Bytes of payloads that one read may bring: a full request and some more. */
 const READ_BYTES = 600_000
-/** How far the bound may rise, in `seq` of all lanes, before it is written down for the others who look at the lane. */
+/** The watermark is written to the database when it has risen this far, in `seq` of all lanes: polls begin at it. */
 const REPORT_EVERY = 100_000n
-/** The same where the lane is drained and stays with its worker. */
-const REPORT_AT_REST = 1_000n
+/** The same distance for a lane that is drained and stays with its worker. */
+const REPORT_WHEN_IDLE = 1_000n
 
 export interface LaneReaderOptions {
-  /** Intents of one read, at most. */
+  /** The most intents of one read. */
   readonly size: number
-  /** The workspace's. */
+  /** The workspace's limit. Undefined: none. */
   readonly maxAgeSeconds: number | undefined
 }
 
 /**
- * Reads a lane in order, the next rows while the last ones are on their way.
+ * Reads a lane in order, the next rows while the last ones are sent.
  *
- * What was settled is skipped by a lower bound, because dead rows stay in the way of a scan while any snapshot is
- * older. It begins where the last turn ended, and passes no transaction that may still commit without naming it
- * (`Horizon`), so a row that commits late takes its place in the order.
+ * Settled rows are skipped by a watermark, because dead rows stay in the way of a scan while any snapshot is older. The
+ * watermark begins where the last turn ended. It passes no transaction that may still commit without naming it
+ * (`WriteHorizon`), so a row that commits late takes its place in the order.
  */
 export class LaneReader {
   readonly #db: Database
@@ -34,39 +34,39 @@ export class LaneReader {
   readonly #horizon: WriteHorizon
   /** Read and not yet settled, in order. */
   #rows: QueuedIntent[] = []
-  /** Ordering keys that are left in the queue. */
-  #leftKeys: ReadonlySet<string> = new Set()
-  #bound: LaneWatermark
-  /** As the bound may be, once everything that was read is settled. */
-  #seen: LaneWatermark
+  /** Ordering keys whose rows stay in the queue, unread. */
+  #skippedKeys: ReadonlySet<string> = new Set()
+  #watermark: LaneWatermark
+  /** What the watermark may rise to once all rows that were read are settled. */
+  #readWatermark: LaneWatermark
   #reportedTo: bigint
   #readAt = Number.NEGATIVE_INFINITY
-  /** The last read has left nothing behind. What has come since is told by a notification, or found by a look. */
+  /** The last read left no row behind. A notification or a poll tells of later rows. */
   #readAll = false
-  /** Somebody has seen work in the lane since. */
-  #moreIsSaid = false
-  readonly #behindPace = new DutyCycle()
+  /** A notification or a poll has found work in the lane since. */
+  #isMarkedUnread = false
+  readonly #rereadCycle = new DutyCycle()
   #horizonError: Error | undefined
 
   constructor(
     db: Database,
-    taken: Fence & { readonly bound: LaneWatermark },
+    claimed: Fence & { readonly bound: LaneWatermark },
     { size, maxAgeSeconds }: LaneReaderOptions,
     horizon: WriteHorizon,
   ) {
     this.#db = db
-    this.#fence = taken
+    this.#fence = claimed
     this.#size = size
     this.#maxAgeSeconds = maxAgeSeconds
     this.#horizon = horizon
-    this.#bound = taken.bound
-    this.#seen = taken.bound
-    this.#reportedTo = taken.bound.provisionalWatermark
+    this.#watermark = claimed.bound
+    this.#readWatermark = claimed.bound
+    this.#reportedTo = claimed.bound.provisionalWatermark
   }
 
   /** How far the lane is known to be settled. */
   get watermark(): LaneWatermark {
-    return this.#bound
+    return this.#watermark
   }
 
   /** When the last read began, by `performance.now()`. */
@@ -74,39 +74,40 @@ export class LaneReader {
     return this.#readAt
   }
 
-  /** The lane is empty, and others go on looking at it. */
+  /** Writes the watermark of a drained lane, so that polls need not walk through what was settled. */
   async flushWatermark(): Promise<void> {
-    if (this.#bound.provisionalWatermark - this.#reportedTo >= REPORT_AT_REST) await this.#report()
+    if (this.#watermark.provisionalWatermark - this.#reportedTo >= REPORT_WHEN_IDLE) await this.#report()
   }
 
-  /** The next rows in order; none when the lane was found empty, or all that was found in it is settled. */
+  /** The next rows in order. None if the lane is empty, or all rows that were found in it are settled. */
   async peek(): Promise<readonly QueuedIntent[]> {
     if (this.#rows.length > 0 || this.#readAll) return this.#rows
     await this.#read()
-    if (this.#rows.length === 0 && this.#moreIsSaid) await this.#lookBehind()
-    this.#moreIsSaid = false
+    if (this.#rows.length === 0 && this.#isMarkedUnread) await this.#reread()
+    this.#isMarkedUnread = false
     return this.#rows
   }
 
   /**
-   * Work was seen in the lane, and none is there from the bound on. Mostly it was had already; but the looks begin at the
-   * row's bound, and may see what the lane's own passes by: somebody has put back rows, or the server has lost commits.
+   * A notification or a poll found work in the lane, and there is none above the watermark. Usually this turn has settled it
+   * already. But a poll begins at the watermark of the database, and may find rows below this one: an operator has put rows
+   * back, or the server has lost commits. So the lane is read from the beginning.
    */
-  async #lookBehind(): Promise<void> {
-    if (!this.#behindPace.isDue) return
+  async #reread(): Promise<void> {
+    if (!this.#rereadCycle.isDue) return
     const began = performance.now()
-    this.#bound = ZERO_WATERMARK
+    this.#watermark = ZERO_WATERMARK
     await this.#read()
-    this.#behindPace.completed(began)
+    this.#rereadCycle.completed(began)
   }
 
-  /** There is more in the lane than was found at the last read. */
+  /** There is more in the lane than the last read found. */
   markUnread(): void {
     this.#readAll = false
-    this.#moreIsSaid = true
+    this.#isMarkedUnread = true
   }
 
-  /** As `leave`; what has come meanwhile is read, too. */
+  /** Skips these keys, as `skipKeys` does, and lets the next read find rows that came meanwhile. */
   refresh(keys: ReadonlySet<string>): void {
     this.skipKeys(keys)
     this.#readAll = false
@@ -117,7 +118,7 @@ export class LaneReader {
     return this.#rows
   }
 
-  /** Reads on while the first `sending` rows are on their way; not where nothing was left behind them. */
+  /** Reads on while the first `sending` rows are sent, unless the last read left no row behind. */
   async readAhead(sending: number): Promise<void> {
     if (this.#readAll) return
     const waiting = this.#rows.slice(sending)
@@ -126,89 +127,91 @@ export class LaneReader {
   }
 
   /**
-   * What is of these keys is left in the queue and read no more: however much of it there is, it takes nobody's place. While
-   * there are any the bound stays, below all that is left. What was left of other keys may be read again.
+   * Leaves the rows of these keys in the queue, unread: however many there are, they take no other row's place. Meanwhile the
+   * watermark stays, below all of them. Keys that were skipped before and are not given now are read again.
    */
   skipKeys(keys: ReadonlySet<string>): void {
-    if ([...this.#leftKeys].some((key) => !keys.has(key))) {
-      // What was left of the others is below what has been read since.
-      this.#seen = this.#bound
+    if ([...this.#skippedKeys].some((key) => !keys.has(key))) {
+      // Skipped rows of the other keys are below what has been read since.
+      this.#readWatermark = this.#watermark
       this.#readAll = false
     }
-    this.#leftKeys = keys
+    this.#skippedKeys = keys
     this.#rows = this.#rows.filter(({ orderingKey }) => !keys.has(orderingKey))
   }
 
-  /** The rows of these `seq` are settled, wherever they stood. */
-  drop(gone: ReadonlySet<string>): void {
-    this.#rows = this.#rows.filter(({ seq }) => !gone.has(seq))
-    this.#raiseBound()
+  /** The rows of these `seq` are settled, in any order. */
+  drop(settled: ReadonlySet<string>): void {
+    this.#rows = this.#rows.filter(({ seq }) => !settled.has(seq))
+    this.#raiseWatermark()
   }
 
-  #raiseBound(): void {
-    if (this.#leftKeys.size > 0) return
+  #raiseWatermark(): void {
+    if (this.#skippedKeys.size > 0) return
     const [next] = this.#rows
     const to = next && BigInt(next.seq) - 1n
-    const watermark = max(this.#bound.watermark, min(to, this.#seen.watermark))
+    const watermark = max(this.#watermark.watermark, min(to, this.#readWatermark.watermark))
     const provisionalWatermark = max(
-      this.#bound.provisionalWatermark,
+      this.#watermark.provisionalWatermark,
       watermark,
-      min(to, this.#seen.provisionalWatermark),
+      min(to, this.#readWatermark.provisionalWatermark),
     )
-    this.#bound = {
+    this.#watermark = {
       watermark,
       provisionalWatermark,
-      provisionalXids: provisionalWatermark > watermark ? this.#seen.provisionalXids : [],
+      provisionalXids: provisionalWatermark > watermark ? this.#readWatermark.provisionalXids : [],
     }
   }
 
   async #read(sending = 0): Promise<void> {
-    await this.#advance()
-    // As they are before the read: what they promise is true of whatever begins after.
+    await this.#advanceHorizon()
+    // As they are before the read: they hold for every read that begins later.
     const { confirmed, provisional } = this.#horizon.onServer(this.#fence.server)
     const { server, lastSeq } = this.#horizon.lastReading
-    if (this.#bound.provisionalWatermark - this.#reportedTo >= REPORT_EVERY) await this.#report()
+    if (this.#watermark.provisionalWatermark - this.#reportedTo >= REPORT_EVERY) await this.#report()
     this.#readAt = performance.now()
     const { rows, complete, fellBack } = await readLane(this.#db, this.#fence, {
-      from: this.#bound,
+      from: this.#watermark,
       except: this.#rows.map((row) => row.seq),
-      exceptKeys: [...this.#leftKeys],
+      exceptKeys: [...this.#skippedKeys],
       limit: this.#size,
       bytes: READ_BYTES,
       maxAgeSeconds: this.#maxAgeSeconds,
       fence: this.#fence,
       lastSeq: server === this.#fence.server ? lastSeq : 0n,
     })
-    if (fellBack)
-      this.#bound = { ...this.#bound, provisionalWatermark: this.#bound.watermark, provisionalXids: [] }
+    if (fellBack) {
+      const { watermark } = this.#watermark
+      this.#watermark = { watermark, provisionalWatermark: watermark, provisionalXids: [] }
+    }
     this.#readAll = complete
     const last = rows.at(-1)
     const readTo = complete || !last ? undefined : BigInt(last.seq)
-    this.#seen = {
+    this.#readWatermark = {
       watermark: min(readTo, confirmed),
       provisionalWatermark: min(readTo, provisional.seq),
-      // Those of the bound are asked for again and again until one is over, whatever the horizon says by then.
-      provisionalXids: [...new Set([...this.#bound.provisionalXids, ...provisional.xids])],
+      // The watermark's transactions are asked for until one has ended, whatever the horizon says by then.
+      provisionalXids: [...new Set([...this.#watermark.provisionalXids, ...provisional.xids])],
     }
     this.#rows = [...this.#rows.slice(0, sending), ...merge(this.#rows.slice(sending), rows)]
-    if (this.#rows.length === 0) this.#raiseBound()
+    if (this.#rows.length === 0) this.#raiseWatermark()
   }
 
-  /** What it comes to is the next read's: a bound that is lower than it might be costs less than waiting does. */
-  async #advance(): Promise<void> {
+  /** Waits for the horizon only if it knows nothing of this server: a watermark that is too low costs less than the wait. */
+  async #advanceHorizon(): Promise<void> {
     const error = this.#horizonError
     this.#horizonError = undefined
     if (error) throw error
-    const moving = this.#horizon.advance()
-    if (this.#horizon.onServer(this.#fence.server).confirmed === 0n) return moving
-    moving.catch((failure) => {
-      this.#horizonError = failure
+    const advancing = this.#horizon.advance()
+    if (this.#horizon.onServer(this.#fence.server).confirmed === 0n) return advancing
+    advancing.catch((failure) => {
+      this.#horizonError = failure // the next read throws it
     })
   }
 
   async #report(): Promise<void> {
-    this.#reportedTo = this.#bound.provisionalWatermark
-    await reportWatermark(this.#db, this.#fence, this.#bound)
+    this.#reportedTo = this.#watermark.provisionalWatermark
+    await reportWatermark(this.#db, this.#fence, this.#watermark)
   }
 }
 
@@ -220,7 +223,7 @@ function max(...values: readonly bigint[]): bigint {
   return values.reduce((a, b) => (a > b ? a : b))
 }
 
-/** A late row may belong before rows that were read earlier, though never before those that are on their way. */
+/** A row that commits late may belong before rows that were read earlier, but never before rows that are being sent. */
 function merge(waiting: readonly QueuedIntent[], found: readonly QueuedIntent[]): QueuedIntent[] {
   const [last, first] = [waiting.at(-1), found[0]]
   const rows = [...waiting, ...found]

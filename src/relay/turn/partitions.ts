@@ -1,23 +1,23 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
-const AGAIN_MS = 1_000
+const RETRY_MS = 1_000
 
 export interface PartitionsOptions {
-  /** Makes the partitions of the database's today. */
+  /** Makes the partitions for the database's current day. */
   readonly make: () => Promise<void>
   readonly stopping: AbortSignal
-  /** They cannot be made; told once for each reason. */
+  /** The partitions cannot be made. Called again only if the reason changes. */
   readonly onError: (error: Error) => void
 }
 
 /**
- * Makes the partition that a settlement misses, after the database's clock has jumped by days. If it cannot be made, nothing
- * can be settled: then no lane sends anything, and what was sent waits for its settlement with its lane. Otherwise each turn
- * would send the same intents again.
+ * Makes the partition that a settlement misses after the database's clock has jumped by days. Without it nothing can be
+ * settled, so no lane sends, and a lane that has sent waits with its settlement. Otherwise each turn would send the same
+ * intents again.
  */
 export class Partitions {
   readonly #options: PartitionsOptions
-  #made: Promise<boolean> | undefined
+  #making: Promise<boolean> | undefined
 
   constructor(options: PartitionsOptions) {
     this.#options = options
@@ -25,28 +25,28 @@ export class Partitions {
 
   /** Resolves at once unless a partition is missing; then as `make` does. */
   async ready(): Promise<void> {
-    await this.#made
+    await this.#making
   }
 
-  /** @returns true when the partition is there, false if the relay is stopping. All lanes share one try a second. */
+  /** All lanes share one try a second. Returns true when the partition exists, false if the relay is stopping. */
   make(): Promise<boolean> {
-    this.#made ??= this.#make().finally(() => {
-      this.#made = undefined
+    this.#making ??= this.#make().finally(() => {
+      this.#making = undefined
     })
-    return this.#made
+    return this.#making
   }
 
   async #make(): Promise<boolean> {
     const { make, stopping, onError } = this.#options
-    for (let told = ''; !stopping.aborted; ) {
+    for (let reported = ''; !stopping.aborted; ) {
       try {
         await make()
         return true
       } catch (error) {
         const { message } = error as Error
-        if (message !== told) onError(cannotBeMade(error as Error))
-        told = message
-        await delay(AGAIN_MS, undefined, { signal: stopping }).catch(() => {})
+        if (message !== reported) onError(cannotBeMade(error as Error))
+        reported = message
+        await delay(RETRY_MS, undefined, { signal: stopping }).catch(() => {})
       }
     }
     return false

@@ -10,18 +10,18 @@ export interface BatchProgress {
   settleAside(): Promise<void>
 }
 
-/** Intents that are sent together, because they or a request that held them have failed while others passed. */
+/** Intents that are sent together because they, or a request that held them, have failed while others passed. */
 export interface Part {
   readonly progress: BatchProgress
   readonly entries: readonly BatchEntry[]
-  /** Has failed already as it is, or as part of more: the next failure of a single one is its own. */
+  /** It has failed before, alone or as part of a larger request: the next failure of a single intent is its own. */
   readonly isolated: boolean
 }
 
 /**
  * The suspects of a lane: they are separated from each other by halving, one request at a time, while the rest of the lane
- * goes on. A part that fails is replaced by its halves, and parts that share an ordering key stand in its order. What else
- * waits of their keys stays in the queue until they are settled.
+ * goes on. The halves of a part that fails take its place, and parts that share an ordering key stand in its order. Other
+ * intents of their keys stay in the queue until the suspects are settled.
  */
 export class Suspects {
   #parts: Part[] = []
@@ -48,24 +48,24 @@ export class Suspects {
     return part
   }
 
-  /** A batch, or an intent that has failed alone before: after all others, whose keys are others. */
+  /** Adds a batch, or an intent that has failed alone before, after all other parts. They have other keys. */
   add(part: Part): void {
     this.#parts.push(part)
     this.#count += part.entries.length
   }
 
-  /** In place of the part that was taken out last. */
+  /** Puts parts in place of the one that `next` took out last. */
   putBack(...parts: readonly Part[]): void {
     this.#parts.unshift(...parts)
     for (const { entries } of parts) this.#count += entries.length
   }
 
   /** The intents of these `seq` are settled. */
-  drop(gone: ReadonlySet<string>): void {
-    if (this.#count > 0) this.#keep(({ row }) => !gone.has(row.seq))
+  drop(settled: ReadonlySet<string>): void {
+    if (this.#count > 0) this.#keep(({ row }) => !settled.has(row.seq))
   }
 
-  /** What is left of this ordering key stays in the queue. */
+  /** Suspects of this ordering key stay in the queue, and are read again later. */
   dropKey(key: string): void {
     this.#keep(({ row }) => row.orderingKey !== key)
   }
@@ -80,9 +80,9 @@ export class Suspects {
 }
 
 /**
- * Two halves, in the order in which they are to be sent. All intents of a key go to one half, and the keys that came last go
- * first: a live event that was read together with a backlog does not wait until the culprits of the backlog are found. The
- * intents of a single key are halved in its order.
+ * Two halves, in the order in which the relay sends them. All intents of a key go to one half, and the latest keys go first:
+ * a live event that was read together with a backlog does not wait until the culprits of the backlog are found. The intents
+ * of a single key are halved in its order.
  */
 export function halve(entries: readonly BatchEntry[]): readonly (readonly BatchEntry[])[] {
   const middle = Math.ceil(entries.length / 2)

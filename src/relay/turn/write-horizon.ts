@@ -1,39 +1,39 @@
 import type { SequenceReading, HorizonReading, Writer } from '../../store/lanes/read-horizon.ts'
 
-/** How often the horizon is moved while lanes are worked. */
-const MOVE_MS = 250
-/** A transaction that has been open for this long is not waited for any more: what may be skipped goes past it. */
+/** Milliseconds between two readings of the horizon while lanes are worked. */
+const ADVANCE_MS = 250
+/** Milliseconds. The provisional watermark passes a transaction that has been open for longer than this. */
 const LONG_MS = 1_000
 
-/** What may be skipped in a lane. */
+/** How far a lane's reader may skip what it has settled. */
 export interface Skippable {
-  /** Everything up to here can be seen or will never be. */
+  /** Every row up to here is visible, or will never exist. */
   readonly confirmed: bigint
-  /** Never below `safe`. */
+  /** Never below `confirmed`. */
   readonly provisional: ProvisionalWatermark
+}
+
+/** Every row up to `seq` is visible, or will never exist, except rows that the transactions `xids` may still commit. */
+export interface ProvisionalWatermark {
+  readonly seq: bigint
+  /** Each an xid8. */
+  readonly xids: readonly string[]
 }
 
 const NOTHING: Skippable = { confirmed: 0n, provisional: { seq: 0n, xids: [] } }
 
-/** Everything up to `to` can be seen or will never be, except what the transactions `unless` may still commit. */
-export interface ProvisionalWatermark {
-  readonly seq: bigint
-  /** Their xid8. */
-  readonly xids: readonly string[]
-}
-
 /**
- * The `seq` up to which nothing can appear any more: every row at or below it is visible to a read that begins
- * now, or was rolled back. Only below it may a reader skip what it has already settled. Above it a transaction
- * that drew its number early may still commit, and its rows come before later ones of the same person: a cursor
- * that passed them by would deliver a person's second event first.
+ * The `seq` up to which no row can appear any more: every row at or below it is visible to a read that begins now, or was
+ * rolled back. Only below it may a reader skip what it has already settled. Above it, a transaction that drew its number early
+ * may still commit, and its rows come before later ones of the same person. A reader that skipped them would deliver a
+ * person's second event first.
  *
- * A transaction that is left open for hours would stop it, and every read would walk through all that was settled
- * since. So there is a second one, `passed`, which goes past such transactions and names them: who skips up to it
- * asks in the same snapshot whether one of them is over (`readLane`).
+ * A transaction that is left open for hours would stop the horizon, and every read would walk through all rows settled since.
+ * So there is a second, provisional watermark, which passes such transactions and names them. A reader that skips up to it
+ * asks in the same snapshot whether one of them has ended (`readLane`).
  *
- * All of it is about one server since its last start: after a failover, other transactions draw numbers that were
- * drawn before. Another server, or a number that runs backwards, makes the horizon forget everything.
+ * All of it is about one server since its last start: after a failover, other transactions draw numbers that were drawn
+ * before. If another server answers, or a number runs backwards, the horizon forgets everything.
  */
 export class WriteHorizon {
   readonly #read: () => Promise<HorizonReading>
@@ -41,15 +41,19 @@ export class WriteHorizon {
   readonly #now: () => number
   /** The server, and the highest number that was seen on it. */
   #seen: SequenceReading = { server: '', lastSeq: 0n }
-  #safe = 0n
-  #passed: ProvisionalWatermark = { seq: 0n, xids: [] }
-  #pending: HorizonReading | undefined
-  #pendingPast: HorizonReading | undefined
+  #confirmed = 0n
+  #provisional: ProvisionalWatermark = NOTHING.provisional
+  /** Readings that become a watermark once their writers have ended, or are all long. */
+  #pendingConfirmed: HorizonReading | undefined
+  #pendingProvisional: HorizonReading | undefined
   readonly #openSince = new Map<string, number>()
-  #movedAt = Number.NEGATIVE_INFINITY
-  #moving: Promise<void> | undefined
+  #advancedAt = Number.NEGATIVE_INFINITY
+  #advancing: Promise<void> | undefined
 
-  /** @param onRewound Numbers ran backwards on the same server: the bounds of all lanes are wrong, too. */
+  /**
+   * @param onRewound Numbers ran backwards on the same server: the watermarks of all lanes are wrong, too.
+   * @param now Milliseconds. Default: `performance.now`.
+   */
   constructor(
     read: () => Promise<HorizonReading>,
     onRewound: (from: SequenceReading, to: SequenceReading) => Promise<void>,
@@ -60,25 +64,25 @@ export class WriteHorizon {
     this.#now = now
   }
 
-  /** What may be skipped in a lane that was taken on `server`: nothing, if the horizon knows another server. */
+  /** What may be skipped in a lane that was claimed on `server`: nothing, if the horizon knows another server. */
   onServer(server: string): Skippable {
     if (server !== this.#seen.server) return NOTHING
-    const confirmed = this.#safe
+    const confirmed = this.#confirmed
     return {
       confirmed,
-      provisional: this.#passed.seq > confirmed ? this.#passed : { seq: confirmed, xids: [] },
+      provisional: this.#provisional.seq > confirmed ? this.#provisional : { seq: confirmed, xids: [] },
     }
   }
 
-  /** The highest number that was seen, and on which server: to be asked for before a reading begins (see `compare`). */
+  /** The highest number that was seen, and on which server. To be read before another reading begins (see `compare`). */
   get lastReading(): SequenceReading {
     return this.#seen
   }
 
   /**
-   * Compares a reading with what is known, and forgets what is not true any more.
+   * Compares a reading with what is known, and forgets what it proves wrong.
    *
-   * @param before `seen` when the reading began: readings overlap, and a later one may be told of earlier.
+   * @param before `lastReading` when this reading began. Readings overlap: a later one may arrive earlier.
    */
   async compare(reading: SequenceReading, before: SequenceReading): Promise<void> {
     const rewound = reading.server === before.server && reading.lastSeq < before.lastSeq
@@ -90,24 +94,24 @@ export class WriteHorizon {
 
   #forget({ server, lastSeq }: SequenceReading): void {
     this.#seen = { server, lastSeq }
-    this.#safe = 0n
-    this.#passed = NOTHING.provisional
-    this.#pending = undefined
-    this.#pendingPast = undefined
+    this.#confirmed = 0n
+    this.#provisional = NOTHING.provisional
+    this.#pendingConfirmed = undefined
+    this.#pendingProvisional = undefined
     this.#openSince.clear()
   }
 
-  /** Moves the horizon if it is time. Callers at one time share one look. */
+  /** Advances the horizon if the last reading is older than 250 ms. Concurrent callers share one reading. */
   async advance(): Promise<void> {
-    if (this.#now() - this.#movedAt < MOVE_MS) return
-    this.#moving ??= this.#move().finally(() => {
-      this.#movedAt = this.#now()
-      this.#moving = undefined
+    if (this.#now() - this.#advancedAt < ADVANCE_MS) return
+    this.#advancing ??= this.#advance().finally(() => {
+      this.#advancedAt = this.#now()
+      this.#advancing = undefined
     })
-    await this.#moving
+    await this.#advancing
   }
 
-  async #move(): Promise<void> {
+  async #advance(): Promise<void> {
     const before = this.#seen
     const now = await this.#read()
     await this.compare(now, before)
@@ -116,20 +120,20 @@ export class WriteHorizon {
     const stillOpen = (of: HorizonReading) => of.writers.flatMap(({ id }) => open.get(id) ?? [])
     this.#remember(open)
 
-    if (!this.#pending || stillOpen(this.#pending).length === 0) {
-      if (this.#pending) this.#safe = this.#pending.lastSeq
-      this.#pending = now
-      if (now.writers.length === 0) this.#safe = now.lastSeq
+    if (!this.#pendingConfirmed || stillOpen(this.#pendingConfirmed).length === 0) {
+      if (this.#pendingConfirmed) this.#confirmed = this.#pendingConfirmed.lastSeq
+      this.#pendingConfirmed = now
+      if (now.writers.length === 0) this.#confirmed = now.lastSeq
     }
 
-    for (const candidate of [now, this.#pendingPast]) {
-      const left = candidate && stillOpen(candidate)
-      if (!candidate || !left?.every((writer) => this.#isLong(writer))) continue
-      this.#passed = { seq: candidate.lastSeq, xids: left.flatMap(({ xid }) => xid ?? []) }
-      this.#pendingPast = now
+    for (const candidate of [now, this.#pendingProvisional]) {
+      const writers = candidate && stillOpen(candidate)
+      if (!candidate || !writers?.every((writer) => this.#isLong(writer))) continue
+      this.#provisional = { seq: candidate.lastSeq, xids: writers.flatMap(({ xid }) => xid ?? []) }
+      this.#pendingProvisional = now
       break
     }
-    this.#pendingPast ??= now
+    this.#pendingProvisional ??= now
   }
 
   #remember(open: ReadonlyMap<string, Writer>): void {
