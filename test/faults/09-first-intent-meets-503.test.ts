@@ -1,6 +1,7 @@
-/**
- * Shown to fail: with `WaitingKeys` (src/relay/turn/blocked-keys.ts) keeping no key, so that a lane goes on past an intent
- * that failed, its neighbour waits in vain: the lane is taken up with what follows of the person.
+/*
+ * Guards the keys that wait behind a failed intent. Shown to fail: if `BlockedKeys` (src/relay/turn/blocked-keys.ts) keeps no
+ * key, the lane goes on past the failed intent. Its neighbour waits in vain, because the lane is busy with the person's later
+ * intents.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { peopleOfOneLane } from '../support/relay-harness.ts'
@@ -23,7 +24,7 @@ test('9: the first intent of a key meets 503s: later intents of that key wait, o
     status: 503,
     match: ({ operations }) => operations.some(({ attributes }) => attributes?.ref === 'w-1'),
   })
-  // Far from opening: what is shown is the lane, and not the breaker, which has its own tests.
+  // The breaker must not open: this test is about the lane, and the breaker has tests of its own.
   const breaker = { failures: 1_000, successes: 1, halfOpenAfterMs: 1_000, maxHalfOpenAfterMs: 1_000 }
   await s.relay({ batchSize: 2, breaker, retry: { attempts: 1, initialDelayMs: 5 } })
   const writer = s.writer('w')

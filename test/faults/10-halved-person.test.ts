@@ -12,13 +12,14 @@ import { findings } from './support/account.ts'
 import { type Gateway, startGateway } from './support/gateway.ts'
 
 /*
- * Guards the order of one person whose intents are halved.
- * Shown to fail: if the relay tries a suspect of the failed part's own key (`pick` of src/relay/send/canary.ts without its
- * filter), intent 3 arrives before intents 1 and 2; if `charge` (src/relay/send/charge-failure.ts) leaves what follows the charged
- * intent among the suspects, intent 2 arrives before intent 1 in nearly every run.
+ * Guards the order of one person whose intents are halved. Shown to fail:
+ * - if a canary may be a suspect of the failed part's own key (`pick` of src/relay/send/canary.ts without its filter), intent 3
+ *   arrives before intents 1 and 2;
+ * - if `chargeFailure` (src/relay/send/charge-failure.ts) leaves later intents of the charged key among the suspects, intent 2
+ *   arrives before intent 1 in nearly every run.
  */
 
-/** Longer than the time in which a request counts as passed lately. */
+/** Longer than `LATELY_MS`, the time in which a request counts as passed lately. */
 const SLOW_MS = 2_100
 
 let h: Harness
@@ -61,7 +62,7 @@ test('10: the service fails slowly at half of one person’s intents: the other 
   expect(await findings(h, ids)).toEqual([])
 })
 
-test('10: an intent that was charged is due again while others are on their way: what follows it waits for it', async () => {
+test('10: a charged intent is due again while others are in flight: later intents of its key wait for it', async () => {
   const [victim = '', one = '', other = '', ...neighbours] = await peopleOfOneLane(h.db, 'default/track', 13)
   let isHealed = false
   let late: string[] = []

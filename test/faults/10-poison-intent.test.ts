@@ -1,10 +1,13 @@
-/**
- * Shown to fail: with every 5xx taken for the destination's (`mayBeTheirs` of src/relay/send/charge-failure.ts always false)
- * all but the third time out with other people's intents in the queue; with nobody tried for comparison
- * (`pickAnother` giving undefined) the first, second and fourth; without the comparison counting (`tryOthers`'s
- * 'fails' ignored) the third waits in vain for a lane that fails, its intents are dead letters; with every probe
- * the lane's first intent the fourth times out with the breaker open; with a turn that goes on past what is due
- * (`WaitingKeys.isDue` always false) the fifth has its dead letter only when the lane is empty.
+/*
+ * Guards the attribution of a failure to one intent. Shown to fail, with each of these switched off:
+ * - content that may be to blame (`mayBeContent` of src/relay/send/attribute-failure.ts always false): all tests but the third
+ *   time out with other people's intents in the queue;
+ * - canaries (`pickCanary` always undefined): the first, second and fourth test time out;
+ * - canaries that fail (`attribute` of src/relay/send/attribute.ts takes `fail` for `pass`): in the third test the intents
+ *   become dead letters, and no lane fails;
+ * - probes at random (`pickProbe` always picks the lane's first intent): the fourth times out with the breaker open;
+ * - the end of a turn when a blocked key is due (`BlockedKeys.isDue` always false): the fifth has its dead letter only when the
+ *   lane is empty.
  */
 import { once } from 'node:events'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -42,7 +45,7 @@ const deadLetters = () =>
     'SELECT id, reason, status, message, payload FROM outbox.dead_letters',
   )
 
-test('10: one intent of a batch makes the API answer 500 every time: found by halving, a dead letter after its own attempts, the rest delivered', async () => {
+test('10: one intent of a batch makes the API answer 500 every time: halving finds it, it is a dead letter after its own attempts, the rest is delivered', async () => {
   h.fake.misbehave(breaksOn('poison'))
   const people = await peopleOfOneLane(h.db, 'default/track', 50)
   const intents = Array.from({ length: 1_000 }, (_, n) => track(people[n % 50] as string, n))
@@ -63,7 +66,7 @@ test('10: one intent of a batch makes the API answer 500 every time: found by ha
   expect(await h.db.rows('SELECT 1 FROM outbox.breaker_transitions')).toEqual([]) // it never opened
 })
 
-test('10: at the head of the only lane with work: its key waits in order from one attempt to the next, others go on', async () => {
+test('10: the intent is first in the only lane with work: its key waits from one attempt to the next, other keys go on', async () => {
   h.fake.misbehave(breaksOn('poison'))
   const [victim, ...others] = await peopleOfOneLane(h.db, 'default/track', 20)
   const relay = await h.relay({ intentRetry: { attempts: 50, initialDelayMs: 100, maxDelayMs: 500 } })
@@ -75,10 +78,10 @@ test('10: at the head of the only lane with work: its key waits in order from on
   await h.fake.until(() => h.fake.counts.applied === others.length)
   const state = () => h.db.rows<{ attempts: number }>('SELECT attempts FROM outbox.intents ORDER BY seq')
   await eventually('a second attempt', async () => ((await state())[0]?.attempts ?? 0) >= 2)
-  // While it waits, what comes for others is sent.
+  // While it waits, later intents of other people are sent.
   await h.enqueue(...others.map((person) => track(person, 1)))
   await h.fake.until(() => h.fake.counts.applied === 2 * others.length)
-  await eventually('nothing but the two of its key', async () => (await state()).length === 2)
+  await eventually('only the two intents of its key', async () => (await state()).length === 2)
   h.fake.behave()
   await h.drained()
   expect(h.fake.counts).toMatchObject({ applied: 2 * others.length + 2, duplicates: 0, outOfOrder: 0 })
@@ -86,7 +89,7 @@ test('10: at the head of the only lane with work: its key waits in order from on
   await relay.stop()
 })
 
-test('10: an outage of 500s charges no intent: not while the breaker still counts, and not while it is open', async () => {
+test('10: an outage of 500s charges no intent, before and after the breaker opens', async () => {
   h.fake.misbehave({ kind: 'serverError' })
   const people = await peopleOfOneLane(h.db, 'default/track', 4)
   await h.enqueue(...people.map((person) => track(person, 0)))
@@ -103,7 +106,7 @@ test('10: an outage of 500s charges no intent: not while the breaker still count
   expect(h.fake.counts).toMatchObject({ applied: 4, duplicates: 0 })
 })
 
-test('10: an open breaker is not kept open by it: a probe is somebody’s at random', async () => {
+test('10: the intent does not keep an open breaker open: the relay picks its probes at random', async () => {
   h.fake.misbehave({ kind: 'outage' })
   const people = await peopleOfOneLane(h.db, 'default/track', 40)
   await h.enqueue(...people.map((person, n) => (n === 0 ? poison(person, 0) : track(person, 0))))
@@ -117,7 +120,7 @@ test('10: an open breaker is not kept open by it: a probe is somebody’s at ran
   expect((await deadLetters()).map(({ reason }) => reason)).toEqual(['exhausted'])
 })
 
-test('10: a lane that is never empty: its next attempt comes when it is due', async () => {
+test('10: in a lane that is never empty the next attempt comes when it is due', async () => {
   h.fake.misbehave(breaksOn('poison'))
   h.fake.latencyMs = 20
   const [victim, ...others] = await peopleOfOneLane(h.db, 'default/track', 50)
@@ -132,7 +135,7 @@ test('10: a lane that is never empty: its next attempt comes when it is due', as
   expect(h.fake.counts).toMatchObject({ applied: 2_000, duplicates: 0, outOfOrder: 0 })
 })
 
-test('10: a message that may be sent again: the same, and nobody else’s waits', async () => {
+test('10: a message with onAmbiguous resend is a dead letter after its own attempts, and no other person waits', async () => {
   h.fake.misbehave({
     kind: 'serverError',
     match: ({ operations }) => JSON.stringify(operations).includes('poison@example.com'),

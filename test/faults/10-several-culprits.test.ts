@@ -1,15 +1,17 @@
-/**
- * Shown to fail: with a batch's failure counted before others were tried (`counts` of src/relay/send/send-part.ts always
- * true) the first opens the breaker, for three people in thirty seconds; the second with what passed meanwhile in other
- * lanes forgotten (`Comparison.hasPassedSince` always false): no attempt is charged, and the breaker opens again and again;
- * the third with every lane trying others for itself (`byOthers` not shared): more requests than promised.
+/*
+ * Guards the comparison of failures in several lanes. Shown to fail:
+ * - the first test, if a batch's failure counts before canaries are sent (`countsAtOnce` of src/relay/send/attribute.ts always
+ *   true): three people open the breaker for thirty seconds;
+ * - the second, if the relay forgets requests that passed in other lanes (`FailureHistory.hasPassedSince` always false): no
+ *   attempt is charged, and the breaker opens again and again;
+ * - the third, if every lane sends its own canaries (`FailureHistory.runCanary` not shared): more requests than promised.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Intent } from '../../src/index.ts'
 import { eventually } from '../support/eventually.ts'
 import { type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
 
-/** A breaker that has opened stays open for longer than the test takes. */
+/** An open breaker stays open for longer than the test takes. */
 const FIVE_FAILURES = { failures: 5, successes: 3, halfOpenAfterMs: 60_000, maxHalfOpenAfterMs: 60_000 }
 const RETRY = { attempts: 2, initialDelayMs: 20 }
 
@@ -33,7 +35,7 @@ const opened = () => h.db.rows("SELECT 1 FROM outbox.breaker_transitions WHERE t
 const reasons = async () =>
   (await h.db.rows<{ reason: string }>('SELECT reason FROM outbox.dead_letters')).map(({ reason }) => reason)
 
-/** Somebody of every lane, `each` times. */
+/** `each` people of every lane. */
 async function peopleOfEveryLane(each: number): Promise<string[][]> {
   const rows = await h.db.rows<{ people: string[] }>(
     `SELECT (array_agg('p' || n))[1:$1::int] AS people FROM generate_series(1, 1000) n
@@ -43,7 +45,7 @@ async function peopleOfEveryLane(each: number): Promise<string[][]> {
   return rows.map(({ people }) => people)
 }
 
-test('10: one culprit in every lane, and a lane’s batch at a time fails in each: the breaker stays closed, everybody else is served', async () => {
+test('10: one culprit in every lane, and each lane’s batch fails: the breaker stays closed, all other people are served', async () => {
   h.fake.misbehave(BREAKS_ON_POISON)
   const lanes = await peopleOfEveryLane(20)
   await h.enqueue(
@@ -63,7 +65,7 @@ test('10: one culprit in every lane, and a lane’s batch at a time fails in eac
   expect(await opened()).toEqual([])
 })
 
-test('10: each alone in its lane: an outage until others pass, and theirs from then on', async () => {
+test('10: culprits alone in their lanes count as an outage until others pass, and as their own failures from then on', async () => {
   h.fake.misbehave(BREAKS_ON_POISON)
   const lanes = await peopleOfEveryLane(1)
   await h.enqueue(...lanes.slice(0, 8).flatMap(([culprit]) => poison(culprit as string)))
@@ -73,7 +75,7 @@ test('10: each alone in its lane: an outage until others pass, and theirs from t
     intentRetry: { attempts: 3, initialDelayMs: 100, maxDelayMs: 200 },
   })
   await eventually('an open breaker', async () => (await opened()).length > 0)
-  // Little traffic, of others: three of them close the breaker.
+  // A little traffic of other people: three of them close the breaker.
   const others = lanes.slice(8).flat()
   for (let n = 0; (await reasons()).length < 8; n++) {
     await h.enqueue(...others.slice(0, 4).map((person) => track(person, n)))
@@ -85,7 +87,7 @@ test('10: each alone in its lane: an outage until others pass, and theirs from t
   expect(h.fake.counts).toMatchObject({ duplicates: 0, outOfOrder: 0 })
 })
 
-test('10: an outage is known after a request of each lane and five of others', async () => {
+test('10: an outage opens the breaker after one request of each lane and five canaries', async () => {
   h.fake.misbehave({ kind: 'serverError' })
   const lanes = await peopleOfEveryLane(50)
   await h.enqueue(...lanes.flatMap((people) => people.map((person) => track(person, 0))))

@@ -3,9 +3,9 @@ import { type Harness, startHarness, stepOf, track } from '../support/relay-harn
 import { accountFor, findings } from './support/account.ts'
 
 /*
- * Guards `judge`, which takes the refused operations out of a batch that was accepted. Switched off, and seen to fail:
- * - the errors of the answer passed over (`settleItems(part, [])`): 100 delivered and none dead, in place of 90 and 10;
- * - a 207 taken for a refusal of the whole batch, and halved: 87 requests in place of 1.
+ * Guards `interpretAnswer`, which takes the refused operations out of an accepted batch. Shown to fail:
+ * - if it ignores the errors of the answer (`settleItems(part, [])`): 100 delivered and none dead, in place of 90 and 10;
+ * - if it takes a 207 for a refusal of the whole batch, and halves it: 87 requests in place of 1.
  */
 
 let h: Harness
@@ -16,7 +16,7 @@ afterEach(() => h.close())
 
 const people = ['ann', 'bob', 'cy', 'dee', 'eve']
 
-test('11: a 207 with k errors buries those k with reason and field, delivers the rest, and nothing is sent again', async () => {
+test('11: a 207 with k errors makes k dead letters with reason and field, the rest is delivered, and nothing is sent again', async () => {
   h.fake.misbehave({
     kind: 'refuse',
     operation: (op) =>
@@ -52,7 +52,7 @@ test('11: a 207 with k errors buries those k with reason and field, delivers the
   )
 })
 
-test('11: every operation of a batch is refused: all are buried, by one request', async () => {
+test('11: every operation of a batch is refused: all are dead letters after one request', async () => {
   h.fake.misbehave({ kind: 'refuse', operation: () => ({ reason: 'invalid', field: 'identifiers' }) })
   const ids = await h.enqueue(...Array.from({ length: 20 }, (_, n) => track('ann', n)))
   await h.relay()

@@ -4,9 +4,9 @@ import { type Harness, startHarness, stepOf, track } from '../support/relay-harn
 import { accountFor, findings } from './support/account.ts'
 
 /*
- * Guards the halving in `sendPart`. Switched off, and seen to fail:
- * - a refused batch settled as it is: 256 dead letters in place of 1;
- * - the second half sent before the first: 127 operations out of order.
+ * Guards the halving in `sendPart`. Shown to fail:
+ * - if a refused batch is settled as a whole: 256 dead letters in place of 1;
+ * - if the second half is sent before the first: 127 operations out of order.
  */
 
 let h: Harness
@@ -41,16 +41,16 @@ test.each(REFUSALS)(
     const dead = await h.db.rows('SELECT id, reason, status, field FROM outbox.dead_letters')
     expect(dead).toEqual([{ id: ids[101], ...letter }])
     expect(await accountFor(h, ids)).toMatchObject({ delivered: 255, dead: 1, pending: 0 })
-    // None was applied twice, and none before an earlier one of its person.
+    // No operation was applied twice, or before an earlier one of its person.
     expect(h.fake.counts).toMatchObject({ applied: 255, duplicates: 0, outOfOrder: 0 })
     expect(await findings(h, ids)).toEqual([])
-    // 256 is halved eight times: at each level one half that is refused, and one that is taken.
+    // 256 is halved eight times: each time one half is refused, and one is accepted.
     expect(h.fake.requests.total).toBe(1 + 2 * 8)
     expect(await h.db.rows('SELECT 1 FROM outbox.breaker_transitions')).toEqual([])
   },
 )
 
-test('12: several culprits are each found, and everybody else is delivered', async () => {
+test('12: halving finds each of several culprits, and all other intents are delivered', async () => {
   h.fake.misbehave({ kind: 'badRequest', operation: (op) => Number(stepOf(op)) % 20 === 7 })
   const ids = await h.enqueueWith(
     { orderingKey: 'one lane' },

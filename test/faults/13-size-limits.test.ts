@@ -5,9 +5,9 @@ import { type Harness, startHarness } from '../support/relay-harness.ts'
 import { accountFor } from './support/account.ts'
 
 /*
- * Guards that sizes are bytes of UTF-8, at enqueue (`utf8Bytes`) and at the cut (`cutBatch`). Switched off, and seen to fail:
- * - `utf8Bytes` counting UTF-16 units: what is over 32 KB is not refused, and the fake refuses all of it;
- * - no cut by bytes: two requests are answered 413.
+ * Guards that sizes are bytes of UTF-8, at enqueue (`utf8Bytes`) and at the cut (`cutBatch`). Shown to fail:
+ * - if `utf8Bytes` counts UTF-16 units: enqueue accepts operations over 32 KB, and the fake refuses all of them;
+ * - if `cutBatch` does not cut by bytes: two requests are answered 413.
  */
 
 let h: Harness
@@ -19,7 +19,7 @@ afterEach(() => h.close())
 const KB = { operation: 32_000, batch: 500_000 }
 const bytes = (value: unknown) => Buffer.byteLength(JSON.stringify(value))
 
-/** `count` times a character that is 3 bytes of UTF-8, and one UTF-16 unit. */
+/** `count` times a character of 3 bytes in UTF-8, and one UTF-16 unit. */
 const written = (person: string, count: number): Intent => ({
   operation: 'track',
   customerId: person,
@@ -41,7 +41,7 @@ async function isTaken(intent: Intent): Promise<boolean> {
   }
 }
 
-/** The most characters that `enqueue` takes. */
+/** The most characters that `enqueue` accepts. */
 async function longest(): Promise<number> {
   let [taken, refused] = [1, 20_000]
   while (refused - taken > 1) {
@@ -52,7 +52,7 @@ async function longest(): Promise<number> {
   return taken
 }
 
-test('13: an operation over 32 KB is refused at enqueue, by bytes, before any SQL; one character less goes out', async () => {
+test('13: enqueue refuses an operation over 32 KB, by bytes, before any SQL; with one character less it is delivered', async () => {
   const most = await longest()
   const id = await h.db.transaction(async (client) => {
     const tx = recording(client)
@@ -66,7 +66,7 @@ test('13: an operation over 32 KB is refused at enqueue, by bytes, before any SQ
   const [operation] = h.fake.applied
   expect(bytes(operation?.body)).toBeLessThanOrEqual(KB.operation)
   expect(bytes(operation?.body)).toBeGreaterThan(KB.operation - 10)
-  // Counted in characters it would have been a third.
+  // In characters its size is a third.
   expect(JSON.stringify(operation?.body).length).toBeLessThan(KB.operation / 2)
   expect(h.fake.counts.refused).toBe(0)
 })
@@ -84,11 +84,11 @@ test('13: a batch over 500 KB of multi-byte text is split by bytes, and every re
   const sizes = h.fake.requests.recent.map((request) => request.bytes)
   expect(Math.max(...sizes)).toBeLessThan(KB.batch)
   for (const size of sizes.slice(0, -1)) expect(size).toBeGreaterThan(KB.batch - 2 * KB.operation)
-  // Counted in characters it would have been one request, of 1.3 MB.
+  // By characters it would be one request, of 1.3 MB.
   expect(sizes).toHaveLength(3)
 })
 
-test('13: what plain SQL let in is a dead letter without a request, and holds back nothing', async () => {
+test('13: a larger operation that plain SQL enqueued is a dead letter without a request, and delays no other', async () => {
   const most = await longest()
   const ids = await h.db.rows<{ id: string }>(
     `SELECT e.id FROM (VALUES ($1::int), (1)) AS given(count), LATERAL outbox.enqueue('track', jsonb_build_object(

@@ -4,15 +4,15 @@ import { email, type Harness, peopleOfOneLane, startHarness, track } from '../su
 import { accountFor, breakerState, transitions } from './support/account.ts'
 
 /*
- * Guards intents that have failed alone before against an outage. Shown to fail, with each of these switched off:
- * - the question for a request that passed (`Comparison.hasPassedFor` true of every charged intent): dead
+ * Guards intents that have failed alone before against an outage. Shown to fail:
+ * - if a charged intent needs no request that passed (`FailureHistory.hasPassedFor` true for every charged intent): dead
  *   letters of reason `exhausted`;
- * - probes with charged intents (`pickProbe` without its last choice): no probe is sent.
+ * - if charged intents are never probes (`pickProbe` without its last choice): no probe is sent.
  */
 
-/** Two failures open it: a lane that fails waits a second and longer. */
+/** Two failures open it, because a lane that fails waits for a second or longer. */
 const BREAKER = { failures: 2, successes: 3, halfOpenAfterMs: 200, maxHalfOpenAfterMs: 400 }
-/** The attempt that makes a dead letter comes long after the last request that passed. */
+/** The attempt that makes a dead letter comes after `LATELY_MS`, so no request has passed lately. */
 const ATTEMPTS = { attempts: 2, initialDelayMs: 2_200, maxDelayMs: 2_200 }
 
 let h: Harness
@@ -33,7 +33,7 @@ async function failedProbes(destination: string, ids: readonly string[]): Promis
 }
 
 test.each(APIS)(
-  '15: %s that failed alone before are all that is left, and the service is down: it charges none, the breaker opens, and closes',
+  '15: only %s that failed alone before remain, and the service is down: none is charged, the breaker opens and closes',
   async (_, destination, intentOf) => {
     const recover = h.fake.misbehave({ kind: 'serverError', status: 503 })
     const people = await peopleOfOneLane(h.db, destination, 4)
@@ -50,7 +50,7 @@ test.each(APIS)(
 )
 
 test.each(APIS)(
-  '15: %s that failed while others passed, and an outage since then: no further attempt is charged',
+  '15: %s failed while others passed, and then an outage begins: no further attempt is charged',
   async (_, destination, intentOf) => {
     const [victim = '', ...people] = await peopleOfOneLane(h.db, destination, 4)
     h.fake.misbehave({

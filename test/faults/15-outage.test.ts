@@ -5,10 +5,11 @@ import { type Harness, startHarness, stepOf, track } from '../support/relay-harn
 import { accountFor, breakerState, findings, transitions } from './support/account.ts'
 
 /*
- * Guards that an open breaker stops the dispatcher, and that events and timers start it again. Switched off, and seen to fail:
- * - lanes let in while it is open, or no timer for the next probe (`Breakers.waitMs` not asked): never 12 failed probes;
- * - no notification in `closeBreaker`: the second relay still has it open when the first has drained everything;
- * - a delay that does not grow: 15 probes that came too early.
+ * Guards that an open breaker stops the dispatcher, and that events and timers start it again. Shown to fail:
+ * - if the dispatcher starts lanes while it is open, or sets no timer for the next probe (`Breakers.waitMs` not used): never 12
+ *   failed probes;
+ * - if `closeBreaker` does not notify: the second relay still has it open when the first has drained everything;
+ * - if the delay does not grow: 15 probes come too early.
  */
 
 let h: Harness
@@ -17,7 +18,7 @@ beforeEach(async () => {
 })
 afterEach(() => h.close())
 
-/** Hours in milliseconds: the delay to the next probe grows from 100 ms to 400 ms. No poll helps: it comes in a minute. */
+/** Milliseconds in place of hours: the delay to the next probe grows from 100 ms to 400 ms. The next poll is a minute away. */
 const SETTINGS = {
   lanes: 4,
   batchSize: 25,
@@ -34,7 +35,7 @@ function observe(relay: Relay) {
   return seen
 }
 
-test('15: an outage of hours: backlog kept, breaker open, nothing charged, a request a probe, drained at once on recovery', async () => {
+test('15: an outage of hours: the backlog stays, the breaker opens, nothing is charged, one request per probe, and the recovery drains it at once', async () => {
   const relays = [await h.relay(SETTINGS), await h.relay(SETTINGS)].map(observe)
   const recover = h.fake.misbehave({ kind: 'outage' })
   const ids: string[] = []
@@ -42,7 +43,7 @@ test('15: an outage of hours: backlog kept, breaker open, nothing charged, a req
     ids.push(...(await h.enqueue(...Array.from({ length: 200 }, (_, i) => track(`u${i % 40}`, n + i)))))
   }
   const count = async (to: string) => (await transitions(h)).filter((t) => t.endsWith(`>${to}`)).length
-  // Both have heard of it, and what was under way before has been answered.
+  // Both relays have seen it, and the requests that were in flight have been answered.
   await eventually(
     'failed probes',
     async () => relays.every(({ states }) => states.length > 0) && (await count('open')) > 3,
@@ -66,7 +67,7 @@ test('15: an outage of hours: backlog kept, breaker open, nothing charged, a req
   expect(await accountFor(h, ids)).toEqual({ delivered: 2_000, dead: 0, pending: 0, attempts: 0 })
   expect(h.fake.counts).toMatchObject({ applied: 2_000, duplicates: 0, outOfOrder: 0 })
   expect(await findings(h, ids)).toEqual([])
-  // The recovery was told to both at once: neither waited for its poll.
+  // Both relays were notified of the recovery: neither waited for its poll.
   for (const { states, settled } of relays) {
     expect(states.at(-1)).toBe('closed')
     expect(settled).toBeGreaterThan(0)
@@ -75,8 +76,8 @@ test('15: an outage of hours: backlog kept, breaker open, nothing charged, a req
 })
 
 /**
- * Waits from an opening to its probe that were shorter than they should: 100 ms, doubled up to 400 ms. The time of an opening
- * is written down by the statement that reckons the wait, a little later: 50 ms of grace.
+ * Waits from an opening to its probe that were too short: 100 ms, doubled up to 400 ms. The statement that computes the wait
+ * records the time of the opening a little later, so there are 50 ms of grace.
  */
 function delays() {
   return h.db.rows(

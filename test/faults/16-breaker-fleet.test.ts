@@ -6,12 +6,13 @@ import { accountFor, breakerState, findings, transitions } from './support/accou
 import { type Gateway, type Intercepted, type Passage, startGateway } from './support/gateway.ts'
 
 /*
- * Guards the row in `outbox.breakers`, which makes the breaker one for the fleet. Switched off, and seen to fail:
- * - `acquireProbe` letting in whoever asks while it is half-open: two requests under way;
- * - the rows not read: whole batches of other relays beside the probe, and requests of restarted ones before it is due;
- * - a probe with the whole batch: 30 intents in place of 1;
- * - the probe not given back in `removeRelay`: the next relay waits for its lease;
- * - no look at the state before each attempt (`#sendIfLet`): a batch of another relay is tried again, and its lane stays at work.
+ * Guards the row in `outbox.breakers`, which gives the fleet one breaker. Shown to fail:
+ * - if `acquireProbe` gives the probe to every relay while it is half-open: two requests in flight;
+ * - if relays do not read the rows: whole batches of other relays beside the probe, and requests of restarted relays before it
+ *   is due;
+ * - if a probe sends the whole batch: 30 intents in place of 1;
+ * - if `removeRelay` does not release the probe: the next relay waits for its lease;
+ * - if the state is not checked before each attempt (`#sendIfAllowed`): another relay retries a batch, and its lane stays busy.
  */
 
 let h: Harness
@@ -44,9 +45,9 @@ const lanesWorked = async () =>
 const untilNoLaneIsWorked = () =>
   eventually('every lane to be handed back', async () => (await lanesWorked()) === 0)
 
-/** Every relay has said that it is open, and no lane is worked any more: what was under way has ended. */
+/** Every relay has logged that it is open, and no lane is worked: the requests in flight have ended. */
 const seenOpenByAll = () =>
-  eventually('all to see it open', async () => {
+  eventually('all relays to see it open', async () => {
     return all('open') && (await lanesWorked()) === 0 && gateway.inFlight === 0
   })
 const people = (count: number) => Array.from({ length: count }, (_, n) => track(`u${n % 60}`, n))
@@ -56,8 +57,8 @@ const beside = (one: Passage) =>
       other !== one && other.startedAt < Number(one.endedAt) && Number(other.endedAt) > one.startedAt,
   )
 
-test('16: four relays: the breaker opens for all, one request at a time is under way while it is half-open, it closes for all', async () => {
-  // Few lanes each, so that all four have one at hand when the probe is due.
+test('16: four relays: the breaker opens for all, one request at a time is in flight while it is half-open, and it closes for all', async () => {
+  // Few lanes each, so that all four relays have one when the probe is due.
   await start(4, '--lanes', '3', '--breaker-half-open-after', '0.8', '--breaker-max-half-open-after', '0.8')
   const recover = h.fake.misbehave({ kind: 'outage' })
   const ids = await h.enqueue(...people(600))
@@ -78,7 +79,7 @@ test('16: four relays: the breaker opens for all, one request at a time is under
   )
   for (const probe of probes.slice(0, third + 1)) {
     expect(beside(probe)).toEqual([])
-    // An outage is no time for a batch: one intent, too.
+    // Each probe is one intent.
     expect(JSON.parse(probe.body.toString()).batch).toHaveLength(1)
   }
   expect((await transitions(h)).filter((t) => t === 'half_open>closed')).toHaveLength(1)
@@ -92,12 +93,12 @@ test('16: four relays: the breaker opens for all, one request at a time is under
   expect(await findings(h, ids)).toEqual([])
 })
 
-test('16: it stays open when every relay is killed and others start: none sends before the probe is due', async () => {
+test('16: it stays open when every relay is killed and new ones start: none sends before the probe is due', async () => {
   const flags = ['--breaker-half-open-after', '600', '--breaker-max-half-open-after', '600']
   await start(2, ...flags)
   h.fake.misbehave({ kind: 'outage' })
   const ids = await h.enqueue(...people(200))
-  await seenOpenByAll() // a lane whose relay died within its turn would wait for the heartbeat: another scenario
+  await seenOpenByAll() // a lane whose relay dies within its turn waits for the heartbeat, which is another scenario
   const before = await breakerState(h)
   await killAll()
   h.fake.behave()
@@ -105,7 +106,7 @@ test('16: it stays open when every relay is killed and others start: none sends 
   ids.push(...(await h.enqueue(...people(50))))
   await h.db.rows("SELECT setval('outbox.relay_idle', 1)")
   await start(2, ...flags)
-  await eventually('the new ones to have looked', async () => {
+  await eventually('the new relays to have polled', async () => {
     const [flag] = await h.db.rows<{ last_value: string }>('SELECT last_value FROM outbox.relay_idle')
     return all('open') && flag?.last_value === '2'
   })
@@ -119,7 +120,7 @@ test('16: it stays open when every relay is killed and others start: none sends 
   expect(await findings(h, ids)).toEqual([])
 })
 
-test('16: a relay that stops while it probes hands the probe on: the next one need not wait for its lease', async () => {
+test('16: a relay that stops while it probes releases the probe: the next relay need not wait for its lease', async () => {
   const first = await h.relay({
     breaker: { failures: 1, successes: 3, halfOpenAfterMs: 200, maxHalfOpenAfterMs: 200 },
   })
@@ -135,7 +136,7 @@ test('16: a relay that stops while it probes hands the probe on: the next one ne
   expect(await findings(h, ids)).toEqual([])
 })
 
-test('16: a relay whose request fails after another one has opened it does not retry', async () => {
+test('16: a relay whose request fails after another relay has opened the breaker does not retry', async () => {
   const [here, there] = await h.db.rows<{ id: string }>(
     `SELECT DISTINCT ON (outbox.lane_of('default/track', 'p' || n, 'normal')) 'p' || n AS id FROM generate_series(1, 99) n`,
   )
@@ -154,9 +155,9 @@ test('16: a relay whose request fails after another one has opened it does not r
   await eventually('its request', () => held.length === 1)
   await h.relay({ ...settings, breaker: { failures: 1, ...never } })
   ids.push(...(await h.enqueue(track(there?.id ?? '', 1))))
-  await eventually('a request of the other', () => held.length === 2)
+  await eventually('a request of the other relay', () => held.length === 2)
   held[1]?.response.writeHead(503).end()
-  await eventually('the word of it', () => states.includes('open'))
+  await eventually('the notification', () => states.includes('open'))
   held[0]?.response.writeHead(503).end()
   await untilNoLaneIsWorked()
   expect(gateway.passages).toHaveLength(2)

@@ -9,11 +9,11 @@ import { accountFor, breakerState, findings, transitions } from './support/accou
 import { type Gateway, type Intercepted, startGateway } from './support/gateway.ts'
 
 /*
- * Guards the pause, `probeNow` and `SupersededError`. Switched off, and seen to fail:
- * - 401 classified as `unavailable`: it opens, and never says paused;
- * - no `probeNow` after a change: nothing is sent before the probe is due;
- * - late answers to old settings not told apart (`concernsSettings`): paused for 30 s, or open for the hour of the test;
- * - a refused probe with an old key left to count: closed after two successes in place of three.
+ * Guards the pause, `probeNow` and `SupersededError`. Shown to fail:
+ * - if a 401 is classified as `unavailable`: the breaker opens, and is never paused;
+ * - without `probeNow` after a change: nothing is sent before the probe is due;
+ * - if late answers to former settings count (`concernsSettings`): paused for 30 s, or open for the hour of the test;
+ * - if a refused probe with a former key counts: closed after two successes in place of three.
  */
 
 let h: Harness
@@ -34,7 +34,7 @@ afterEach(async () => {
 
 const people = (count: number) => Array.from({ length: count }, (_, n) => track(`u${n % 20}`, n))
 
-/** The command line's relay, its key in a file. */
+/** A relay of the command line, with its key in a file. */
 async function startRelay(halfOpenAfter: string) {
   const config = path.join(folder, 'relay.json')
   const key = (text: string) => writeFile(path.join(folder, 'key'), text)
@@ -69,15 +69,15 @@ async function startRelay(halfOpenAfter: string) {
 
 async function untilReported({ relay, health }: Awaited<ReturnType<typeof startRelay>>) {
   await relay.printed(/"to":"paused","message":"breaker changed"/)
-  const row = await eventually('the row', () => breakerState(h)) // the log line comes before it is written
+  const row = await eventually('the row', () => breakerState(h)) // the relay logs before it writes the row
   expect(row.last_error).toContain('401')
   const [view] = await h.db.rows<{ status: string; reasons: string[] }>('SELECT * FROM outbox.health')
   expect(view).toMatchObject({ status: 'degraded' })
   expect(view?.reasons.join()).toMatch(/default\/track is (paused|half_open) .*401/)
-  await eventually('the endpoint to say it', async () => (await health()).status === 503)
+  await eventually('the health endpoint to report it', async () => (await health()).status === 503)
 }
 
-test('17: a key that was rotated pauses the destination, is reported, buries nothing, and resumes by itself when it is right', async () => {
+test('17: a rotated key pauses the destination and is reported, makes no dead letter, and a corrected key ends the pause', async () => {
   h.fake.credentials = { siteId: 'site', apiKey: 'the-old-key' }
   const relay = await startRelay('0.3')
   h.fake.credentials = { siteId: 'site', apiKey: 'the-new-key' }
@@ -89,7 +89,7 @@ test('17: a key that was rotated pauses the destination, is reported, buries not
   )
   expect(await transitions(h)).not.toContain('half_open>closed')
   expect(await accountFor(h, ids)).toEqual({ delivered: 0, dead: 0, pending: 300, attempts: 0 })
-  h.fake.credentials = { siteId: 'site', apiKey: 'the-old-key' } // put right on their side
+  h.fake.credentials = { siteId: 'site', apiKey: 'the-old-key' } // corrected in Customer.io
   await h.drained()
   expect(h.fake.counts).toMatchObject({ applied: 300, duplicates: 0, outOfOrder: 0 })
   expect(await findings(h, ids)).toEqual([])
@@ -97,7 +97,7 @@ test('17: a key that was rotated pauses the destination, is reported, buries not
   await relay.relay.printed(/"to":"closed","message":"breaker changed"/)
 })
 
-test('17: a new key in the settings is tried at once, not when the next probe is due', async () => {
+test('17: the relay tries a new key in the settings at once, not when the next probe is due', async () => {
   h.fake.credentials = { siteId: 'site', apiKey: 'the-new-key' }
   const relay = await startRelay('3600')
   const ids = await h.enqueue(...people(300))
@@ -115,12 +115,12 @@ test('17: a new key in the settings is tried at once, not when the next probe is
 })
 
 const workspace = (trackApiKey: string) => ({ siteId: 'site', trackApiKey, trackUrl: gateway.url })
-/** A breaker that stays as it is for an hour. */
+/** A breaker that stays in its state for an hour. */
 const PATIENT = {
   breaker: { failures: 5, successes: 3, halfOpenAfterMs: 3_600_000, maxHalfOpenAfterMs: 3_600_000 },
 }
 
-/** Keeps the requests that carry the old key until `answer` is called. */
+/** Holds the requests that carry the old key until `answer` is called. */
 function holdBackOldKey() {
   const old = `Basic ${Buffer.from('site:the-old-key').toString('base64')}`
   const held: Intercepted[] = []
@@ -139,17 +139,17 @@ const refuse = ({ response }: Intercepted) =>
 
 test.each([
   ['401', refuse],
-  // A 5xx is compared with others before it counts, and those are asked with the new key.
+  // A 5xx would be compared with canaries before it counts, and those carry the new key.
   ['failure', ({ request }: Intercepted) => request.socket.destroy()],
 ])(
-  '17: a late %s to the old key neither pauses nor opens the breaker once the new key is in force',
+  '17: a late %s to the old key neither pauses nor opens the breaker once the relay uses the new key',
   async (_, how) => {
     const { held, answer } = holdBackOldKey()
     const relay = await h.relay({
       workspaces: { default: workspace('the-old-key') },
       ...PATIENT,
       requestTimeoutMs: 20_000,
-      batchSize: 20, // what fills more than half of a request shares it with nobody: the breaker counts each
+      batchSize: 20, // a batch that fills more than half of a request is sent alone: the breaker counts each
     })
     const ids = await h.enqueue(...people(300))
     const [{ lanes } = { lanes: 0 }] = await h.db.rows<{ lanes: number }>(
@@ -166,7 +166,7 @@ test.each([
   },
 )
 
-test('17: a probe with the old key that is refused after the change is followed by one with the new key, at once', async () => {
+test('17: after a probe with the old key is refused, a probe with the new key follows at once', async () => {
   const { held, answer } = holdBackOldKey()
   await h.db.rows(
     `INSERT INTO outbox.breakers (destination, state, opened_at, retry_at, last_error)
@@ -183,14 +183,14 @@ test('17: a probe with the old key that is refused after the change is followed 
   answer(refuse)
   await h.drained()
   expect(await transitions(h)).toEqual(['paused>half_open', 'half_open>closed'])
-  // Three successes close it: the refused one was none.
+  // Three successes close it: the refused probe does not count.
   expect(gateway.passages.filter(({ body }) => JSON.parse(body.toString()).batch.length === 1)).toHaveLength(
     4,
   )
   expect(await accountFor(h, ids)).toMatchObject({ delivered: 300, dead: 0 })
 })
 
-test('17: a message under way with the old key when it is changed is sent once', async () => {
+test('17: a message in flight with the old key when the key changes is sent once', async () => {
   h.fake.credentials = { appApiKey: 'the-new-key' }
   const held: Intercepted[] = []
   gateway.intercept((intercepted) => {

@@ -4,9 +4,9 @@ import { type Harness, startHarness, stepOf, track } from '../support/relay-harn
 import { accountFor, breakerState, findings, transitions } from './support/account.ts'
 
 /*
- * Guards two things of which one would do: the filter of the probe's policy (`isNoSuccess`), and the first line of
- * `#settleProbe`. With the filter alone reduced to `unavailable` the tests still pass; with that line taken out as well, 401 and
- * 403 close the breaker: 20 intents in a refused request in place of 1, and no pause.
+ * Guards two things, each of which is enough: the filter of the probe's policy (`isNoSuccess`), and the first lines of
+ * `#recordProbe` (src/relay/breaker/breaker.ts). With the filter reduced to `unavailable` the tests still pass. Without those
+ * lines as well, 401 and 403 close the breaker: 20 intents in a refused request in place of 1, and no pause.
  */
 
 let h: Harness
@@ -25,12 +25,12 @@ test.each([401, 403] as const)(
       'a failed probe',
       async () => (await transitions(h)).filter((t) => t === 'half_open>open').length >= 1,
     )
-    // It is back, and refuses the key: as many times as successes would close the breaker, and more.
+    // The service is back, and refuses the key, more often than successes close the breaker.
     h.fake.misbehave({ kind: 'unauthorized', status })
     recover()
     await eventually('refused probes', async () => (h.fake.requests.byStatus[status] ?? 0) >= 5)
     const requests = h.fake.requests.recent.filter((request) => request.status === status)
-    for (const { operations } of requests) expect(operations).toBe(1) // probes only: no lane was let go
+    for (const { operations } of requests) expect(operations).toBe(1) // only probes: no lane has sent a batch
     expect(await transitions(h)).not.toContain('half_open>closed')
     expect(await transitions(h)).toContain('half_open>paused')
     expect(await breakerState(h)).toMatchObject({ last_error: expect.stringContaining(String(status)) })
@@ -44,12 +44,12 @@ test.each([401, 403] as const)(
   },
 )
 
-test('18: 401 after two successful probes does not close it, and the count begins again', async () => {
+test('18: a 401 after two successful probes does not close it, and the count starts again', async () => {
   await h.relay()
   const recover = h.fake.misbehave({ kind: 'outage' })
   const ids = await h.enqueue(...Array.from({ length: 200 }, (_, n) => track(`u${n % 20}`, n)))
-  await eventually('it to open', async () => (await transitions(h)).includes('closed>open'))
-  // Two probes pass, the third one is refused, and again.
+  await eventually('the breaker to open', async () => (await transitions(h)).includes('closed>open'))
+  // Two probes pass and the third is refused, three times.
   let probes = 0
   h.fake.misbehave({ kind: 'unauthorized', match: () => ++probes % 3 === 0 && probes <= 9 })
   recover()

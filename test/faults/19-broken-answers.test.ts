@@ -5,9 +5,10 @@ import { accountFor, breakerState, findings } from './support/account.ts'
 import { type Intercepted, startGateway } from './support/gateway.ts'
 
 /*
- * Guards `classify`, and the timeout of the whole exchange. Switched off, and seen to fail:
- * - a timeout of ten minutes for the whole, those for the head and for each pause left: the dripping answer never ends;
- * - a 2xx that is not JSON accepted: the events of the first request are lost.
+ * Guards `classify`, and the timeout of the whole exchange. Shown to fail:
+ * - if the timeout of the whole is ten minutes, with those of the head and of each pause as they are: the dripping answer never
+ *   ends;
+ * - if a 2xx that is not JSON is accepted: the events of the first request are lost.
  */
 
 const JSON_TYPE = { 'content-type': 'application/json' }
@@ -16,7 +17,7 @@ interface Broken {
   readonly name: string
   readonly words: RegExp
   readonly breakIt: (intercepted: Intercepted) => void
-  /** Where it is an answer of the service itself, which may be about what it was sent. */
+  /** Of an answer of the service itself, which may be about the request's content. */
   readonly status?: number
 }
 
@@ -56,7 +57,7 @@ const BROKEN: readonly Broken[] = [
     words: /TimeoutError/,
     breakIt: ({ response }) => {
       response.writeHead(200, JSON_TYPE).write('{')
-      // Never a pause that would be long for one: only the whole takes too long.
+      // No pause is too long: only the whole is.
       const drip = setInterval(() => response.write(' '), 50)
       response.on('close', () => clearInterval(drip))
     },
@@ -76,13 +77,13 @@ const BROKEN: readonly Broken[] = [
 
 const operationsOf = (body: Buffer): unknown[] => JSON.parse(body.toString()).batch
 
-// Each waits for its lane's backoff: side by side, with a database each.
+// Each test waits for its lane's backoff, so they run side by side, each with its own database.
 test.concurrent.each(BROKEN)(
   '19: $name: within the timeout, classified, nothing lost, nothing applied twice',
   async ({ words, breakIt, status }) => {
     const h = await startHarness({ sequenceOf: stepOf })
     const gateway = await startGateway(h.fake)
-    // Twice: once before Customer.io has it, once after it was applied.
+    // Twice: once before Customer.io receives it, once after it was applied.
     const broken: Intercepted[] = []
     gateway.intercept(async (intercepted) => {
       if (broken.push(intercepted) > 2) return intercepted.forward()
@@ -93,7 +94,7 @@ test.concurrent.each(BROKEN)(
       const ids = await h.enqueue(...[1, 2, 3].map((n) => track('u1', n)))
       await h.relay({ customerio: everyApi(gateway), requestTimeoutMs: 400 })
       await h.drained()
-      // The relay has hung up: without a timeout the dripping and the silent ones would be under way for ever.
+      // The relay closes the connection: without a timeout the dripping and silent requests would never end.
       await eventually('both to be given up', () =>
         broken.every(({ passage }) => passage.endedAt !== undefined),
       )
@@ -101,12 +102,12 @@ test.concurrent.each(BROKEN)(
       expect(await findings(h, ids)).toEqual([])
       expect(h.fake.applied.map(({ body }) => stepOf(body as never))).toEqual([1, 2, 3])
       const [first = [], second = [], ...further] = gateway.passages.map(({ body }) => operationsOf(body))
-      // The same batch again; or one of it alone, where the service itself has failed at the batch and somebody is tried.
+      // The same batch again. If the service itself has failed at the batch, a canary of it comes first.
       expect(second).toEqual(status === undefined ? first : first.slice(0, 1))
-      // All of it again with the same ids and bodies: what the second request had applied is dropped.
+      // All of it again with the same ids and bodies: Customer.io drops those that the second request has applied.
       expect(further.flat()).toEqual(first)
       expect(h.fake.duplicates.map(({ sameBody }) => sameBody)).toEqual(second.map(() => true))
-      // The destination's fault: counted, said by status, length or code, and forgotten after the success.
+      // A failure of the destination: counted, described by status, length or code, and cleared after the success.
       expect(await breakerState(h)).toMatchObject({
         state: 'closed',
         failure_count: 0,
@@ -119,7 +120,7 @@ test.concurrent.each(BROKEN)(
   },
 )
 
-/** Customer.io takes it, whatever the relay gets to see. */
+/** Customer.io applies the request, and the relay gets the broken answer. */
 async function apply(url: string, { passage }: Intercepted): Promise<void> {
   await fetch(url + passage.path, {
     method: 'POST',

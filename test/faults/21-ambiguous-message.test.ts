@@ -3,9 +3,9 @@ import { email, type Harness, startHarness } from '../support/relay-harness.ts'
 import { accountFor } from './support/account.ts'
 
 /*
- * Guards what is known of a request that failed on its way. Switched off, and seen to fail:
- * - every failure without an answer counted as `not_applied`: a message that was taken is sent again, and none is parked;
- * - `onAmbiguous` not asked: what was to be sent again is parked.
+ * Guards the outcome of a request that failed on its way. Shown to fail:
+ * - if every failure without an answer is `not_applied`: an accepted message is sent again, and none is parked;
+ * - if `onAmbiguous` is ignored: a message with `resend` is parked.
  */
 
 let h: Harness
@@ -16,10 +16,10 @@ afterEach(() => h.close())
 
 const relay = () => h.relay({ requestTimeoutMs: 300 })
 
-// Whether Customer.io had taken it when the time was over cannot be told apart from outside.
+// From outside, a timeout does not show whether Customer.io accepted the message.
 const ENDS = [
-  ['after it was taken', 'apply'],
-  ['before it was taken', 'before'],
+  ['after it was accepted', 'apply'],
+  ['before it was accepted', 'before'],
 ] as const
 
 test.each(ENDS)(
@@ -46,7 +46,7 @@ test.each(ENDS)(
 )
 
 test.each(ENDS)(
-  '21: a message times out %s: with onAmbiguous resend it is sent again, in its turn',
+  '21: a message times out %s: with onAmbiguous resend it is sent again, in order',
   async (_, after) => {
     h.fake.misbehave({ kind: 'hang', after, times: 1 })
     const ids = await h.enqueueWith({ onAmbiguous: 'resend' }, email('u1', 1), email('u1', 2))

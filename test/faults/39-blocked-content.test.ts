@@ -17,16 +17,17 @@ import { type Gateway, type Intercepted, startGateway } from './support/gateway.
 /*
  * Guards the comparison of a refused request with another one before the credential is blamed.
  * Shown to fail, with each of these switched off:
- * - a refused credential that does not count (`#settleSend` pauses at once): paused, in all but the last four tests and 406;
+ * - refusals that do not count at once (`#recordSend` pauses at the first): paused, in all tests but the last four and 406;
  * - a 4xx that may be about the content (`mayBlameContent` from 500 on): nothing is delivered beside the culprit;
- * - the question for the account (`canCheck` false): a culprit that is alone in the queue pauses the destination;
- * - other intents after an account that says nothing (`unknown` as `fail`): paused;
- * - other messages of the App API (`compareRefused` always `fail`): the culprit's next attempt pauses the API;
- * - the exception for intents that were charged (`isRefusedAgain` false, `row.attempts === 0` left out of `compareRefused`):
- *   an intent that is refused again, alone, pauses its destination.
+ * - the check of the account (`canCheckCredential` false): a culprit that is alone in the queue pauses the destination;
+ * - canaries after an account check without a result (`unknown` as `fail`): paused;
+ * - other messages of the App API (`compare` of src/relay/send/end-wave.ts always `fail`): the culprit's next attempt pauses the
+ *   API;
+ * - the exception for charged intents (`compareWithHistory` of src/relay/send/attribute.ts ignores `provesNothing`): an intent
+ *   that is refused again, alone, pauses its destination.
  */
 
-/** A destination that is paused, or whose breaker opens, stays so for longer than the test takes. */
+/** A paused destination and an open breaker stay so for longer than the test takes. */
 const BREAKER = { failures: 5, successes: 3, halfOpenAfterMs: 60_000, maxHalfOpenAfterMs: 60_000 }
 const SETTINGS = {
   requestTimeoutMs: 10_000,
@@ -57,7 +58,7 @@ function blockedEmail(customerId: string, n: number): Intent {
   return { operation: 'sendEmail', message: { ...message, message_data: { n, text: '<script>' } } }
 }
 
-/** A firewall that dislikes one word, and says so in its own page. */
+/** A firewall that refuses one word, with a page of its own. */
 function firewall(status: number) {
   gateway.intercept(({ passage, response }) =>
     passage.body.includes('<script>') ? refuse(response, status) : 'pass on',
@@ -80,7 +81,7 @@ test.each([
   ['401 in place of 403', 401, [600]],
   ['406 in place of 403', 406, [600, 601]],
 ] as const)(
-  '39: a firewall refuses a word, %s: everything else is delivered, and nothing is paused',
+  '39: a firewall refuses a word, %s: all other intents are delivered, and nothing is paused',
   async (_, status, at) => {
     firewall(status)
     const culprits = new Set<number>(at)
@@ -100,7 +101,7 @@ test.each([
   },
 )
 
-test('39: the culprit is all that is in the queue: the credential is asked for its account, and not blamed', async () => {
+test('39: the culprit is alone in the queue: the relay checks the account, and does not blame the credential', async () => {
   firewall(403)
   await h.enqueue(blocked('culprit', 1))
   await relay()
@@ -109,7 +110,7 @@ test('39: the culprit is all that is in the queue: the credential is asked for i
   expect(await transitions(h)).toEqual([])
 })
 
-test('39: a firewall that answers also for the account: another intent shows that the credential is accepted', async () => {
+test('39: a firewall that refuses the account check, too: another intent shows that the credential is accepted', async () => {
   gateway.intercept(({ passage, response }) =>
     passage.path.endsWith('/accounts/region') || passage.body.includes('<script>')
       ? refuse(response, passage.body.length > 0 ? 403 : 404)
@@ -131,7 +132,7 @@ test.each([
   ['event', 'default/track', blocked, track],
   ['message', 'default/app', blockedEmail, email],
 ] as const)(
-  '39: one %s that was refused before is refused again, and nothing else is sent: nothing is charged or paused until others pass',
+  '39: one %s that was refused before is refused again, alone: nothing is charged or paused until others pass',
   async (_, destination, blockedOne, other) => {
     let refused = 0
     gateway.intercept(({ passage, response }) => {
@@ -153,7 +154,7 @@ test.each([
 )
 
 test.each([1, 3])(
-  '39: the App API, %d messages of 40 are refused: everyone else gets theirs',
+  '39: the App API, %d messages of 40 are refused: all other people get theirs',
   async (count) => {
     firewall(403)
     const ids = await h.enqueue(
@@ -172,7 +173,7 @@ test.each([1, 3])(
   },
 )
 
-test('39: the App API under a low limit, and the culprit’s message goes alone: another one shows that the credential is accepted', async () => {
+test('39: the App API under a low limit, and the culprit’s message is sent alone: another one shows that the credential is accepted', async () => {
   firewall(403)
   const people = await peopleOfOneLane(h.db, 'default/app', 6)
   const [culprit] = await h.enqueue(
@@ -198,13 +199,13 @@ test.each([401, 403] as const)(
       await eventually('a pause', async () => (await breakerState(h, destination))?.state === 'paused')
       expect(await transitions(h, destination)).toEqual(['closed>paused'])
     }
-    await eventually('no lane held', async () => {
+    await eventually('no claimed lane', async () => {
       return (await h.db.rows('SELECT 1 FROM outbox.lanes WHERE relay_id IS NOT NULL')).length === 0
     })
     const isTrack = ({ path }: { path: string }) => path.includes('/batch') || path.includes('/region')
-    // A batch of each of 16 lanes at most, the question for the account, and two others.
+    // At most a batch of each of 16 lanes, the account check, and two canaries.
     expect(gateway.passages.filter(isTrack).length).toBeLessThanOrEqual(16 + 3)
-    // Up to 8 people of each lane at a time.
+    // Messages to up to 8 people of each lane at a time.
     expect(gateway.passages.filter((passage) => !isTrack(passage)).length).toBeLessThanOrEqual(16 * 8)
     const nothing = { delivered: 0, dead: 0, attempts: 0 }
     expect(await accountFor(h, ids)).toEqual({ ...nothing, pending: 400 })
@@ -212,7 +213,7 @@ test.each([401, 403] as const)(
   },
 )
 
-test('39: 405 to everything opens the breaker like any outage, and buries nothing', async () => {
+test('39: 405 to everything opens the breaker like any outage, and makes no dead letter', async () => {
   gateway.intercept(({ response }) => refuse(response, 405))
   const ids = await h.enqueue(...Array.from({ length: 400 }, (_, n) => track(`u${n}`, n)))
   await relay(10)

@@ -5,8 +5,8 @@ import { accountFor, findings, transitions } from './support/account.ts'
 import { type Gateway, startGateway } from './support/gateway.ts'
 
 /*
- * Guards `refusalOf`: only an answer in Customer.io's own form condemns an intent. Shown to fail: `classify` with any JSON
- * object as a refusal, and the whole backlog is dead.
+ * Guards `refusalOf`: only an answer in Customer.io's own form rejects an intent. Shown to fail: if `classify` takes any JSON
+ * object for a rejection, the whole backlog is dead-lettered.
  */
 
 let h: Harness
@@ -28,22 +28,25 @@ const GATEWAYS = [
   [413, '{"message":"Request Too Long"}'],
 ] as const
 
-test.each(GATEWAYS)('40: a gateway that answers %d %s to everything buries nothing', async (status, body) => {
-  gateway.intercept(({ response }) =>
-    response.writeHead(status, { 'content-type': 'application/json' }).end(body),
-  )
-  await h.relay({ customerio: everyApi(gateway) })
-  const ids = await h.enqueue(...Array.from({ length: 200 }, (_, n) => track(`u${n % 20}`, n)))
-  await eventually('the breaker to open', async () => (await transitions(h)).includes('closed>open'))
-  await eventually('a failed probe', async () => (await transitions(h)).includes('half_open>open'))
-  expect(await accountFor(h, ids)).toMatchObject({ delivered: 0, dead: 0, pending: 200 })
-  gateway.intercept(() => 'pass on')
-  await h.drained()
-  expect(await accountFor(h, ids)).toMatchObject({ delivered: 200, dead: 0, pending: 0 })
-  expect(await findings(h, ids)).toEqual([])
-})
+test.each(GATEWAYS)(
+  '40: a gateway that answers %d %s to everything makes no dead letter',
+  async (status, body) => {
+    gateway.intercept(({ response }) =>
+      response.writeHead(status, { 'content-type': 'application/json' }).end(body),
+    )
+    await h.relay({ customerio: everyApi(gateway) })
+    const ids = await h.enqueue(...Array.from({ length: 200 }, (_, n) => track(`u${n % 20}`, n)))
+    await eventually('the breaker to open', async () => (await transitions(h)).includes('closed>open'))
+    await eventually('a failed probe', async () => (await transitions(h)).includes('half_open>open'))
+    expect(await accountFor(h, ids)).toMatchObject({ delivered: 0, dead: 0, pending: 200 })
+    gateway.intercept(() => 'pass on')
+    await h.drained()
+    expect(await accountFor(h, ids)).toMatchObject({ delivered: 200, dead: 0, pending: 0 })
+    expect(await findings(h, ids)).toEqual([])
+  },
+)
 
-test('40: a gateway that finds one intent too large: it is isolated, and all others are delivered', async () => {
+test('40: a gateway answers 413 to one intent: it is isolated, and all others are delivered', async () => {
   gateway.intercept(({ passage, response }) =>
     passage.body.includes('"n":7') ? response.writeHead(413).end('too large') : 'pass on',
   )
@@ -58,7 +61,7 @@ test('40: a gateway that finds one intent too large: it is isolated, and all oth
   ])
 })
 
-test("40: Customer.io's own refusal condemns the one intent that it is about", async () => {
+test("40: Customer.io's own refusal makes a dead letter of the one intent that it is about", async () => {
   h.fake.misbehave({
     kind: 'badRequest',
     refusal: { reason: 'invalid', field: 'name', message: 'is not allowed' },

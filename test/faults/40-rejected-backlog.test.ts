@@ -8,11 +8,11 @@ import { type Gateway, type Intercepted, startGateway } from './support/gateway.
 /*
  * Guards the stop of a destination that rejects most intents.
  * Shown to fail, with each of these switched off:
- * - the window (`RejectionWindow.admit` returns what it was given): everything becomes a dead letter, and nothing stops;
+ * - the window (`RejectionWindow.admit` returns its argument): every intent becomes a dead letter, and nothing stops;
  * - the limit within one answer (rejections beyond it are kept): 1,000 dead letters in place of 100;
  * - the intents that must go because later ones of their key were delivered (`mustGo` never): they are overtaken;
  * - a message of the App API that stays in the queue: 22 dead letters in place of 20;
- * - the stop of answers that were under way (`withoutRejections`): 300 dead letters in place of 200 with two relays.
+ * - the stop of answers that were in flight (`withoutRejections`): 300 dead letters in place of 200 with two relays.
  */
 
 let h: Harness
@@ -35,7 +35,7 @@ const backlog = (count: number) =>
 const json = (response: Intercepted['response'], status: number, body: object) =>
   response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
 
-/** Customer.io's own form. */
+/** An answer in Customer.io's own form. */
 const OWN_400 = { errors: [{ reason: 'invalid', field: 'name', message: 'secret of u1' }] }
 
 const refuseAll = () => gateway.intercept(({ response }) => json(response, 400, OWN_400))
@@ -49,20 +49,20 @@ const refuseEach = () =>
 const isRejecting = async () => (await breakerState(h))?.state === 'rejecting'
 const resume = () => h.db.rows<{ resume: string }>(`SELECT outbox.resume('default/track')`)
 const noLaneHeld = () =>
-  eventually('no lane held', async () => {
+  eventually('no claimed lane', async () => {
     return (await h.db.rows('SELECT 1 FROM outbox.lanes WHERE relay_id IS NOT NULL')).length === 0
   })
 const dead = async () =>
   (await h.db.rows<{ count: number }>('SELECT count(*)::int FROM outbox.dead_letters'))[0]?.count ?? 0
 
-test('40: 400 to everything: the destination stops after a hundred dead letters, a person resumes it, the rest is delivered in order', async () => {
+test('40: 400 to everything: the destination stops after a hundred dead letters, an operator resumes it, the rest is delivered in order', async () => {
   refuseAll()
   const ids = await backlog(2_000)
   const running = await relay()
   await eventually('a stop', isRejecting)
   await noLaneHeld()
   expect(await accountFor(h, ids)).toEqual({ delivered: 0, dead: 100, pending: 1_900, attempts: 0 })
-  // The way down to single ones in each of 16 lanes, and two requests for each that is rejected alone.
+  // Halving down to single intents in each of 16 lanes, and two requests for each that is rejected alone.
   expect(gateway.passages.length).toBeLessThanOrEqual(16 * 10 + 2 * 100)
   expect(await breakerState(h)).toMatchObject({
     state: 'rejecting',
@@ -74,7 +74,7 @@ test('40: 400 to everything: the destination stops after a hundred dead letters,
   expect(health).toMatchObject({ status: 'degraded' })
   expect(health?.reasons.join()).toMatch(/default\/track is rejecting since .*100 of the last 100 intents/)
 
-  // Changed settings, time and what comes in the meantime do not end it.
+  // Changed settings, time and new intents do not end the stop.
   const before = gateway.passages.length
   const more = await h.enqueue(track('late', 0))
   await running.updateWorkspaces({ default: { ...everyApi(gateway), region: 'eu' } })
@@ -90,7 +90,7 @@ test('40: 400 to everything: the destination stops after a hundred dead letters,
   expect(await transitions(h)).toEqual(['closed>rejecting', 'rejecting>closed'])
 })
 
-test('40: the status, the endpoint and the log tell of it, and no value of an intent or an answer is in them', async () => {
+test('40: the status, the health endpoint and the log report the stop, without any value of an intent or an answer', async () => {
   refuseAll()
   await backlog(300)
   const environment = { DATABASE_URL: h.db.url, CUSTOMERIO_SITE_ID: 'site', CUSTOMERIO_TRACK_API_KEY: 'key' }
@@ -115,7 +115,7 @@ test('40: the status, the endpoint and the log tell of it, and no value of an in
     await eventually('a stop', isRejecting)
     await noLaneHeld()
     expect(await dead()).toBe(10)
-    const endpoint = await eventually('the endpoint to say it', async () => {
+    const endpoint = await eventually('the health endpoint to report it', async () => {
       const answer = await fetch(`http://127.0.0.1:${port}/health/customerio`)
       return answer.status === 503 && (await answer.json())
     })
@@ -137,7 +137,7 @@ test('40: the status, the endpoint and the log tell of it, and no value of an in
   }
 })
 
-test('40: a 207 that refuses every operation of a batch: no more of it are dead letters than one by one', async () => {
+test('40: a 207 that refuses every operation of a batch makes no more dead letters than single refusals', async () => {
   refuseEach()
   const ids = await h.enqueueWith(
     { orderingKey: 'one lane' },
@@ -154,7 +154,7 @@ test('40: a 207 that refuses every operation of a batch: no more of it are dead 
   expect(h.fake.counts).toMatchObject({ applied: 900, duplicates: 0, outOfOrder: 0 })
 })
 
-test('40: a 207 that refuses nine of ten: none that stays in the queue is overtaken by a later one of its key', async () => {
+test('40: a 207 that refuses nine of ten: no intent that stays in the queue is overtaken by a later one of its key', async () => {
   h.fake.misbehave({ kind: 'refuse', operation: (op) => Number(stepOf(op)) % 10 !== 9 })
   const ids = await h.enqueueWith(
     { orderingKey: 'one lane' },
@@ -163,7 +163,7 @@ test('40: a 207 that refuses nine of ten: none that stays in the queue is overta
   await relay()
   await eventually('a stop', isRejecting)
   await noLaneHeld()
-  // All are of one key: 399 was delivered, so none before it may stay.
+  // All have one key: 399 was delivered, so no earlier one may stay.
   expect(await accountFor(h, ids)).toMatchObject({ delivered: 40, dead: 360, pending: 0 })
 })
 
@@ -181,7 +181,7 @@ test('40: the App API: a message beyond the limit stays in the queue, unmarked, 
   expect(await accountFor(h, ids)).toMatchObject({ delivered: 130, dead: 20, pending: 0 })
 })
 
-test('40: a tenth is rejected all the time, or all three of three, or it is switched off: it goes on', async () => {
+test('40: a tenth is rejected all the time, or three of three are, or the limit is 0: the destination goes on', async () => {
   h.fake.misbehave({ kind: 'refuse', operation: (op) => Number(stepOf(op)) % 10 === 3 })
   const tenth = await backlog(3_000)
   const running = await relay()
@@ -203,7 +203,7 @@ test('40: a tenth is rejected all the time, or all three of three, or it is swit
   expect(await transitions(h)).toEqual([])
 })
 
-test('40: two relays: the first that stops it stops both, and a resume that comes too early costs another hundred', async () => {
+test('40: two relays: the first stop is for both, and a resume that comes too early costs another hundred dead letters', async () => {
   refuseEach()
   const ids = await backlog(4_000)
   await Promise.all([relay({ batchSize: 50 }), relay({ batchSize: 50 })])
@@ -219,7 +219,7 @@ test('40: two relays: the first that stops it stops both, and a resume that come
   expect(await transitions(h)).toEqual(['closed>rejecting', 'rejecting>closed', 'closed>rejecting'])
 })
 
-test('40: a person who pauses it meanwhile has the last word, and a pause that ends begins anew', async () => {
+test('40: an operator’s pause replaces the stop, and after its end the window begins anew', async () => {
   refuseAll()
   await backlog(300)
   await relay()
@@ -235,8 +235,8 @@ test('40: a person who pauses it meanwhile has the last word, and a pause that e
   expect(await transitions(h)).toEqual(['closed>rejecting', 'rejecting>paused', 'paused>closed'])
 })
 
-// A gateway's own words condemn nothing: it is an outage like any other.
-test('40: a gateway that answers 400 in JSON of its own to everything opens the breaker, and buries nothing', async () => {
+// An answer in a gateway's own form rejects nothing: it is an outage like any other.
+test('40: a gateway that answers 400 in JSON of its own to everything opens the breaker, and makes no dead letter', async () => {
   gateway.intercept(({ response }) => json(response, 400, { message: 'Bad Request' }))
   const ids = await backlog(2_000)
   await relay()
@@ -247,7 +247,7 @@ test('40: a gateway that answers 400 in JSON of its own to everything opens the 
   expect(h.fake.counts).toMatchObject({ applied: 2_000, duplicates: 0, outOfOrder: 0 })
 })
 
-test('40: one body that such a gateway refuses is isolated, and the rest is delivered', async () => {
+test('40: one intent that such a gateway refuses is isolated, and the rest is delivered', async () => {
   gateway.intercept(({ passage, response }) =>
     passage.body.includes('<script>') ? json(response, 400, { message: 'Bad Request' }) : 'pass on',
   )

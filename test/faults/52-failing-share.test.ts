@@ -6,12 +6,13 @@ import { transitions } from './support/account.ts'
 
 /*
  * Guards the separation of suspects from the rest of a lane. At 100 requests a second it takes half a minute to find the 500
- * culprits of 5,000; when a lane waited for its own, a live event arrived after 18 s in the middle, and 25 s at most.
- * Shown to fail: with suspects before everything else (`isSuspectsTurn` whenever there are any), and with halves by place in
- * place of keys, oldest first (`halve`), live events have not arrived after half a minute.
+ * culprits of 5,000. If each lane waited for its own culprits, a live event would arrive after 18 s in the median, and 25 s at
+ * most. Shown to fail, because live events have not arrived after half a minute:
+ * - if suspects come before all other intents (`isSuspectsTurn` whenever there are any);
+ * - if batches are halved by place in place of keys, oldest first (`halve`).
  */
 
-/** As in production. */
+/** The defaults of production. */
 const SETTINGS = {
   requestTimeoutMs: 10_000,
   retry: { attempts: 2, initialDelayMs: 200 },
@@ -33,7 +34,7 @@ const isFailing = {
 }
 
 test.each(['person', 'intent'] as const)(
-  '52: a tenth of a backlog, by %s, is answered 500 each time: live events of others arrive within 5 s each',
+  '52: a tenth of a backlog, by %s, is answered 500 each time: live events of other people arrive within 5 s each',
   async (by) => {
     h.fake.misbehave({
       kind: 'failOn',

@@ -21,7 +21,7 @@ const late = () =>
 const reasons = async () =>
   (await h.db.rows<{ reasons: string[] }>('SELECT reasons FROM outbox.health'))[0]?.reasons ?? []
 
-test('what is older than the workspace’s maxAge is a dead letter and never requested; the rest goes out', async () => {
+test('an intent older than the workspace’s maxAge is a dead letter without a request; the rest is delivered', async () => {
   const [old = '', , oldEmail = ''] = await h.enqueue(
     track('u1', 1),
     track('u1', 2),
@@ -40,7 +40,7 @@ test('what is older than the workspace’s maxAge is a dead letter and never req
   expect(h.fake.sends.map(({ body }) => body.message_data)).toEqual([{ n: 2 }])
 })
 
-test('the age of what was enqueued for later counts from when it fell due', async () => {
+test('the age of a scheduled intent counts from its sendAfter', async () => {
   const [row] = await h.db.rows<{ soon: Date }>("SELECT now() + interval '1 s' AS soon")
   const [id = ''] = await h.enqueueWith({ sendAfter: row?.soon ?? new Date() }, track('u1', 1))
   await age([id], '5 hours')
@@ -50,15 +50,15 @@ test('the age of what was enqueued for later counts from when it fell due', asyn
   expect(await dead()).toEqual([])
 })
 
-test('what is over 72 h old is delivered, counted as late, and said in the view of health', async () => {
+test('an intent over 72 h old is delivered, counted as late, and reported in the health view', async () => {
   const ids = await h.enqueue(...[1, 2, 3, 4, 5].map((n) => track(`u${n}`, n)), email('u1', 1))
   await age(ids.slice(0, 2), '73 hours')
   await age(ids.slice(2, 3), '71 hours')
   await age(ids.slice(5), '4 days')
   const started = await h.relay()
-  const told = new Map<string, number>()
+  const reported = new Map<string, number>()
   started.on('settled', (settled) => {
-    told.set(settled.destination, (told.get(settled.destination) ?? 0) + settled.late)
+    reported.set(settled.destination, (reported.get(settled.destination) ?? 0) + settled.late)
   })
   await h.drained()
   expect(h.fake.counts).toMatchObject({ applied: 5, sends: 1 })
@@ -67,7 +67,7 @@ test('what is over 72 h old is delivered, counted as late, and said in the view 
     { destination: 'default/app', delivered: 1, late: 1 },
     { destination: 'default/track', delivered: 5, late: 2 },
   ])
-  expect(told).toEqual(
+  expect(reported).toEqual(
     new Map([
       ['default/app', 1],
       ['default/track', 2],
@@ -78,7 +78,7 @@ test('what is over 72 h old is delivered, counted as late, and said in the view 
   )
 })
 
-test('what is in time is not late, and health says nothing', async () => {
+test('an intent delivered in time is not late, and the health view reports nothing', async () => {
   await h.enqueue(track('u1', 1))
   await h.relay()
   await h.drained()
@@ -86,7 +86,7 @@ test('what is in time is not late, and health says nothing', async () => {
   expect(await reasons()).toEqual([])
 })
 
-test('an old intent that dies is not counted as delivered late', async () => {
+test('an old intent that becomes a dead letter is not counted as late', async () => {
   const ids = await h.enqueue(track('u1', 1))
   await age(ids, '4 days')
   await relay(3_600)

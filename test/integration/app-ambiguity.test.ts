@@ -37,14 +37,14 @@ const now = async () =>
   (await h.db.rows<{ now: Date }>('SELECT clock_timestamp() AS now'))[0]?.now ?? new Date()
 
 const AFTER_APPLY: readonly (readonly [string, Misbehaviour])[] = [
-  ['the connection is reset after it was taken', { kind: 'reset', after: 'apply' }],
+  ['the connection is reset after the message was accepted', { kind: 'reset', after: 'apply' }],
   ['the answer never comes', { kind: 'hang', after: 'apply' }],
   ['the answer is garbage', { kind: 'garbage' }],
   ['a proxy answers 502 in HTML', { kind: 'html', status: 502, after: 'apply' }],
 ]
 
 test.each(AFTER_APPLY)(
-  '%s: with park it is requested once, and a dead letter says so',
+  '%s: with park it is requested once, and is a dead letter of reason ambiguous',
   async (_, misbehaviour) => {
     h.fake.misbehave({ ...misbehaviour, times: 1 })
     const before = await now()
@@ -60,7 +60,7 @@ test.each(AFTER_APPLY)(
     })
     expect(letter?.requested_at?.getTime()).toBeGreaterThanOrEqual(before.getTime())
     expect(letter?.requested_at?.getTime()).toBeLessThanOrEqual(after.getTime())
-    // All three were taken, each by one request: the one whose answer was lost is not sent again.
+    // All three were accepted, each in one request: the one whose answer was lost is not sent again.
     expect(h.fake.sends).toHaveLength(3)
     expect(h.fake.requests.total).toBe(3)
     expect(await h.db.rows('SELECT 1 FROM outbox.delivered')).toHaveLength(2)
@@ -86,9 +86,9 @@ test.each(AFTER_APPLY)('%s: with resend it is requested twice, and delivered', a
   ).toEqual([h.fake.sends[1]?.deliveryId, h.fake.sends[2]?.deliveryId])
 })
 
-test('a relay is killed between the request and its answer: the next one parks, or sends again, as was chosen', async () => {
+test('a relay is killed between the request and its answer: the next relay parks or resends, as onAmbiguous says', async () => {
   const victim = await h.relayProcess({ requestTimeoutMs: 60_000 })
-  h.fake.latencyMs = 60_000 // taken on arrival, answered too late
+  h.fake.latencyMs = 60_000 // accepted on arrival, answered too late
   const [parker = '', resender = ''] = await peopleOfOneLane(h.db, 'default/app', 2)
   await h.enqueue(email(parker, 1))
   await h.enqueueWith({ onAmbiguous: 'resend' }, email(resender, 1))
@@ -126,7 +126,7 @@ test.each([
   ['in JSON', { kind: 'serverError', status: 503 }],
   ['as a proxy’s page', { kind: 'outage' }],
 ] as const)(
-  'a 503 outage %s parks nothing: marks go, the breaker opens, all go out once afterwards',
+  'a 503 outage %s parks nothing: marks are removed, the breaker opens, and all messages are sent once afterwards',
   async (_, outage) => {
     const recover = h.fake.misbehave(outage)
     await h.enqueue(...Array.from({ length: 40 }, (_, n) => email(`u${n % 10}`, n)))
@@ -149,7 +149,7 @@ test.each([
   },
 )
 
-test('an outage of 502s may hide a send: each is requested once, and the breaker bounds how many', async () => {
+test('a 502 may hide a send: each message is requested once, and the breaker limits how many are parked', async () => {
   const recover = h.fake.misbehave({ kind: 'outage', status: 502 })
   await h.enqueue(...Array.from({ length: 200 }, (_, n) => email(`u${n}`, 1)))
   await h.relay({ lanes: 1 })
@@ -163,7 +163,7 @@ test('an outage of 502s may hide a send: each is requested once, and the breaker
   expect(new Set(h.fake.sends.map(({ to }) => to)).size).toBe(200 - parked.length)
 })
 
-test('nobody listens: nothing was sent, nothing is parked, and all go out once when it is back', async () => {
+test('no server listens: nothing was sent, nothing is parked, and all messages are sent once when it is back', async () => {
   const down = await startFakeCustomerIo()
   const port = Number(new URL(down.url).port)
   await down.close()
@@ -176,7 +176,7 @@ test('nobody listens: nothing was sent, nothing is parked, and all go out once w
   expect(await dead()).toEqual([])
 })
 
-test('a relay that stops while a request is under way waits for its answer, and parks nothing', async () => {
+test('a relay that stops while a request is in flight waits for its answer, and parks nothing', async () => {
   h.fake.latencyMs = 300
   const relay = await h.relay()
   await h.enqueue(...Array.from({ length: 30 }, (_, n) => email(`u${n % 3}`, n)))
@@ -190,7 +190,7 @@ test('a relay that stops while a request is under way waits for its answer, and 
   expect(await dead()).toEqual([])
 })
 
-test('a 500 that comes after the deed: requested once, and parked', async () => {
+test('a 500 after the message was accepted: it is requested once, and parked', async () => {
   h.fake.misbehave({ kind: 'serverError', status: 500, after: 'apply', times: 1 })
   await h.enqueue(email('u1', 1))
   await h.relay()

@@ -28,7 +28,7 @@ function raise(error: Error): never {
   throw error
 }
 
-/** A relay's view of the fleet's breakers. */
+/** The fleet's breakers as one relay knows them. */
 function relay(halfOpenAfterMs = 30, retryAttempts = 0, onError: (error: Error) => void = raise) {
   const relayId = crypto.randomUUID()
   const changes: string[] = []
@@ -57,10 +57,10 @@ function relay(halfOpenAfterMs = 30, retryAttempts = 0, onError: (error: Error) 
     breaker,
     changes,
     relayId,
-    /** Asks, sends one request with this answer, and tells the answer, or that it was not let through. */
-    async send(answer: Answer): Promise<Answer | 'not let in' | 'cut off'> {
+    /** Acquires a permit and sends one request with this answer. Returns the answer, or why there was none. */
+    async send(answer: Answer): Promise<Answer | 'no permit' | 'cut off'> {
       const permit = await breaker.acquire()
-      if (!permit) return 'not let in'
+      if (!permit) return 'no permit'
       return (await breaker.run(permit, async () => answer)) ?? 'cut off'
     },
     async due() {
@@ -88,26 +88,26 @@ test('the fifth consecutive failure opens it for the whole fleet, and a success 
   expect(await row()).toMatchObject({ state: 'closed', failure_count: 0 })
   for (let n = 0; n < 5; n++) await a.send(DOWN)
   expect(await row()).toMatchObject({ state: 'open', failure_count: 5, last_error: '503: down' })
-  expect(await a.send(OK)).toBe('not let in')
+  expect(await a.send(OK)).toBe('no permit')
   await b.breakers.sync()
-  expect(await b.send(OK)).toBe('not let in')
+  expect(await b.send(OK)).toBe('no permit')
   expect(b.changes).toEqual(['closed>open'])
 })
 
-test('a failure whose retry is cut off by the opening still opens it for the fleet', async () => {
+test('a failure whose retry is cut off because the breaker opens still opens it for the fleet', async () => {
   const a = relay(60_000, 3)
   expect(await a.send(DOWN)).toEqual(DOWN)
   expect(await a.send(DOWN)).toBe('cut off')
   expect(await row()).toMatchObject({ state: 'open' })
 })
 
-test('refusals of intents, of the credential and of the rate are not failures of the destination', async () => {
+test('rejected intents and 429s are not failures of the destination', async () => {
   const a = relay()
   for (let n = 0; n < 10; n++) await a.send(BAD)
   expect(a.breaker.state).toBe('closed')
   await a.send(LIMITED)
   expect(a.breaker.state).toBe('closed')
-  expect(await a.send(OK)).toBe('not let in')
+  expect(await a.send(OK)).toBe('no permit')
   await a.due()
   expect(await a.send(OK)).toEqual(OK)
   expect(await transitions()).toEqual([])
@@ -119,7 +119,7 @@ test('one relay holds the probe; three successes close it for all', async () => 
   await a.due()
   await b.due()
   expect(await a.send(OK)).toEqual(OK)
-  expect(await b.send(OK)).toBe('not let in')
+  expect(await b.send(OK)).toBe('no permit')
   expect(await a.send(OK)).toEqual(OK)
   expect(a.breaker.state).toBe('half_open')
   expect(await a.send(OK)).toEqual(OK)
@@ -144,19 +144,19 @@ test.each([
   expect(await row()).toMatchObject({ state })
 })
 
-test('a probe whose relay died goes to another when its lease runs out', async () => {
+test('a probe whose relay died goes to another relay when its lease ends', async () => {
   const [a, b] = [relay(), relay()]
   for (let n = 0; n < 5; n++) await a.send(DOWN)
   await a.due()
   expect(await a.breaker.acquire()).toBe('probe')
   await b.breakers.sync()
-  expect(await b.send(OK)).toBe('not let in')
+  expect(await b.send(OK)).toBe('no permit')
   await test_.rows("UPDATE outbox.breakers SET probe_until = now() - interval '1 s'")
   await b.breakers.sync()
   expect(await b.send(OK)).toEqual(OK)
 })
 
-test('a probe that fails, and the database does not take it: the same relay probes again, and closes it', async () => {
+test('a probe fails and the database does not record it: the same relay probes again, and closes it', async () => {
   const errors: Error[] = []
   const a = relay(30, 0, (error) => errors.push(error))
   for (let n = 0; n < 5; n++) await a.send(DOWN)
@@ -173,7 +173,7 @@ test('a probe that fails, and the database does not take it: the same relay prob
   expect(await row()).toMatchObject({ state: 'closed' })
 })
 
-test('within one relay a second lane is not let in beside the probe', async () => {
+test('within one relay a second lane gets no permit beside the probe', async () => {
   const a = relay()
   for (let n = 0; n < 5; n++) await a.send(DOWN)
   await a.due()
@@ -183,7 +183,7 @@ test('within one relay a second lane is not let in beside the probe', async () =
   expect(await a.breaker.acquire()).toBe('probe')
 })
 
-test('the delay to the next probe doubles up to its bound', async () => {
+test('the delay to the next probe doubles up to its maximum', async () => {
   const a = relay(30)
   for (let n = 0; n < 5; n++) await a.send(DOWN)
   const delays: number[] = []
@@ -198,7 +198,7 @@ test('the delay to the next probe doubles up to its bound', async () => {
   expect(delays).toEqual([60, 120, 120, 120])
 })
 
-test('a straggler that fails after the opening does not push the retry away', async () => {
+test('a straggler that fails after the breaker opened does not postpone the retry', async () => {
   const a = relay(60_000)
   const permit = await a.breaker.acquire()
   const { promise, resolve } = Promise.withResolvers<Answer>()
@@ -211,20 +211,20 @@ test('a straggler that fails after the opening does not push the retry away', as
   expect(await transitions()).toEqual(['closed>open'])
 })
 
-test('a destination that a person paused is not probed', async () => {
+test('a destination that an operator paused is not probed', async () => {
   const a = relay()
   await test_.rows(
     `INSERT INTO outbox.breakers (destination, state, opened_at) VALUES ('${DESTINATION}', 'paused', now())`,
   )
   await a.breakers.sync()
   expect(a.breaker.eligibility()).toBe('none')
-  expect(await a.send(OK)).toBe('not let in')
+  expect(await a.send(OK)).toBe('no permit')
 })
 
 test.each([
   ['an opening', DOWN, () => relay(60_000)],
-  ['a hold', { ...LIMITED, retryAfterMs: 60_000 } as Answer, () => relay()],
-])('%s that is still being written is not undone by a look at the rows', async (_, answer, start) => {
+  ['a rate limit', { ...LIMITED, retryAfterMs: 60_000 } as Answer, () => relay()],
+])('%s that is still being written is not undone by a read of the rows', async (_, answer, start) => {
   const a = start()
   for (let n = 0; n < 4; n++) await a.send(DOWN)
   const other = await test_.begin()
@@ -239,24 +239,24 @@ test.each([
     await a.breakers.sync()
     expect(a.breaker.eligibility()).toBe('none')
   } finally {
-    await other.query('ROLLBACK') // of what is left open where the test fails
+    await other.query('ROLLBACK') // if the test fails before its COMMIT
     other.release()
   }
 })
 
-test('a stop for rejections whose write fails, and a look at the rows before it fails: the next rejection stops it again', async () => {
+test('a stop for rejections whose write fails after the rows were read: the next rejection stops it again', async () => {
   const errors: Error[] = []
   const a = relay(30, 0, (error) => errors.push(error))
   const rejected = (n: number) =>
     ({ seq: `${n}`, id: crypto.randomUUID(), reason: 'rejected', status: 400 }) as const
   const settlement = (n: number) => ({ delivered: [], dead: [{ ...rejected(n), message: 'bad' }] })
-  const buried = async (n: number) => (await a.breaker.admit(settlement(n), () => false)).dead.length
+  const deadLetters = async (n: number) => (await a.breaker.admit(settlement(n), () => false)).dead.length
   await test_.rows(`INSERT INTO outbox.breakers (destination) VALUES ('${DESTINATION}')`)
-  for (let n = 1; n < 100; n++) await buried(n)
+  for (let n = 1; n < 100; n++) await deadLetters(n)
   const other = await test_.begin()
   await other.query('SELECT 1 FROM outbox.breakers FOR UPDATE') // the write has to wait
   try {
-    const last = buried(100)
+    const last = deadLetters(100)
     await eventually('the stop', () => a.breaker.state === 'rejecting')
     await a.breakers.sync()
     await eventually('the write to be cancelled', async () => {
@@ -274,11 +274,11 @@ test('a stop for rejections whose write fails, and a look at the rows before it 
   expect(errors).toHaveLength(1)
   await a.breakers.sync()
   expect(a.breaker.state).toBe('closed')
-  expect(await buried(101)).toBe(0)
+  expect(await deadLetters(101)).toBe(0)
   expect(await row()).toMatchObject({ state: 'rejecting' })
-  // Once the stop is written, a person's resume begins anew.
+  // Once the stop is written, the window begins anew after an operator's resume.
   await test_.rows(`SELECT outbox.resume('${DESTINATION}')`)
   await a.breakers.sync()
-  expect(await buried(102)).toBe(1)
+  expect(await deadLetters(102)).toBe(1)
   expect(a.breaker.state).toBe('closed')
 })

@@ -20,7 +20,7 @@ const at = (requestsPerSecond: number) => ({
 })
 const dead = () => h.db.rows('SELECT reason, status, field FROM outbox.dead_letters')
 
-test('is triggered once, with its data and recipients', async () => {
+test('a broadcast is triggered once, with its data and recipients', async () => {
   await h.enqueue(broadcast(12, 3))
   await h.relay()
   await h.drained()
@@ -41,7 +41,7 @@ test.each([
   ['park', 1],
   ['resend', 2],
 ] as const)(
-  'the connection is reset after it was taken: with %s it is triggered %i times',
+  'the connection is reset after it was accepted: with %s it is triggered %i times',
   async (onAmbiguous, times) => {
     h.fake.misbehave({ kind: 'reset', after: 'apply', times: 1 })
     await h.enqueueWith({ onAmbiguous }, broadcast(1))
@@ -52,7 +52,7 @@ test.each([
   },
 )
 
-test('what is refused is a dead letter with its status', async () => {
+test('a rejected broadcast is a dead letter with its status', async () => {
   h.fake.misbehave({ kind: 'badRequest', operation: () => true })
   await h.enqueue(broadcast(1))
   await h.relay()
@@ -60,7 +60,7 @@ test('what is refused is a dead letter with its status', async () => {
   expect(await dead()).toMatchObject([{ reason: 'rejected', status: 400 }])
 })
 
-test('by default one in ten seconds goes out, and the ones that wait delay no password reset', async () => {
+test('by default one broadcast is sent in ten seconds, and waiting ones delay no password reset', async () => {
   await h.enqueue(...Array.from({ length: 60 }, (_, n) => broadcast(n + 1)))
   await h.relay({ lanes: 1 })
   await h.fake.until(({ counts }) => counts.broadcasts === 1)
@@ -80,7 +80,7 @@ test('by default one in ten seconds goes out, and the ones that wait delay no pa
   expect(marked).toEqual([])
 })
 
-test('two relays share the limit: Customer.io never has to answer 429', async () => {
+test('two relays share the limit: Customer.io never answers 429', async () => {
   h.fake.limits = { broadcastEverySeconds: 0.5 }
   await Promise.all([h.relay(at(1.5)), h.relay(at(1.5))])
   await h.enqueue(...Array.from({ length: 6 }, (_, n) => broadcast(n + 1)))
@@ -89,7 +89,7 @@ test('two relays share the limit: Customer.io never has to answer 429', async ()
   expect(h.fake.requests.byStatus[429]).toBeUndefined()
 })
 
-test('a lane that waits for its turn and is emptied meanwhile keeps no relay busy', async () => {
+test('a lane that waits for the limit and is emptied meanwhile keeps no relay busy', async () => {
   await h.enqueue(...Array.from({ length: 20 }, (_, n) => broadcast(n + 1)))
   await h.relay(at(2))
   await h.fake.until(({ counts }) => counts.broadcasts >= 2)
@@ -108,11 +108,11 @@ test('a lane that waits for its turn and is emptied meanwhile keeps no relay bus
     const last = await seen()
     await eventually('a heartbeat', async () => (await seen()) !== last)
   }
-  await heartbeat() // every wait has run out
+  await heartbeat() // every wait has ended
   const before = await transactions()
   const beganAt = performance.now()
   await heartbeat() // three seconds
   const seconds = (performance.now() - beganAt) / 1_000
-  const polls = seconds * 100 // what this test itself asks
+  const polls = seconds * 100 // of this test itself
   expect((await transactions()) - before).toBeLessThan(polls + seconds * 60)
 })

@@ -6,10 +6,10 @@ import { eventually } from '../support/eventually.ts'
 import { everyApi, type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
 
 /*
- * Lanes that wait for one rate limit share a request. Here it is so low that the first goes alone and every other one
- * waits for the second. Seen to fail, each by its test: without the places of what was refused taken from each lane's own
- * first operation; with a 400 divided like a 207; with all that waits in one request,
- * whatever its bytes; with one lane in each.
+ * Lanes that wait for one rate limit share a request. Here the limit is so low that the first lane sends alone and all others
+ * wait for the second request. Shown to fail, each by its test: if the places of refused operations do not count from each
+ * lane's first operation; if a 400 is divided like a 207; if all waiting batches share one request of any size; if each lane
+ * sends a request of its own.
  */
 
 let h: Harness
@@ -34,7 +34,7 @@ async function enqueueToLanes(count: number, n = 1): Promise<{ ids: string[]; pe
 const relay = () => h.relay({ customerio: { ...everyApi(h.fake), ...SLOW } })
 const sizes = () => h.fake.requests.recent.map(({ operations }) => operations)
 
-test('what several lanes hold waits for the limit together, and leaves in one request', async () => {
+test('batches of several lanes wait for the limit together, and are sent in one request', async () => {
   const { ids } = await enqueueToLanes(12)
   await relay()
   await h.drained()
@@ -63,7 +63,7 @@ test('a refused operation of a shared request is the dead letter of its own lane
   )
 })
 
-test('a 400 to a shared request is nobody’s: each lane is told for itself, and only the culprit is dead', async () => {
+test('after a 400 to a shared request each lane sends alone, and only the culprit is a dead letter', async () => {
   const { ids, people } = await enqueueToLanes(6)
   const [, , culprit = ''] = people
   h.fake.misbehave({ kind: 'badRequest', operation: (op) => personOf(op) === culprit })
@@ -75,7 +75,7 @@ test('a 400 to a shared request is nobody’s: each lane is told for itself, and
   expect(await transitions(h)).toEqual([])
 })
 
-test('an intent at which the service always fails is found also where it went with others, and opens nothing', async () => {
+test('an intent at which the service always fails is found in a shared request, too, and opens no breaker', async () => {
   const { ids, people } = await enqueueToLanes(6)
   const [, , culprit = ''] = people
   h.fake.misbehave({ kind: 'failOn', operation: (op) => personOf(op) === culprit })
@@ -84,10 +84,10 @@ test('an intent at which the service always fails is found also where it went wi
     intentRetry: { attempts: 2, initialDelayMs: 50, maxDelayMs: 50 },
   })
   await eventually('the others to be delivered', () => h.fake.counts.applied === 5)
-  // With somebody to compare it with, again and again.
+  // With another intent to compare it with, again and again.
   const more: string[] = []
-  await eventually('the culprit to be given up', async () => {
-    more.push(...(await h.enqueue(track('somebody else', more.length))))
+  await eventually('the culprit’s dead letter', async () => {
+    more.push(...(await h.enqueue(track('another person', more.length))))
     return (await h.db.rows('SELECT 1 FROM outbox.dead_letters')).length === 1
   })
   await h.drained()
@@ -98,7 +98,7 @@ test('an intent at which the service always fails is found also where it went wi
 })
 
 test.each(['apply', 'before'] as const)(
-  'the answer to a shared request is lost (%s): each lane sends its own again, with the same ids and bodies',
+  'the answer to a shared request is lost (%s): each lane sends its batch again, with the same ids and bodies',
   async (after) => {
     const { ids } = await enqueueToLanes(8)
     h.fake.misbehave({ kind: 'reset', after, times: 1, match: ({ operations }) => operations.length > 1 })
@@ -111,7 +111,7 @@ test.each(['apply', 'before'] as const)(
   },
 )
 
-test('in an outage shared requests charge nobody, and the breaker opens after the failures that it is set to', async () => {
+test('in an outage shared requests charge no intent, and the breaker opens after its limit of failures', async () => {
   const end = h.fake.misbehave({ kind: 'outage' })
   const { ids } = await enqueueToLanes(16)
   await relay()
@@ -126,7 +126,7 @@ test('in an outage shared requests charge nobody, and the breaker opens after th
 test.each([
   ['401', { kind: 'unauthorized' }],
   ['429', { kind: 'rateLimit', retryAfter: 1 }],
-] as const)('a %s to a shared request is one answer, and pauses nothing', async (_, misbehaviour) => {
+] as const)('a %s to a shared request pauses nothing', async (_, misbehaviour) => {
   h.fake.misbehave({ ...misbehaviour, times: 1, match: ({ operations }) => operations.length > 1 })
   const { ids } = await enqueueToLanes(10)
   await relay()
@@ -137,7 +137,7 @@ test.each([
   expect(await transitions(h)).toEqual([])
 })
 
-test('a shared request stays within the bytes that Customer.io takes, and a large batch goes alone', async () => {
+test('a shared request stays within Customer.io’s limit of bytes, and a large batch is sent alone', async () => {
   const text = 'é'.repeat(10_000)
   const { people, ids: small } = await enqueueToLanes(16, 0)
   const large = people.flatMap((person) =>

@@ -20,7 +20,7 @@ const open = (state: 'open' | 'paused', failureCount: number) =>
     ...{ destination: 'default/track', relayId: '3ad3539f-6063-4aa9-83b2-366da0fbc206', state, failureCount },
     ...{ error: 'x', delayMs: 30_000, maxDelayMs: state === 'paused' ? 30_000 : 300_000 },
   })
-/** The relay has the fleet's probe. */
+/** The relay holds the fleet's probe. */
 const probe = () =>
   testDb.rows(
     `UPDATE outbox.breakers SET state = 'half_open', probe_relay = '3ad3539f-6063-4aa9-83b2-366da0fbc206',
@@ -44,7 +44,7 @@ test('the delay doubles with every opening in a row, to its maximum', async () =
   expect(delays).toEqual([30, 60, 120, 240, 300, 300])
 })
 
-test('a refused credential, however often, makes no later outage longer', async () => {
+test('refused credentials do not make the delay of a later outage longer', async () => {
   for (let n = 0; n < 9; n++) {
     await open('paused', 1)
     expect(await row()).toMatchObject({ seconds: 30 })
@@ -57,7 +57,7 @@ test('a refused credential, however often, makes no later outage longer', async 
   expect(await row()).toMatchObject({ seconds: 60 })
 })
 
-test('a probe of a relay that has counted none does not lower the count of failures', async () => {
+test('a failed probe of a relay that has counted fewer failures does not lower the count', async () => {
   await open('open', 5)
   await probe()
   await open('open', 1)

@@ -22,24 +22,24 @@ const row = async () =>
   (await h.db.rows("SELECT * FROM outbox.breakers WHERE destination = 'default/track'"))[0]
 const left = () => h.db.rows("SELECT FROM outbox.intents WHERE destination = 'default/track'")
 
-/** The next change of a breaker that the relay sees. */
+/** Resolves when the relay reports a breaker in this state. */
 const seen = (relay: Relay, to: string) =>
   new Promise<void>((resolve) => relay.on('breaker', (change) => change.to === to && resolve()))
 
-/** An intent of another destination goes through: the relay has looked at everything that waits. */
-async function looked(n: number): Promise<void> {
+/** An intent of another destination is delivered: the relay has polled all waiting lanes. */
+async function polled(n: number): Promise<void> {
   await h.enqueue(email('bystander', n))
   await h.fake.until(() => h.fake.counts.sends >= n)
 }
 
-test('every relay stops at once, others are not touched, and resume lets the backlog flow', async () => {
+test('every relay stops at once, other destinations go on, and resume delivers the backlog', async () => {
   const relays = [await h.relay({ pollIntervalMs: 60_000 }), await h.relay({ pollIntervalMs: 60_000 })]
   const stopped = Promise.all(relays.map((relay) => seen(relay, 'paused')))
   expect(await pause()).toBe(true)
   await stopped
   await h.enqueue(track('u1', 1), track('u2', 1))
-  await looked(1)
-  await looked(2)
+  await polled(1)
+  await polled(2)
   expect(h.fake.counts.applied).toBe(0)
   expect(await resume()).toBe('resumed')
   await h.drained(5_000)
@@ -47,7 +47,7 @@ test('every relay stops at once, others are not touched, and resume lets the bac
   expect(await row()).toMatchObject({ state: 'closed', failure_count: 0, opened_at: null, last_error: null })
 })
 
-test('what is under way when the pause comes is settled; what failed is not retried before the resume', async () => {
+test('requests in flight at the pause are settled; failed ones are not retried before the resume', async () => {
   const relay = await h.relay({ retry: { attempts: 5, initialDelayMs: 500 } })
   h.fake.misbehave({ kind: 'latency', ms: 300, times: 1 })
   await h.enqueue(track('u1', 1))
@@ -69,7 +69,7 @@ test('what is under way when the pause comes is settled; what failed is not retr
   await h.drained()
 })
 
-test('it outlasts restarts of every relay, a changed key and a rate limit, and says who and why all the while', async () => {
+test('a pause outlasts restarts of every relay, a changed key and a rate limit, and shows its operator and reason', async () => {
   await pause('default/track', 'ticket 1234')
   const before = await row()
   const first = await h.relay()
@@ -81,28 +81,28 @@ test('it outlasts restarts of every relay, a changed key and a rate limit, and s
   await db.close()
   await h.relay()
   await h.enqueue(track('u1', 1))
-  await looked(1)
+  await polled(1)
   expect(h.fake.counts.applied).toBe(0)
   expect(await row()).toEqual({ ...before, rate_limited_until: expect.any(Date) })
   const [state] = await h.db.rows('SELECT state, retry_at, last_error FROM outbox.breaker_state')
   expect(state).toEqual({ state: 'paused', retry_at: null, last_error: 'paused by postgres: ticket 1234' })
 })
 
-test('a relay that starts while a destination is held back tells what it found, not a change that never was', async () => {
+test('a relay that starts while a destination is paused reports the state that it found, and no change', async () => {
   await pause()
   const relay = createRelay({ connectionString: h.db.url, customerio: everyApi(h.fake), ...QUICK })
-  const told: unknown[] = []
-  relay.on('breaker', (change) => told.push(change))
+  const reported: unknown[] = []
+  relay.on('breaker', (change) => reported.push(change))
   await relay.start()
-  await eventually('what it found', () => told.length > 0)
-  expect(told).toEqual([{ destination: 'default/track', from: undefined, to: 'paused' }])
+  await eventually('the state that it found', () => reported.length > 0)
+  expect(reported).toEqual([{ destination: 'default/track', from: undefined, to: 'paused' }])
   await resume()
-  await eventually('the change', () => told.length > 1)
-  expect(told.slice(1)).toEqual([{ destination: 'default/track', from: 'paused', to: 'closed' }])
+  await eventually('the change', () => reported.length > 1)
+  expect(reported.slice(1)).toEqual([{ destination: 'default/track', from: 'paused', to: 'closed' }])
   await relay.stop()
 })
 
-test("it wins over a relay's own opening and over a probe under way", async () => {
+test("a pause wins over a relay's own opening and over a probe in flight", async () => {
   const db = openDatabase({ connectionString: h.db.url })
   const opening = {
     destination: 'default/track',
@@ -126,7 +126,7 @@ test("it wins over a relay's own opening and over a probe under way", async () =
   expect((await left()).length).toBeGreaterThan(0)
 })
 
-test('resume of an open breaker, or of a refused key, has it tried at once', async () => {
+test('resume of an open breaker, or of a refused key, makes the relay probe at once', async () => {
   const relay = await h.relay({
     breaker: { failures: 5, successes: 1, halfOpenAfterMs: 3_600_000, maxHalfOpenAfterMs: 3_600_000 },
   })
@@ -146,7 +146,7 @@ test('resume of an open breaker, or of a refused key, has it tried at once', asy
   }
 })
 
-test('both may come twice, change what is automatic, and are kept with who and why', async () => {
+test('pause and resume may come twice, replace automatic states, and are recorded with operator and reason', async () => {
   expect(await resume()).toBe('unchanged')
   expect(await row()).toBeUndefined()
   await h.db.rows(
@@ -180,7 +180,7 @@ test.each([
   '/track',
   'default/track/x',
   "x'; DROP TABLE t; --/track",
-])('the destination %j is refused in one sentence by both', async (destination) => {
+])('pause and resume refuse the destination %j in one sentence', async (destination) => {
   const refusal =
     /^outbox: destination must be <workspace>\/<api> with api one of track, app, broadcast, pipelines, got /
   for (const call of ['outbox.pause($1)', 'outbox.resume($1)']) {

@@ -7,8 +7,8 @@ import type { Destination } from '../../src/relay/destination/destinations.ts'
 import { SupersededError } from '../../src/relay/breaker/superseded-error.ts'
 
 /*
- * With the breaker and the retry policy as they are; the row in Postgres, the rate limit and the HTTP exchange are given
- * by each test. What a whole relay makes of it is in test/integration/coalescing.test.ts.
+ * Breaker and retry policy are the real ones. Each test provides the breaker's row, the rate limit and the HTTP exchange. The
+ * whole relay with a coalescer is tested in test/integration/coalescing.test.ts.
  */
 
 const LIMITS = { count: 1_000, bytes: 1_000, itemBytes: 500 }
@@ -18,13 +18,13 @@ function item(call: string, maxBytes = 100, more: Partial<WireItem> = {}): WireI
   return { call, bytes: maxBytes - 1, maxBytes, batchable: true, barrier: false, ...more }
 }
 
-/** `turns`: what the limit answers, one after the other, and then leave. */
+/** @param waits What the rate limit answers, one after the other, and then always a token. */
 function coalescerWith({
-  turns = [],
+  waits = [],
   send = async () => ACCEPTED,
   failures = 5,
 }: {
-  turns?: (number | Error)[]
+  waits?: (number | Error)[]
   send?: (items: readonly WireItem[]) => Promise<Answer>
   failures?: number
 }) {
@@ -40,9 +40,9 @@ function coalescerWith({
       },
     },
     acquireToken: async () => {
-      const turn = turns.shift() ?? 0
-      if (turn instanceof Error) throw turn
-      return turn
+      const wait = waits.shift() ?? 0
+      if (wait instanceof Error) throw wait
+      return wait
     },
   } as unknown as Destination
   const breaker = new DestinationBreaker(
@@ -77,23 +77,23 @@ function coalescerWith({
 
 const kinds = (joined: readonly { readonly kind: string }[]) => joined.map(({ kind }) => kind)
 
-test('who finds leave at once goes alone; those who wait for it go together', async () => {
-  const { coalescer, requests, join } = coalescerWith({ turns: [0, 20] })
+test('a batch that gets a token at once is sent alone; batches that wait for one are sent together', async () => {
+  const { coalescer, requests, join } = coalescerWith({ waits: [0, 20] })
   expect(await coalescer.join([item('a')])).toEqual({ kind: 'send_alone' })
   expect(kinds(await join('b', 'c', 'd'))).toEqual(['accepted', 'accepted', 'accepted'])
   expect(requests).toEqual([['b', 'c', 'd']])
 })
 
-test('as many as fit, in the order in which they came', async () => {
-  const { requests, join } = coalescerWith({ turns: [5] })
+test('a request holds as many batches as fit, in the order in which they came', async () => {
+  const { requests, join } = coalescerWith({ waits: [5] })
   const names = Array.from({ length: 12 }, (_, n) => `n${n}`)
   const joined = kinds(await join(...names))
-  // Nine of 100 bytes and their commas, in 1,000; the rest with the next leave.
+  // Nine of 100 bytes and their commas fit into 1,000; the rest is sent with the next token.
   expect(requests).toEqual([names.slice(0, 9), names.slice(9)])
   expect(new Set(joined)).toEqual(new Set(['accepted']))
 })
 
-test('takes what leaves room for as much again, and nothing that travels alone', () => {
+test('a batch may join if it leaves room for another of its size, and no item travels alone', () => {
   const { coalescer } = coalescerWith({})
   expect(coalescer.canJoin([item('a', 499)])).toBe(true)
   expect(coalescer.canJoin([item('a', 501)])).toBe(false)
@@ -104,9 +104,9 @@ test('takes what leaves room for as much again, and nothing that travels alone',
   expect(coalescer.canJoin([item('a', 100, { batchable: false })])).toBe(false)
 })
 
-test('what was refused is told to whom it belongs, by its place among their own', async () => {
+test('each lane gets its own refused operations, by their places in its batch', async () => {
   const refused = [1, 2].map((index) => ({ index, reason: `of ${index}` }))
-  const { coalescer } = coalescerWith({ turns: [5], send: async () => ({ kind: 'accepted', refused }) })
+  const { coalescer } = coalescerWith({ waits: [5], send: async () => ({ kind: 'accepted', refused }) })
   const joined = await Promise.all([
     coalescer.join([item('a'), item('b')]),
     coalescer.join([item('c'), item('d')]),
@@ -122,55 +122,58 @@ test.each<Answer>([
   { kind: 'too_large', status: 413, message: 'all of you' },
   { kind: 'unavailable', status: 500, outcome: 'unknown', message: 'one of you, perhaps' },
   { kind: 'unavailable', status: undefined, outcome: 'unknown', message: 'timeout' },
-])('$kind ($status): one request, and each is to try alone', async (answer) => {
-  const { requests, join } = coalescerWith({ turns: [5], send: async () => answer })
+])('$kind ($status): one request, and each lane retries alone', async (answer) => {
+  const { requests, join } = coalescerWith({ waits: [5], send: async () => answer })
   expect(kinds(await join('a', 'b'))).toEqual(['retry_alone', 'retry_alone'])
   expect(requests).toHaveLength(1)
 })
 
-test('a 500 to many does not count against the destination, a timeout does', async () => {
+test('a 500 to a shared request does not count against the destination, a timeout does', async () => {
   const unavailable = (status: number | undefined): Answer => {
     return { kind: 'unavailable', status, outcome: 'unknown', message: '' }
   }
-  const answered = coalescerWith({ turns: [5], send: async () => unavailable(500), failures: 1 })
+  const answered = coalescerWith({ waits: [5], send: async () => unavailable(500), failures: 1 })
   await answered.join('a', 'b')
   expect(answered.breaker.state).toBe('closed')
-  const silent = coalescerWith({ turns: [5], send: async () => unavailable(undefined), failures: 1 })
+  const silent = coalescerWith({ waits: [5], send: async () => unavailable(undefined), failures: 1 })
   await silent.join('a', 'b')
   expect(silent.breaker.state).toBe('open')
 })
 
-test.each(['one', 'several'])('nothing goes while a 429 holds the destination, %s waiting', async (many) => {
-  const { breaker, requests, join } = coalescerWith({ turns: [5] })
-  await breaker.run('send', async () => ({ kind: 'rate_limited', retryAfterMs: 60_000, message: '' }))
-  expect(breaker.state).toBe('closed')
-  const names = many === 'one' ? ['a'] : ['a', 'b']
-  expect(kinds(await join(...names))).toEqual(names.map(() => 'retry_alone'))
-  expect(requests).toEqual([])
-})
+test.each(['one', 'several'])(
+  'nothing is sent while a 429 limits the destination, %s waiting',
+  async (many) => {
+    const { breaker, requests, join } = coalescerWith({ waits: [5] })
+    await breaker.run('send', async () => ({ kind: 'rate_limited', retryAfterMs: 60_000, message: '' }))
+    expect(breaker.state).toBe('closed')
+    const names = many === 'one' ? ['a'] : ['a', 'b']
+    expect(kinds(await join(...names))).toEqual(names.map(() => 'retry_alone'))
+    expect(requests).toEqual([])
+  },
+)
 
-test('settings that changed meanwhile: each is to ask again', async () => {
+test('settings changed meanwhile: each lane retries alone', async () => {
   const { join } = coalescerWith({
-    turns: [5],
+    waits: [5],
     send: () => Promise.reject(new SupersededError('default/track')),
   })
   expect(kinds(await join('a', 'b'))).toEqual(['retry_alone', 'retry_alone'])
 })
 
-test('a wait that is long, or a stop, hands all back', async () => {
-  const long = coalescerWith({ turns: [300] })
+test('a long wait, or a stop, hands all lanes back', async () => {
+  const long = coalescerWith({ waits: [300] })
   expect(await long.join('a', 'b')).toEqual([
     { kind: 'handed_back', waitMs: 300 },
     { kind: 'handed_back', waitMs: 300 },
   ])
-  const stopped = coalescerWith({ turns: [100, 100] })
+  const stopped = coalescerWith({ waits: [100, 100] })
   stopped.stop.abort()
   expect(kinds(await stopped.join('a', 'b'))).toEqual(['handed_back', 'handed_back'])
   expect(stopped.requests).toEqual([])
 })
 
-test('where leave cannot be asked for, each is told why, and the next ones ask again', async () => {
-  const { coalescer, join } = coalescerWith({ turns: [new Error('no database')] })
+test('if the rate limit cannot be read, each lane gets the error, and later batches ask again', async () => {
+  const { coalescer, join } = coalescerWith({ waits: [new Error('no database')] })
   await expect(join('a', 'b')).rejects.toThrow('no database')
   expect(await coalescer.join([item('c')])).toEqual({ kind: 'send_alone' })
 })

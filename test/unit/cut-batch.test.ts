@@ -23,7 +23,7 @@ function row(seq: number, operation = 'track', payload: object = {}): QueuedInte
   }
 }
 
-/** `barrier` and `alone` rows as such, `suppressed` and `expired` ones set aside, every other as its payload. */
+/** Rows named `barrier`, `alone`, `suppressed` and `expired` are prepared as such, every other row as its payload. */
 function prepare({ seq, id, operation, payload }: QueuedIntent): PreparedRow {
   if (operation === 'suppressed') return 'suppressed'
   if (operation === 'expired') return { dead: { seq, id, reason: 'expired' } }
@@ -37,7 +37,7 @@ function prepare({ seq, id, operation, payload }: QueuedIntent): PreparedRow {
 const text = (maxLength: number) => fc.string({ unit: 'grapheme', maxLength })
 const seqs = (entries: readonly { readonly seq: string }[]) => entries.map(({ seq }) => seq)
 
-test('every request stays within its bytes and its count, whatever the text, and no row is lost or overtaken', () => {
+test('every request stays within its bytes and its count for any text, and no row is lost or overtaken', () => {
   const rows = fc.array(
     fc.record({
       pad: text(400),
@@ -81,7 +81,7 @@ test('every request stays within its bytes and its count, whatever the text, and
   )
 })
 
-test('a batch is as full as it may be: one item more would be too many bytes', () => {
+test('a batch is as full as its bytes allow: one item more is too much', () => {
   const rows = Array.from({ length: 100 }, (_, i) => row(i, 'track', { pad: 'x'.repeat(10_000) }))
   const { batch } = cutBatch(rows, LIMITS, prepare)
   const size = (n: number) =>
@@ -90,7 +90,7 @@ test('a batch is as full as it may be: one item more would be too many bytes', (
   expect(size(batch.length + 1)).toBeGreaterThan(LIMITS.bytes)
 })
 
-test('what can never be sent is set aside with its reason, and stops nothing', () => {
+test('a row that can never be sent is dead with its reason, and does not stop the others', () => {
   const rows = [
     row(1),
     row(2, 'expired'),
@@ -109,7 +109,7 @@ test('what can never be sent is set aside with its reason, and stops nothing', (
 })
 
 test.each(['barrier', 'alone'])(
-  'one that is %s travels without others, after all before, before all after',
+  'a row that is %s is sent alone, after all earlier rows and before all later ones',
   (kind) => {
     const rows = [row(1), row(2), row(3, kind), row(4)]
     const cuts: string[][] = []

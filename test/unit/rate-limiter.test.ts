@@ -18,7 +18,7 @@ test('draws a fiftieth of a second’s requests at once, and draws again with th
   expect(draws).toEqual([5, 5, 5])
 })
 
-test('a draw ahead that fails, or has to wait, is nobody’s: whoever comes next asks anew', async () => {
+test('a draw in advance that fails, or has to wait, reaches no caller: the next one draws again', async () => {
   const answers: (() => Promise<number>)[] = [
     async () => 0,
     () => Promise.reject(new Error('no database')),
@@ -38,13 +38,13 @@ test('a draw ahead that fails, or has to wait, is nobody’s: whoever comes next
   expect(await limiter.acquire()).toBe(0)
 })
 
-test('a low limit is drawn one by one', async () => {
+test('tokens of a low limit are drawn one by one', async () => {
   const { limiter, draws } = limiterOver([], 20)
   for (let n = 0; n < 3; n++) await limiter.acquire()
   expect(draws).toEqual([1, 1, 1])
 })
 
-test('many callers at once share a draw, and none gets what was not drawn', async () => {
+test('concurrent callers share a draw, and get no more tokens than were drawn', async () => {
   const { limiter, draws } = limiterOver([0, 250])
   const waits = await Promise.all(Array.from({ length: 8 }, () => limiter.acquire()))
   expect(waits.filter((wait) => wait === 0)).toHaveLength(5)
@@ -52,14 +52,14 @@ test('many callers at once share a draw, and none gets what was not drawn', asyn
   expect(draws).toEqual([5, 5])
 })
 
-test('a wait is passed on, and asked anew the next time', async () => {
+test('a wait is returned, and the next caller draws again', async () => {
   const { limiter, draws } = limiterOver([40, 0])
   expect(await limiter.acquire()).toBe(40)
   expect(await limiter.acquire()).toBe(0)
   expect(draws).toHaveLength(2)
 })
 
-test('a draw that fails is told to its callers, and the next one tries again', async () => {
+test('a draw that fails is an error for its callers, and the next caller draws again', async () => {
   let fails = true
   const limiter = new RateLimiter({ requests: 250, perMs: 1_000 }, async () => {
     if (fails) throw new Error('no database')
@@ -70,7 +70,7 @@ test('a draw that fails is told to its callers, and the next one tries again', a
   expect(await limiter.acquire()).toBe(0)
 })
 
-test('leave that is given back is the next one to be had', async () => {
+test('a token that is released goes to the next caller', async () => {
   const { limiter, draws } = limiterOver([0, 250, 250])
   for (let n = 0; n < 5; n++) expect(await limiter.acquire()).toBe(0)
   limiter.release()

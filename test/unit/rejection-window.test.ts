@@ -12,7 +12,7 @@ const rejected = (count: number) => ({
 })
 const stays = () => false
 
-test('what is rejected beyond the limit stays in the queue', () => {
+test('rejected intents beyond the limit stay in the queue', () => {
   const window = new RejectionWindow({ rejections: 100, rejectionShare: 0.5 })
   expect(window.admit(rejected(99), stays).stop).toBeUndefined()
   const { settlement, stop } = window.admit(rejected(5), stays)
