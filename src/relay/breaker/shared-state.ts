@@ -169,32 +169,32 @@ export class SharedState {
     }
   }
 
-  /** Failures open it. `write` tells the fleet. */
+  /** Failures open it. `write` changes the row. */
   open<T>(retryInMs: number, write: () => Promise<T>): Promise<T> {
     this.#state = { kind: 'open', retryAt: this.#clock() + retryInMs }
     return this.#sync.write(write)
   }
 
-  /** A refused credential pauses it. `write` tells the fleet. */
+  /** A refused credential pauses it. `write` changes the row. */
   pause<T>(retryInMs: number, write: () => Promise<T>): Promise<T> {
     this.#state = { kind: 'paused', retryAt: this.#clock() + retryInMs }
     return this.#sync.write(write)
   }
 
-  /** Rejections of most intents stop it, until an operator resumes it. `write` tells the fleet. */
+  /** Rejections of most intents stop it, until an operator resumes it. `write` changes the row. */
   reject<T>(write: () => Promise<T>): Promise<T> {
     this.#state = { kind: 'rejecting' }
     return this.#sync.write(write)
   }
 
-  /** A 429 stops requests for `ms`, in every state. `write` tells the fleet. */
+  /** A 429 stops requests for `ms`, in every state. `write` changes the row. */
   async rateLimit(ms: number, write: () => Promise<unknown>): Promise<void> {
     this.#rateLimitedUntil = Math.max(this.#rateLimitedUntil, this.#clock() + ms)
     await this.#sync.write(write)
   }
 
   /**
-   * Closes it if `write`, which tells the fleet, found this relay's probe in the row. If an operator or another relay
+   * Closes it if `write`, which changes the row, found this relay’s probe in it. If an operator or another relay
    * changed the row meanwhile, the state stays until the next row is applied.
    *
    * @returns whether it has closed.

@@ -41,7 +41,7 @@ export class LaneReader {
   #readWatermark: LaneWatermark
   #reportedTo: bigint
   #readAt = Number.NEGATIVE_INFINITY
-  /** The last read left no row behind. A notification or a poll tells of later rows. */
+  /** The last read left no row behind. A notification or a poll reports later rows. */
   #readAll = false
   /** A notification or a poll has found work in the lane since. */
   #isMarkedUnread = false
