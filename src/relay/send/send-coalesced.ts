@@ -4,7 +4,7 @@ import type { Permit } from '../breaker/breaker.ts'
 import type { FailureHistory } from '../breaker/failure-history.ts'
 import { interpretAnswer } from './interpret-answer.ts'
 import type { LaneOutcome } from '../lane-outcome.ts'
-import { BatchInProgress } from './batch-in-progress.ts'
+import { BatchInProgress } from '../turn/batch-in-progress.ts'
 import type { Turn } from '../turn/turn.ts'
 
 /**

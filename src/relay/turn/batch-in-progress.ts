@@ -1,8 +1,8 @@
 import type { QueuedIntent } from '../../store/lanes/read-lane.ts'
 import type { Settlement } from '../../store/lanes/settle.ts'
 import type { Cut } from '../destination/cut-batch.ts'
-import type { BatchProgress } from '../turn/suspects.ts'
-import type { Turn } from '../turn/turn.ts'
+import type { BatchProgress } from './suspects.ts'
+import type { Turn } from './turn.ts'
 
 type Context = Pick<Turn, 'gate' | 'store' | 'keys'>
 
