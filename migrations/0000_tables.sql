@@ -45,8 +45,9 @@ CREATE TABLE "outbox"."dead_letters" (
 	"status" smallint,
 	"field" text,
 	"message" text,
+	"requested_at" timestamp with time zone,
 	CONSTRAINT "dead_letters_pkey" PRIMARY KEY("id"),
-	CONSTRAINT "dead_letters_reason" CHECK ("outbox"."dead_letters"."reason" IN ('rejected', 'too_large', 'expired', 'invalid', 'ambiguous'))
+	CONSTRAINT "dead_letters_reason" CHECK ("outbox"."dead_letters"."reason" IN ('rejected', 'too_large', 'expired', 'invalid', 'ambiguous', 'exhausted'))
 );
 --> statement-breakpoint
 CREATE TABLE "outbox"."dedup" (
@@ -65,7 +66,10 @@ CREATE TABLE "outbox"."delivered" (
 	"operation" text NOT NULL,
 	"ordering_key" text NOT NULL,
 	"enqueued_at" timestamp with time zone NOT NULL,
-	"delivered_at" timestamp with time zone NOT NULL
+	"delivered_at" timestamp with time zone NOT NULL,
+	"outcome" text DEFAULT 'delivered' NOT NULL,
+	"delivery_id" text,
+	CONSTRAINT "delivered_outcome" CHECK ("outbox"."delivered"."outcome" IN ('delivered', 'suppressed_by_config'))
 ) PARTITION BY RANGE ("delivered_at");
 --> statement-breakpoint
 CREATE TABLE "outbox"."intents" (
@@ -82,9 +86,12 @@ CREATE TABLE "outbox"."intents" (
 	"enqueued_at" timestamp with time zone NOT NULL,
 	"send_after" timestamp with time zone,
 	"expires_at" timestamp with time zone,
+	"sending_at" timestamp with time zone,
+	"attempts" smallint DEFAULT 0 NOT NULL,
+	"retry_at" timestamp with time zone,
 	CONSTRAINT "intents_pkey" PRIMARY KEY("destination","lane","seq"),
 	CONSTRAINT "intents_lane" CHECK ("outbox"."intents"."lane" BETWEEN -1 AND 31),
-	CONSTRAINT "intents_waiting_has_time" CHECK ("outbox"."intents"."lane" >= 0 OR "outbox"."intents"."send_after" IS NOT NULL),
+	CONSTRAINT "intents_scheduled_has_time" CHECK ("outbox"."intents"."lane" >= 0 OR "outbox"."intents"."send_after" IS NOT NULL),
 	CONSTRAINT "intents_priority" CHECK ("outbox"."intents"."priority" IN ('normal', 'bulk')),
 	CONSTRAINT "intents_on_ambiguous" CHECK ("outbox"."intents"."on_ambiguous" IN ('park', 'resend')),
 	CONSTRAINT "intents_payload" CHECK (jsonb_typeof("outbox"."intents"."payload") = 'object'),
@@ -97,12 +104,30 @@ CREATE TABLE "outbox"."lanes" (
 	"epoch" bigint DEFAULT 1 NOT NULL,
 	"relay_id" uuid,
 	"taken_at" timestamp with time zone,
+	"watermark" bigint DEFAULT 0 NOT NULL,
+	"provisional_watermark" bigint DEFAULT 0 NOT NULL,
+	"provisional_xids" bigint[] DEFAULT '{}' NOT NULL,
 	CONSTRAINT "lanes_pkey" PRIMARY KEY("destination","lane"),
-	CONSTRAINT "lanes_holder" CHECK (("outbox"."lanes"."relay_id" IS NULL) = ("outbox"."lanes"."taken_at" IS NULL))
+	CONSTRAINT "lanes_holder" CHECK (("outbox"."lanes"."relay_id" IS NULL) = ("outbox"."lanes"."taken_at" IS NULL)),
+	CONSTRAINT "lanes_provisional" CHECK ("outbox"."lanes"."provisional_watermark" >= "outbox"."lanes"."watermark")
 );
 --> statement-breakpoint
 CREATE TABLE "outbox"."locks" (
 	"name" text PRIMARY KEY NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "outbox"."origin" (
+	"one" boolean PRIMARY KEY DEFAULT true NOT NULL,
+	"system_identifier" text,
+	"database_oid" bigint NOT NULL,
+	"database_name" text NOT NULL,
+	"recorded_at" timestamp with time zone NOT NULL,
+	CONSTRAINT "origin_one" CHECK ("outbox"."origin"."one")
+);
+--> statement-breakpoint
+CREATE TABLE "outbox"."rate_limits" (
+	"name" text PRIMARY KEY NOT NULL,
+	"arrives_at" timestamp with time zone NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE "outbox"."relays" (
@@ -113,7 +138,8 @@ CREATE TABLE "outbox"."relays" (
 	"started_at" timestamp with time zone NOT NULL,
 	"last_seen_at" timestamp with time zone NOT NULL,
 	"polls_failing_since" timestamp with time zone,
-	"poll_error" text
+	"poll_error" text,
+	"format" smallint DEFAULT 1 NOT NULL
 );
 --> statement-breakpoint
 CREATE TABLE "outbox"."settled_counts" (
@@ -137,5 +163,9 @@ CREATE TABLE "outbox"."workspaces" (
 --> statement-breakpoint
 CREATE INDEX "breaker_transitions_at" ON "outbox"."breaker_transitions" USING btree ("at");--> statement-breakpoint
 CREATE INDEX "dead_letters_summary" ON "outbox"."dead_letters" USING btree ("destination","operation","reason","dead_at");--> statement-breakpoint
+CREATE INDEX "dead_letters_newest" ON "outbox"."dead_letters" USING btree ("dead_at","destination");--> statement-breakpoint
 CREATE INDEX "dedup_expiry" ON "outbox"."dedup" USING btree ("expires_at");--> statement-breakpoint
 CREATE INDEX "intents_scheduled" ON "outbox"."intents" USING btree ("destination","send_after","seq") WHERE "outbox"."intents"."lane" = -1;
+--> statement-breakpoint
+COMMENT ON COLUMN "outbox".dead_letters.requested_at IS
+  'Reason ambiguous: when the request with the unknown outcome began. Check in Customer.io before you send the intent again.';

@@ -164,7 +164,7 @@ ALTER TABLE outbox.intents ADD CONSTRAINT intents_on_ambiguous CHECK ((on_ambigu
 ALTER TABLE outbox.intents ADD CONSTRAINT intents_payload CHECK ((jsonb_typeof(payload) = 'object'::text));
 ALTER TABLE outbox.intents ADD CONSTRAINT intents_pkey PRIMARY KEY (destination, lane, seq);
 ALTER TABLE outbox.intents ADD CONSTRAINT intents_priority CHECK ((priority = ANY (ARRAY['normal'::text, 'bulk'::text])));
-ALTER TABLE outbox.intents ADD CONSTRAINT intents_waiting_has_time CHECK (((lane >= 0) OR (send_after IS NOT NULL)));
+ALTER TABLE outbox.intents ADD CONSTRAINT intents_scheduled_has_time CHECK (((lane >= 0) OR (send_after IS NOT NULL)));
 ALTER TABLE outbox.lanes ADD CONSTRAINT lanes_holder CHECK (((relay_id IS NULL) = (taken_at IS NULL)));
 ALTER TABLE outbox.lanes ADD CONSTRAINT lanes_pkey PRIMARY KEY (destination, lane);
 ALTER TABLE outbox.lanes ADD CONSTRAINT lanes_provisional CHECK ((provisional_watermark >= watermark));
@@ -188,7 +188,7 @@ CREATE SEQUENCE outbox.breaker_transitions_ordinal_seq AS bigint INCREMENT 1 MIN
 
 CREATE SEQUENCE outbox.intents_seq_seq AS bigint INCREMENT 1 MINVALUE 1 MAXVALUE 9223372036854775807 START 1 CACHE 1;
 
-CREATE SEQUENCE outbox.relay_idle AS integer INCREMENT 1 MINVALUE 1 MAXVALUE 2 START 1 CACHE 1;
+CREATE SEQUENCE outbox.notify_flag AS integer INCREMENT 1 MINVALUE 1 MAXVALUE 2 START 1 CACHE 1;
 
 CREATE OR REPLACE FUNCTION outbox.accept_copy()
  RETURNS boolean
@@ -282,7 +282,7 @@ AS $function$
 BEGIN
   IF destination IS NULL OR destination !~ '^[A-Za-z0-9][A-Za-z0-9_-]{0,62}/(track|app|broadcast|pipelines)$' THEN
     RAISE EXCEPTION 'outbox: destination must be <workspace>/<api> with api one of track, app, broadcast, pipelines, got %',
-      "outbox".shown(destination)
+      "outbox".quote_for_error(destination)
       USING ERRCODE = 'invalid_parameter_value', HINT = 'Such as default/track.';
   END IF;
 END
@@ -302,7 +302,7 @@ DECLARE
   v_number numeric;
 BEGIN
   IF v_api IS NULL THEN
-    RAISE EXCEPTION 'outbox: unknown operation %', "outbox".shown(operation)
+    RAISE EXCEPTION 'outbox: unknown operation %', "outbox".quote_for_error(operation)
       USING ERRCODE = 'invalid_parameter_value',
             HINT = 'identify, track, trackAnonymous, trackPageView, trackScreen, trackPush, addDevice, deleteDevice, suppress, unsuppress, destroy, mergeCustomers, entity, sendEmail, sendPush, sendSMS, sendInboxMessage, sendInApp, triggerBroadcast, pipelines.identify, pipelines.track, pipelines.page, pipelines.screen, pipelines.group, pipelines.alias';
   END IF;
@@ -317,7 +317,7 @@ BEGIN
   END IF;
   IF NOT numbers_checked AND v_text ~ '[0-9.]{16}' OR v_key LIKE ANY ('{%.%0,%true,%false,"%{%","%[%"}') THEN
     IF ordering_key IS NULL THEN
-      v_key := "outbox".ordering_key_of(operation, "outbox".plain_ids(payload));
+      v_key := "outbox".ordering_key_of(operation, "outbox".normalize_ids(payload));
     END IF;
     v_number := "outbox".altered_number(payload);
     IF v_number IS NOT NULL THEN
@@ -328,7 +328,7 @@ BEGIN
   END IF;
   IF v_key IS NULL OR v_key = '' THEN
     IF ordering_key = '' THEN
-      RAISE EXCEPTION 'outbox: %: ordering_key is 0 bytes, 1 to 500 are taken', operation
+      RAISE EXCEPTION 'outbox: %: ordering_key is 0 bytes, 1 to 500 are allowed', operation
         USING ERRCODE = 'invalid_parameter_value';
     END IF;
     RAISE EXCEPTION 'outbox: %: the payload names no %', operation,
@@ -345,21 +345,21 @@ BEGIN
             END;
   END IF;
   IF octet_length(v_key) > 500 THEN
-    RAISE EXCEPTION 'outbox: %: % is % bytes, at most 500 are taken', operation,
+    RAISE EXCEPTION 'outbox: %: % is % bytes, at most 500 are allowed', operation,
       CASE WHEN ordering_key IS NULL THEN 'the identifier in the payload' ELSE 'ordering_key' END, octet_length(v_key)
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
   IF dedup_key IS NULL AND dedup_window = interval '7 days' AND send_after IS NULL AND expires_at IS NULL
      AND workspace = 'default' AND on_ambiguous = 'park' AND priority = 'normal' THEN
-    RETURN v_key; -- nearly always
+    RETURN v_key; -- the usual case: defaults only
   END IF;
   IF dedup_key = '' OR octet_length(dedup_key) > 500 THEN
-    RAISE EXCEPTION 'outbox: %: dedup_key is % bytes, 1 to 500 are taken', operation, octet_length(dedup_key)
+    RAISE EXCEPTION 'outbox: %: dedup_key is % bytes, 1 to 500 are allowed', operation, octet_length(dedup_key)
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
   IF dedup_key IS NOT NULL AND dedup_window IS NULL
      OR date_part('epoch', dedup_window) NOT BETWEEN 0.000001 AND 315619200 THEN
-    RAISE EXCEPTION 'outbox: %: dedup_window must be longer than nothing and at most 3653 days (ten years), got %',
+    RAISE EXCEPTION 'outbox: %: dedup_window must be greater than zero and at most 3653 days (ten years), got %',
       operation, coalesce(dedup_window::text, 'NULL')
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
@@ -378,15 +378,15 @@ BEGIN
     END IF;
   END IF;
   IF workspace IS DISTINCT FROM 'default' AND (workspace IS NULL OR workspace !~ '^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$') THEN
-    RAISE EXCEPTION 'outbox: %: workspace must be 1 to 63 letters, digits, - or _, beginning with a letter or digit, got %', operation, "outbox".shown(workspace)
+    RAISE EXCEPTION 'outbox: %: workspace must be 1 to 63 letters, digits, - or _, beginning with a letter or digit, got %', operation, "outbox".quote_for_error(workspace)
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
   IF on_ambiguous IS NULL OR on_ambiguous NOT IN ('park', 'resend') THEN
-    RAISE EXCEPTION 'outbox: %: on_ambiguous must be park or resend, got %', operation, "outbox".shown(on_ambiguous)
+    RAISE EXCEPTION 'outbox: %: on_ambiguous must be park or resend, got %', operation, "outbox".quote_for_error(on_ambiguous)
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
   IF priority IS NULL OR priority NOT IN ('normal', 'bulk') THEN
-    RAISE EXCEPTION 'outbox: %: priority must be normal or bulk, got %', operation, "outbox".shown(priority)
+    RAISE EXCEPTION 'outbox: %: priority must be normal or bulk, got %', operation, "outbox".quote_for_error(priority)
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
   RETURN v_key;
@@ -433,8 +433,8 @@ CREATE OR REPLACE FUNCTION outbox.enqueue(operation text, payload jsonb, dedup_k
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 DECLARE
-  -- A variable and not now(): the window is exact also in a transaction that began long ago, and a function
-  -- call in ON CONFLICT … WHERE would keep the table from being distributed.
+  -- A variable and not now(): the window is exact in a transaction that began long ago, and a table with a function
+  -- call in ON CONFLICT … WHERE could not be distributed.
   v_now timestamptz := clock_timestamp();
   v_key text := "outbox".check_intent(operation, payload, dedup_key, dedup_window, ordering_key,
                                       send_after, expires_at, workspace, on_ambiguous, priority, v_now, false);
@@ -443,7 +443,7 @@ DECLARE
   v_woken boolean;
 BEGIN
   IF workspace <> 'default' THEN
-    PERFORM FROM "outbox".workspaces w WHERE w.name = enqueue.workspace; -- here: a call of a function costs 4 us more
+    PERFORM FROM "outbox".workspaces w WHERE w.name = enqueue.workspace; -- inline: a function call costs 4 us more
     IF NOT FOUND THEN
       PERFORM "outbox".admit_workspace(workspace);
     END IF;
@@ -487,11 +487,11 @@ DECLARE
   v_now timestamptz := clock_timestamp();
   v_ids uuid[];
   v_keys text[];
-  v_kept uuid[];
+  v_results uuid[];
   v_workspaces text[];
   v_destination text;
   v_lane integer;
-  v_one boolean;
+  v_single_lane boolean;
   v_woken boolean;
   v_message text;
   v_hint text;
@@ -501,8 +501,8 @@ BEGIN
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
 
-  -- jsonb_to_recordset refuses what is no object, and casts the fields. Its errors are those of Postgres' types and may
-  -- repeat a long text: so they are cut, and say which function was called.
+  -- jsonb_to_recordset casts the fields, and fails for an element that is no object. The errors are those of Postgres'
+  -- types and may repeat a long text. So they are cut, and name this function.
   BEGIN
     SELECT array_agg("outbox".new_id() ORDER BY i.ord), array_agg(checked.key ORDER BY i.ord),
            array_agg(DISTINCT i.workspace) FILTER (WHERE i.workspace <> 'default')
@@ -523,14 +523,14 @@ BEGIN
         || (jsonb_path_query_first(intents, 'strict $[*].type() ? (@ != "object")') #>> '{}') || ' in it';
     ELSIF v_message NOT LIKE 'outbox: %' THEN
       v_message := 'outbox: enqueue_many: ' || left(v_message, 200);
-      v_hint := 'A field of an element takes what the parameter of that name takes in enqueue.';
+      v_hint := 'Each field takes the same values as the parameter of that name of enqueue.';
     END IF;
     RAISE EXCEPTION USING MESSAGE = v_message, ERRCODE = 'invalid_parameter_value', HINT = v_hint;
   END;
   IF v_ids IS NULL THEN
     RETURN;
   END IF;
-  v_kept := v_ids;
+  v_results := v_ids;
   IF v_workspaces IS NOT NULL THEN
     PERFORM "outbox".admit_workspace(w.name) FROM unnest(v_workspaces) AS w(name);
   END IF;
@@ -549,7 +549,7 @@ BEGIN
       SET intent_id = excluded.intent_id, expires_at = excluded.expires_at
       WHERE d.expires_at <= v_now;
 
-    SELECT array_agg(coalesce(d.intent_id, v_ids[i.ord]) ORDER BY i.ord) INTO v_kept
+    SELECT array_agg(coalesce(d.intent_id, v_ids[i.ord]) ORDER BY i.ord) INTO v_results
     FROM ROWS FROM (jsonb_to_recordset(intents) AS (workspace text, dedup_key text))
       WITH ORDINALITY AS i(workspace, dedup_key, ord)
       LEFT JOIN "outbox".dedup d ON d.workspace = coalesce(i.workspace, 'default') AND d.key = i.dedup_key;
@@ -568,17 +568,17 @@ BEGIN
         workspace text, on_ambiguous text, priority text))
       WITH ORDINALITY AS i(operation, payload, send_after, expires_at, workspace, on_ambiguous, priority, ord),
       LATERAL (SELECT coalesce(i.workspace, 'default') || '/' || "outbox".api_of(i.operation) AS destination) k
-    WHERE v_kept[i.ord] = v_ids[i.ord]
+    WHERE v_results[i.ord] = v_ids[i.ord]
     ORDER BY i.ord
     RETURNING destination, lane)
   SELECT min(destination), min(lane), min(lane) = max(lane) AND min(destination) = max(destination)
-  INTO v_destination, v_lane, v_one
+  INTO v_destination, v_lane, v_single_lane
   FROM stored WHERE lane >= 0;
   IF v_lane IS NOT NULL THEN
-    v_woken := "outbox".wake_idle_relay(v_destination, CASE WHEN v_one THEN v_lane END);
+    v_woken := "outbox".wake_idle_relay(v_destination, CASE WHEN v_single_lane THEN v_lane END);
   END IF;
   RETURN QUERY
-    SELECT o.ord::integer, v_kept[o.ord], v_kept[o.ord] <> v_ids[o.ord]
+    SELECT o.ord::integer, v_results[o.ord], v_results[o.ord] <> v_ids[o.ord]
     FROM generate_series(1, cardinality(v_ids)) AS o(ord);
 END
 $function$;
@@ -599,10 +599,10 @@ DECLARE
 BEGIN
   FOR v_day IN SELECT (now() AT TIME ZONE 'UTC')::date + n FROM generate_series(0, 2) AS n LOOP
     v_name := 'delivered_' || to_char(v_day, 'YYYYMMDD');
-    -- A table of that name that is no partition is left alone: making another one fails, and says so.
+    -- If a table of that name is no partition, CREATE TABLE below fails and says so.
     IF NOT EXISTS (SELECT FROM pg_inherits WHERE inhparent = '"outbox".delivered'::regclass
                    AND inhrelid = to_regclass('"outbox".' || v_name)) THEN
-      -- One at a time. ATTACH PARTITION takes this lock anyway, and no role but the owner may take one in its way.
+      -- One session at a time. ATTACH PARTITION takes this lock anyway, and only the owner may take a conflicting one.
       LOCK TABLE ONLY "outbox".delivered IN SHARE UPDATE EXCLUSIVE MODE;
       CONTINUE WHEN EXISTS (SELECT FROM pg_inherits WHERE inhparent = '"outbox".delivered'::regclass
                             AND inhrelid = to_regclass('"outbox".' || v_name));
@@ -651,58 +651,18 @@ BEGIN
         PERFORM set_config('role', v_role, false);
       EXCEPTION
         WHEN lock_not_available OR deadlock_detected THEN
-          RAISE; -- migrate tries again
+          RAISE; -- migrate retries
         WHEN OTHERS THEN
           v_errors := v_errors || jsonb_build_object(v_statement, SQLERRM);
       END;
     END LOOP;
   END LOOP;
   RETURN QUERY
-    SELECT d.statement, coalesce(v_errors ->> d.statement, format('%I may not do it', current_user))
+    SELECT d.statement, coalesce(v_errors ->> d.statement, format('the user %I lacks the right to run it', current_user))
     FROM "outbox".role_drift() d;
 END
 $function$;
 -- executable by the owner
-
-CREATE OR REPLACE FUNCTION outbox.keep_workspaces(served text[])
- RETURNS void
- LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO 'pg_catalog', 'pg_temp'
- SET lock_timeout TO '500ms'
-AS $function$
-DECLARE
-  v record;
-BEGIN
-  INSERT INTO "outbox".locks (name)
-  SELECT n FROM unnest('{promote,jobs}'::text[]) AS n
-  WHERE NOT EXISTS (SELECT FROM "outbox".locks l WHERE l.name = n) ON CONFLICT DO NOTHING;
-  -- ON CONFLICT alone would wait for every open transaction that has taken a slot.
-  INSERT INTO "outbox".unserved_workspaces (slot)
-  SELECT n FROM generate_series(1, 100) AS n
-  WHERE NOT EXISTS (SELECT FROM "outbox".unserved_workspaces u WHERE u.slot = n) ON CONFLICT DO NOTHING;
-  INSERT INTO "outbox".workspaces AS w (name, served_at)
-  SELECT DISTINCT s.name, now() FROM unnest(served) AS s(name) ORDER BY s.name
-  ON CONFLICT ON CONSTRAINT workspaces_pkey DO UPDATE SET served_at = excluded.served_at
-    WHERE w.served_at < excluded.served_at - interval '1 minute';
-  DELETE FROM "outbox".workspaces w
-  WHERE w.served_at < now() - interval '7 days' AND NOT "outbox".workspace_in_use(w.name);
-  DELETE FROM "outbox".breakers b
-  WHERE b.state = 'closed' AND coalesce(b.rate_limited_until, '-infinity') < now() AND split_part(b.destination, '/', 1) <> 'default'
-    AND NOT EXISTS (SELECT FROM "outbox".workspaces w WHERE w.name = split_part(b.destination, '/', 1));
-  -- Each row is locked first and looked at by a statement of its own: that one sees what every transaction which
-  -- had the row before has committed.
-  FOR v IN SELECT u.slot, u.name FROM "outbox".unserved_workspaces u
-           WHERE u.name IS NOT NULL ORDER BY u.slot FOR UPDATE SKIP LOCKED LOOP
-    IF EXISTS (SELECT FROM "outbox".workspaces w WHERE w.name = v.name)
-       OR EXISTS (SELECT FROM "outbox".unserved_workspaces u WHERE u.name = v.name AND u.slot < v.slot)
-       OR NOT "outbox".workspace_in_use(v.name) THEN
-      UPDATE "outbox".unserved_workspaces u SET name = NULL WHERE u.slot = v.slot;
-    END IF;
-  END LOOP;
-END
-$function$;
--- executable by the owner, outbox_relay
 
 CREATE OR REPLACE FUNCTION outbox.lane_of(destination text, ordering_key text, priority text)
  RETURNS smallint
@@ -728,6 +688,32 @@ AS $function$
         52, 1),
       53, 1),
     'hex')::uuid
+$function$;
+-- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.normalize_ids(payload jsonb)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_field text;
+  v_path text[];
+  v_id jsonb;
+BEGIN
+  FOREACH v_field IN ARRAY '{customerId,identifiers.id,primary.id,entity.identifiers.id,entity.primary.id,
+                             message.identifiers.id,message.userId,broadcastId}'::text[] LOOP
+    v_path := string_to_array(v_field, '.');
+    v_id := payload #> v_path;
+    IF jsonb_typeof(v_id) = 'number' THEN
+      payload := jsonb_set(payload, v_path, to_jsonb(trim_scale(v_id::numeric)));
+    ELSIF jsonb_typeof(v_id) <> 'string' THEN
+      payload := payload #- v_path;
+    END IF;
+  END LOOP;
+  RETURN payload;
+END
 $function$;
 -- executable by the owner
 
@@ -784,7 +770,7 @@ AS $function$
         (payload #>> '{entity,identifiers,object_type_id}') || '/' || (payload #>> '{entity,identifiers,object_id}'),
         payload #>> '{entity,primary,id}', lower(payload #>> '{entity,primary,email}'),
         payload #>> '{entity,primary,cio_id}')
-    -- An anonymous invite has no id: it is about the address that it goes to.
+    -- An anonymous invite has no id: its key is the recipient's address.
     WHEN operation = 'trackAnonymous' THEN
       coalesce(nullif(payload ->> 'anonymousId', ''), lower(payload #>> '{data,recipient}'))
     WHEN operation = 'trackPush' THEN
@@ -814,8 +800,8 @@ CREATE OR REPLACE FUNCTION outbox.pause(destination text, reason text DEFAULT NU
 AS $function$
 DECLARE
   v_now timestamptz := clock_timestamp();
-  v_words text := nullif(btrim(regexp_replace(left(reason, 2000), '[[:space:][:cntrl:]]+', ' ', 'g')), '');
-  v_reason text := left('paused by ' || session_user || coalesce(': ' || v_words, ''), 500);
+  v_text text := nullif(btrim(regexp_replace(left(reason, 2000), '[[:space:][:cntrl:]]+', ' ', 'g')), '');
+  v_reason text := left('paused by ' || session_user || coalesce(': ' || v_text, ''), 500);
   v_before "outbox".breakers;
 BEGIN
   PERFORM "outbox".check_destination(destination);
@@ -840,32 +826,6 @@ END
 $function$;
 -- executable by the owner, outbox_operator
 
-CREATE OR REPLACE FUNCTION outbox.plain_ids(payload jsonb)
- RETURNS jsonb
- LANGUAGE plpgsql
- IMMUTABLE PARALLEL SAFE
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-DECLARE
-  v_field text;
-  v_path text[];
-  v_id jsonb;
-BEGIN
-  FOREACH v_field IN ARRAY '{customerId,identifiers.id,primary.id,entity.identifiers.id,entity.primary.id,
-                             message.identifiers.id,message.userId,broadcastId}'::text[] LOOP
-    v_path := string_to_array(v_field, '.');
-    v_id := payload #> v_path;
-    IF jsonb_typeof(v_id) = 'number' THEN
-      payload := jsonb_set(payload, v_path, to_jsonb(trim_scale(v_id::numeric)));
-    ELSIF jsonb_typeof(v_id) <> 'string' THEN
-      payload := payload #- v_path;
-    END IF;
-  END LOOP;
-  RETURN payload;
-END
-$function$;
--- executable by the owner
-
 CREATE OR REPLACE FUNCTION outbox.prune_delivered(keep interval)
  RETURNS integer
  LANGUAGE plpgsql
@@ -877,7 +837,7 @@ DECLARE
   v_partition name;
   v_dropped integer := 0;
 BEGIN
-  -- Less than nothing would drop the partition that is written to.
+  -- A negative interval would drop the partition of today.
   IF (keep BETWEEN interval '0' AND interval '36525 days') IS NOT TRUE THEN
     RAISE EXCEPTION 'outbox: keep must be 0 to 36525 days (100 years), got %', coalesce(keep::text, 'NULL')
       USING ERRCODE = 'invalid_parameter_value';
@@ -893,6 +853,56 @@ BEGIN
     v_dropped := v_dropped + 1;
   END LOOP;
   RETURN v_dropped;
+END
+$function$;
+-- executable by the owner, outbox_relay
+
+CREATE OR REPLACE FUNCTION outbox.quote_for_error(value text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  SELECT coalesce(quote_literal(regexp_replace(left(value, 80), '[[:cntrl:]]', '?', 'g')), 'NULL')
+$function$;
+-- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.register_workspaces(served text[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET lock_timeout TO '500ms'
+AS $function$
+DECLARE
+  v record;
+BEGIN
+  INSERT INTO "outbox".locks (name)
+  SELECT n FROM unnest('{promote,jobs}'::text[]) AS n
+  WHERE NOT EXISTS (SELECT FROM "outbox".locks l WHERE l.name = n) ON CONFLICT DO NOTHING;
+  -- NOT EXISTS first: ON CONFLICT alone would wait for every open transaction that has taken a slot.
+  INSERT INTO "outbox".unserved_workspaces (slot)
+  SELECT n FROM generate_series(1, 100) AS n
+  WHERE NOT EXISTS (SELECT FROM "outbox".unserved_workspaces u WHERE u.slot = n) ON CONFLICT DO NOTHING;
+  INSERT INTO "outbox".workspaces AS w (name, served_at)
+  SELECT DISTINCT s.name, now() FROM unnest(served) AS s(name) ORDER BY s.name
+  ON CONFLICT ON CONSTRAINT workspaces_pkey DO UPDATE SET served_at = excluded.served_at
+    WHERE w.served_at < excluded.served_at - interval '1 minute';
+  DELETE FROM "outbox".workspaces w
+  WHERE w.served_at < now() - interval '7 days' AND NOT "outbox".workspace_in_use(w.name);
+  DELETE FROM "outbox".breakers b
+  WHERE b.state = 'closed' AND coalesce(b.rate_limited_until, '-infinity') < now() AND split_part(b.destination, '/', 1) <> 'default'
+    AND NOT EXISTS (SELECT FROM "outbox".workspaces w WHERE w.name = split_part(b.destination, '/', 1));
+  -- Each row is locked first and checked by a later statement, which sees the commits of every transaction that held the
+  -- row before.
+  FOR v IN SELECT u.slot, u.name FROM "outbox".unserved_workspaces u
+           WHERE u.name IS NOT NULL ORDER BY u.slot FOR UPDATE SKIP LOCKED LOOP
+    IF EXISTS (SELECT FROM "outbox".workspaces w WHERE w.name = v.name)
+       OR EXISTS (SELECT FROM "outbox".unserved_workspaces u WHERE u.name = v.name AND u.slot < v.slot)
+       OR NOT "outbox".workspace_in_use(v.name) THEN
+      UPDATE "outbox".unserved_workspaces u SET name = NULL WHERE u.slot = v.slot;
+    END IF;
+  END LOOP;
 END
 $function$;
 -- executable by the owner, outbox_relay
@@ -935,64 +945,65 @@ CREATE OR REPLACE FUNCTION outbox.role_drift()
  STABLE
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-  WITH own AS (
+  WITH outbox_schema AS (
     SELECT nspname FROM pg_namespace WHERE oid = '"outbox"'::regnamespace
   ), role AS (
-    SELECT r.name, own.nspname || '_' || r.name AS rolname
-    FROM own, unnest('{enqueue,relay,viewer,operator}'::text[]) AS r(name)
+    SELECT r.name, outbox_schema.nspname || '_' || r.name AS rolname
+    FROM outbox_schema, unnest('{enqueue,relay,viewer,operator}'::text[]) AS r(name)
   ), schema AS (
-    SELECT n.oid, n.nspname, n.nspacl, n.nspowner, p.place
-    FROM own, (VALUES (''), ('_pgboss')) AS p(place), pg_namespace n WHERE n.nspname = own.nspname || p.place
+    SELECT n.oid, n.nspname, n.nspacl, n.nspowner, p.schema_suffix
+    FROM outbox_schema, (VALUES (''), ('_pgboss')) AS p(schema_suffix), pg_namespace n
+    WHERE n.nspname = outbox_schema.nspname || p.schema_suffix
   ), relation AS (
-    SELECT s.place, c.*, format('%I.%I', s.nspname, c.relname) AS target,
+    SELECT s.schema_suffix, c.*, format('%I.%I', s.nspname, c.relname) AS target,
            CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind
     FROM pg_class c JOIN schema s ON s.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
   ), object AS (
-    SELECT place, 'SCHEMA' AS kind, '' AS name, NULL::name AS col, quote_ident(nspname) AS target,
+    SELECT schema_suffix, 'SCHEMA' AS kind, '' AS name, NULL::name AS col, quote_ident(nspname) AS target,
            nspowner AS owner, nspacl AS acl
     FROM schema
     UNION ALL
-    SELECT place, kind, relname, NULL, target, relowner, relacl FROM relation
+    SELECT schema_suffix, kind, relname, NULL, target, relowner, relacl FROM relation
     UNION ALL
-    SELECT r.place, r.kind, r.relname, a.attname, r.target, r.relowner, a.attacl
+    SELECT r.schema_suffix, r.kind, r.relname, a.attname, r.target, r.relowner, a.attacl
     FROM relation r JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
     UNION ALL
-    SELECT s.place, CASE p.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END, p.proname, NULL,
+    SELECT s.schema_suffix, CASE p.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END, p.proname, NULL,
            p.oid::regprocedure::text, p.proowner, coalesce(p.proacl, acldefault('f', p.proowner))
     FROM pg_proc p JOIN schema s ON s.oid = p.pronamespace
   ), wanted AS (
     SELECT o.kind, o.target, o.col, w.privilege, quote_ident(role.rolname) AS grantee
-    FROM (SELECT unnest(roles) AS role, place, kind, names, privileges, columns FROM "outbox".role_rights()) r
+    FROM (SELECT unnest(roles) AS role, schema_suffix, kind, names, privileges, columns FROM "outbox".role_rights()) r
     JOIN role ON role.name = r.role
     CROSS JOIN LATERAL unnest(r.names) AS n(name)
     CROSS JOIN LATERAL unnest(r.privileges) AS w(privilege)
     CROSS JOIN LATERAL unnest(coalesce(r.columns, '{NULL}')) AS c(name)
-    JOIN object o ON o.place = r.place AND o.kind = r.kind AND o.name = n.name AND o.col IS NOT DISTINCT FROM c.name
-  ), held AS (
+    JOIN object o ON o.schema_suffix = r.schema_suffix AND o.kind = r.kind AND o.name = n.name AND o.col IS NOT DISTINCT FROM c.name
+  ), granted AS (
     SELECT o.kind, o.target, o.col, a.privilege_type AS privilege,
            CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(r.rolname) END AS grantee,
            a.is_grantable AS grantable, CASE WHEN a.grantor <> o.owner THEN a.grantor::regrole::text END AS grantor
     FROM object o, LATERAL aclexplode(o.acl) a LEFT JOIN pg_roles r ON r.oid = a.grantee
     WHERE a.grantee = 0 OR r.rolname IN (SELECT rolname FROM role)
-  ), judged AS (
-    SELECT h.*, EXISTS (SELECT FROM wanted w
-                        WHERE (w.kind, w.target, w.privilege, w.grantee) = (h.kind, h.target, h.privilege, h.grantee)
-                          AND w.col IS NOT DISTINCT FROM h.col) AS is_wanted
-    FROM held h
-  ), due AS (
-    -- CASCADE: what the role has handed on goes with its grant option; without it the statement would fail.
-    SELECT 4 AS step, CASE WHEN is_wanted THEN 'REVOKE GRANT OPTION FOR' ELSE 'REVOKE' END AS verb, 'FROM' AS link,
-           kind, target, col, privilege, grantee, ' CASCADE' AS reach, grantor
-    FROM judged WHERE grantable OR NOT is_wanted
+  ), compared AS (
+    SELECT g.*, EXISTS (SELECT FROM wanted w
+                        WHERE (w.kind, w.target, w.privilege, w.grantee) = (g.kind, g.target, g.privilege, g.grantee)
+                          AND w.col IS NOT DISTINCT FROM g.col) AS is_wanted
+    FROM granted g
+  ), difference AS (
+    -- CASCADE also revokes the rights that the role has granted on. Without it the statement would fail.
+    SELECT 4 AS step, CASE WHEN is_wanted THEN 'REVOKE GRANT OPTION FOR' ELSE 'REVOKE' END AS verb, 'FROM' AS preposition,
+           kind, target, col, privilege, grantee, ' CASCADE' AS suffix, grantor
+    FROM compared WHERE grantable OR NOT is_wanted
     UNION ALL
     SELECT 5, 'GRANT', 'TO', d.*, '', NULL
     FROM (TABLE wanted EXCEPT
-          SELECT kind, target, col, privilege, grantee FROM held WHERE grantor IS NULL) d
+          SELECT kind, target, col, privilege, grantee FROM granted WHERE grantor IS NULL) d
   ), change AS (
     SELECT step, grantor, format('%s %s ON %s %s %s %s%s', verb,
                         string_agg(privilege || coalesce(' (' || quote_ident(col) || ')', ''), ', ' ORDER BY privilege, col),
-                        kind, target, link, grantee, reach) AS statement
-    FROM due GROUP BY step, verb, link, kind, target, grantee, reach, grantor
+                        kind, target, preposition, grantee, suffix) AS statement
+    FROM difference GROUP BY step, verb, preposition, kind, target, grantee, suffix, grantor
   )
   SELECT statement FROM (
     SELECT 1 AS step, format('CREATE ROLE %I NOLOGIN', rolname) AS statement
@@ -1005,7 +1016,7 @@ AS $function$
     FROM pg_roles WHERE rolname IN (SELECT rolname FROM role)
       AND (rolsuper OR rolcreatedb OR rolcreaterole OR rolcanlogin OR rolreplication OR rolbypassrls)
     UNION ALL
-    -- Since PostgreSQL 16 a membership has a row for each grantor, and goes when the last of them is revoked.
+    -- Since PostgreSQL 16 a membership has a row for each grantor. It ends when the last row is revoked.
     SELECT 3, format('REVOKE %s FROM %I%s CASCADE', m.roleid::regrole, r.rolname,
                      CASE WHEN current_setting('server_version_num')::int >= 160000
                           THEN ' GRANTED BY ' || m.grantor::regrole END)
@@ -1018,34 +1029,34 @@ $function$;
 -- executable by the owner
 
 CREATE OR REPLACE FUNCTION outbox.role_rights()
- RETURNS TABLE(roles text[], place text, kind text, names text[], privileges text[], columns text[])
+ RETURNS TABLE(roles text[], schema_suffix text, kind text, names text[], privileges text[], columns text[])
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
-  SELECT r.roles::text[], r.place, r.kind, r.names::text[], r.privileges::text[], r.columns::text[]
+  SELECT r.roles::text[], r.schema_suffix, r.kind, r.names::text[], r.privileges::text[], r.columns::text[]
   FROM (VALUES
     ('{enqueue,relay,viewer,operator}', '', 'SCHEMA', '{""}', '{USAGE}', NULL),
 
-    -- The app enqueues, and sees nothing.
+    -- The app enqueues, and reads nothing.
     ('{enqueue}', '', 'FUNCTION', '{enqueue,enqueue_many}', '{EXECUTE}', NULL),
 
-    -- People and monitoring: no payload. The relay has them for its health endpoints.
+    -- People and monitoring, without payloads. The relay needs them for its health endpoints.
     ('{viewer,operator,relay}', '', 'TABLE',
      '{backlog,breaker_state,dead_letter_summary,throughput,relay_fleet,health}', '{SELECT}', NULL),
     ('{viewer,operator,relay}', '', 'FUNCTION', '{estimate_dead_letters,check_origin,notification_queue}', '{EXECUTE}', NULL),
     ('{viewer,operator,relay}', '', 'TABLE', '{migrations}', '{SELECT}', NULL),
     ('{viewer,operator}', '', 'TABLE', '{breaker_transitions}', '{SELECT}', NULL),
 
-    -- The operator stops and resumes, sees which lane stands still, and reads dead letters: what to do with one
-    -- that may have been sent, or was refused, cannot be decided without its payload.
+    -- The operator pauses and resumes, finds lanes that make no progress, and reads dead letters. Without its payload no
+    -- person can decide what to do with an intent that was rejected or may have been sent.
     ('{operator}', '', 'FUNCTION', '{pause,resume}', '{EXECUTE}', NULL),
     ('{operator,relay}', '', 'FUNCTION', '{accept_copy}', '{EXECUTE}', NULL),
     ('{operator}', '', 'TABLE', '{dead_letters,lane_heads,lanes,unserved_workspaces}', '{SELECT}', NULL),
 
-    -- The relay: its statements in src/store, and nothing else. It reads no dead letter's payload and nothing delivered;
-    -- the id and DELETE of dead letters are for one that was put back and fails again. Of dedup it reads no intent's id;
-    -- UPDATE of one column is what FOR UPDATE asks for.
+    -- The relay: its statements in src/store. It reads neither payloads of dead letters nor outbox.delivered. It needs
+    -- the id and DELETE of dead letters for one that was put back and fails again. It reads no intent id in dedup.
+    -- FOR UPDATE needs UPDATE of one column.
     ('{relay}', '', 'TABLE', '{intents}', '{SELECT,INSERT,DELETE}', NULL),
     ('{relay}', '', 'TABLE', '{intents}', '{UPDATE}', '{sending_at,attempts,retry_at}'),
     ('{relay}', '', 'TABLE', '{delivered,dead_letters,breaker_transitions}', '{INSERT}', NULL),
@@ -1058,31 +1069,21 @@ AS $function$
     ('{relay}', '', 'TABLE', '{dedup}', '{DELETE}', NULL),
     ('{relay}', '', 'TABLE', '{breakers,lanes,rate_limits}', '{SELECT,INSERT,UPDATE}', NULL),
     ('{relay}', '', 'TABLE', '{relays,settled_counts}', '{SELECT,INSERT,UPDATE,DELETE}', NULL),
-    ('{relay}', '', 'TABLE', '{locks}', '{SELECT,UPDATE}', NULL), -- UPDATE is what FOR UPDATE asks for
+    ('{relay}', '', 'TABLE', '{locks}', '{SELECT,UPDATE}', NULL), -- FOR UPDATE needs UPDATE
     ('{relay}', '', 'TABLE', '{lane_heads,lane_watermarks}', '{SELECT}', NULL),
-    ('{relay}', '', 'SEQUENCE', '{relay_idle}', '{UPDATE}', NULL),
+    ('{relay}', '', 'SEQUENCE', '{notify_flag}', '{UPDATE}', NULL),
     ('{relay}', '', 'SEQUENCE', '{intents_seq_seq}', '{SELECT}', NULL),
     ('{relay}', '', 'FUNCTION', '{lane_of,write_horizon,ensure_partitions,prune_delivered,notify,
-       keep_workspaces}',
+       register_workspaces}',
      '{EXECUTE}', NULL),
 
-    -- pg-boss at work: fetch, insert, touch, fail, delete, queues. No DDL of it.
+    -- pg-boss: fetch, insert, touch, fail, delete and queues. No DDL.
     ('{relay}', '_pgboss', 'SCHEMA', '{""}', '{USAGE}', NULL),
     ('{relay}', '_pgboss', 'TABLE', '{job,queue}', '{SELECT,INSERT,UPDATE}', NULL),
     ('{relay}', '_pgboss', 'TABLE', '{job_common}', '{SELECT,INSERT,UPDATE,DELETE}', NULL),
     ('{relay}', '_pgboss', 'TABLE', '{version}', '{SELECT}', NULL),
     ('{relay}', '_pgboss', 'FUNCTION', '{job_now,create_queue}', '{EXECUTE}', NULL)
-  ) AS r(roles, place, kind, names, privileges, columns)
-$function$;
--- executable by the owner
-
-CREATE OR REPLACE FUNCTION outbox.shown(value text)
- RETURNS text
- LANGUAGE sql
- IMMUTABLE PARALLEL SAFE
- SET search_path TO 'pg_catalog', 'pg_temp'
-AS $function$
-  SELECT coalesce(quote_literal(regexp_replace(left(value, 80), '[[:cntrl:]]', '?', 'g')), 'NULL')
+  ) AS r(roles, schema_suffix, kind, names, privileges, columns)
 $function$;
 -- executable by the owner
 
@@ -1090,7 +1091,7 @@ CREATE OR REPLACE FUNCTION outbox.wake_idle_relay(destination text, lane integer
  RETURNS boolean
  LANGUAGE sql
 AS $function$
-  SELECT CASE WHEN pg_sequence_last_value('"outbox".relay_idle'::regclass) = 2
+  SELECT CASE WHEN pg_sequence_last_value('"outbox".notify_flag'::regclass) = 2
     THEN "outbox".notify('outbox:wake', coalesce(destination || '#' || lane, '')) ELSE false END
 $function$;
 -- executable by the owner
@@ -1108,7 +1109,7 @@ AS $function$
 $function$;
 -- executable by the owner
 
-CREATE OR REPLACE FUNCTION outbox.write_horizon(OUT last_seq bigint, OUT holders text[])
+CREATE OR REPLACE FUNCTION outbox.write_horizon(OUT last_seq bigint, OUT writers text[])
  RETURNS record
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -1126,14 +1127,14 @@ BEGIN
     WHERE locktype = 'relation' AND mode = 'RowExclusiveLock' AND relation = '"outbox".intents'::regclass
       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
   )
-  SELECT coalesce(array_agg(w.virtualtransaction || '@' || coalesce(x.xid::text, '')), '{}') INTO holders
+  SELECT coalesce(array_agg(w.virtualtransaction || '@' || coalesce(x.xid::text, '')), '{}') INTO writers
   FROM writer w, LATERAL (
-    -- The least is the transaction's own, the others are its savepoints'.
-    SELECT min(v_next + ((low.xid - v_next) & 4294967295)
-               - CASE WHEN ((low.xid - v_next) & 4294967295) > 2147483647 THEN 4294967296 ELSE 0 END) AS xid
+    -- The lowest xid is the transaction's own. The others belong to its savepoints.
+    SELECT min(v_next + ((own.xid - v_next) & 4294967295)
+               - CASE WHEN ((own.xid - v_next) & 4294967295) > 2147483647 THEN 4294967296 ELSE 0 END) AS xid
     FROM (SELECT transactionid::text::bigint AS xid FROM l
           WHERE locktype = 'transactionid' AND mode = 'ExclusiveLock'
-            AND virtualtransaction = w.virtualtransaction) low
+            AND virtualtransaction = w.virtualtransaction) own
   ) x;
 END
 $function$;
@@ -1144,15 +1145,13 @@ CREATE VIEW outbox.backlog AS
          SELECT lane_heads.destination,
             lane_heads.lane,
             lane_heads.seq,
-            lane_heads.due_at,
-            lane_heads.after
+            lane_heads.due_at
            FROM outbox.lane_heads
-        ), first AS (
+        ), sample AS (
          SELECT h.destination,
             h.lane,
             h.seq,
             h.due_at,
-            h.after,
             f.count,
             f.to_seq
            FROM head h,
@@ -1164,14 +1163,14 @@ CREATE VIEW outbox.backlog AS
                           ORDER BY i.seq
                          LIMIT 6251) c_1) f
         ), destinations AS (
-         SELECT first.destination,
-            min(first.due_at) FILTER (WHERE (first.lane >= 0)) AS oldest_pending_at,
-            (COALESCE(sum(first.count) FILTER (WHERE (first.lane >= 0)), (0)::numeric))::bigint AS pending,
-            COALESCE(bool_or((first.count > 6250)) FILTER (WHERE (first.lane >= 0)), false) AS more_pending,
-            (COALESCE(sum(first.count) FILTER (WHERE (first.lane = '-1'::integer)), (0)::numeric))::bigint AS scheduled,
-            COALESCE(bool_or((first.count > 6250)) FILTER (WHERE (first.lane = '-1'::integer)), false) AS more_scheduled
-           FROM first
-          GROUP BY first.destination
+         SELECT sample.destination,
+            min(sample.due_at) FILTER (WHERE (sample.lane >= 0)) AS oldest_pending_at,
+            (COALESCE(sum(sample.count) FILTER (WHERE (sample.lane >= 0)), (0)::numeric))::bigint AS pending,
+            COALESCE(bool_or((sample.count > 6250)) FILTER (WHERE (sample.lane >= 0)), false) AS more_pending,
+            (COALESCE(sum(sample.count) FILTER (WHERE (sample.lane = '-1'::integer)), (0)::numeric))::bigint AS scheduled,
+            COALESCE(bool_or((sample.count > 6250)) FILTER (WHERE (sample.lane = '-1'::integer)), false) AS more_scheduled
+           FROM sample
+          GROUP BY sample.destination
         ), counted AS (
          SELECT d.destination,
             d.oldest_pending_at,
@@ -1200,14 +1199,14 @@ CREATE VIEW outbox.backlog AS
         )
  SELECT destination,
         CASE
-            WHEN (pending > 100000) THEN GREATEST(pending, (( SELECT sum(((f.count)::double precision * GREATEST((1)::double precision, (((l.seq - f.seq))::double precision / (GREATEST((1)::bigint, (f.to_seq - f.seq)))::double precision)))) AS sum
-               FROM first f,
+            WHEN (pending > 100000) THEN GREATEST(pending, (( SELECT sum(((s.count)::double precision * GREATEST((1)::double precision, (((l.seq - s.seq))::double precision / (GREATEST((1)::bigint, (s.to_seq - s.seq)))::double precision)))) AS sum
+               FROM sample s,
                 LATERAL ( SELECT i.seq
                        FROM outbox.intents i
-                      WHERE ((i.destination = f.destination) AND (i.lane = f.lane) AND (i.seq >= f.seq))
+                      WHERE ((i.destination = s.destination) AND (i.lane = s.lane) AND (i.seq >= s.seq))
                       ORDER BY i.seq DESC
                      LIMIT 1) l
-              WHERE ((f.destination = c.destination) AND (f.lane >= 0))))::bigint)
+              WHERE ((s.destination = c.destination) AND (s.lane >= 0))))::bigint)
             ELSE pending
         END AS pending,
     scheduled,
@@ -1282,29 +1281,29 @@ CREATE VIEW outbox.dead_letter_summary AS
    FROM counted;
 
 CREATE VIEW outbox.health AS
- WITH alive AS (
+ WITH live_relays AS (
          SELECT count(*) AS relays,
             max(relays.format) AS format
            FROM outbox.relays
           WHERE ((relays.last_seen_at > (now() - '00:00:30'::interval)) AND (relays.last_seen_at <= clock_timestamp()))
-        ), any_head AS MATERIALIZED (
+        ), lane_head AS MATERIALIZED (
          SELECT lane_heads.destination,
             lane_heads.lane,
             lane_heads.due_at,
             lane_heads.format
            FROM outbox.lane_heads
-        ), head AS (
-         SELECT any_head.destination,
-            any_head.due_at,
-            any_head.format
-           FROM any_head
-          WHERE (any_head.lane >= 0)
-        ), late AS (
-         SELECT head.destination,
-            EXTRACT(epoch FROM (clock_timestamp() - min(head.due_at))) AS lag_seconds
-           FROM head
-          GROUP BY head.destination
-        ), recent AS (
+        ), due_head AS (
+         SELECT lane_head.destination,
+            lane_head.due_at,
+            lane_head.format
+           FROM lane_head
+          WHERE (lane_head.lane >= 0)
+        ), behind AS (
+         SELECT due_head.destination,
+            EXTRACT(epoch FROM (clock_timestamp() - min(due_head.due_at))) AS lag_seconds
+           FROM due_head
+          GROUP BY due_head.destination
+        ), recent_dead_letters AS (
          SELECT d.destination,
             count(*) AS count
            FROM ( SELECT dead_letters.destination
@@ -1319,24 +1318,24 @@ CREATE VIEW outbox.health AS
         ), reasons AS (
          SELECT 1 AS severity,
             'no relay has been seen for 30 s and intents are due: start customerio-outbox relay'::text AS reason
-           FROM alive
-          WHERE ((alive.relays = 0) AND (EXISTS ( SELECT 1
-                   FROM late)) AND (NOT ( SELECT origin.is_copy
+           FROM live_relays
+          WHERE ((live_relays.relays = 0) AND (EXISTS ( SELECT 1
+                   FROM behind)) AND (NOT ( SELECT origin.is_copy
                    FROM origin)))
         UNION ALL
          SELECT 2,
             'no relay is running'::text
-           FROM alive
-          WHERE ((alive.relays = 0) AND (NOT (EXISTS ( SELECT 1
-                   FROM late))) AND (NOT ( SELECT origin.is_copy
+           FROM live_relays
+          WHERE ((live_relays.relays = 0) AND (NOT (EXISTS ( SELECT 1
+                   FROM behind))) AND (NOT ( SELECT origin.is_copy
                    FROM origin)))
         UNION ALL
          SELECT
                 CASE
                     WHEN ((EXISTS ( SELECT 1
-                       FROM late)) AND ( SELECT (count(*) = min(a.relays))
+                       FROM behind)) AND ( SELECT (count(*) = min(a.relays))
                        FROM outbox.relays f,
-                        alive a
+                        live_relays a
                       WHERE ((f.last_seen_at > (now() - '00:00:30'::interval)) AND (f.polls_failing_since IS NOT NULL)))) THEN 1
                     ELSE 2
                 END AS "case",
@@ -1354,12 +1353,12 @@ CREATE VIEW outbox.health AS
                     WHEN 1 THEN 'intent'::text
                     ELSE 'intents'::text
                 END) AS format
-           FROM any_head h,
+           FROM lane_head h,
             LATERAL ( SELECT count(*) AS count
                    FROM ( SELECT
                            FROM outbox.intents i
                           WHERE ((i.destination = h.destination) AND (i.lane = '-1'::integer) AND (i.send_after = 'infinity'::timestamp with time zone))
-                         LIMIT 1001) never) f
+                         LIMIT 1001) infinite) f
           WHERE ((h.lane = '-1'::integer) AND (f.count > 0))
         UNION ALL
          SELECT 2,
@@ -1368,28 +1367,28 @@ CREATE VIEW outbox.health AS
           WHERE (breakers.state <> 'closed'::text)
         UNION ALL
          SELECT 2,
-            format('%s is %s s behind'::text, late.destination, round(late.lag_seconds)) AS format
-           FROM late
-          WHERE (late.lag_seconds > (60)::numeric)
+            format('%s is %s s behind'::text, behind.destination, round(behind.lag_seconds)) AS format
+           FROM behind
+          WHERE (behind.lag_seconds > (60)::numeric)
         UNION ALL
          SELECT 2,
             format('%s has intents of row format %s that no running relay knows: upgrade the relays'::text, h.destination, max(h.format)) AS format
-           FROM head h,
-            alive a
+           FROM due_head h,
+            live_relays a
           WHERE (h.format > a.format)
           GROUP BY h.destination
         UNION ALL
          SELECT 2,
                 CASE
-                    WHEN (( SELECT sum(recent_1.count) AS sum
-                       FROM recent recent_1) > (100000)::numeric) THEN format('%s has more than %s dead letters of the last hour'::text, recent.destination, recent.count)
-                    ELSE format('%s has %s dead %s of the last hour'::text, recent.destination, recent.count,
-                    CASE recent.count
+                    WHEN (( SELECT sum(recent_dead_letters_1.count) AS sum
+                       FROM recent_dead_letters recent_dead_letters_1) > (100000)::numeric) THEN format('%s has more than %s dead letters of the last hour'::text, recent_dead_letters.destination, recent_dead_letters.count)
+                    ELSE format('%s has %s dead %s of the last hour'::text, recent_dead_letters.destination, recent_dead_letters.count,
+                    CASE recent_dead_letters.count
                         WHEN 1 THEN 'letter'::text
                         ELSE 'letters'::text
                     END)
                 END AS format
-           FROM recent
+           FROM recent_dead_letters
         UNION ALL
          SELECT 2,
             format('%s has delivered %s intents in the last hour that were over 72 h old: such events trigger no campaign'::text, settled_counts.destination, sum(settled_counts.count)) AS format
@@ -1421,14 +1420,14 @@ CREATE VIEW outbox.health AS
                     WHEN 1 THEN 'intent'::text
                     ELSE 'intents'::text
                 END, round(EXTRACT(epoch FROM (clock_timestamp() - o.since)))) AS format
-           FROM any_head h,
+           FROM lane_head h,
             LATERAL ( SELECT count(*) AS count,
-                    min(due.send_after) AS since
+                    min(overdue.send_after) AS since
                    FROM ( SELECT i.send_after
                            FROM outbox.intents i
                           WHERE ((i.destination = h.destination) AND (i.lane = '-1'::integer) AND (i.send_after > '-infinity'::timestamp with time zone) AND (i.send_after < (now() - '00:01:00'::interval)))
                           ORDER BY i.send_after
-                         LIMIT 1001) due) o
+                         LIMIT 1001) overdue) o
           WHERE ((h.lane = '-1'::integer) AND (o.count > 0))
         )
  SELECT
@@ -1445,89 +1444,89 @@ CREATE VIEW outbox.health AS
    FROM reasons;
 
 CREATE VIEW outbox.lane_heads AS
- WITH RECURSIVE bound AS MATERIALIZED (
+ WITH RECURSIVE lane_watermark AS MATERIALIZED (
          SELECT lane_watermarks.destination,
             lane_watermarks.lane,
-            lane_watermarks.after
+            lane_watermarks.watermark
            FROM outbox.lane_watermarks
-        ), known AS MATERIALIZED (
-         SELECT d.destination,
-            lag(d.destination, 1, ''::text) OVER (ORDER BY d.destination) AS before
-           FROM ( SELECT DISTINCT bound.destination
-                   FROM bound) d
-        ), between_known AS (
-         SELECT k.destination AS upper,
+        ), worked AS MATERIALIZED (
+         SELECT w.destination,
+            lag(w.destination, 1, ''::text) OVER (ORDER BY w.destination) AS previous
+           FROM ( SELECT DISTINCT lane_watermark.destination
+                   FROM lane_watermark) w
+        ), between_worked AS (
+         SELECT d.destination AS upper,
             n.destination,
             n.lane
-           FROM known k,
+           FROM worked d,
             LATERAL ( SELECT i.destination,
                     i.lane
                    FROM outbox.intents i
-                  WHERE ((i.destination > k.before) AND (i.destination < k.destination))
+                  WHERE ((i.destination > d.previous) AND (i.destination < d.destination))
                   ORDER BY i.destination, i.lane
                  LIMIT 1) n
         UNION ALL
          SELECT b.upper,
             n.destination,
             n.lane
-           FROM between_known b,
+           FROM between_worked b,
             LATERAL ( SELECT i.destination,
                     i.lane
                    FROM outbox.intents i
                   WHERE ((ROW(i.destination, i.lane) > ROW(b.destination, b.lane)) AND (i.destination < b.upper))
                   ORDER BY i.destination, i.lane
                  LIMIT 1) n
-        ), beyond_known AS (
+        ), after_worked AS (
         ( SELECT i.destination,
             i.lane
            FROM outbox.intents i
-          WHERE (i.destination > ( SELECT COALESCE(max(known.destination), ''::text) AS "coalesce"
-                   FROM known))
+          WHERE (i.destination > ( SELECT COALESCE(max(worked.destination), ''::text) AS "coalesce"
+                   FROM worked))
           ORDER BY i.destination, i.lane
          LIMIT 1)
         UNION ALL
          SELECT n.destination,
             n.lane
-           FROM beyond_known b,
+           FROM after_worked b,
             LATERAL ( SELECT i.destination,
                     i.lane
                    FROM outbox.intents i
                   WHERE (ROW(i.destination, i.lane) > ROW(b.destination, b.lane))
                   ORDER BY i.destination, i.lane
                  LIMIT 1) n
-        ), place AS (
-         SELECT k.destination,
+        ), candidate AS (
+         SELECT d.destination,
             (n.lane)::smallint AS lane,
-            COALESCE(b.after, (0)::bigint) AS after
-           FROM ((known k
+            COALESCE(w.watermark, (0)::bigint) AS watermark
+           FROM ((worked d
              CROSS JOIN generate_series('-1'::integer, 31) n(lane))
-             LEFT JOIN bound b ON (((b.destination = k.destination) AND (b.lane = n.lane))))
+             LEFT JOIN lane_watermark w ON (((w.destination = d.destination) AND (w.lane = n.lane))))
         UNION ALL
-         SELECT between_known.destination,
-            between_known.lane,
+         SELECT between_worked.destination,
+            between_worked.lane,
             0
-           FROM between_known
+           FROM between_worked
         UNION ALL
-         SELECT beyond_known.destination,
-            beyond_known.lane,
+         SELECT after_worked.destination,
+            after_worked.lane,
             0
-           FROM beyond_known
+           FROM after_worked
         )
- SELECT p.destination,
-    p.lane,
+ SELECT c.destination,
+    c.lane,
     h.seq,
         CASE
             WHEN isfinite(h.due_at) THEN h.due_at
             ELSE NULL::timestamp with time zone
         END AS due_at,
     h.format,
-    p.after
-   FROM place p,
+    c.watermark
+   FROM candidate c,
     LATERAL ( SELECT i.seq,
             GREATEST(i.send_after, i.enqueued_at) AS due_at,
             i.format
            FROM outbox.intents i
-          WHERE ((i.destination = p.destination) AND (i.lane = p.lane) AND (i.seq > p.after))
+          WHERE ((i.destination = c.destination) AND (i.lane = c.lane) AND (i.seq > c.watermark))
           ORDER BY i.seq
          LIMIT 1) h;
 
@@ -1539,7 +1538,7 @@ CREATE VIEW outbox.lane_watermarks AS
                FROM unnest(lanes.provisional_xids) xid(xid)
               WHERE pg_visible_in_snapshot(((xid.xid)::text)::xid8, pg_current_snapshot()))) THEN watermark
             ELSE provisional_watermark
-        END AS after
+        END AS watermark
    FROM outbox.lanes;
 
 CREATE VIEW outbox.relay_fleet AS
@@ -1627,13 +1626,13 @@ GRANT UPDATE ON outbox.locks TO outbox_relay;
 GRANT SELECT ON outbox.migrations TO outbox_operator;
 GRANT SELECT ON outbox.migrations TO outbox_relay;
 GRANT SELECT ON outbox.migrations TO outbox_viewer;
+GRANT UPDATE ON outbox.notify_flag TO outbox_relay;
 GRANT INSERT ON outbox.rate_limits TO outbox_relay;
 GRANT SELECT ON outbox.rate_limits TO outbox_relay;
 GRANT UPDATE ON outbox.rate_limits TO outbox_relay;
 GRANT SELECT ON outbox.relay_fleet TO outbox_operator;
 GRANT SELECT ON outbox.relay_fleet TO outbox_relay;
 GRANT SELECT ON outbox.relay_fleet TO outbox_viewer;
-GRANT UPDATE ON outbox.relay_idle TO outbox_relay;
 GRANT DELETE ON outbox.relays TO outbox_relay;
 GRANT INSERT ON outbox.relays TO outbox_relay;
 GRANT SELECT ON outbox.relays TO outbox_relay;

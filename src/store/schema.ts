@@ -1,9 +1,9 @@
 /**
- * The tables of the outbox as Drizzle definitions: the source of the table migrations, and the package
+ * The tables of the outbox as Drizzle definitions. They are the source of the table migrations, and the package
  * entry `customerio-outbox/schema` for an app that wants them in its own drizzle-kit or queries.
  *
- * Functions and views are custom SQL migrations beside the generated ones. Only the SQL functions and the
- * relay write these tables; an app reads the views.
+ * Functions and views are custom SQL migrations beside the generated one. Only the SQL functions and the relay write
+ * these tables. An app reads the views.
  */
 import { sql } from 'drizzle-orm'
 import {
@@ -20,17 +20,33 @@ import {
   timestamp,
   uuid,
 } from 'drizzle-orm/pg-core'
+import { LAST_LANE, SCHEDULED_LANE } from './lanes/lane.ts'
 
+/**
+ * The Postgres schema of the outbox, under its default name.
+ *
+ * @example
+ * ```ts
+ * export { outbox } from 'customerio-outbox/schema' // in an app's own drizzle-kit schema
+ * ```
+ */
 export const outbox = pgSchema('outbox')
 
 const instant = (name: string) => timestamp(name, { withTimezone: true })
+/** A lane number as SQL text: DDL takes no parameters. */
+const number = (lane: number) => sql.raw(String(lane))
 
 /**
  * The queue: one row per undelivered intent. `(destination, lane, seq)` is both the identity and the reading
  * order, so an intent costs one insert, one delete and one index entry.
  *
- * Lanes 0–15 carry normal intents, 16–31 bulk ones. Lane −1 is the waiting room of intents whose
- * `send_after` is ahead: they take their lane, and a new `seq`, when they fall due.
+ * Lanes 0–15 carry normal intents, lanes 16–31 bulk intents. Lane −1 carries scheduled intents: their `send_after` is
+ * in the future. When a scheduled intent falls due, the relay gives it its lane and a new `seq`.
+ *
+ * @example
+ * ```ts
+ * const due = await db.select().from(intents).where(gte(intents.lane, 0)).limit(10)
+ * ```
  */
 export const intents = outbox.table(
   'intents',
@@ -39,7 +55,7 @@ export const intents = outbox.table(
     lane: smallint('lane').notNull(),
     seq: bigint('seq', { mode: 'bigint' }).generatedAlwaysAsIdentity().notNull(),
     id: uuid('id').notNull(),
-    /** Version of the row's format: a relay leaves rows of a format that it does not know. */
+    /** Version of the row's format. A relay leaves rows of an unknown format in the queue. */
     format: smallint('format').notNull().default(1),
     operation: text('operation').notNull(),
     payload: jsonb('payload').notNull(),
@@ -49,18 +65,25 @@ export const intents = outbox.table(
     enqueuedAt: instant('enqueued_at').notNull(),
     sendAfter: instant('send_after'),
     expiresAt: instant('expires_at'),
-    /** When the request began of what must not be sent twice; null where none is under way or of unknown end. */
+    /**
+     * When the request began, for an intent that must not be sent twice. Null if no request is in flight or has an
+     * unknown outcome.
+     */
     sendingAt: instant('sending_at'),
-    /** How often it failed alone while others of its destination passed: an outage does not raise it. */
+    /**
+     * How often the intent failed alone while others of its destination were delivered. An outage does not raise it.
+     */
     attempts: smallint('attempts').notNull().default(0),
-    /** Not tried again before, nor what follows it of its key: set with `attempts`. */
+    /** The relay sends neither the intent nor later intents of its key before this time. Set with `attempts`. */
     retryAt: instant('retry_at'),
   },
   (t) => [
     primaryKey({ name: 'intents_pkey', columns: [t.destination, t.lane, t.seq] }),
-    index('intents_scheduled').on(t.destination, t.sendAfter, t.seq).where(sql`${t.lane} = -1`),
-    check('intents_lane', sql`${t.lane} BETWEEN -1 AND 31`),
-    check('intents_waiting_has_time', sql`${t.lane} >= 0 OR ${t.sendAfter} IS NOT NULL`),
+    index('intents_scheduled')
+      .on(t.destination, t.sendAfter, t.seq)
+      .where(sql`${t.lane} = ${number(SCHEDULED_LANE)}`),
+    check('intents_lane', sql`${t.lane} BETWEEN ${number(SCHEDULED_LANE)} AND ${number(LAST_LANE)}`),
+    check('intents_scheduled_has_time', sql`${t.lane} >= 0 OR ${t.sendAfter} IS NOT NULL`),
     check('intents_priority', sql`${t.priority} IN ('normal', 'bulk')`),
     check('intents_on_ambiguous', sql`${t.onAmbiguous} IN ('park', 'resend')`),
     check('intents_payload', sql`jsonb_typeof(${t.payload}) = 'object'`),
@@ -68,7 +91,14 @@ export const intents = outbox.table(
   ],
 )
 
-/** One row per dedup key: the unique constraint that makes an enqueue happen once within its window. */
+/**
+ * One row per dedup key. Its primary key is the constraint that stores an intent once within the dedup window.
+ *
+ * @example
+ * ```ts
+ * const [used] = await db.select().from(dedup).where(eq(dedup.key, 'order:42'))
+ * ```
+ */
 export const dedup = outbox.table(
   'dedup',
   {
@@ -84,8 +114,13 @@ export const dedup = outbox.table(
 )
 
 /**
- * What Customer.io has taken, without payloads, in day partitions on `delivered_at`.
+ * The intents that Customer.io accepted, without payloads, in day partitions on `delivered_at`.
  * `PARTITION BY` is added by hand to the generated migration: drizzle-kit has no form for it.
+ *
+ * @example
+ * ```ts
+ * const today = await db.select().from(delivered).where(gte(delivered.deliveredAt, midnight))
+ * ```
  */
 export const delivered = outbox.table(
   'delivered',
@@ -98,7 +133,7 @@ export const delivered = outbox.table(
     orderingKey: text('ordering_key').notNull(),
     enqueuedAt: instant('enqueued_at').notNull(),
     deliveredAt: instant('delivered_at').notNull(),
-    /** `suppressed_by_config`: the workspace's `allowRecipients` kept it from being sent. */
+    /** `suppressed_by_config`: the workspace's `allowRecipients` prevented the request. Default: `delivered`. */
     outcome: text('outcome').notNull().default('delivered'),
     /** Customer.io's own id of a transactional message. */
     deliveryId: text('delivery_id'),
@@ -106,7 +141,14 @@ export const delivered = outbox.table(
   (t) => [check('delivered_outcome', sql`${t.outcome} IN ('delivered', 'suppressed_by_config')`)],
 )
 
-/** Intents that will not be delivered as they stand, whole, with the reason. */
+/**
+ * Intents that the relay will not deliver in their present form: the whole intent, and the reason.
+ *
+ * @example
+ * ```ts
+ * const rejected = await db.select().from(deadLetters).where(eq(deadLetters.reason, 'rejected'))
+ * ```
+ */
 export const deadLetters = outbox.table(
   'dead_letters',
   {
@@ -123,11 +165,11 @@ export const deadLetters = outbox.table(
     expiresAt: instant('expires_at'),
     deadAt: instant('dead_at').notNull(),
     reason: text('reason').notNull(),
-    /** HTTP status of the answer that refused it; null where no request was made. */
+    /** HTTP status of the answer that rejected the intent. Null if there was no request. */
     status: smallint('status'),
     field: text('field'),
     message: text('message'),
-    /** When the request began whose outcome is not known: reason `ambiguous`. */
+    /** When the request with the unknown outcome began. Only for reason `ambiguous`. */
     requestedAt: instant('requested_at'),
   },
   (t) => [
@@ -141,7 +183,15 @@ export const deadLetters = outbox.table(
   ],
 )
 
-/** One row per destination that ever failed or was held: the breaker's state for the whole fleet. */
+/**
+ * The breaker of a destination, shared by the fleet. A destination has a row once it failed, was rate limited or was
+ * paused.
+ *
+ * @example
+ * ```ts
+ * const open = await db.select().from(breakers).where(ne(breakers.state, 'closed'))
+ * ```
+ */
 export const breakers = outbox.table(
   'breakers',
   {
@@ -151,14 +201,14 @@ export const breakers = outbox.table(
     lastFailureAt: instant('last_failure_at'),
     lastError: text('last_error'),
     openedAt: instant('opened_at'),
-    /** When the next probe may be sent. */
+    /** When a relay may send the next probe. Null if only a person resumes the destination. */
     retryAt: instant('retry_at'),
-    /** How often in a row it opened: the half-open delay grows with it. */
+    /** How often the breaker opened in a row. The half-open delay grows with it. */
     consecutiveOpens: integer('consecutive_opens').notNull().default(0),
-    /** The one relay that may probe, and until when. */
+    /** The relay that holds the probe, and the end of its lease. */
     probeRelay: uuid('probe_relay'),
     probeUntil: instant('probe_until'),
-    /** A rate limit's wait (429): nothing is sent before, and the state stays as it is. */
+    /** After a 429 the fleet sends nothing before this time. The state does not change. */
     rateLimitedUntil: instant('rate_limited_until'),
   },
   (t) => [
@@ -169,7 +219,14 @@ export const breakers = outbox.table(
   ],
 )
 
-/** Every change of a breaker's state, with its reason. */
+/**
+ * Every change of a breaker's state, with its reason. Kept for 30 days.
+ *
+ * @example
+ * ```ts
+ * const latest = await db.select().from(breakerTransitions).orderBy(desc(breakerTransitions.at)).limit(20)
+ * ```
+ */
 export const breakerTransitions = outbox.table(
   'breaker_transitions',
   {
@@ -184,19 +241,29 @@ export const breakerTransitions = outbox.table(
   (t) => [index('breaker_transitions_at').on(t.at)],
 )
 
-/** One row per lane that was ever worked: its fence. Taking a lane raises `epoch`; settle checks it. */
+/**
+ * The fence of a lane. A lane has a row once a relay worked on it. Claiming a lane raises `epoch`; settle checks it.
+ *
+ * @example
+ * ```ts
+ * const held = await db.select().from(lanes).where(isNotNull(lanes.relayId))
+ * ```
+ */
 export const lanes = outbox.table(
   'lanes',
   {
     destination: text('destination').notNull(),
     lane: smallint('lane').notNull(),
     epoch: bigint('epoch', { mode: 'bigint' }).notNull().default(sql`1`),
-    /** The relay that holds the lane; null where nobody does. */
+    /** The relay that holds the lane, or null. */
     relayId: uuid('relay_id'),
     takenAt: instant('taken_at'),
-    /** Every `seq` up to here was settled, and nothing can appear below any more. */
+    /** Every `seq` up to the watermark is settled, and no open transaction can commit one. */
     watermark: bigint('watermark', { mode: 'bigint' }).notNull().default(sql`0`),
-    /** The same as long as none of the transactions `provisional_xids` is over: see the view `lane_watermarks`. */
+    /**
+     * A higher watermark. It holds while every transaction in `provisional_xids` is open: see the view
+     * `lane_watermarks`.
+     */
     provisionalWatermark: bigint('provisional_watermark', { mode: 'bigint' }).notNull().default(sql`0`),
     provisionalXids: bigint('provisional_xids', { mode: 'bigint' }).array().notNull().default(sql`'{}'`),
   },
@@ -207,7 +274,15 @@ export const lanes = outbox.table(
   ],
 )
 
-/** The running relays. A row goes when its relay stops; one that died stays until maintenance removes it. */
+/**
+ * The running relays. A relay deletes its row when it stops. Maintenance deletes the row of a relay that died, after an
+ * hour.
+ *
+ * @example
+ * ```ts
+ * const fleet = await db.select().from(relays)
+ * ```
+ */
 export const relays = outbox.table('relays', {
   relayId: uuid('relay_id').primaryKey(),
   host: text('host').notNull(),
@@ -215,18 +290,29 @@ export const relays = outbox.table('relays', {
   version: text('version').notNull(),
   startedAt: instant('started_at').notNull(),
   lastSeenAt: instant('last_seen_at').notNull(),
-  /** Since when each of its polls fails; null while they succeed. */
+  /** Since when every poll of the relay fails. Null while polls succeed. */
   pollsFailingSince: instant('polls_failing_since'),
-  /** Why the last one failed, at most 200 characters. */
+  /** Why the last poll failed. At most 200 characters. */
   pollError: text('poll_error'),
-  /** The highest `intents.format` that it knows: rows of a later one it leaves in place. */
+  /** The highest `intents.format` that the relay knows. It leaves rows of a later format in the queue. */
   format: smallint('format').notNull().default(1),
 })
 
 /**
- * Settled intents counted per minute and bin of latency (enqueue to delivery), so that the throughput view
- * reads thousands of rows and not millions. Bin b holds latencies from 1.2^b to 1.2^(b+1) ms; bin −1 counts
- * dead letters, −2 deliveries later than an event triggers a campaign, −3 what `allowRecipients` held back. Lanes are separate rows: two lanes never wait for each other's count.
+ * Settled intents, counted per minute and bin of latency (enqueue to delivery). The view `throughput` reads thousands
+ * of these rows in place of millions of deliveries. Each lane has its own rows, so two lanes never wait for each
+ * other's count. Kept for a day.
+ *
+ * Bin b ≥ 0 counts latencies from 1.2^b to 1.2^(b+1) ms. Three bins count something else:
+ *
+ * - −1: dead letters
+ * - −2: deliveries after the 72 h in which an event triggers a campaign
+ * - −3: intents that `allowRecipients` suppressed
+ *
+ * @example
+ * ```ts
+ * const dead = await db.select().from(settledCounts).where(eq(settledCounts.bin, -1))
+ * ```
  */
 export const settledCounts = outbox.table(
   'settled_counts',
@@ -241,8 +327,13 @@ export const settledCounts = outbox.table(
 )
 
 /**
- * One row per rate limit: the theoretical arrival time of the generic cell rate algorithm. The whole fleet
- * draws on it, by the database's clock.
+ * One row per rate limit: the theoretical arrival time of the generic cell rate algorithm. The whole fleet draws
+ * tokens from it, by the database's clock.
+ *
+ * @example
+ * ```ts
+ * const limits = await db.select().from(rateLimits)
+ * ```
  */
 export const rateLimits = outbox.table('rate_limits', {
   name: text('name').primaryKey(),
@@ -250,14 +341,19 @@ export const rateLimits = outbox.table('rate_limits', {
 })
 
 /**
- * One row: the database that the outbox belongs to. A copy has the row too, and another identity: its relays stop.
- * The name is for people; an `ALTER DATABASE … RENAME` makes no copy.
+ * One row: the database that the outbox belongs to. A copy of the database has the same row and another identity, so
+ * its relays stop. The name is for people only: `ALTER DATABASE … RENAME` makes no copy.
+ *
+ * @example
+ * ```ts
+ * const [belongsTo] = await db.select().from(origin)
+ * ```
  */
 export const origin = outbox.table(
   'origin',
   {
     one: boolean('one').primaryKey().default(true),
-    /** Of the cluster; null where the server does not say it. */
+    /** The cluster's identifier. Null if the server does not reveal it. */
     systemIdentifier: text('system_identifier'),
     databaseOid: bigint('database_oid', { mode: 'number' }).notNull(),
     databaseName: text('database_name').notNull(),
@@ -267,20 +363,37 @@ export const origin = outbox.table(
 )
 
 /**
- * Rows that a session locks to do something alone: `promote` for delayed intents that fall due, `jobs` for pg-boss.
- * Unlike an advisory lock, only a role with rights on this table can take one.
+ * Rows that a session locks to work alone: `promote` for scheduled intents that fall due, `jobs` for pg-boss. Only a
+ * role with rights on this table can take such a lock. Any database user can take an advisory lock.
+ *
+ * @example
+ * ```ts
+ * const names = await db.select().from(locks)
+ * ```
  */
 export const locks = outbox.table('locks', { name: text('name').primaryKey() })
 
-/** Workspaces that a relay has credentials for, and when a relay last said so. */
+/**
+ * Workspaces that a relay has credentials for, and when a relay last registered them.
+ *
+ * @example
+ * ```ts
+ * const served = await db.select().from(workspaces)
+ * ```
+ */
 export const workspaces = outbox.table('workspaces', {
   name: text('name').primaryKey(),
   servedAt: instant('served_at').notNull(),
 })
 
 /**
- * Workspaces that intents were enqueued for, and that no relay serves: a fixed number of slots, so that a caller
- * cannot invent more. A slot without a name is free.
+ * Workspaces that have intents and no relay that serves them. There are 100 slots, so a caller cannot create more
+ * names. A slot without a name is free.
+ *
+ * @example
+ * ```ts
+ * const unserved = await db.select().from(unservedWorkspaces).where(isNotNull(unservedWorkspaces.name))
+ * ```
  */
 export const unservedWorkspaces = outbox.table('unserved_workspaces', {
   slot: smallint('slot').primaryKey(),

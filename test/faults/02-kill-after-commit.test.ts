@@ -26,7 +26,7 @@ test('2: kill -9 after COMMIT, before any wake-up: sent by the next relay\u2019s
   await listener.query('LISTEN "outbox:wake"')
 
   // A relay that had taken the flag down, to work, was killed: until it is said again nobody is notified.
-  await s.db.rows("SELECT setval('outbox.relay_idle', 1)")
+  await s.db.rows("SELECT setval('outbox.notify_flag', 1)")
   const app = await runApp(s.db.url, [[{ intent: track('ada', 1) }, { intent: track('ada', 2) }]], 'killed')
   expect(app.signal).toBe('SIGKILL')
   await s.fake.until(({ counts }) => counts.applied === 2, { timeoutMs: 4_000 })
@@ -37,6 +37,6 @@ test('2: kill -9 after COMMIT, before any wake-up: sent by the next relay\u2019s
 })
 
 async function idleFlag(): Promise<string | undefined> {
-  const [flag] = await s.db.rows<{ last_value: string }>('SELECT last_value FROM outbox.relay_idle')
+  const [flag] = await s.db.rows<{ last_value: string }>('SELECT last_value FROM outbox.notify_flag')
   return flag?.last_value
 }

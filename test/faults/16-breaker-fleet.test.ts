@@ -104,10 +104,10 @@ test('16: it stays open when every relay is killed and new ones start: none send
   h.fake.behave()
   const mark = gateway.passages.length
   ids.push(...(await h.enqueue(...people(50))))
-  await h.db.rows("SELECT setval('outbox.relay_idle', 1)")
+  await h.db.rows("SELECT setval('outbox.notify_flag', 1)")
   await start(2, ...flags)
   await eventually('the new relays to have polled', async () => {
-    const [flag] = await h.db.rows<{ last_value: string }>('SELECT last_value FROM outbox.relay_idle')
+    const [flag] = await h.db.rows<{ last_value: string }>('SELECT last_value FROM outbox.notify_flag')
     return all('open') && flag?.last_value === '2'
   })
   expect(gateway.passages).toHaveLength(mark)

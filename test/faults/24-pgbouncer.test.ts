@@ -58,7 +58,7 @@ describe.skipIf(!binary)('24: PgBouncer in transaction mode', () => {
     await eventually('five delivered', () => h.fake.counts.applied === 5)
     await nextHeartbeat(h.db) // it sleeps by now
     // Nobody hears it, so no commit is asked to pay for a notification.
-    expect(await h.db.rows('SELECT last_value = 2 AS idle FROM outbox.relay_idle')).toEqual([{ idle: false }])
+    expect(await h.db.rows('SELECT last_value = 2 AS idle FROM outbox.notify_flag')).toEqual([{ idle: false }])
     const ready = relay.log.find(({ message }) => message === 'listening')
     const answers = await Promise.all(
       ['readyz', 'health/customerio', 'metrics'].map((path) =>

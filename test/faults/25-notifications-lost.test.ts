@@ -18,7 +18,7 @@ beforeEach(async () => {
 afterEach(() => h.close())
 
 const isFlagOn = async () => {
-  const [row] = await h.db.rows<{ isOn: boolean }>('SELECT last_value = 2 AS "isOn" FROM outbox.relay_idle')
+  const [row] = await h.db.rows<{ isOn: boolean }>('SELECT last_value = 2 AS "isOn" FROM outbox.notify_flag')
   return row?.isOn
 }
 

@@ -1,5 +1,5 @@
 /**
- * Shown to fail: if `wake_idle_relay` notifies in every transaction (0001_functions.sql without its CASE), the rate is 0.2 to
+ * Shown to fail: if `wake_idle_relay` notifies in every transaction (0002_enqueue.sql without its CASE), the rate is 0.2 to
  * 0.4 of the rate without notifications. The test measures this, too: so the bound is known to tell the two apart.
  */
 import pg from 'pg'

@@ -1,25 +1,36 @@
 /**
- * Shown to fail: without `lock_timeout` (SHORT_LOCKS in migration-locks.ts) migrate says nothing for 30 s and waits for ever,
- * with every enqueue behind it; where a lock that was not to be had is not tried again (`isLocked` says false) it fails at
- * once, without a word of waiting; without `takeTurn` both runs apply the same migration, and one fails.
+ * Shown to fail:
+ * - without `lock_timeout` (SHORT_LOCKS in migration-locks.ts) migrate reports nothing for 30 s and waits forever, and
+ *   every enqueue waits behind it;
+ * - without a retry after a lock timeout (`isLocked` returns false) migrate fails at once and reports no wait;
+ * - without `takeTurn` both runs apply the same migration, and one fails.
  */
 import { once } from 'node:events'
 import type pg from 'pg'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { createOutbox, migrate } from '../../src/index.ts'
 import { readMigrations } from '../../src/store/migrate/migrations.ts'
 import { namesOf } from '../../src/store/names.ts'
 import { startCli } from '../support/cli.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { eventually } from '../support/eventually.ts'
+import { copyWithMigrations, type PackageCopy } from './support/package-copy.ts'
 
-const ALL = readMigrations(namesOf())
-/** The first that alters outbox.intents, which needs a lock that no writer may hold. */
-const HOT =
-  ALL.find(({ statements }) => statements.some((sql) => /^ALTER TABLE "outbox"\."intents"/m.test(sql)))
-    ?.version ?? 0
+const ALL = readMigrations(namesOf()).map(({ version }) => version)
+/** The version of the newer package's migration that needs a lock which no writer may hold. */
+const HOT = ALL.length + 1
+const ALL_OF_NEWER = [...ALL, HOT, HOT + 1]
 
 const outbox = createOutbox()
+let newer: PackageCopy
+beforeAll(async () => {
+  newer = await copyWithMigrations([
+    'ALTER TABLE "outbox"."intents" ADD COLUMN "note" text;',
+    'CREATE FUNCTION "outbox".noted() RETURNS boolean LANGUAGE sql AS $$ SELECT true $$;',
+  ])
+})
+afterAll(() => newer.remove())
+
 let db: TestDatabase
 const left = new Set<(how: 'ROLLBACK') => Promise<void>>()
 beforeEach(async () => {
@@ -30,7 +41,12 @@ afterEach(async () => {
   await db.drop()
 })
 
-const startMigrate = () => startCli(['migrate'], { DATABASE_URL: db.url })
+const startMigrate = (main?: string) => startCli(['migrate'], { DATABASE_URL: db.url }, main)
+/** The newer package on a database that this package has migrated. */
+async function startUpgrade() {
+  await migrate({ connectionString: db.url })
+  return { end: await openWriter(), run: startMigrate(newer.main) }
+}
 const write = () => db.transaction((tx) => outbox.enqueue(tx, { operation: 'identify', customerId: 1 }))
 
 async function recorded(): Promise<number[]> {
@@ -38,21 +54,7 @@ async function recorded(): Promise<number[]> {
   return rows.map(({ version }) => version)
 }
 
-/** A schema as an earlier version of the package left it, just before the migration that needs the lock. */
-async function migrateToBeforeHot(): Promise<void> {
-  await migrate({ connectionString: db.url })
-  await db.rows('DROP SCHEMA outbox CASCADE')
-  await db.rows('CREATE SCHEMA outbox')
-  await db.rows(
-    'CREATE TABLE outbox.migrations (version int PRIMARY KEY, hash text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())',
-  )
-  for (const { version, hash, statements } of ALL.slice(0, HOT - 1)) {
-    for (const statement of statements) await db.rows(statement)
-    await db.rows('INSERT INTO outbox.migrations (version, hash) VALUES ($1, $2)', [version, hash])
-  }
-}
-
-/** A transaction of an app's that stays open; what ends it. */
+/** Opens an app's transaction. Returns the function that ends it. */
 async function open(statement: (tx: pg.PoolClient) => Promise<unknown>) {
   const tx = await db.begin()
   const end = async (how: 'COMMIT' | 'ROLLBACK') => {
@@ -67,44 +69,40 @@ async function open(statement: (tx: pg.PoolClient) => Promise<unknown>) {
 
 const openWriter = () => open((tx) => outbox.enqueue(tx, { operation: 'identify', customerId: 1 }))
 
-test('31: two migrates at once, on an empty database: each migration is applied by one of them', async () => {
+test('31: of two migrates that start at once on an empty database, one applies each migration', async () => {
   const runs = await Promise.all([startMigrate().ended(), startMigrate().ended()])
   expect(runs.map(({ stderr }) => stderr)).toEqual(['', ''])
   expect(runs.map(({ status }) => status)).toEqual([0, 0])
   const applied = runs.flatMap(({ stdout }) => [...stdout.matchAll(/\b\d+(?=,|$)/gm)].map(([n]) => Number(n)))
-  expect(applied.sort((a, b) => a - b)).toEqual(ALL.map(({ version }) => version))
-  expect(await recorded()).toEqual(ALL.map(({ version }) => version))
+  expect(applied.sort((a, b) => a - b)).toEqual(ALL)
+  expect(await recorded()).toEqual(ALL)
   await write()
 })
 
-test('31: no lock held on a hot table: apps enqueue while a migration waits for a transaction that is open', async () => {
-  await migrateToBeforeHot()
-  const end = await openWriter()
-  const run = startMigrate()
-  await eventually('a word of what it waits for', () => run.stderr !== '', 10_000)
+test('31: apps enqueue while a migration waits for an open transaction', async () => {
+  const { end, run } = await startUpgrade()
+  await eventually('the report of the wait', () => run.stderr !== '', 10_000)
   expect(run.stderr).toMatch(
     new RegExp(
       `^customerio-outbox: migration ${HOT} is blocked by pid \\d+ \\(\\w+, idle in transaction for \\d+ s\\); retrying for 300 s\n$`,
     ),
   )
-  // Again and again while the transaction is still open: each may have to stand behind one try, and no longer.
+  // The transaction is still open. Each write waits at most for one attempt of migrate.
   for (let n = 0; n < 2; n++) {
-    await eventually('migrate to be at it', async () => (await waiting()) > 0)
+    await eventually('an attempt of migrate', async () => (await waiting()) > 0)
     await write()
   }
   expect(run.child.exitCode).toBe(null)
   await end('COMMIT')
   expect(await run.ended()).toMatchObject({ status: 0 })
   expect(run.stderr.match(/is blocked by/g)).toHaveLength(1)
-  expect(await recorded()).toEqual(ALL.map(({ version }) => version))
+  expect(await recorded()).toEqual(ALL_OF_NEWER)
   expect(await db.rows('SELECT FROM outbox.intents')).toHaveLength(3)
 })
 
-test('31: migrate killed half-way holds nothing, and the next run goes on', async () => {
-  await migrateToBeforeHot()
-  const end = await openWriter()
-  const run = startMigrate()
-  await eventually('a migration that waits', async () => (await waiting()) > 0)
+test('31: a killed migrate leaves no lock, and the next run continues', async () => {
+  const { end, run } = await startUpgrade()
+  await eventually('a waiting migration', async () => (await waiting()) > 0)
   const exited = once(run.child, 'exit')
   run.child.kill('SIGKILL')
   await exited
@@ -112,21 +110,22 @@ test('31: migrate killed half-way holds nothing, and the next run goes on', asyn
   await write()
   expect((await recorded()).at(-1)).toBe(HOT - 1)
   await end('ROLLBACK')
-  const { applied } = await migrate({ connectionString: db.url })
-  expect(applied[0]).toBe(HOT)
+  const { applied } = await newer.migrate({ connectionString: db.url })
+  expect(applied).toEqual([HOT, HOT + 1])
   await write()
 })
 
-test('31: a lock that is never to be had is one clear line, and what was applied stays', async () => {
-  await migrateToBeforeHot()
+test('31: a lock that never becomes available is one clear error, and applied migrations stay', async () => {
+  await migrate({ connectionString: db.url })
   const end = await openWriter()
-  const failed = migrate({ connectionString: db.url, lockWaitMs: 1_000 })
+  const failed = newer.migrate({ connectionString: db.url, lockWaitMs: 1_000 })
   await expect(failed).rejects.toThrow(
     `migration ${HOT} could not get its lock within 1 s: end the transactions that are open`,
   )
   expect((await recorded()).at(-1)).toBe(HOT - 1)
   await end('ROLLBACK')
-  await migrate({ connectionString: db.url })
+  await newer.migrate({ connectionString: db.url })
+  expect(await recorded()).toEqual(ALL_OF_NEWER)
 })
 
 async function waiting(): Promise<number> {

@@ -78,15 +78,15 @@ describe.each(oldestAndNewest())('36: on $name', ({ major }) => {
     ],
     ['expires_at', 'infinity', 'expires_at must be a time from 1970 to 9999, got infinity'],
     ['expires_at', '-infinity', 'expires_at must be a time from 1970 to 9999, got -infinity'],
-    ['dedup_window', '11 years', /dedup_window must be longer than nothing and at most 3653 days/],
-    ['dedup_window', '178000000 years', /dedup_window must be longer than nothing and at most 3653 days/],
+    ['dedup_window', '11 years', /dedup_window must be greater than zero and at most 3653 days/],
+    ['dedup_window', '178000000 years', /dedup_window must be greater than zero and at most 3653 days/],
     // To Postgres a month has 30 days where intervals are compared: this one is equal to 7 days.
     [
       'dedup_window',
       '2147483647 days -71582788 months',
-      /dedup_window must be longer than nothing and at most 3653 days/,
+      /dedup_window must be greater than zero and at most 3653 days/,
     ],
-    ['dedup_window', '-1 day', /dedup_window must be longer than nothing and at most 3653 days/],
+    ['dedup_window', '-1 day', /dedup_window must be greater than zero and at most 3653 days/],
   ])('%s => %s is refused with one clear error', async (name, value, message) => {
     const call = {
       operation: 'track',

@@ -51,7 +51,7 @@ async function fillQueue(): Promise<void> {
 
 async function flag(): Promise<number | undefined> {
   const [row] = await h.db.rows<{ value: string }>(
-    "SELECT pg_sequence_last_value('outbox.relay_idle'::regclass) AS value",
+    "SELECT pg_sequence_last_value('outbox.notify_flag'::regclass) AS value",
   )
   return Number(row?.value)
 }
@@ -108,7 +108,7 @@ test('42: the queue of notifications is full: apps commit, relays deliver and ch
 })
 
 test('42: no relay runs, and a former one left the flag on: apps commit', async () => {
-  await h.db.rows("SELECT setval('outbox.relay_idle', 2)")
+  await h.db.rows("SELECT setval('outbox.notify_flag', 2)")
   await fillQueue()
   await h.enqueue(track('ada', 1))
   const { error } = await h.db.rows("SELECT pg_notify('outbox:wake', '')").then(

@@ -1,5 +1,5 @@
 /**
- * Shown to fail: without `admit_workspace` in enqueue and enqueue_many no name is refused; with keep_workspaces waiting for
+ * Shown to fail: without `admit_workspace` in enqueue and enqueue_many no name is refused; with register_workspaces waiting for
  * the slots that an open transaction has taken (no `WHERE NOT EXISTS`) a relay's registration fails; with a poll that
  * reads the view lane_heads (look.ts) it takes 1,577,115 buffers with the old backlog; with a promote-scheduled.ts that
  * takes every destination the old backlog is given its lanes; without `FOR KEY SHARE` in admit_workspace a name is freed
@@ -154,7 +154,7 @@ const slots = async () => {
   )
   return rows.map(({ name }) => name)
 }
-const keep = (...served: string[]) => h.db.rows('SELECT outbox.keep_workspaces($1)', [served])
+const keep = (...served: string[]) => h.db.rows('SELECT outbox.register_workspaces($1)', [served])
 
 test('49: a name is free again when nothing uses it, and not while a transaction enqueues for it', async () => {
   const [one, other] = (await connectAs('outbox_enqueue', 2)) as [pg.Client, pg.Client]

@@ -1,7 +1,7 @@
 /**
  * Shown to fail: with `outbox.check_intent` not looking for digits in a row every altered number is taken; without
  * `extra_float_digits` set by `outbox.altered_number`, a session's own refuses numbers that JavaScript writes; without
- * `outbox.plain_ids`, 1 and 1.0 are two ordering keys.
+ * `outbox.normalize_ids`, 1 and 1.0 are two ordering keys.
  */
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'

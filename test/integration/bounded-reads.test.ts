@@ -76,7 +76,7 @@ test.each<[string, (spy: Database) => Promise<unknown>]>([
 })
 
 test('names of workspaces that nothing uses are freed without a scan of the queue', async () => {
-  expect(await pagesOf("SELECT outbox.keep_workspaces('{default}')")).toBeLessThan(10 * FEW_PAGES) // 20 names
+  expect(await pagesOf("SELECT outbox.register_workspaces('{default}')")).toBeLessThan(10 * FEW_PAGES) // 20 names
 })
 
 test('a promotion of a thousand reads no more when 150,000 fall due at once', async () => {

@@ -26,7 +26,7 @@ const held = () =>
 const jobs = () => h.db.rows("SELECT FROM outbox_pgboss.job_common WHERE state IN ('created', 'active')")
 const epochs = () => h.db.rows<{ epoch: string }>('SELECT epoch FROM outbox.lanes ORDER BY destination, lane')
 const flag = async () =>
-  (await h.db.rows<{ up: boolean }>('SELECT last_value = 2 AS up FROM outbox.relay_idle'))[0]?.up
+  (await h.db.rows<{ up: boolean }>('SELECT last_value = 2 AS up FROM outbox.notify_flag'))[0]?.up
 
 /** One person of each of so many lanes. */
 async function peopleOfLanes(count: number): Promise<string[]> {

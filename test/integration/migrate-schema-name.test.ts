@@ -46,7 +46,7 @@ describe('a schema of another name', () => {
     const listener = new pg.Client({ connectionString: db.url })
     await listener.connect()
     await listener.query('LISTEN "mail_outbox:wake"')
-    await db.rows("SELECT setval('mail_outbox.relay_idle', 2)")
+    await db.rows("SELECT setval('mail_outbox.notify_flag', 2)")
     const heard = once(listener, 'notification')
     const outbox = createOutbox({ schema: 'mail_outbox' })
     await db.transaction((tx) => outbox.enqueue(tx, [{ operation: 'identify', customerId: 1 }]))

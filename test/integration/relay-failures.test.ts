@@ -52,7 +52,7 @@ test('the pause of an operator during a probe holds, also without a notification
   slow()
   // A third probe may be in flight. It finishes, and nothing is sent after it.
   await eventually('the relay to read the pause', async () => {
-    const [flag] = await h.db.rows<{ last_value: string }>('SELECT last_value FROM outbox.relay_idle')
+    const [flag] = await h.db.rows<{ last_value: string }>('SELECT last_value FROM outbox.notify_flag')
     return flag?.last_value === '2'
   })
   expect(h.fake.counts.applied).toBeLessThanOrEqual(3)

@@ -42,7 +42,7 @@ test('an idle relay runs three statements a second at most, pg-boss included', a
   })
   await relay.start()
   await h.drained()
-  const idle = async () => (await h.db.rows('SELECT FROM outbox.relay_idle WHERE last_value = 2')).length > 0
+  const idle = async () => (await h.db.rows('SELECT FROM outbox.notify_flag WHERE last_value = 2')).length > 0
   await eventually('an idle relay', idle)
   await eventually('no lane to be held', async () => {
     return (await h.db.rows('SELECT 1 FROM outbox.lanes WHERE relay_id IS NOT NULL')).length === 0

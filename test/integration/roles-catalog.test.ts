@@ -50,7 +50,7 @@ const ALLOWED: Record<string, Record<string, string>> = {
     'outbox.ensure_partitions()': 'EXECUTE',
     'outbox.intents': 'DELETE INSERT SELECT UPDATE(attempts,retry_at,sending_at)',
     'outbox.intents_seq_seq': 'SELECT',
-    'outbox.keep_workspaces()': 'EXECUTE',
+    'outbox.register_workspaces()': 'EXECUTE',
     'outbox.lane_watermarks': 'SELECT',
     'outbox.lane_heads': 'SELECT',
     'outbox.lane_of()': 'EXECUTE',
@@ -59,7 +59,7 @@ const ALLOWED: Record<string, Record<string, string>> = {
     'outbox.notify()': 'EXECUTE',
     'outbox.prune_delivered()': 'EXECUTE',
     'outbox.rate_limits': 'INSERT SELECT UPDATE',
-    'outbox.relay_idle': 'UPDATE',
+    'outbox.notify_flag': 'UPDATE',
     'outbox.relays': 'DELETE INSERT SELECT UPDATE',
     'outbox.settled_counts': 'DELETE INSERT SELECT UPDATE',
     'outbox.write_horizon()': 'EXECUTE',
@@ -197,11 +197,11 @@ test('a payload can be read by the relay, which sends it, and of dead letters by
 
 test('every right that role_rights names is one of an object that is there', async () => {
   const missing = await db.rows(
-    `SELECT place, kind, name FROM outbox.role_rights(), unnest(names) AS name
+    `SELECT schema_suffix, kind, name FROM outbox.role_rights(), unnest(names) AS name
      WHERE CASE kind
-       WHEN 'SCHEMA' THEN to_regnamespace('outbox' || place) IS NULL
-       WHEN 'FUNCTION' THEN to_regproc(format('%s.%s', 'outbox' || place, name)) IS NULL
-       ELSE to_regclass(format('%s.%s', 'outbox' || place, name)) IS NULL END`,
+       WHEN 'SCHEMA' THEN to_regnamespace('outbox' || schema_suffix) IS NULL
+       WHEN 'FUNCTION' THEN to_regproc(format('%s.%s', 'outbox' || schema_suffix, name)) IS NULL
+       ELSE to_regclass(format('%s.%s', 'outbox' || schema_suffix, name)) IS NULL END`,
   )
   expect(missing).toEqual([])
 })

@@ -33,18 +33,18 @@ const REFUSED: readonly (readonly [string, fields: Record<string, unknown>, mess
   [
     'an ordering key of 501 bytes',
     { ordering_key: 'x'.repeat(501) },
-    'outbox: identify: ordering_key is 501 bytes, at most 500 are taken',
+    'outbox: identify: ordering_key is 501 bytes, at most 500 are allowed',
   ],
-  ['an empty dedup key', { dedup_key: '' }, 'outbox: identify: dedup_key is 0 bytes, 1 to 500 are taken'],
+  ['an empty dedup key', { dedup_key: '' }, 'outbox: identify: dedup_key is 0 bytes, 1 to 500 are allowed'],
   [
     'a dedup key of 502 bytes',
     { dedup_key: 'é'.repeat(251) },
-    'outbox: identify: dedup_key is 502 bytes, 1 to 500 are taken',
+    'outbox: identify: dedup_key is 502 bytes, 1 to 500 are allowed',
   ],
   [
     'a window of nothing',
     { dedup_key: 'k', dedup_window: '0' },
-    'outbox: identify: dedup_window must be longer than nothing and at most 3653 days (ten years), got 00:00:00',
+    'outbox: identify: dedup_window must be greater than zero and at most 3653 days (ten years), got 00:00:00',
   ],
   [
     'an expiry that is no later than the sending',
@@ -101,7 +101,7 @@ describe('outbox.enqueue and outbox.enqueue_many refuse with one clear message, 
   test('an explicit NULL for the window of a key', async () => {
     await expect(enqueue({ ...VALID, dedup_key: 'k', dedup_window: null })).rejects.toMatchObject({
       message:
-        'outbox: identify: dedup_window must be longer than nothing and at most 3653 days (ten years), got NULL',
+        'outbox: identify: dedup_window must be greater than zero and at most 3653 days (ten years), got NULL',
     })
   })
 
@@ -138,7 +138,7 @@ describe('a row in an impossible state is refused by the table itself', () => {
   test.each([
     ['a lane past the last', intent({ lane: '32' }), 'intents_lane'],
     ['a lane before the waiting room', intent({ lane: '-2', send_after: 'now()' }), 'intents_lane'],
-    ['waiting for no time', intent({ lane: '-1' }), 'intents_waiting_has_time'],
+    ['waiting for no time', intent({ lane: '-1' }), 'intents_scheduled_has_time'],
     ['an unknown priority', intent({ priority: "'high'" }), 'intents_priority'],
     ['an unknown on_ambiguous', intent({ on_ambiguous: "'retry'" }), 'intents_on_ambiguous'],
     ['a payload that is no object', intent({ payload: "'[]'" }), 'intents_payload'],

@@ -21,8 +21,12 @@ export interface CliProcess {
 }
 
 /** Runs the command line in a process of its own, with nothing of the caller's settings in its environment. */
-export function startCli(args: readonly string[], env: Readonly<Record<string, string>> = {}): CliProcess {
-  const child = spawn(process.execPath, [MAIN, ...args], {
+export function startCli(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  main = MAIN,
+): CliProcess {
+  const child = spawn(process.execPath, [main, ...args], {
     env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

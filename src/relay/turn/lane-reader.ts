@@ -50,7 +50,7 @@ export class LaneReader {
 
   constructor(
     db: Database,
-    claimed: Fence & { readonly bound: LaneWatermark },
+    claimed: Fence & { readonly watermark: LaneWatermark },
     { size, maxAgeSeconds }: LaneReaderOptions,
     horizon: WriteHorizon,
   ) {
@@ -59,9 +59,9 @@ export class LaneReader {
     this.#size = size
     this.#maxAgeSeconds = maxAgeSeconds
     this.#horizon = horizon
-    this.#watermark = claimed.bound
-    this.#readWatermark = claimed.bound
-    this.#reportedTo = claimed.bound.provisionalWatermark
+    this.#watermark = claimed.watermark
+    this.#readWatermark = claimed.watermark
+    this.#reportedTo = claimed.watermark.provisionalWatermark
   }
 
   /** How far the lane is known to be settled. */

@@ -5,5 +5,5 @@ import type { Database } from '../connection/database.ts'
  * those that no relay serves and no intent uses any more.
  */
 export async function registerWorkspaces(db: Database, served: readonly string[]): Promise<void> {
-  await db.query(`SELECT ${db.names.q}.keep_workspaces($1)`, [served])
+  await db.query(`SELECT ${db.names.q}.register_workspaces($1)`, [served])
 }

@@ -5,5 +5,5 @@ import type { Database } from '../connection/database.ts'
  * in no transaction, and leaves no dead row behind.
  */
 export async function setNotifyFlag(db: Database, idle: boolean): Promise<void> {
-  await db.query('SELECT setval($1::regclass, $2)', [`${db.names.q}.relay_idle`, idle ? 2 : 1])
+  await db.query('SELECT setval($1::regclass, $2)', [`${db.names.q}.notify_flag`, idle ? 2 : 1])
 }

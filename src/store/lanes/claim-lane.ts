@@ -1,21 +1,24 @@
 import type { Database } from '../connection/database.ts'
-import { type Fence, fenceValues, type Lane, type LaneWatermark, serverStart } from './lane.ts'
+import { serverStart } from '../connection/server-sql.ts'
+import { fenceHolds, fenceValues } from './fence.ts'
+import type { Fence, Lane, LaneWatermark } from './lane.ts'
 
-/** Takes a lane from whoever held it: the epoch rises, and what the former holder settles is refused. */
+/** Claims a lane from its holder, if it has one. The epoch rises, so the former holder can settle nothing more. */
 export async function claimLane(
   db: Database,
   lane: Lane,
   relayId: string,
-): Promise<Fence & { readonly bound: LaneWatermark }> {
+): Promise<Fence & { readonly watermark: LaneWatermark }> {
   const [row] = await db.query<Row>(
     `INSERT INTO ${db.names.q}.lanes AS l (destination, lane, relay_id, taken_at)
      VALUES ($1, $2, $3, clock_timestamp())
      ON CONFLICT (destination, lane) DO UPDATE
        SET epoch = l.epoch + 1, relay_id = excluded.relay_id, taken_at = excluded.taken_at
-     RETURNING epoch, ${serverStart} AS server, watermark, provisional_watermark AS "provisionalWatermark", provisional_xids AS "provisionalXids"`,
+     RETURNING epoch, ${serverStart} AS server, watermark, provisional_watermark AS "provisionalWatermark",
+               provisional_xids AS "provisionalXids"`,
     [lane.destination, lane.lane, relayId],
   )
-  if (!row) throw new Error('taking a lane returned no row')
+  if (!row) throw new Error('claiming a lane returned no row')
   const { epoch, server, watermark, provisionalWatermark, provisionalXids } = row
   return {
     destination: lane.destination,
@@ -23,7 +26,7 @@ export async function claimLane(
     relayId,
     epoch,
     server,
-    bound: {
+    watermark: {
       watermark: BigInt(watermark),
       provisionalWatermark: BigInt(provisionalWatermark),
       provisionalXids,
@@ -31,14 +34,14 @@ export async function claimLane(
   }
 }
 
-/** Gives the lane back, unless somebody has taken it since, and writes down how far it was settled. */
-export async function releaseLane(db: Database, fence: Fence, bound?: LaneWatermark): Promise<void> {
-  await writeBound(db, fence, bound, 'relay_id = NULL, taken_at = NULL')
+/** Releases the lane and records its watermark, unless another relay has claimed the lane. */
+export async function releaseLane(db: Database, fence: Fence, watermark?: LaneWatermark): Promise<void> {
+  await updateLane(db, fence, watermark, 'relay_id = NULL, taken_at = NULL')
 }
 
-/** Writes down how far a lane is settled while it is worked: others look at it, too. */
-export async function reportWatermark(db: Database, fence: Fence, bound: LaneWatermark): Promise<void> {
-  await writeBound(db, fence, bound)
+/** Records the watermark of a lane during its turn: every relay's poll begins there. */
+export async function reportWatermark(db: Database, fence: Fence, watermark: LaneWatermark): Promise<void> {
+  await updateLane(db, fence, watermark)
 }
 
 interface Row {
@@ -49,17 +52,21 @@ interface Row {
   readonly provisionalXids: string[]
 }
 
-/** On another server than the fence's nothing is written: there the bound may be above intents that wait. */
-async function writeBound(db: Database, fence: Fence, bound?: LaneWatermark, more?: string): Promise<void> {
-  const bounds = bound && 'watermark = $6, provisional_watermark = $7, provisional_xids = $8'
+/** Writes nothing on another server than the fence's: there the watermark may be above pending intents. */
+async function updateLane(
+  db: Database,
+  fence: Fence,
+  watermark: LaneWatermark | undefined,
+  release?: string,
+): Promise<void> {
+  const columns = watermark && 'watermark = $6, provisional_watermark = $7, provisional_xids = $8'
   await db.query(
-    `UPDATE ${db.names.q}.lanes SET ${[more, bounds].filter(Boolean).join(', ')}
-     WHERE destination = $1 AND lane = $2 AND epoch = $3 AND relay_id = $4 AND ${serverStart} = $5`,
-    [
-      ...fenceValues(fence),
-      ...(bound
-        ? [bound.watermark.toString(), bound.provisionalWatermark.toString(), bound.provisionalXids]
-        : []),
-    ],
+    `UPDATE ${db.names.q}.lanes SET ${[release, columns].filter(Boolean).join(', ')}
+     WHERE ${fenceHolds('$5')}`,
+    [...fenceValues(fence), fence.server, ...(watermark ? valuesOf(watermark) : [])],
   )
+}
+
+function valuesOf({ watermark, provisionalWatermark, provisionalXids }: LaneWatermark): unknown[] {
+  return [watermark.toString(), provisionalWatermark.toString(), provisionalXids]
 }

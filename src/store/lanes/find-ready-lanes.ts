@@ -1,40 +1,41 @@
 import type { Database } from '../connection/database.ts'
-import { type Lane, serverStart } from './lane.ts'
 import { type BreakerRow, breakerRows } from '../breakers/read-breakers.ts'
+import { serverStart } from '../connection/server-sql.ts'
+import { LAST_LANE, type Lane, laneKey, laneKeySql, SCHEDULED_LANE } from './lane.ts'
 import type { SequenceReading } from './read-horizon.ts'
 
 export interface FindReadyLanesOptions {
-  /** The destinations that the relay serves: no others are read, however many have intents. */
+  /** The destinations that the relay serves. No other destination is read, however many have intents. */
   readonly served: readonly string[]
-  /** Lanes that are worked already: they are not looked at. */
+  /** Lanes that are skipped, because a worker has them. */
   readonly except: readonly Lane[]
   /**
-   * Destinations whose breakers are read, and with them what changes as seldom: the first delayed intent, and how far numbers
-   * were drawn.
+   * Destinations whose breakers are read too. The statement then also returns values that change as rarely: the time to
+   * the first scheduled intent, the sequence, and whether the database is a copy. Default: none of them.
    */
   readonly breakersOf?: readonly string[] | undefined
 }
 
 export interface ReadyLanes {
-  /** Lanes that hold intents which may be sent now. */
+  /** Lanes with intents that may be sent now. */
   readonly lanes: Lane[]
   /** With `breakersOf`: the database is a copy of the one that the outbox belongs to. */
   readonly isCopy?: boolean
   /** With `breakersOf`. */
   readonly breakers?: BreakerRow[]
-  /** With `breakersOf`: milliseconds until the first delayed intent falls due, at most 0 where one is; null without any. */
+  /** With `breakersOf`: milliseconds until the first scheduled intent falls due, 0 or less if it is due. Null without one. */
   readonly dueInMs?: number | null
   /** With `breakersOf`. */
   readonly sequence?: SequenceReading
 }
 
 /**
- * All that the dispatcher wants to know, in one statement. Its cost is an index descent for each lane of each served
- * destination, whatever the backlog, the other destinations, and the dead rows that an old snapshot keeps. A
- * destination that was never worked costs one descent while it has no intents.
+ * The dispatcher's poll, in one statement. It costs one index descent for each lane of each served destination. The
+ * backlog, other destinations, and dead rows that an old snapshot keeps do not raise the cost. A destination that was
+ * never worked costs one descent while it has no intents.
  *
- * Epochs are subtracted and not times: before PostgreSQL 17, `timestamptz 'infinity' - now()` is an error, and one such
- * row would fail every look of every relay.
+ * The statement subtracts epochs and not times: before PostgreSQL 17, `timestamptz 'infinity' - now()` is an error, and
+ * one such row would fail every poll of every relay.
  */
 export async function findReadyLanes(
   db: Database,
@@ -42,7 +43,7 @@ export async function findReadyLanes(
 ): Promise<ReadyLanes> {
   const [row] = await db.query<Row>(readyLanesStatement(db.names.q, breakersOf !== undefined), [
     served,
-    except.map(({ destination, lane }) => `${destination}#${lane}`),
+    except.map(laneKey),
     ...(breakersOf ? [breakersOf] : []),
   ])
   if (!row) return { lanes: [] }
@@ -54,27 +55,28 @@ export async function findReadyLanes(
 type Row = Omit<ReadyLanes, 'sequence'> & { readonly server?: string; readonly lastSeq?: string }
 
 /**
- * EXISTS would become a semi-join: for a destination without intents the planner then scans the whole table.
+ * The statement with the parameters `served`, `except` as keys of lanes and, for the breakers, `breakersOf`.
  *
- * With the parameters `served`, `except` as keys of lanes and, for the breakers, `breakersOf`.
+ * A row with LIMIT 1 in place of EXISTS: EXISTS would become a semi-join, and for a destination without intents the
+ * planner then scans the whole table.
  */
 export function readyLanesStatement(q: string, withBreakers: boolean): string {
-  return `WITH bound AS MATERIALIZED (
-       SELECT destination, lane, after FROM ${q}.lane_watermarks WHERE destination = ANY ($1::text[])
-     ), known AS (
-       SELECT DISTINCT destination FROM bound
+  return `WITH lane_watermark AS MATERIALIZED (
+       SELECT destination, lane, watermark FROM ${q}.lane_watermarks WHERE destination = ANY ($1::text[])
+     ), candidate AS (
+       SELECT DISTINCT destination FROM lane_watermark
        UNION ALL
        SELECT s.destination FROM unnest($1::text[]) AS s(destination)
-       WHERE NOT EXISTS (SELECT FROM bound b WHERE b.destination = s.destination)
+       WHERE NOT EXISTS (SELECT FROM lane_watermark w WHERE w.destination = s.destination)
          AND (SELECT true FROM ${q}.intents i WHERE i.destination = s.destination ORDER BY i.lane, i.seq LIMIT 1)
      ), head AS (
-       SELECT k.destination, n.lane
-       FROM known k CROSS JOIN generate_series(0, 31) AS n(lane)
-         LEFT JOIN bound b ON b.destination = k.destination AND b.lane = n.lane,
+       SELECT c.destination, n.lane
+       FROM candidate c CROSS JOIN generate_series(0, ${LAST_LANE}) AS n(lane)
+         LEFT JOIN lane_watermark w ON w.destination = c.destination AND w.lane = n.lane,
          LATERAL (SELECT FROM ${q}.intents i
-                  WHERE i.destination = k.destination AND i.lane = n.lane AND i.seq > coalesce(b.after, 0)
+                  WHERE i.destination = c.destination AND i.lane = n.lane AND i.seq > coalesce(w.watermark, 0)
                   ORDER BY i.seq LIMIT 1) h
-       WHERE NOT (k.destination || '#' || n.lane = ANY ($2::text[]))
+       WHERE NOT (${laneKeySql('c.destination', 'n.lane')} = ANY ($2::text[]))
      )
      SELECT ${
        withBreakers
@@ -82,7 +84,7 @@ export function readyLanesStatement(q: string, withBreakers: boolean): string {
        (SELECT (date_part('epoch', min(d.send_after)) - date_part('epoch', clock_timestamp())) * 1000
         FROM unnest($1::text[]) AS s(destination),
           LATERAL (SELECT i.send_after FROM ${q}.intents i
-                   WHERE i.destination = s.destination AND i.lane = -1 ORDER BY i.send_after LIMIT 1) d) AS "dueInMs",
+                   WHERE i.destination = s.destination AND i.lane = ${SCHEDULED_LANE} ORDER BY i.send_after LIMIT 1) d) AS "dueInMs",
         ${serverStart} AS server, (SELECT last_value FROM ${q}.intents_seq_seq) AS "lastSeq",
         (SELECT is_copy FROM ${q}.check_origin()) AS "isCopy",`
          : ''

@@ -1,50 +1,44 @@
 import type { Database } from '../connection/database.ts'
-import {
-  durably,
-  type Fence,
-  fenceValues,
-  fenceValuesOfAnyServer,
-  heldLane,
-  type RowIdentity,
-} from './lane.ts'
+import { durably } from '../connection/server-sql.ts'
+import { fenceCte, fenceValues } from './fence.ts'
+import type { Fence, RowIdentity } from './lane.ts'
 import { FencedError } from './settle.ts'
 
 /**
  * Marks intents that must not be sent twice, before their request. The mark is committed and on disk when the promise
- * resolves: a relay that finds it later knows that a request may have been sent.
+ * resolves. A relay that finds it later knows that a request may have been sent.
  *
  * @throws {FencedError} if the lane has a newer epoch, the server changed, or one of the rows is gone. Then nothing is
- * marked, and nothing may be sent.
+ * marked, and the caller must not send.
  */
 export async function markSending(db: Database, fence: Fence, rows: readonly RowIdentity[]): Promise<void> {
-  const marked = await setSendingAt(db, fenceValues(fence), rows, 'clock_timestamp()')
+  const marked = await setSendingAt(db, fence, rows, 'clock_timestamp()', [fence.server])
   if (marked !== rows.length) throw new FencedError(fence)
 }
 
-/** Takes the mark away: the request is known to have had no effect. */
+/** Removes the mark of a request that had no effect. That is as true on another server: the fence's server is not checked. */
 export async function unmarkSending(db: Database, fence: Fence, rows: readonly RowIdentity[]): Promise<void> {
-  await setSendingAt(db, fenceValuesOfAnyServer(fence), rows, 'NULL')
+  await setSendingAt(db, fence, rows, 'NULL', [])
 }
 
 async function setSendingAt(
   db: Database,
-  fence: readonly unknown[],
+  fence: Fence,
   rows: readonly RowIdentity[],
   value: 'clock_timestamp()' | 'NULL',
+  server: readonly [string] | readonly [],
 ): Promise<number> {
   const { q } = db.names
-  const those = `destination = $1 AND lane = $2 AND seq = ANY ($6::bigint[]) AND id = ANY ($7::uuid[])`
+  const those = `destination = $1 AND lane = $2 AND seq = ANY ($5::bigint[]) AND id = ANY ($6::uuid[])`
   const [marked] = await db.query<{ count: number }>(
-    `WITH fence AS (
-       ${heldLane(q)}
-     ), marked AS (
+    `WITH ${fenceCte(q, server.length > 0 ? '$7' : undefined)}, marked AS (
        UPDATE ${q}.intents SET sending_at = ${value}
        WHERE ${those} AND EXISTS (SELECT 1 FROM fence)
-         AND cardinality($6::bigint[]) = (SELECT count(*) FROM ${q}.intents WHERE ${those})
+         AND cardinality($5::bigint[]) = (SELECT count(*) FROM ${q}.intents WHERE ${those})
        RETURNING 1
      )
      SELECT count(*)::int AS count, ${durably} AS durable FROM marked`,
-    [...fence, rows.map(({ seq }) => seq), rows.map(({ id }) => id)],
+    [...fenceValues(fence), rows.map(({ seq }) => seq), rows.map(({ id }) => id), ...server],
   )
   return marked?.count ?? 0
 }

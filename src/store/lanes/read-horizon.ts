@@ -1,42 +1,42 @@
 import type { Database } from '../connection/database.ts'
-import { durably, serverStart } from './lane.ts'
+import { durably, serverStart } from '../connection/server-sql.ts'
 
 /** An open transaction that has written to the queue, or is about to. */
 export interface Writer {
-  /** Its virtual transaction: unique among those that are open. */
+  /** Its virtual transaction: unique among open transactions. */
   readonly id: string
-  /** Its xid8; undefined as long as it has written nothing. */
+  /** Its xid8 as text. Undefined until it writes. */
   readonly xid?: string
 }
 
-/** How far numbers were drawn, and by which server. */
+/** The highest `seq` that was drawn, and the server that drew it. */
 export interface SequenceReading {
-  /** The server that answered (`serverStart`): its numbers say nothing of another server's. */
+  /** The server that answered (`serverStart`). Its numbers say nothing about another server. */
   readonly server: string
   /** The highest `seq` that was drawn. */
   readonly lastSeq: bigint
 }
 
 export interface HorizonReading extends SequenceReading {
-  /** They may commit rows below `lastSeq`; no other transaction may. */
+  /** These transactions may still commit rows up to `lastSeq`. No other transaction can. */
   readonly writers: readonly Writer[]
 }
 
 /**
- * Reads how far numbers were drawn, and makes that durable: the message is written to the log after the number was
- * read, and its commit is on disk when the promise resolves. After a crash a server draws those numbers again that were
- * not on disk. An intent with such a number would be below a bound that was taken from it.
+ * Reads the highest `seq` that was drawn, and makes it durable: the statement writes a message to the log after it read
+ * the number, and its commit is on disk when the promise resolves. Without that, a server that crashed would draw the
+ * same numbers again, and an intent with such a number would be below the watermark.
  */
 export async function readHorizon(db: Database): Promise<HorizonReading> {
-  const [row] = await db.query<{ server: string; last_seq: string; holders: string[] }>(
-    `SELECT ${serverStart} AS server, last_seq, holders, ${durably} AS durable,
+  const [row] = await db.query<{ server: string; last_seq: string; writers: string[] }>(
+    `SELECT ${serverStart} AS server, last_seq, writers, ${durably} AS durable,
             pg_logical_emit_message(true, 'customerio-outbox', '') IS NOT NULL AS written
      FROM ${db.names.q}.write_horizon()`,
   )
-  const writers = (row?.holders ?? []).map((holder) => {
-    const [id = '', xid] = holder.split('@')
+  if (!row) throw new Error('write_horizon returned no row')
+  const writers = row.writers.map((writer) => {
+    const [id = '', xid] = writer.split('@')
     return xid ? { id, xid } : { id }
   })
-  if (!row) throw new Error('write_horizon returned no row')
   return { server: row.server, lastSeq: BigInt(row.last_seq), writers }
 }

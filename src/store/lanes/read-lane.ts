@@ -1,10 +1,11 @@
 import type { Database } from '../connection/database.ts'
-import { type Fence, isLower, type Lane, type LaneWatermark, serverStart } from './lane.ts'
+import { serverStart } from '../connection/server-sql.ts'
+import { type Fence, isLower, type Lane, type LaneWatermark } from './lane.ts'
 import { FencedError } from './settle.ts'
 
 /**
- * The highest `intents.format` that this version knows. Rows of a later one, which a newer app has written, stay
- * in the queue for a newer relay.
+ * The highest `intents.format` that this version knows. A row of a later format comes from a newer app, and stays in the
+ * queue for a newer relay.
  */
 export const ROW_FORMAT = 1
 
@@ -14,80 +15,83 @@ export interface QueuedIntent {
   readonly seq: string
   readonly id: string
   readonly operation: string
-  /** JSON text: parsed when its turn comes, so that what waits takes little memory. */
+  /** JSON text. The relay parses it just before the request, so a waiting row takes little memory. */
   readonly payload: string
   /** UTF-8 bytes of the payload's JSON as stored. */
   readonly size: number
-  /** Unix seconds of the business write, with a fraction, by the database's clock. */
+  /** Unix seconds of the app's write, with a fraction, by the database's clock. */
   readonly enqueuedAt: number
   readonly orderingKey: string
   readonly onAmbiguous: 'park' | 'resend'
-  /** A request for it began whose end is not known; never for what may be sent twice. */
+  /** A request for it began and has no known outcome. Only for intents that must not be sent twice. */
   readonly sending: boolean
-  /** Version of the row's format: above `ROW_FORMAT` nothing else of the row is understood. */
+  /** Version of the row's format. Above `ROW_FORMAT` this version cannot interpret the rest of the row. */
   readonly format: number
-  /** How often it failed alone while others passed. */
+  /** How often the intent failed alone while others were delivered. */
   readonly attempts: number
-  /** Milliseconds until it may be tried again, by the database's clock; null, 0 or less: now. */
+  /** Milliseconds until the next attempt, by the database's clock. Null, 0 or less: now. */
   readonly retryInMs: number | null
   /**
-   * It is too late for it, by the database's clock: `expires_at` has passed, or it was enqueued (or fell due, where it
-   * was for later) longer ago than the workspace lets out.
+   * Why it is too late to send it, by the database's clock. `expires_at`: that time has passed. `age`: it was enqueued,
+   * or fell due if it was scheduled, longer ago than the workspace's maximum age.
    */
   readonly expired: 'expires_at' | 'age' | null
-  /** The column whose time is infinite: no relay can send such a row, and no statement subtracts its time. */
+  /** The column with an infinite time. No relay can send such a row, and no statement subtracts the time. */
   readonly infinite?: 'enqueued_at' | 'retry_at' | null | undefined
 }
 
 export interface LaneRange {
-  /** Where the search begins. */
+  /** Where the read begins. */
   readonly from: LaneWatermark
-  /** `seq` of rows that the caller has already. */
+  /** `seq` of rows that the caller already has. */
   readonly except: readonly string[]
-  /** Ordering keys that are left out: their first intent has to wait. */
+  /** Ordering keys to leave out, because their first intent has to wait. */
   readonly exceptKeys: readonly string[]
   readonly limit: number
-  /** What was enqueued longer ago is `expired`. Default: nothing is. */
+  /** Seconds. An older intent is `expired`. Default: no limit. */
   readonly maxAgeSeconds?: number | undefined
-  /** The lane is the reader's only while this holds: asked in the same snapshot. */
+  /** The reader's fence. The read checks it in its own snapshot. Default: no check. */
   readonly fence?: Fence
-  /** A number that was drawn on the fence's server. If the sequence is below it now, `bound` is wrong. Default: 0. */
+  /** A `seq` that the fence's server drew. If the sequence is lower now, `from` is wrong. Default: 0. */
   readonly lastSeq?: bigint
-  /** No further row once the payloads read take this many bytes: memory stays flat whatever is waiting. */
+  /** Bytes of payloads after which the read ends, so that memory does not grow with the backlog. */
   readonly bytes: number
 }
 
 export interface LanePage {
   readonly rows: QueuedIntent[]
-  /** Nothing was left behind the last row. */
+  /** The lane has no further row. */
   readonly complete: boolean
-  /** One of `passedUnless` was over: the search began at `settledTo`, and may have found what that one has committed. */
+  /**
+   * One of `provisionalXids` has ended. The read began at `watermark`, and may have found rows that the transaction
+   * committed.
+   */
   readonly fellBack: boolean
 }
 
-/** The whole lane. */
+/** Reads the whole lane. */
 export const ZERO_WATERMARK: LaneWatermark = { watermark: 0n, provisionalWatermark: 0n, provisionalXids: [] }
 
 /**
- * The next intents of a lane in order. Dead rows stay in the way of a scan while any snapshot is older: draining
- * 300,000 rows with one idle reader fell from 140,000/s to 47,000/s without a lower bound.
+ * Reads the next intents of a lane, in order. Dead rows slow a scan down while any snapshot is older than their
+ * deletion: without a watermark, draining 300,000 rows with one idle reader fell from 140,000/s to 47,000/s.
  *
- * What is done for every row is kept small: a page is read for every request. Dates as numbers, five of them a row, and
- * sorting a page that is in order took a third of the statement. What nearly every row has in common is not sent, and a
- * row is an array: an object of thirteen columns was a tenth of what a draining relay leaves to the garbage collector.
+ * The work per row is small, because the relay reads a page for every request. Sending five dates per row, and sorting a
+ * page that is already in order, took a third of the statement. So dates are numbers, and values that nearly all rows
+ * share are not sent. Each row is an array: an object of thirteen columns was a tenth of a draining relay's garbage.
  *
- * Whether a transaction of `passedUnless` is over is asked in the snapshot of the search itself: where none is, none
- * of their rows can be in it.
+ * The snapshot of the read itself tells whether a transaction of `provisionalXids` has ended. If none has, none of their
+ * rows can be in the snapshot.
  *
- * @throws {FencedError} if `fence` was given and the lane was taken since, another server answers, or its
- * numbers ran backwards.
+ * @throws {FencedError} if `fence` is given and another relay claimed the lane, another server answers, or the sequence
+ * ran backwards.
  */
 export async function readLane(db: Database, lane: Lane, range: LaneRange): Promise<LanePage> {
   const { watermark, provisionalWatermark, provisionalXids } = range.from
   const rows = await db.queryArrays<PageRow>(
     `WITH start AS MATERIALIZED (
        SELECT EXISTS (SELECT FROM unnest($5::bigint[]) AS xid
-                      WHERE pg_visible_in_snapshot(xid::text::xid8, pg_current_snapshot())) AS late,
+                      WHERE pg_visible_in_snapshot(xid::text::xid8, pg_current_snapshot())) AS fell_back,
               $10::bigint IS NOT NULL AND NOT EXISTS (
                 SELECT FROM ${db.names.q}.lanes
                 WHERE destination = $1 AND lane = $2 AND epoch = $10 AND relay_id = $11 AND ${serverStart} = $13
@@ -95,7 +99,7 @@ export async function readLane(db: Database, lane: Lane, range: LaneRange): Prom
               ) AS fenced,
               clock_timestamp() AS now, clock_timestamp() - make_interval(secs => $12::float8) AS oldest
      )
-     SELECT start.late, start.fenced, page.* FROM start LEFT JOIN LATERAL (
+     SELECT start.fell_back, start.fenced, page.* FROM start LEFT JOIN LATERAL (
        SELECT seq, id, operation, payload, size, enqueued_at, ordering_key, special
        FROM (
          SELECT *, octet_length(payload) AS size,
@@ -115,7 +119,7 @@ export async function readLane(db: Database, lane: Lane, range: LaneRange): Prom
                                            WHEN greatest(enqueued_at, send_after) < start.oldest THEN 'age' END)
                   END AS special
            FROM ${db.names.q}.intents
-           WHERE destination = $1 AND lane = $2 AND seq > CASE WHEN start.late THEN $3::bigint ELSE $4::bigint END
+           WHERE destination = $1 AND lane = $2 AND seq > CASE WHEN start.fell_back THEN $3::bigint ELSE $4::bigint END
              AND NOT (seq = ANY ($6::bigint[])) AND NOT (ordering_key = ANY ($7::text[]))
            ORDER BY seq LIMIT $8) AS next) AS sized
        WHERE bytes - size < $9) AS page ON true`,
@@ -148,7 +152,7 @@ type Special = Pick<
   'format' | 'attempts' | 'retryInMs' | 'sending' | 'onAmbiguous' | 'expired' | 'infinite'
 >
 
-/** By far the most: what a row has no `special` for. */
+/** The values of a row without `special`, which is nearly every row. */
 const ORDINARY: Special = {
   format: ROW_FORMAT,
   attempts: 0,
@@ -169,8 +173,8 @@ type Columns = [
   orderingKey: string,
   special: Special | null,
 ]
-type PageRow = [late: boolean, fenced: boolean, ...(Columns | [seq: null, ...unknown[]])]
-type IntentRow = [late: boolean, fenced: boolean, ...Columns]
+type PageRow = [fellBack: boolean, fenced: boolean, ...(Columns | [seq: null, ...unknown[]])]
+type IntentRow = [fellBack: boolean, fenced: boolean, ...Columns]
 
 function isIntent(row: PageRow): row is IntentRow {
   return row[2] !== null
@@ -207,7 +211,7 @@ function toIntent([
   }
 }
 
-/** As the index gives them; that it is the index which is read is the planner's decision, and nobody's promise. */
+/** The index gives the rows in order, but the planner may choose another plan. */
 function inOrder<Row extends { readonly seq: string }>(rows: Row[]): Row[] {
   const areInOrder = rows.every(({ seq }, n) => n === 0 || isLower(rows[n - 1]?.seq ?? '', seq))
   return areInOrder ? rows : rows.sort((a, b) => (isLower(a.seq, b.seq) ? -1 : 1))

@@ -1,12 +1,13 @@
 import type { Database } from '../connection/database.ts'
 
 /**
- * Ends every turn of the fleet, and forgets how far each lane was settled: after numbers ran backwards, because a person
- * restored the sequence or the queue, intents may wait below every bound. What is under way is sent again.
+ * Ends every turn of the fleet, and resets every watermark. Needed after the sequence ran backwards, because a person
+ * restored the sequence or the queue: pending intents may be below any watermark. Requests in flight are sent again.
  */
 export async function resetLanes(db: Database): Promise<void> {
   await db.query(
     `UPDATE ${db.names.q}.lanes
-     SET epoch = epoch + 1, relay_id = NULL, taken_at = NULL, watermark = 0, provisional_watermark = 0, provisional_xids = '{}'`,
+     SET epoch = epoch + 1, relay_id = NULL, taken_at = NULL,
+         watermark = 0, provisional_watermark = 0, provisional_xids = '{}'`,
   )
 }

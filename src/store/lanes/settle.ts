@@ -1,5 +1,7 @@
 import type { Database } from '../connection/database.ts'
-import { durably, type Fence, isLower, type RowIdentity, serverStart } from './lane.ts'
+import { durably, serverStart } from '../connection/server-sql.ts'
+import { fenceCte, fenceValues } from './fence.ts'
+import { type Fence, isLower, type RowIdentity } from './lane.ts'
 
 export type DeadLetterReason = 'rejected' | 'too_large' | 'expired' | 'invalid' | 'ambiguous' | 'exhausted'
 
@@ -11,19 +13,19 @@ export interface DeadLetter extends RowIdentity {
 }
 
 export interface Settlement {
-  /** What Customer.io has taken. */
+  /** Intents that Customer.io accepted. */
   readonly delivered: readonly RowIdentity[]
   readonly dead: readonly DeadLetter[]
-  /** What the workspace's `allowRecipients` kept from being sent. */
+  /** Intents that were not sent because of the workspace's `allowRecipients`. */
   readonly suppressed?: readonly RowIdentity[]
-  /** By `id` of an intent, Customer.io's own id of a transactional message. */
+  /** Customer.io's own id of a transactional message, by the intent's `id`. */
   readonly deliveryIds?: ReadonlyMap<string, string>
 }
 
-/** An event that arrives later than this triggers no campaign (Customer.io's Track API). */
+/** Hours after which an event triggers no campaign (Customer.io's Track API). */
 export const CAMPAIGN_WINDOW_HOURS = 72
 
-/** The lane was taken by another relay, or the server changed: nothing more may be sent in this turn. */
+/** Another relay claimed the lane, or the server changed. The turn must send nothing more. */
 export class FencedError extends Error {
   override readonly name = 'FencedError'
 
@@ -35,45 +37,49 @@ export class FencedError extends Error {
 }
 
 export interface Settled {
-  /** How many were delivered after the time in which an event triggers a campaign. */
+  /** Intents that were delivered after the time in which an event triggers a campaign. */
   readonly missedCampaign: number
-  /** Another server answered than the one that gave the lane: the turn must end. */
+  /** The server that answered is not the one that granted the lane. The turn must end. */
   readonly serverChanged: boolean
 }
 
 /**
  * Moves intents out of the queue in one statement: to `delivered`, or to `dead_letters`. The statement itself checks the
- * epoch, and holds it until the commit, which is on disk when the promise resolves.
+ * fence and locks it until the commit. The commit is on disk when the promise resolves.
  *
- * Rows are found by the range of their `seq` and settled by `id`. What else is in the range was read past, too, and a list of
- * numbers took 0.4 ms more of a thousand. After a failover that lost commits, other intents have the same `seq`,
- * and the restored lane has the same epoch: the answer that arrives late is not about them. What has both is settled,
- * also on another server: Customer.io has taken it, and sending it again would be worse.
+ * Rows are found by the range of their `seq` and settled by `id`. The read of the lane has passed all rows in that range
+ * anyway. A list of numbers took 0.4 ms more for a thousand rows.
  *
- * @throws {FencedError} if the lane has a newer epoch: nothing was settled.
+ * After a failover that lost commits, other intents have the same `seq`, and the restored lane has the same epoch. An
+ * answer that arrives late is not about them, so `id` must match too. A row in which both match is settled on any
+ * server: Customer.io accepted the intent, and sending it again would be worse.
+ *
+ * @throws {FencedError} if the lane has a newer epoch. Then nothing was settled.
  */
 export async function settle(db: Database, fence: Fence, settlement: Settlement): Promise<Settled> {
   const { text, values } = statementOf(db.names.q, fence, settlement)
-  const [row] = await db.query<{ fenced: boolean; late: number; server: string }>(text, values)
+  const [row] = await db.query<{ fenced: boolean; missedCampaign: number; server: string }>(text, values)
   if (row?.fenced !== false) throw new FencedError(fence)
-  return { missedCampaign: row.late, serverChanged: row.server !== fence.server }
+  return { missedCampaign: row.missedCampaign, serverChanged: row.server !== fence.server }
 }
 
-/** SQL: the minute in which a time is, as `date_trunc` gives it, which takes longer because it asks for the time zone. */
+/** SQL: the minute of a time. `date_trunc` gives the same and takes longer, because it looks up the time zone. */
 const minuteOf = (time: string) => `date_bin('1 minute', ${time}, timestamptz '2000-01-01 00:00:00+00')`
 
 /**
- * The statement has only the parts that the settlement asks for. Nearly always everything was delivered: the
- * plain form takes a tenth less time than the full one. No infinite time
- * makes it fail: what has an infinite `enqueued_at` is a dead letter, and an infinite `send_after` is left out.
+ * Builds the statement from the parts that the settlement needs. Most settlements only deliver, and for them the short
+ * form takes a tenth less time than the full one.
+ *
+ * No infinite time makes the statement fail. A row with an infinite `enqueued_at` is a dead letter, which has no latency.
+ * An infinite `send_after` is left out of the latency.
  */
 function statementOf(q: string, fence: Fence, { delivered, dead, suppressed = [], deliveryIds }: Settlement) {
-  const values: unknown[] = [fence.destination, fence.lane, fence.epoch, fence.relayId]
+  const values = fenceValues(fence)
   const bind = (value: unknown) => `$${values.push(value)}`
   const others = dead.length + suppressed.length > 0
   const all: readonly RowIdentity[] = others ? [...delivered, ...dead, ...suppressed] : delivered
   const [from, to] = rangeOf(all).map(bind)
-  // As text: pg would quote each of thousands by itself.
+  // As text: pg would quote thousands of ids one by one.
   const ids = bind(`{${all.map(({ id }) => id).join(',')}}`)
   const deadIds = dead.length > 0 ? bind(dead.map(({ id }) => id)) : undefined
   const suppressedIds = suppressed.length > 0 ? bind(suppressed.map(({ id }) => id)) : undefined
@@ -81,11 +87,8 @@ function statementOf(q: string, fence: Fence, { delivered, dead, suppressed = []
   const isDead = deadIds ? `id = ANY (${deadIds}::uuid[])` : 'false'
   const isSuppressed = suppressedIds ? `id = ANY (${suppressedIds}::uuid[])` : 'false'
   const parts = [
-    `fence AS (
-       SELECT 1 FROM ${q}.lanes
-       WHERE destination = $1 AND lane = $2 AND epoch = $3 AND relay_id = $4 FOR SHARE
-     )`,
-    `gone AS (
+    fenceCte(q),
+    `deleted AS (
        DELETE FROM ${q}.intents
        WHERE destination = $1 AND lane = $2 AND seq BETWEEN ${from}::bigint AND ${to}::bigint
          AND id = ANY (${ids}::uuid[])
@@ -98,66 +101,66 @@ function statementOf(q: string, fence: Fence, { delivered, dead, suppressed = []
                      : ''
                  }
      )`,
-    `kept AS (
+    `recorded AS (
        INSERT INTO ${q}.delivered (id, destination, lane, seq, operation, ordering_key, enqueued_at, delivered_at,
                                   outcome, delivery_id)
-       SELECT g.id, $1, $2, g.seq, g.operation, g.ordering_key, g.enqueued_at, g.settled_at,
-              ${suppressedIds ? "CASE WHEN g.is_suppressed THEN 'suppressed_by_config' ELSE 'delivered' END" : "'delivered'"},
+       SELECT d.id, $1, $2, d.seq, d.operation, d.ordering_key, d.enqueued_at, d.settled_at,
+              ${suppressedIds ? "CASE WHEN d.is_suppressed THEN 'suppressed_by_config' ELSE 'delivered' END" : "'delivered'"},
               ${messageIds ? 'm.delivery_id' : 'NULL'}
-       FROM gone g ${
+       FROM deleted d ${
          messageIds
            ? `LEFT JOIN unnest(${bind(messageIds.map(([id]) => id))}::uuid[], ${bind(messageIds.map(([, id]) => id))}::text[])
-                  AS m(id, delivery_id) ON m.id = g.id`
+                  AS m(id, delivery_id) ON m.id = d.id`
            : ''
        }
-       WHERE NOT g.is_dead
+       WHERE NOT d.is_dead
      )`,
     ...(deadIds
       ? [
-          // A dead letter that was put back, perhaps twice, and left in the table: its last end is kept.
-          `displaced AS (
-       DELETE FROM ${q}.dead_letters WHERE id IN (SELECT id FROM gone WHERE is_dead) RETURNING id
+          // A dead letter that an operator put back, perhaps twice, without deleting it: the latest outcome replaces it.
+          `replaced AS (
+       DELETE FROM ${q}.dead_letters WHERE id IN (SELECT id FROM deleted WHERE is_dead) RETURNING id
      )`,
-          `buried AS (
+          `dead_lettered AS (
        INSERT INTO ${q}.dead_letters (id, destination, seq, format, operation, payload, ordering_key, priority,
          on_ambiguous, enqueued_at, expires_at, dead_at, reason, status, field, message, requested_at)
-       SELECT DISTINCT ON (g.id) g.id, $1, g.seq, g.format, g.operation, g.payload, g.ordering_key, g.priority, g.on_ambiguous,
-              g.enqueued_at, g.expires_at, g.settled_at, v.reason, v.status, v.field, v.message,
-              CASE v.reason WHEN 'ambiguous' THEN g.sending_at END
-       FROM gone g JOIN unnest(${deadIds}::uuid[], ${bind(dead.map(({ reason }) => reason))}::text[],
+       SELECT DISTINCT ON (d.id) d.id, $1, d.seq, d.format, d.operation, d.payload, d.ordering_key, d.priority, d.on_ambiguous,
+              d.enqueued_at, d.expires_at, d.settled_at, v.reason, v.status, v.field, v.message,
+              CASE v.reason WHEN 'ambiguous' THEN d.sending_at END
+       FROM deleted d JOIN unnest(${deadIds}::uuid[], ${bind(dead.map(({ reason }) => reason))}::text[],
            ${bind(dead.map(({ status }) => status ?? null))}::smallint[],
            ${bind(dead.map(({ field }) => field ?? null))}::text[],
            ${bind(dead.map(({ message }) => message ?? null))}::text[])
-         AS v(id, reason, status, field, message) ON v.id = g.id
-       WHERE (SELECT count(*) FROM displaced) >= 0 -- first
-       ORDER BY g.id, g.seq DESC
+         AS v(id, reason, status, field, message) ON v.id = d.id
+       WHERE (SELECT count(*) FROM replaced) >= 0 -- so that replaced runs first
+       ORDER BY d.id, d.seq DESC
      )`,
         ]
       : []),
-    `late AS (
-       SELECT settled_at FROM gone
+    `missed_campaign AS (
+       SELECT settled_at FROM deleted
        WHERE NOT is_dead AND NOT is_suppressed
          AND enqueued_at < (SELECT clock_timestamp() - make_interval(hours => ${CAMPAIGN_WINDOW_HOURS}))
      )`,
     `counted AS (
        INSERT INTO ${q}.settled_counts AS c (minute, destination, lane, bin, count)
-       SELECT ${minuteOf('settled_at')}, $1, $2, bin, count(*) FROM gone,
+       SELECT ${minuteOf('settled_at')}, $1, $2, bin, count(*) FROM deleted,
          LATERAL (SELECT CASE WHEN is_dead THEN -1 WHEN is_suppressed THEN -3 ELSE floor(ln(greatest(1, date_part('epoch',
            settled_at - CASE WHEN isfinite(send_after) THEN greatest(send_after, enqueued_at) ELSE enqueued_at END) * 1000))
            / ln(1.2::float8)) END::smallint AS bin) b
        GROUP BY 1, bin
        UNION ALL
-       SELECT ${minuteOf('settled_at')}, $1, $2, -2, count(*) FROM late GROUP BY 1
+       SELECT ${minuteOf('settled_at')}, $1, $2, -2, count(*) FROM missed_campaign GROUP BY 1
        ON CONFLICT ON CONSTRAINT settled_counts_pkey DO UPDATE SET count = c.count + excluded.count
      )`,
   ]
   const text = `WITH ${parts.join(', ')}
-     SELECT NOT EXISTS (SELECT 1 FROM fence) AS fenced, (SELECT count(*) FROM late)::int AS late,
+     SELECT NOT EXISTS (SELECT 1 FROM fence) AS fenced, (SELECT count(*) FROM missed_campaign)::int AS "missedCampaign",
             ${serverStart} AS server, ${durably} AS durable`
   return { text, values }
 }
 
-/** The lowest and the highest `seq`: a row at least is settled. */
+/** The lowest and the highest `seq` of at least one row. */
 function rangeOf(rows: readonly RowIdentity[]): readonly [string, string] {
   let from = rows[0]?.seq ?? '0'
   let to = from

@@ -1,8 +1,24 @@
--- Every operation of Customer.io's APIs can be enqueued: transactional messages, broadcasts, Pipelines, and the
--- two of the Track API that only its first version knows.
+-- The rules for one intent: its API, its ordering key, its lane, and what enqueue refuses.
+--
+-- Every object is written as "outbox".name, and the channel as 'outbox:wake'. The migrator replaces both with the
+-- configured schema's name.
 
--- Which of Customer.io's APIs takes an operation; NULL for an operation that cannot be enqueued.
-CREATE OR REPLACE FUNCTION "outbox".api_of(operation text) RETURNS text
+-- UUIDv7 for PostgreSQL 14 to 18 (uuidv7() exists since 18): 48 bits of Unix milliseconds, then random bits.
+CREATE FUNCTION "outbox".new_id() RETURNS uuid
+LANGUAGE sql VOLATILE PARALLEL SAFE AS $$
+  SELECT encode(
+    set_bit(
+      set_bit(
+        overlay(uuid_send(gen_random_uuid())
+          PLACING substring(int8send(floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3)
+          FROM 1 FOR 6),
+        52, 1),
+      53, 1),
+    'hex')::uuid
+$$;
+--> statement-breakpoint
+-- The API of Customer.io that takes an operation. NULL for an unknown operation.
+CREATE FUNCTION "outbox".api_of(operation text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT CASE
     WHEN operation IN ('identify', 'track', 'trackAnonymous', 'trackPageView', 'trackScreen', 'trackPush',
@@ -15,10 +31,16 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   END
 $$;
 --> statement-breakpoint
--- The person (or object, delivery, broadcast) an intent is about: intents with one key are delivered in order.
--- customerId 42, customerId "42" and identifiers {"id": 42} are one key; an email's case does not count. Takes ids as they
--- are written: plain_ids makes 42.0 and 42 one.
-CREATE OR REPLACE FUNCTION "outbox".ordering_key_of(operation text, payload jsonb) RETURNS text
+-- A caller's text for an error message: quoted, cut to 80 characters, without control characters.
+CREATE FUNCTION "outbox".quote_for_error(value text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT coalesce(quote_literal(regexp_replace(left(value, 80), '[[:cntrl:]]', '?', 'g')), 'NULL')
+$$;
+--> statement-breakpoint
+-- The person, object, delivery or broadcast of an intent. Intents with the same key are delivered in order.
+-- customerId 42, customerId "42" and identifiers {"id": 42} are one key. The case of an email does not matter.
+-- Ids are used as they are written: normalize_ids turns 42.0 into 42 first.
+CREATE FUNCTION "outbox".ordering_key_of(operation text, payload jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT CASE
     WHEN operation = 'mergeCustomers' THEN
@@ -31,7 +53,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
         (payload #>> '{entity,identifiers,object_type_id}') || '/' || (payload #>> '{entity,identifiers,object_id}'),
         payload #>> '{entity,primary,id}', lower(payload #>> '{entity,primary,email}'),
         payload #>> '{entity,primary,cio_id}')
-    -- An anonymous invite has no id: it is about the address that it goes to.
+    -- An anonymous invite has no id: its key is the recipient's address.
     WHEN operation = 'trackAnonymous' THEN
       coalesce(nullif(payload ->> 'anonymousId', ''), lower(payload #>> '{data,recipient}'))
     WHEN operation = 'trackPush' THEN
@@ -52,9 +74,9 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   END
 $$;
 --> statement-breakpoint
--- The payload with its ids as they are sent: 42.0 is 42, because JSON.parse reads it so, and what is neither text nor a
--- number identifies nothing and is left out. For the ordering key only: the payload is stored as it was given.
-CREATE FUNCTION "outbox".plain_ids(payload jsonb) RETURNS jsonb
+-- The payload with its ids in the form in which they are sent: JSON.parse reads 42.0 as 42. An id that is neither a
+-- string nor a number is removed: it identifies nothing. Used for the ordering key only. The stored payload is unchanged.
+CREATE FUNCTION "outbox".normalize_ids(payload jsonb) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   v_field text;
@@ -75,11 +97,13 @@ BEGIN
 END
 $$;
 --> statement-breakpoint
--- The first number of a payload that a double cannot hold as it is written: 9007199254740993 would be sent as
--- 9007199254740992, and 1e400 not at all. NULL without one. JavaScript's own numbers are the shortest text of a double,
--- and so is a double's text in Postgres while extra_float_digits is above 0, whatever the session has set. JavaScript may
--- be shorter: of an integer halfway between two doubles it writes the number itself, and Postgres never does. A relay takes
--- at most 32 levels of a payload: deeper numbers are not looked for.
+-- The first number of a payload that changes when JavaScript reads it, or NULL. 9007199254740993 would be sent as
+-- 9007199254740992, and 1e400 could not be sent.
+--
+-- JavaScript writes a number as the shortest text of its double. Postgres does so too while extra_float_digits is above
+-- 0, so the function sets it. JavaScript's text may be shorter: an integer halfway between two doubles is written as the
+-- number itself, which Postgres never does. Numbers deeper than 34 levels are not checked: a relay refuses payloads with
+-- more than 32 levels.
 CREATE FUNCTION "outbox".altered_number(payload jsonb) RETURNS numeric
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1 AS $$
   SELECT n
@@ -93,19 +117,32 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET e
   LIMIT 1
 $$;
 --> statement-breakpoint
--- Raises one clear error for what no relay could deliver. Shapes of payloads are the TypeScript client's to
--- check: what passes here and cannot be mapped is dead-lettered as 'invalid', never lost. Returns the ordering key.
+-- 16 lanes for normal intents, 16 more for bulk intents. The numbers are part of the row format: a stored row keeps its
+-- lane. src/store/lanes/lane.ts has the same numbers.
+CREATE FUNCTION "outbox".lane_of(destination text, ordering_key text, priority text) RETURNS smallint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT ((hashtextextended(destination || '/' || ordering_key, 0) & 15)
+          + CASE priority WHEN 'bulk' THEN 16 ELSE 0 END)::smallint
+$$;
+--> statement-breakpoint
+-- Raises one clear error for an intent that no relay could deliver. Returns the ordering key.
 --
--- A payload's text is up to twice as long here as on the wire, because jsonb writes spaces. So the bound is twice
--- Customer.io's: 32,000 bytes for an operation of Track or Pipelines, and 3,000,000 for a message or a broadcast,
--- which is an email with two megabytes of attachments in base64.
+-- The shape of a payload is checked by the TypeScript client. An intent that passes here and cannot be mapped becomes a
+-- dead letter with reason 'invalid': it is never lost.
 --
--- Times are finite and within bounds: a statement that subtracts infinity fails before PostgreSQL 17. Every number of up
--- to 15 digits fits a double, so only a payload with 16 digits (or dots) in a row is looked through, unless numbers_checked
--- says that JavaScript wrote it; and only a key that may come from a number with zeros at its end, a boolean, an object or
--- an array is made again. Every transaction sets these expressions up anew: that costs more than to run them, so there are
--- few, and what is seldom needed is a function.
-CREATE OR REPLACE FUNCTION "outbox".check_intent(
+-- A payload's text is up to twice as long here as on the wire, because jsonb writes spaces. So the limit is twice
+-- Customer.io's: 32,000 bytes for an operation of Track or Pipelines, 3,000,000 bytes for a message or a broadcast. The
+-- second is an email with two megabytes of attachments in base64.
+--
+-- Times must be finite and within bounds: before PostgreSQL 17 a statement that subtracts infinity fails.
+--
+-- Speed: every transaction prepares these expressions again, which costs more than running them. So there are few
+-- expressions, and rare work is in functions of its own. Two checks run only if they can matter:
+-- - Numbers are checked if the payload has 16 digits or dots in a row, because a double holds every number of up to 15
+--   digits. With numbers_checked the check is skipped: JavaScript wrote the numbers.
+-- - The ordering key is computed again, from normalized ids, if it ends like a number with trailing zeros, a boolean, an
+--   object or an array.
+CREATE FUNCTION "outbox".check_intent(
   operation text, payload jsonb, dedup_key text, dedup_window interval, ordering_key text,
   send_after timestamptz, expires_at timestamptz, workspace text, on_ambiguous text, priority text,
   enqueued_at timestamptz, numbers_checked boolean
@@ -119,7 +156,7 @@ DECLARE
   v_number numeric;
 BEGIN
   IF v_api IS NULL THEN
-    RAISE EXCEPTION 'outbox: unknown operation %', "outbox".shown(operation)
+    RAISE EXCEPTION 'outbox: unknown operation %', "outbox".quote_for_error(operation)
       USING ERRCODE = 'invalid_parameter_value',
             HINT = 'identify, track, trackAnonymous, trackPageView, trackScreen, trackPush, addDevice, deleteDevice, suppress, unsuppress, destroy, mergeCustomers, entity, sendEmail, sendPush, sendSMS, sendInboxMessage, sendInApp, triggerBroadcast, pipelines.identify, pipelines.track, pipelines.page, pipelines.screen, pipelines.group, pipelines.alias';
   END IF;
@@ -134,7 +171,7 @@ BEGIN
   END IF;
   IF NOT numbers_checked AND v_text ~ '[0-9.]{16}' OR v_key LIKE ANY ('{%.%0,%true,%false,"%{%","%[%"}') THEN
     IF ordering_key IS NULL THEN
-      v_key := "outbox".ordering_key_of(operation, "outbox".plain_ids(payload));
+      v_key := "outbox".ordering_key_of(operation, "outbox".normalize_ids(payload));
     END IF;
     v_number := "outbox".altered_number(payload);
     IF v_number IS NOT NULL THEN
@@ -145,7 +182,7 @@ BEGIN
   END IF;
   IF v_key IS NULL OR v_key = '' THEN
     IF ordering_key = '' THEN
-      RAISE EXCEPTION 'outbox: %: ordering_key is 0 bytes, 1 to 500 are taken', operation
+      RAISE EXCEPTION 'outbox: %: ordering_key is 0 bytes, 1 to 500 are allowed', operation
         USING ERRCODE = 'invalid_parameter_value';
     END IF;
     RAISE EXCEPTION 'outbox: %: the payload names no %', operation,
@@ -162,21 +199,21 @@ BEGIN
             END;
   END IF;
   IF octet_length(v_key) > 500 THEN
-    RAISE EXCEPTION 'outbox: %: % is % bytes, at most 500 are taken', operation,
+    RAISE EXCEPTION 'outbox: %: % is % bytes, at most 500 are allowed', operation,
       CASE WHEN ordering_key IS NULL THEN 'the identifier in the payload' ELSE 'ordering_key' END, octet_length(v_key)
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
   IF dedup_key IS NULL AND dedup_window = interval '7 days' AND send_after IS NULL AND expires_at IS NULL
      AND workspace = 'default' AND on_ambiguous = 'park' AND priority = 'normal' THEN
-    RETURN v_key; -- nearly always
+    RETURN v_key; -- the usual case: defaults only
   END IF;
   IF dedup_key = '' OR octet_length(dedup_key) > 500 THEN
-    RAISE EXCEPTION 'outbox: %: dedup_key is % bytes, 1 to 500 are taken', operation, octet_length(dedup_key)
+    RAISE EXCEPTION 'outbox: %: dedup_key is % bytes, 1 to 500 are allowed', operation, octet_length(dedup_key)
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
   IF dedup_key IS NOT NULL AND dedup_window IS NULL
      OR date_part('epoch', dedup_window) NOT BETWEEN 0.000001 AND 315619200 THEN
-    RAISE EXCEPTION 'outbox: %: dedup_window must be longer than nothing and at most 3653 days (ten years), got %',
+    RAISE EXCEPTION 'outbox: %: dedup_window must be greater than zero and at most 3653 days (ten years), got %',
       operation, coalesce(dedup_window::text, 'NULL')
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
@@ -195,17 +232,19 @@ BEGIN
     END IF;
   END IF;
   IF workspace IS DISTINCT FROM 'default' AND (workspace IS NULL OR workspace !~ '^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$') THEN
-    RAISE EXCEPTION 'outbox: %: workspace must be 1 to 63 letters, digits, - or _, beginning with a letter or digit, got %', operation, "outbox".shown(workspace)
+    RAISE EXCEPTION 'outbox: %: workspace must be 1 to 63 letters, digits, - or _, beginning with a letter or digit, got %', operation, "outbox".quote_for_error(workspace)
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
   IF on_ambiguous IS NULL OR on_ambiguous NOT IN ('park', 'resend') THEN
-    RAISE EXCEPTION 'outbox: %: on_ambiguous must be park or resend, got %', operation, "outbox".shown(on_ambiguous)
+    RAISE EXCEPTION 'outbox: %: on_ambiguous must be park or resend, got %', operation, "outbox".quote_for_error(on_ambiguous)
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
   IF priority IS NULL OR priority NOT IN ('normal', 'bulk') THEN
-    RAISE EXCEPTION 'outbox: %: priority must be normal or bulk, got %', operation, "outbox".shown(priority)
+    RAISE EXCEPTION 'outbox: %: priority must be normal or bulk, got %', operation, "outbox".quote_for_error(priority)
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
   RETURN v_key;
 END
 $$;
+--> statement-breakpoint
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA "outbox" FROM PUBLIC;
