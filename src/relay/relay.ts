@@ -26,7 +26,15 @@ import {
 import { Timers } from './timing/timers.ts'
 import { type RelayParts, wireRelay } from './wire-relay.ts'
 
-/** How `relay.stop()` ends. */
+/**
+ * The options of a relay's `stop`.
+ *
+ * @example
+ * ```ts
+ * const options: StopOptions = { drainMs: 10_000 }
+ * await relay.stop(options)
+ * ```
+ */
 export interface StopOptions {
   /**
    * Milliseconds for which the relay keeps delivering before it stops. It stops earlier when no lane of its destinations

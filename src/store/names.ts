@@ -1,23 +1,22 @@
-/**
- * The names that a configured schema turns into. The default schema is `outbox`; pg-boss lives in a schema
- * of its own beside it, so that it never meets an app's own pg-boss.
- */
+/** The default name of the outbox's schema. */
 export const DEFAULT_SCHEMA = 'outbox'
 
+/** The names that follow from the configured schema. */
 export interface Names {
-  /** The schema's name as configured. */
+  /** The configured name of the schema. */
   readonly schema: string
   /** The schema as a quoted SQL identifier. */
   readonly q: string
-  /** pg-boss' schema. */
+  /** pg-boss' schema: beside the outbox's, so that it is never an app's own pg-boss. */
   readonly boss: string
   /** The NOTIFY channel of wake-ups and breaker changes. */
   readonly channel: string
 }
 
 /**
- * @throws Error when the name is not a plain lower-case identifier of at most 40 bytes: it becomes part of
- * SQL, of a NOTIFY channel and of pg-boss' schema name.
+ * @param schema The schema's name. Default: `outbox`.
+ * @throws Error if the name is not a plain lower-case identifier of at most 40 bytes. It becomes part of SQL, of a NOTIFY
+ * channel and of pg-boss' schema name.
  */
 export function namesOf(schema: string = DEFAULT_SCHEMA): Names {
   if (!/^[a-z_][a-z0-9_]{0,39}$/.test(schema)) {

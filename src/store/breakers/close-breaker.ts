@@ -1,7 +1,11 @@
 import type { Database } from '../connection/database.ts'
 import { notifyOfBreaker } from '../fleet/notify.ts'
 
-/** Closes a breaker whose probe this relay holds, and wakes the fleet: every waiting lane goes on at once. */
+/**
+ * Closes a breaker whose probe this relay holds, and notifies the fleet, so that its lanes continue at once.
+ *
+ * @returns whether this call closed it.
+ */
 export async function closeBreaker(
   db: Database,
   destination: string,
@@ -16,7 +20,7 @@ export async function closeBreaker(
            probe_relay = NULL, probe_until = NULL
        WHERE destination = $1 AND probe_relay = $2
        RETURNING destination
-     ), kept AS (
+     ), recorded AS (
        INSERT INTO ${q}.breaker_transitions (destination, at, from_state, to_state, reason, relay_id)
        SELECT $1, clock_timestamp(), 'half_open', 'closed', $3, $2 FROM closed
      )

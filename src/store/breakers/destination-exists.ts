@@ -1,6 +1,6 @@
 import type { Database } from '../connection/database.ts'
 
-/** Whether anything waits for the destination or was ever worked: a name that nobody uses is probably a slip. */
+/** Whether a relay has ever worked the destination, or an intent waits for it. Another name is probably a typing error. */
 export async function destinationExists(db: Database, destination: string): Promise<boolean> {
   const [row] = await db.query<{ known: boolean }>(
     `SELECT EXISTS (SELECT FROM ${db.names.q}.lanes WHERE destination = $1)

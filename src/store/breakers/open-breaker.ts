@@ -5,22 +5,21 @@ import { INVALIDATES_EARLIER_WAITS } from './read-breakers.ts'
 export interface Opening {
   readonly destination: string
   readonly relayId: string
-  /** `paused`: the credential was refused. `rejecting`: most intents were; a person resumes it. */
+  /** `paused`: the credential was refused. `rejecting`: most intents were rejected, and a person has to resume it. */
   readonly state: 'open' | 'paused' | 'rejecting'
   readonly failureCount: number
   readonly error: string
   /**
-   * Milliseconds to the first probe; doubled with every opening in a row: a refused credential is none. Null: never
-   * probed.
+   * Milliseconds to the first probe. Each opening in a row doubles it; a refused credential does not count as one. Null:
+   * no relay probes.
    */
   readonly delayMs: number | null
   readonly maxDelayMs: number | null
 }
 
 /**
- * Opens a destination's breaker for the whole fleet, wakes every relay to see it, and keeps the transition.
- * Only a closed breaker, or the one whose probe this relay holds, can be opened: a straggler's failure does not
- * push the retry further away.
+ * Opens a destination's breaker for the whole fleet, notifies every relay, and records the transition. The breaker must
+ * be closed, or this relay must hold its probe: so a late failure of an earlier request does not postpone the retry.
  *
  * @returns whether this call opened it.
  */
@@ -46,7 +45,7 @@ export async function openBreaker(db: Database, opening: Opening): Promise<boole
              consecutive_opens = b.consecutive_opens + excluded.consecutive_opens, probe_relay = NULL, probe_until = NULL
          WHERE b.state = 'closed' OR b.probe_relay = $2
        RETURNING state
-     ), kept AS (
+     ), recorded AS (
        INSERT INTO ${q}.breaker_transitions (destination, at, from_state, to_state, reason, relay_id)
        SELECT $1, clock_timestamp(), coalesce((SELECT state FROM before), 'closed'), state, $5, $2 FROM opened
      )

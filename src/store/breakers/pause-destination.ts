@@ -3,9 +3,9 @@ import type { Database } from '../connection/database.ts'
 /**
  * Stops delivery to a destination for the whole fleet, until a person resumes it.
  *
- * @param destination `<workspace>/<api>`; it need not be known yet.
- * @param reason For whoever asks later why nothing is sent; kept with the database user's name.
- * @returns whether this call paused it: false where a person had done so already, and nothing changes.
+ * @param destination `<workspace>/<api>`. It may be unknown.
+ * @param reason Why nothing is sent. Recorded with the name of the database user.
+ * @returns whether this call paused it. False, and nothing changes, if a person had already paused it.
  */
 export async function pauseDestination(
   db: Database,

@@ -3,8 +3,8 @@ import { notifyOfBreaker } from '../fleet/notify.ts'
 import { INVALIDATES_EARLIER_WAITS } from './read-breakers.ts'
 
 /**
- * Holds a destination back for the whole fleet, as a 429 asked; a longer hold stays. What only a person
- * resumes goes on saying why.
+ * Rate limits a destination for the whole fleet after a 429. A longer wait stays. If only a person resumes the
+ * destination, its last error stays too: it says why.
  */
 export async function rateLimitDestination(
   db: Database,
@@ -23,8 +23,7 @@ export async function rateLimitDestination(
              last_failure_at = CASE WHEN b.state = 'rejecting' OR b.state = 'paused' AND b.retry_at IS NULL THEN b.last_failure_at
                                     ELSE excluded.last_failure_at END,
              last_error = CASE WHEN b.state = 'rejecting' OR b.state = 'paused' AND b.retry_at IS NULL THEN b.last_error
-                               ELSE excluded.last_error END
-`,
+                               ELSE excluded.last_error END`,
     [destination, ms, error],
   )
   await notifyOfBreaker(db)

@@ -2,12 +2,12 @@ import type { Database } from '../connection/database.ts'
 
 export type BreakerState = 'closed' | 'open' | 'half_open' | 'paused' | 'rejecting'
 
-/** A row of `outbox.breakers`, its times as milliseconds from now by the database's clock (negative: past). */
+/** A row of `outbox.breakers`. Times are milliseconds from now by the database's clock; past times are negative. */
 export interface BreakerRow {
   readonly destination: string
   readonly state: BreakerState
   readonly failureCount: number
-  /** Null where only a person resumes it. */
+  /** Null if only a person resumes the destination. */
   readonly retryInMs: number | null
   readonly rateLimitedForMs: number | null
   readonly probeRelay: string | null
@@ -15,23 +15,24 @@ export interface BreakerRow {
 }
 
 /**
- * The database's clock has stepped back since the failure for which the destination waits: how long it still waits is not
- * known, and it is tried now. Every wait is set together with `last_failure_at`, and a later failure ends the waits that the
- * former one proves wrong (`ENDS_FORMER_WAITS`). So after a step back a destination waits no longer than one more delay,
- * however large the step.
+ * SQL: whether the database's clock has stepped back since the failure for which the destination waits. The remaining
+ * wait is then unknown, and a relay tries the destination now.
+ *
+ * Every wait is set together with `last_failure_at`. A later failure ends earlier waits if the clock has stepped back
+ * (`INVALIDATES_EARLIER_WAITS`). So after a step of any size a destination waits for one more delay at most.
  */
 export const CLOCK_STEPPED_BACK = 'coalesce(last_failure_at > clock_timestamp(), false)'
 
-/** SQL: the same of the row `b` that an `ON CONFLICT DO UPDATE` is about to give another `last_failure_at`. */
+/** SQL: `CLOCK_STEPPED_BACK` for the row `b` whose `last_failure_at` an `ON CONFLICT DO UPDATE` is about to replace. */
 export const INVALIDATES_EARLIER_WAITS = 'coalesce(b.last_failure_at > clock_timestamp(), false)'
 
-/** A probe's lease is never longer: twice the longest `requestTimeoutMs`. What ends later was set by another clock. */
+/** The longest lease of a probe: twice the longest `requestTimeoutMs`. A later end was set by a clock that stepped back. */
 const LONGEST_LEASE = "interval '240 seconds'"
 
 /** SQL: whether the lease of a probe has ended. */
 export const LEASE_ENDED = `(probe_until <= clock_timestamp() OR probe_until > clock_timestamp() + ${LONGEST_LEASE})`
 
-/** `SELECT`s the rows of the destinations in the parameter `names`, with the columns of `BreakerRow`. */
+/** SQL: selects the rows of the destinations in the parameter `names`, with the columns of `BreakerRow`. */
 export function breakerRows(q: string, names: string): string {
   return `SELECT destination, state, failure_count AS "failureCount",
             extract(epoch FROM CASE WHEN ${CLOCK_STEPPED_BACK} AND retry_at > clock_timestamp()

@@ -1,27 +1,27 @@
 import type { Database } from '../connection/database.ts'
 
 export interface RateLimit {
-  /** Requests in `perMs`. */
+  /** Requests per `perMs`. */
   readonly requests: number
   readonly perMs: number
 }
 
 /**
- * Share of a limit that may be drawn at once, after a pause. The steady rate is lower by as much, so that in no window
- * of `perMs` more than `requests` are drawn: over them Customer.io answers 429, and the destination would be held. What
- * a relay holds in hand from an earlier draw comes on top (see `Limiter`).
+ * The share of a limit that may be drawn at once after a pause. The steady rate is lower by this share, so that no window
+ * of `perMs` has more than `requests` draws. Above that Customer.io answers 429, and the destination would be rate
+ * limited. Tokens that a relay still holds from an earlier draw come on top (see `Limiter`).
  */
 const BURST = 0.1
 
 /**
- * Draws tokens of a rate limit that the whole fleet shares: the generic cell rate algorithm on one row, by the
- * database's clock, so that a relay whose clock is off cannot stop the others. (The kept limiters for Postgres
- * count by the clock of the host.)
+ * Draws tokens of a rate limit that the whole fleet shares: the generic cell rate algorithm on one row. It uses the
+ * database's clock, so a relay with a wrong clock cannot stop the others. (The maintained rate limiters for Postgres use
+ * the host's clock.)
  *
- * No draw leaves `arrives_at` further ahead than `perMs`. If it is, the database's clock has stepped back since, and
- * the count starts anew.
+ * No draw sets `arrives_at` further ahead than `perMs`. If it is further ahead, the database's clock has stepped back, and
+ * the limit starts again.
  *
- * @returns 0 when they were drawn, else how many ms to wait before asking again.
+ * @returns 0 if the tokens were drawn, otherwise the milliseconds to wait before the next call.
  */
 export async function takeTokens(
   db: Database,
@@ -50,6 +50,6 @@ export async function takeTokens(
      LIMIT 1`,
     [name, everyMs * count, Math.max(0, burst - count) * everyMs, limit.perMs],
   )
-  // No row: another relay drew the limit's very first token at this moment. Ask again.
+  // No row: another relay inserted the limit at the same moment.
   return row?.wait ?? 1
 }

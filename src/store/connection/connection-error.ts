@@ -1,4 +1,4 @@
-/** Of Node: the server cannot be reached, or the connection to it broke. */
+/** Codes of Node: the server is unreachable, or the connection broke. */
 const SYSTEM = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -11,21 +11,21 @@ const SYSTEM = new Set([
   'ENOENT', // a Unix socket that is not there
 ])
 
-/** SQLSTATEs: ended by an administrator, by a crash, not up yet, too many connections; 08 is the class of them. */
+/** SQLSTATEs: terminated by an administrator, crashed, starting up, too many connections. Class 08 comes on top. */
 const SERVER = new Set(['57P01', '57P02', '57P03', '53300'])
 
-/** What pg says without a code. */
-const WORDS =
+/** Messages of pg for errors without a code. */
+const MESSAGES =
   /Connection terminated|connection timeout|timeout exceeded when trying to connect|Query read timeout|timeout expired|connection error and is not queryable/
 
-/** Whether an answer did not come in time: pg's own words, it has no code for it. */
+/** Whether an answer did not come in time. pg has a message for it and no code. */
 export function isSilence({ message }: Error): boolean {
   return message === 'Query read timeout'
 }
 
-/** Whether the database could not be reached, or stopped answering: nothing is known of the statement's fate. */
+/** Whether the database was unreachable or stopped answering. The outcome of the statement is unknown. */
 export function isConnectionError(error: Error & { readonly code?: unknown }): boolean {
   const { code, message } = error
   if (typeof code === 'string') return SYSTEM.has(code) || SERVER.has(code) || /^08/.test(code)
-  return WORDS.test(message)
+  return MESSAGES.test(message)
 }

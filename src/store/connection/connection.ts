@@ -5,18 +5,18 @@ export interface ConnectionOptions {
   readonly connectionString: string
   /** As `pg_stat_activity` shows it. */
   readonly applicationName: string
-  /** Milliseconds that a connection may take to be made, or to come free in a pool. Default: 10,000. */
+  /** Milliseconds to open a connection, or to wait for a free one in a pool. Default: 10,000. */
   readonly connectTimeoutMs?: number
-  /** Milliseconds that an answer may take. Default: 20,000, which ends before a relay that is told to stop must. */
+  /** Milliseconds to wait for an answer. Default: 20,000, which is shorter than the relay's shutdown grace period. */
   readonly queryTimeoutMs?: number
 }
 
 /**
- * How every connection to the database is made. A peer that is gone without a word (a cable, a NAT entry) never
- * answers and never ends a connection: an answer has a deadline, the kernel probes an idle connection, and `destroy`
- * ends what a goodbye cannot.
+ * The configuration of every connection to the database. A peer that disappears (a cable, a NAT entry) never answers and
+ * never closes the connection. So an answer has a deadline, the kernel probes idle connections, and `destroy` closes
+ * sockets without the protocol's goodbye.
  *
- * No setting is a startup parameter or a `SET`: PgBouncer refuses the one, and hands the other on to strangers.
+ * No setting is a startup parameter or a `SET`: PgBouncer refuses the first, and shares the second with other clients.
  */
 export class Connections {
   readonly #sockets = new Set<Socket>()
@@ -30,7 +30,7 @@ export class Connections {
       connectionTimeoutMillis: options.connectTimeoutMs ?? 10_000,
       query_timeout: options.queryTimeoutMs ?? 20_000,
       keepAlive: true,
-      keepAliveInitialDelayMillis: 10_000, // the system's own first probe is after two hours
+      keepAliveInitialDelayMillis: 10_000, // the default of the system is two hours
       stream: () => this.#socket(),
     } satisfies pg.ClientConfig
   }
@@ -42,13 +42,13 @@ export class Connections {
     return socket
   }
 
-  /** Waits for `end`, which says goodbye on every connection, and no longer than a living server needs for it. */
+  /** Waits for `end`, which closes every connection, but no longer than a healthy server needs. Then destroys the rest. */
   async close(end: Promise<unknown>, withinMs = GOODBYE_MS): Promise<void> {
     let timer: NodeJS.Timeout | undefined
     const late = new Promise((resolve) => {
       timer = setTimeout(resolve, withinMs)
     })
-    await Promise.race([end.catch(() => {}), late]) // what is broken already is closed too
+    await Promise.race([end.catch(() => {}), late]) // a broken connection is closed too
     clearTimeout(timer)
     this.destroy()
   }

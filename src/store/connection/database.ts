@@ -3,13 +3,13 @@ import { Connections } from './connection.ts'
 import { isSilence } from './connection-error.ts'
 import { type Names, namesOf } from '../names.ts'
 
-/** A pool together with the names of the schema that it works in. Every statement of the relay takes one. */
+/** A pool, and the names of its schema. Every statement of the relay takes one. */
 export interface Database {
   readonly names: Names
   query<Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[]): Promise<Row[]>
-  /** The same with each row as an array, in the order of the columns: for rows by the thousand. */
+  /** Like `query`, with each row as an array in the order of the columns. For thousands of rows. */
   queryArrays<Row extends unknown[]>(text: string, values?: readonly unknown[]): Promise<Row[]>
-  /** Resolves when every connection is closed, also those whose other end is gone. */
+  /** Resolves when every connection is closed, also a connection whose peer is gone. */
   close(): Promise<void>
 }
 
@@ -18,16 +18,17 @@ type Query = <Row extends object>(text: string) => Promise<Row[]>
 export interface DatabaseOptions {
   readonly connectionString: string
   readonly schema?: string | undefined
-  /** Connections at most. Default: 5. */
+  /** The most connections. Default: 5. */
   readonly max?: number
+  /** As `pg_stat_activity` shows it. Default: `customerio-outbox`. */
   readonly applicationName?: string
-  /** Called for each new connection before its first statement; if it rejects, that statement fails with its error. */
+  /** Called for each new connection before its first statement. If it rejects, the statement fails with its error. */
   readonly onConnect?: (query: Query) => Promise<void>
-  /** Told of errors of idle connections, which would otherwise end the process. */
+  /** Called with an error of an idle connection. Unhandled, it would end the process. */
   readonly onError?: (error: Error) => void
 }
 
-/** A pool that is given up: what it has under way may still be answered, within the deadline of an answer. */
+/** Milliseconds in which statements of a replaced pool may still be answered: the deadline of an answer, and some more. */
 const LAST_ANSWER_MS = 25_000
 
 export function openDatabase(options: DatabaseOptions): Database {
@@ -46,14 +47,14 @@ export function openDatabase(options: DatabaseOptions): Database {
   }
   const retired = new Set<Connections>()
   let current = open()
-  // Where one connection has fallen silent the others will have too. Each would cost a deadline to find out, and while
-  // statements hang on all of them no other can be had.
+  // If one connection gets no answer, the others get none either. Each would take a deadline to find out, and while
+  // statements wait on all of them, no connection is free.
   const replace = ({ connections, pool }: ReturnType<typeof open>) => {
     current = open()
     retired.add(connections)
     void connections.close(pool.end(), LAST_ANSWER_MS).then(() => retired.delete(connections))
   }
-  // A statement that fails, also for want of an answer, takes its connection out of the pool.
+  // pg removes a connection from the pool when its statement fails, also by a timeout.
   const run = async <Row>(ask: (pool: pg.Pool) => Promise<{ rows: Row[] }>) => {
     const used = current
     try {

@@ -2,16 +2,16 @@ import pg from 'pg'
 import { Connections } from './connection.ts'
 
 /**
- * Whether a connection may be opened with these `options` (`-c name=value`). A pooler in transaction mode refuses
- * them: its connections are shared, and a setting of one client would be everybody's.
+ * Whether a connection may be opened with these `options` (`-c name=value`). A pooler in transaction mode refuses them,
+ * because clients share its connections and would share the setting too.
  *
- * @throws what a connection without them throws: the database cannot be reached, or does not let us in.
+ * @throws Error if a connection without the options fails too: the server is unreachable, or rejects the user.
  */
 export async function acceptsStartupOptions(connectionString: string, options: string): Promise<boolean> {
   const connections = new Connections({ connectionString, applicationName: 'customerio-outbox relay jobs' })
   const connect = async (config: pg.ClientConfig) => {
     const client = new pg.Client(config)
-    client.on('error', () => {}) // it is ended at once
+    client.on('error', () => {}) // the connection is closed at once
     try {
       await client.connect()
     } finally {

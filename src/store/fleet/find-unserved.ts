@@ -1,12 +1,12 @@
 import type { Database } from '../connection/database.ts'
 
-/** So many are found at most. */
-const FOUND_AT_MOST = 20
+/** The most destinations that a call returns. */
+const MAX_FOUND = 20
 
 /**
- * The first destinations, by name, that have intents and are not `served`. A skip scan between the served ones. Each step
- * reads one row and compares it with the end of the gap afterwards: as a condition of the scan, the end would be a filter,
- * and the scan of an empty gap would read everything behind it.
+ * Finds the first destinations, by name, that have intents and are not `served`: a skip scan of the gaps between the
+ * served ones. Each step reads one row, and compares it with the end of the gap afterwards. As a condition of the scan the
+ * end would be a filter, and the scan of an empty gap would read all rows after it.
  */
 export async function findUnserved(db: Database, served: readonly string[]): Promise<string[]> {
   const q = db.names.q
@@ -29,9 +29,9 @@ export async function findUnserved(db: Database, served: readonly string[]): Pro
                     ORDER BY i.destination LIMIT 1) n
          WHERE g.upper IS NULL OR n.destination < g.upper
        )
-       SELECT f.destination FROM found f LIMIT ${FOUND_AT_MOST}
+       SELECT f.destination FROM found f LIMIT ${MAX_FOUND}
      ) u
-     LIMIT ${FOUND_AT_MOST}`,
+     LIMIT ${MAX_FOUND}`,
     [served],
   )
   return rows.map(({ destination }) => destination)

@@ -5,13 +5,14 @@ import { registerWorkspaces } from './register-workspaces.ts'
 export interface Maintenance {
   /** The workspaces that the relay serves. */
   readonly workspaces: readonly string[]
-  /** Days that delivered rows are kept. Default: 7. */
+  /** Days to keep delivered rows. */
   readonly deliveredDays: number
 }
 
 /**
- * What time makes necessary: tomorrow's partition, expired dedup keys, old partitions, minutes and dead
- * relays, and names of workspaces. Rerunnable; whichever relay comes first does it, the others find nothing to do.
+ * Creates the next partitions, registers workspaces, and deletes old rows: partitions, expired dedup keys, settled
+ * counts, dead relays and transitions of breakers. Safe to repeat: if one relay has done the work, the others find
+ * nothing to do.
  */
 export async function maintain(db: Database, { workspaces, deliveredDays }: Maintenance): Promise<void> {
   const q = db.names.q
@@ -20,12 +21,12 @@ export async function maintain(db: Database, { workspaces, deliveredDays }: Main
   await unlessLocked(registerWorkspaces(db, workspaces))
   for (let removed = 1; removed > 0; ) {
     const [row] = await db.query<{ removed: number }>(
-      `WITH gone AS (
+      `WITH deleted AS (
          DELETE FROM ${q}.dedup d USING (
            SELECT workspace, key FROM ${q}.dedup WHERE expires_at <= statement_timestamp()
            ORDER BY expires_at LIMIT 10000 FOR UPDATE SKIP LOCKED) e
          WHERE d.workspace = e.workspace AND d.key = e.key RETURNING 1)
-       SELECT count(*)::int AS removed FROM gone`,
+       SELECT count(*)::int AS removed FROM deleted`,
     )
     removed = row?.removed ?? 0
   }
@@ -36,7 +37,7 @@ export async function maintain(db: Database, { workspaces, deliveredDays }: Main
 
 const LOCK_NOT_AVAILABLE = '55P03'
 
-/** Another session holds the lock, such as a reader of `outbox.delivered`: the next maintenance tries again, long before it is needed. */
+/** Ignores a lock that another session holds, such as a reader of `outbox.delivered`. The next maintenance is early enough. */
 async function unlessLocked(statement: Promise<unknown>): Promise<void> {
   try {
     await statement

@@ -2,7 +2,7 @@ import type { Database } from '../connection/database.ts'
 
 type Notifier = Pick<Database, 'names' | 'query'>
 
-/** @returns false if the server's queue of notifications is more than half full: nothing was sent. */
+/** @returns false if the server's notification queue is more than half full. Then nothing was sent. */
 export async function notify(db: Notifier, channel: string, payload: string): Promise<boolean> {
   const [row] = await db.query<{ sent: boolean }>(`SELECT ${db.names.q}.notify($1, $2) AS sent`, [
     channel,
@@ -12,8 +12,8 @@ export async function notify(db: Notifier, channel: string, payload: string): Pr
 }
 
 /**
- * Tells every relay to read the breakers' rows. A statement of its own, after the change is committed: a change must not
- * fail because it cannot be told. Relays that hear nothing find it with their next poll.
+ * Notifies every relay to read the breakers' rows. It is a separate statement after the commit of the change, because a
+ * failed notification must not undo the change. A relay that misses the notification finds the change with its next poll.
  */
 export async function notifyOfBreaker(db: Notifier): Promise<void> {
   await notify(db, db.names.channel, 'breaker').catch(() => {})

@@ -6,7 +6,7 @@ export interface RelayIdentity {
   readonly host: string
   readonly pid: number
   readonly version: string
-  /** The highest row format that it knows. */
+  /** The highest row format that the relay knows. */
   readonly format: number
 }
 
@@ -16,7 +16,7 @@ export interface PollFailure {
   readonly message: string
 }
 
-/** Makes the relay visible in `relay_fleet`, and says that it lives, and whether it can poll. */
+/** Records in `outbox.relays` that the relay is alive, and whether it can poll. */
 export async function reportRelay(
   db: Database,
   relay: RelayIdentity,
@@ -37,8 +37,8 @@ export async function reportRelay(
 }
 
 /**
- * Takes the relay out of the fleet and gives back whatever it still held. A probe, too: nobody else could try a
- * destination that half-opened before its lease had run out.
+ * Removes the relay from the fleet, and releases its lanes and probes. Without the release, no other relay could probe a
+ * half-open destination before the lease ends.
  */
 export async function removeRelay(db: Pick<Database, 'names' | 'query'>, relayId: string): Promise<void> {
   const q = db.names.q

@@ -2,13 +2,13 @@ import pg from 'pg'
 import { withRowLocks } from './boss-locks.ts'
 import type { Names } from '../names.ts'
 
-/** The connections of pg-boss, for its option `db`. */
+/** pg-boss' connections, for its option `db`. */
 export interface BossDatabase {
   executeSql(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>
   close(): Promise<void>
 }
 
-/** A pool in place of pg-boss' own, so that its statements take no advisory lock: see `withRowLocks`. */
+/** Opens a pool that replaces pg-boss' own, so that its statements take no advisory lock: see `withRowLocks`. */
 export function openBossDatabase(
   config: pg.PoolConfig,
   names: Names,
@@ -17,7 +17,7 @@ export function openBossDatabase(
   const pool = new pg.Pool(config)
   pool.on('error', onError)
   return {
-    // Of several statements in one text it gives an array of results, which pg-boss takes apart.
+    // For several statements in one text pg returns an array of results, which pg-boss expects.
     executeSql: (text, values) => pool.query(withRowLocks(text, names), values),
     close: () => pool.end(),
   }

@@ -1,15 +1,14 @@
 import type { Names } from '../names.ts'
 
-/** pg-boss sets 30 s for a lock, which is longer than the relay waits for an answer. */
+/** pg-boss waits 30 s for a lock, which is longer than the relay waits for an answer. */
 const LOCK_TIMEOUT = "SET LOCAL lock_timeout = '3s';"
 
 /**
- * A statement of pg-boss with its advisory locks replaced by a row of `outbox.locks`. Any database user can take an
- * advisory lock, and the keys of pg-boss can be computed from the schema's name; the row can be locked by relays and
- * the owner alone.
+ * Replaces the advisory locks in a statement of pg-boss by a row of `outbox.locks`. Any database user can take an
+ * advisory lock, and can compute pg-boss' keys from the schema's name. Only relays and the owner can lock the row.
  *
- * @param setTimeouts Statements that replace pg-boss' own limit for waiting, for a transaction.
- * @throws Error for an advisory lock of a form that is not known: a version of pg-boss that this one was not made for.
+ * @param setTimeouts Statements that replace pg-boss' own lock timeout in its transaction. Default: 3 s.
+ * @throws Error for an advisory lock in an unknown form. The installed pg-boss is then not the one in package.json.
  */
 export function withRowLocks(text: string, { q }: Names, setTimeouts = LOCK_TIMEOUT): string {
   const limited = text.replace('SET LOCAL lock_timeout = 30000;', setTimeouts)
@@ -21,7 +20,7 @@ export function withRowLocks(text: string, { q }: Names, setTimeouts = LOCK_TIME
   )
   if (/pg_\w*advisory\w*\(/.test(locked)) {
     throw new Error(
-      'Expected an advisory lock of pg-boss in a known form, got another: use the pg-boss of package.json',
+      'Expected an advisory lock of pg-boss in a known form, got another form: install the pg-boss of package.json',
     )
   }
   return locked

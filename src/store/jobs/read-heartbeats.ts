@@ -1,25 +1,25 @@
 import type { Database } from '../connection/database.ts'
 
-/** The last sign of life of the worker that has a lane job. */
+/** The last heartbeat of the worker that has a lane job. */
 export interface Heartbeat {
   readonly id: string
-  /** A time as text, to be compared with another only. */
+  /** A time as text. Compare it only for equality. */
   readonly heartbeat: string
-  /** How old it is by the database's clock, which may have stepped meanwhile. */
+  /** Its age in milliseconds by the database's clock, which may have stepped since. */
   readonly ageMs: number
 }
 
 /**
- * Reads the heartbeats of all lane jobs that are worked, and ends waits that a step of the database's clock has left. Without
- * that, a lane whose job was made or failed before a step back of an hour waits for an hour.
+ * Reads the heartbeats of all active lane jobs, and ends waits that a step of the database's clock has lengthened. Without
+ * that, a lane whose job was created or failed before a step back of an hour would wait for an hour.
  *
- * - A job that waits for a worker has no delay: its `start_after` is never ahead.
- * - A lane that failed waits 30 s at most.
+ * - A created job has no delay: its `start_after` is never in the future.
+ * - A failed lane waits for 30 s at most.
  */
 export async function readHeartbeats(db: Database): Promise<Heartbeat[]> {
   const boss = `"${db.names.boss}"`
   return db.query<Heartbeat & Record<string, unknown>>(
-    `WITH mended AS (
+    `WITH corrected AS (
        UPDATE ${boss}.job SET start_after = clock_timestamp()
        WHERE state = 'created' AND start_after > clock_timestamp()
           OR state = 'retry' AND start_after > clock_timestamp() + interval '30 seconds'

@@ -1,7 +1,7 @@
 import type { Database } from '../connection/database.ts'
 import type { Heartbeat } from './read-heartbeats.ts'
 
-/** Takes lane jobs back from workers that died, unless they have beaten since. The next worker may have them at once. */
+/** Releases the lane jobs of dead workers for the next worker, unless a job has had a heartbeat since. */
 export async function releaseJobs(
   db: Database,
   dead: readonly Pick<Heartbeat, 'id' | 'heartbeat'>[],

@@ -1,17 +1,17 @@
 import type pg from 'pg'
 import type { Names } from '../names.ts'
 
-/** A statement that the roles still want, and why the user who migrates could not run it. */
+/** A statement that is missing for the roles, and why the migrating user could not run it. */
 export interface NotGranted {
   readonly statement: string
   readonly error: string
 }
 
 /**
- * Makes the outbox' roles and gives them exactly their rights, as far as this user may: roles belong to the
- * cluster, and not everyone who may migrate may create them.
+ * Creates the outbox's roles and gives them exactly their rights, as far as the user may. Roles belong to the cluster, so
+ * a user who may migrate need not be allowed to create them.
  *
- * @returns what somebody else has to run; empty where everything is as it should be.
+ * @returns the statements that a user with more rights has to run. Mostly empty.
  */
 export async function grantRoles(client: Pick<pg.ClientBase, 'query'>, names: Names): Promise<NotGranted[]> {
   const { rows } = await client.query<NotGranted>(
@@ -20,7 +20,7 @@ export async function grantRoles(client: Pick<pg.ClientBase, 'query'>, names: Na
   return rows
 }
 
-/** The same for a script that somebody else runs; '' where nothing is due, or where this user may not know it. */
+/** The call of `grant_roles` for a script. '' if no statement is missing, or if this user may not ask. */
 export async function grantScript(client: Pick<pg.ClientBase, 'query'>, names: Names): Promise<string> {
   const call = `SELECT * FROM ${names.q}.grant_roles();`
   const { rows } = await client.query<{ may: boolean | null }>(

@@ -1,14 +1,14 @@
 import type pg from 'pg'
 import type { Names } from '../names.ts'
 
-/** How many are named: more would not help. */
-const NAMED_AT_MOST = 5
+/** The most holders in the list. */
+const MAX_NAMED = 5
 
 /**
- * The sessions, and prepared transactions, that hold locks on tables of the outbox or of pg-boss and began before the
- * last half second, the oldest first. One of them is what a statement has just waited for in vain.
+ * Lists the sessions and prepared transactions that hold locks on tables of the outbox or of pg-boss, oldest first. Only
+ * those that began over 450 ms ago: one of them caused the lock timeout that a statement has just had.
  *
- * @returns a list in words, or '' if there is none, or none that this user may see.
+ * @returns a list as text, or '' if there is no holder, or none that this user may see.
  */
 export async function describeLockHolders(
   client: Pick<pg.ClientBase, 'query'>,
@@ -30,7 +30,7 @@ export async function describeLockHolders(
        LEFT JOIN pg_prepared_xacts p ON p.transaction::text = split_part(h.prepared, '/', 2)
      -- The start of a transaction of another user is hidden from a user without pg_read_all_stats.
      WHERE a.xact_start IS NULL OR a.xact_start < clock_timestamp() - interval '450 milliseconds'
-     ORDER BY a.xact_start LIMIT ${NAMED_AT_MOST}`,
+     ORDER BY a.xact_start LIMIT ${MAX_NAMED}`,
     [names.q, `"${names.boss}"`],
   )
   return rows.map(({ holder }) => holder).join(', ')

@@ -15,41 +15,66 @@ import { checkOptionNames, failOption } from '../../intent/option-checks.ts'
 import { type Names, namesOf } from '../names.ts'
 import { readSchemaState, type SchemaState, SchemaVersionError } from './schema-version.ts'
 
+/**
+ * The options of `migrate` and `migrationScript`.
+ *
+ * @example
+ * ```ts
+ * const options: MigrateOptions = { connectionString, lockWaitMs: 60_000, onWait: console.warn }
+ * ```
+ */
 export interface MigrateOptions extends LockWaiting {
+  /** The URL of the database, such as `postgres://user:password@host:5432/database`. */
   readonly connectionString: string
-  /** Default: `outbox`. */
+  /** The outbox's schema: a lower-case identifier of 1 to 40 characters. Default: `outbox`. */
   readonly schema?: string | undefined
 }
 
+/**
+ * What `migrate` did.
+ *
+ * @example
+ * ```ts
+ * const { applied, notGranted }: MigrateResult = await migrate({ connectionString })
+ * ```
+ */
 export interface MigrateResult {
-  /** Versions that this call applied; empty where there was nothing to do. */
+  /** The versions that this call applied. Empty if the schema was up to date. */
   readonly applied: readonly number[]
-  /** What the schema is at now: ahead of this package where a newer one, that says so, has migrated it. */
+  /** The schema's version. Higher than this package's if a newer package has migrated it. */
   readonly version: number
-  /** What the roles still want and this user may not do, to be run by somebody who may; mostly empty. */
+  /** Statements for the roles that this user may not run. A user with more rights has to run them. Mostly empty. */
   readonly notGranted: readonly NotGranted[]
 }
 
 /**
- * Brings the outbox' schema and pg-boss' own to this package's version. Safe to run twice at once (each
- * migration is applied by one of them) and again after it was killed: each migration commits
- * together with its record. Ends with the roles and their rights. While apps write: no lock is waited for longer
- * than half a second at a time.
+ * Brings the outbox's schema and pg-boss' schema to this package's version, and then the roles and their rights.
  *
- * @throws InvalidOptionError if an option is missing, unknown or of another kind: nothing was connected to.
- * @throws LockedError where one could not be had within `lockWaitMs`; what was applied before stays.
+ * Safe to run while apps write: it waits for a lock for half a second at a time. Safe to run twice at once: each migration
+ * is applied by one of the runs. Safe to repeat after a crash: each migration commits together with its record.
+ *
+ * @param options The database, the schema, and how long to wait for locks.
+ * @returns the applied versions, the schema's version, and the statements that need more rights.
+ * @throws {InvalidOptionError} if an option is missing, unknown or of another type. Nothing was connected to.
+ * @throws {SchemaVersionError} if the schema is newer than the package allows, or the server is not supported.
+ * @throws {LockedError} if a lock was not available within `lockWaitMs`. Migrations that were applied before stay applied.
+ *
+ * @example
+ * ```ts
+ * const { applied } = await migrate({ connectionString: process.env.DATABASE_URL ?? '' })
+ * ```
  */
 export async function migrate(options: MigrateOptions): Promise<MigrateResult> {
   checkOptions(options)
   const names = namesOf(options.schema)
   const client = new pg.Client({ connectionString: options.connectionString })
-  client.on('error', () => {}) // a connection that is lost fails the statement that runs, which is thrown
+  client.on('error', () => {}) // a lost connection fails the current statement, which throws
   await client.connect()
   try {
     await requireSupportedServer(client)
     const pending = await withMigrationLock(client, names, 'the table of migrations', options, async () => {
       await client.query(`CREATE SCHEMA IF NOT EXISTS ${names.q}`)
-      await client.query(`CREATE SCHEMA IF NOT EXISTS "${names.boss}"`) // pg-boss would make it out of turn
+      await client.query(`CREATE SCHEMA IF NOT EXISTS "${names.boss}"`) // pg-boss would create it outside of the lock
       for (const statement of recordStatements(names)) await client.query(statement)
       return pendingMigrations(client, names)
     })
@@ -59,7 +84,7 @@ export async function migrate(options: MigrateOptions): Promise<MigrateResult> {
       const done = await withMigrationLock(client, names, `migration ${migration.version}`, options, step)
       if (done) applied.push(migration.version)
     }
-    await retryWhileLocked(client, names, 'a day of outbox.delivered', options, () =>
+    await retryWhileLocked(client, names, 'the partitions of outbox.delivered', options, () =>
       client.query(`SELECT ${names.q}.ensure_partitions()`),
     )
     await retryWhileLocked(client, names, "pg-boss' schema", options, () => installBoss(client, names))
@@ -102,9 +127,17 @@ function checkOptions(options: unknown): void {
 }
 
 /**
- * What `migrate` would run, as one script for psql.
+ * Writes what `migrate` would run as one script for psql.
  *
- * @throws InvalidOptionError as `migrate` does.
+ * @param options The database and the schema. The database is read, and not changed.
+ * @returns the script, or '' if there is nothing to do.
+ * @throws {InvalidOptionError} if an option is missing, unknown or of another type.
+ * @throws {SchemaVersionError} if the schema is newer than the package allows, or the server is not supported.
+ *
+ * @example
+ * ```ts
+ * await writeFile('migrate.sql', await migrationScript({ connectionString: process.env.DATABASE_URL ?? '' }))
+ * ```
  */
 export async function migrationScript(options: MigrateOptions): Promise<string> {
   checkOptions(options)
@@ -144,13 +177,13 @@ async function requireSupportedServer(client: pg.Client): Promise<void> {
       `PostgreSQL 14 or newer is needed, this server is ${Math.floor(version / 10_000)}`,
     )
   }
-  // Customer.io's limits are bytes of UTF-8, and the database counts in its own.
+  // Customer.io's limits are bytes of UTF-8. The database counts bytes of its own encoding.
   if (encoding !== 'UTF8') {
     throw new SchemaVersionError(`a database of encoding UTF8 is needed, this one is ${encoding}`)
   }
 }
 
-/** The record of what was applied; the column came later than the table. */
+/** The table of applied migrations. An older table has no `oldest_relay`. */
 function recordStatements({ q }: Names): string[] {
   return [
     `CREATE TABLE IF NOT EXISTS ${q}.migrations (
@@ -159,7 +192,7 @@ function recordStatements({ q }: Names): string[] {
   ]
 }
 
-/** None where a newer package has migrated, and says that this version can work on it: a rollback deploys too. */
+/** Empty if a newer package has migrated and allows this version, so that a rollback can be deployed. */
 async function pendingMigrations(client: pg.Client, names: Names): Promise<Migration[]> {
   const known = readMigrations(names)
   const found = await schemaState(client, names)
@@ -175,7 +208,7 @@ function schemaState(client: pg.Client, names: Names): Promise<SchemaState | und
   return readSchemaState(async (text, values = []) => (await client.query(text, [...values])).rows, names)
 }
 
-/** Within the turn's transaction; false where another `migrate` has applied it meanwhile. */
+/** Runs in the transaction of `withMigrationLock`. Returns false if another `migrate` has applied the migration. */
 async function apply(client: pg.Client, names: Names, migration: Migration): Promise<boolean> {
   const record = `${names.q}.migrations`
   const { rows } = await client.query(`SELECT FROM ${record} WHERE version = $1`, [migration.version])
@@ -189,7 +222,7 @@ async function apply(client: pg.Client, names: Names, migration: Migration): Pro
   return true
 }
 
-/** On our connection, with our patience for locks in place of its own 30 s: lanes are handed out meanwhile. */
+/** Uses this connection and `SHORT_LOCKS` in place of pg-boss' 30 s, because relays use its tables meanwhile. */
 async function installBoss(client: pg.Client, names: Names): Promise<void> {
   const executeSql = async (text: string, values?: unknown[]) => {
     const statement = withRowLocks(text, names, SHORT_LOCKS)
@@ -197,7 +230,7 @@ async function installBoss(client: pg.Client, names: Names): Promise<void> {
     try {
       return await client.query(statement, values)
     } catch (error) {
-      await client.query('ROLLBACK').catch(() => {}) // it begins transactions in its texts; a lost one is rolled back
+      await client.query('ROLLBACK').catch(() => {}) // the text begins a transaction; a lost connection has already rolled back
       throw error
     }
   }
@@ -225,6 +258,6 @@ async function bossScript(client: pg.Client, names: Names): Promise<string> {
   try {
     return withRowLocks(getMigrationPlans(names.boss, versions[0].version), names)
   } catch {
-    return '' // pg-boss throws where its schema is at the newest version
+    return '' // pg-boss throws if its schema is at the newest version
   }
 }

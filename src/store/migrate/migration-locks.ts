@@ -3,36 +3,49 @@ import { describeLockHolders } from './lock-holders.ts'
 import type { Names } from '../names.ts'
 
 /**
- * A statement that waits for a lock makes everybody wait who comes after it, enqueue first of all. So a migration
- * waits this long at most, lets go of everything, and tries again.
+ * A statement that waits for a lock blocks every later statement on the table, such as an enqueue. So a migration waits
+ * this long at most, releases its locks, and retries.
  */
 const LOCK_TIMEOUT = '500ms'
-/** A migrate that is stopped or cut off in the middle holds its locks no longer than this. */
+/** How long a migrate that stalls or loses its connection keeps its locks. */
 const STALLED_TIMEOUT = '10s'
-/** Between tries, doubled with each: apps are let through. */
+/** The backoff between attempts, doubled with each. Apps go on meanwhile. */
 const RETRY_MS = { first: 500, max: 5_000 }
-/** A step that takes longer than `first` is reported, and again every `next`. */
+/** Reports of a long step: after `first`, and then every `next`. */
 const REPORT_MS = { first: 2_000, next: 10_000 }
 
-/** For a script: the same for its transaction. */
+/** The settings of a migration's transaction. */
 export const SHORT_LOCKS = `SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'; SET LOCAL idle_in_transaction_session_timeout = '${STALLED_TIMEOUT}';`
 
 export interface LockWaiting {
-  /** Milliseconds in all that a lock is tried for. Default: 300,000. */
+  /** Milliseconds to retry for a lock, in all. Minimum: 0. Default: 300,000. */
   readonly lockWaitMs?: number | undefined
-  /** Called with a sentence when a step waits for a lock, and every 10 s while a step is not done after 2 s. */
+  /** Called with a sentence when a step waits for a lock, and for a step that takes over 2 s, every 10 s. Default: none. */
   readonly onWait?: ((message: string) => void) | undefined
 }
 
-/** A lock was not to be had: transactions of others are open. What was applied before stays, this step did not. */
+/**
+ * `migrate` could not get a lock within `lockWaitMs`, because of open transactions. The message names them. Migrations that
+ * were applied before stay applied. Run `migrate` again after these transactions have ended.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await migrate({ connectionString, lockWaitMs: 60_000 })
+ * } catch (error) {
+ *   if (error instanceof LockedError) console.error(error.message)
+ *   throw error
+ * }
+ * ```
+ */
 export class LockedError extends Error {
   override readonly name = 'LockedError'
   readonly code = 'LOCKED'
 }
 
 /**
- * One step in a transaction of its own, in turn with other migrates. Tried again while its locks are taken. The turn
- * is a lock on the table of migrations, which only the owner may take; any user may take an advisory lock.
+ * Runs a step in its own transaction, one migrate at a time, and retries while its locks are taken. The mutual exclusion
+ * is a lock on the table of migrations, which only the owner may take. Any user may take an advisory lock.
  */
 export async function withMigrationLock<T>(
   client: pg.Client,
@@ -49,7 +62,7 @@ export async function withMigrationLock<T>(
   )
 }
 
-/** A transaction whose locks are waited for no longer than an instant. */
+/** Runs `work` in a transaction with `SHORT_LOCKS`. */
 export async function inTransaction<T>(client: pg.Client, work: () => Promise<T>): Promise<T> {
   await client.query('BEGIN')
   try {
@@ -58,18 +71,18 @@ export async function inTransaction<T>(client: pg.Client, work: () => Promise<T>
     await client.query('COMMIT')
     return result
   } catch (error) {
-    await client.query('ROLLBACK').catch(() => {}) // a lost connection has rolled back already
+    await client.query('ROLLBACK').catch(() => {}) // a lost connection has already rolled back
     throw error
   }
 }
 
-/** On an empty database there is no table yet: of two migrates that create it, one fails and tries again. */
+/** An empty database has no such table. Of two migrates that create it at once, one fails and retries. */
 async function takeTurn(client: pg.Client, { q }: Names): Promise<void> {
   const { rows } = await client.query('SELECT to_regclass($1) IS NOT NULL AS present', [`${q}.migrations`])
   if (rows[0].present) await client.query(`LOCK TABLE ${q}.migrations IN SHARE ROW EXCLUSIVE MODE`)
 }
 
-/** Tries `work` again while it fails for a lock that another session holds, and reports whose it is. */
+/** Retries `work` while another session holds its lock, and reports that session. */
 export async function retryWhileLocked<T>(
   client: pg.Client,
   names: Names,
@@ -90,7 +103,7 @@ export async function retryWhileLocked<T>(
       try {
         return await work()
       } catch (error) {
-        if (isMadeMeanwhile(error)) continue
+        if (isCreatedConcurrently(error)) continue
         if (!isLocked(error)) throw error
         const found = await describeLockHolders(client, names)
         const first = holders === undefined
@@ -119,14 +132,14 @@ function stillLocked(what: string, waitedMs: number, holders: string, cause: unk
   )
 }
 
-/** A lock that was not to be had in time, or a deadlock that the server broke up. */
+/** A lock timeout, or a deadlock that the server resolved. */
 function isLocked(error: unknown): boolean {
   const { code } = error as { code?: unknown }
   return code === '55P03' || code === '40P01'
 }
 
-/** Another session has created the same object at the same moment: `IF NOT EXISTS` fails in the catalog's own index. */
-function isMadeMeanwhile(error: unknown): boolean {
+/** Another session created the same object at the same moment: `IF NOT EXISTS` fails in the catalog's index. */
+function isCreatedConcurrently(error: unknown): boolean {
   const { code, schema } = error as { code?: unknown; schema?: unknown }
   return code === '23505' && schema === 'pg_catalog'
 }

@@ -2,24 +2,23 @@ import { fileURLToPath } from 'node:url'
 import { readMigrationFiles } from 'drizzle-orm/migrator'
 import type { Names } from '../names.ts'
 
-/** The folder that the package ships; from `src/store` and from `dist/store` alike. */
+/** The folder that the package ships. The path is the same from `src/store` and from `dist/store`. */
 export const MIGRATIONS_FOLDER = fileURLToPath(new URL('../../../migrations', import.meta.url))
 
 export interface Migration {
-  /** 1 for the first; the schema's version is the highest one applied. */
+  /** 1 for the first migration. The schema's version is that of the latest applied migration. */
   readonly version: number
   readonly hash: string
   /**
-   * The oldest relay, by the schema's version that it knows, that can work on the schema once this is applied. A
-   * migration says so in a line of its own, `-- oldest relay: 9`; without one only relays that know it can. That
-   * is the safe side to forget it on: an older relay is refused when it restarts, and never works on what it
-   * misunderstands.
+   * The oldest relay that can work on the schema after this migration, by the schema version that the relay knows. A
+   * migration declares it in a line of its own: `-- oldest relay: 9`. Without the line only relays that know the migration
+   * can. So a forgotten line is safe: an older relay refuses to start, and never misreads the schema.
    */
   readonly oldestRelay: number
   readonly statements: readonly string[]
 }
 
-/** Every migration that this version of the package knows, with the configured names put in. */
+/** Every migration that this version of the package knows, with the configured names. */
 export function readMigrations(names: Names): Migration[] {
   return readMigrationFiles({ migrationsFolder: MIGRATIONS_FOLDER }).map((file, index) => ({
     version: index + 1,

@@ -3,34 +3,49 @@ import type { Database } from '../connection/database.ts'
 import { readMigrations } from './migrations.ts'
 import type { Names } from '../names.ts'
 
-/** The schema, or the server, is not one that this version can work on; the message says what to do. */
+/**
+ * This version of the package cannot work on the schema or the server. The message says what to do. Thrown by `migrate`,
+ * `migrationScript` and a relay's `start`.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await relay.start()
+ * } catch (error) {
+ *   if (error instanceof SchemaVersionError) console.error(`deploy step missing: ${error.message}`)
+ *   throw error
+ * }
+ * ```
+ */
 export class SchemaVersionError extends Error {
   override readonly name = 'SchemaVersionError'
   readonly code = 'SCHEMA_VERSION'
 }
 
-/** What a database's schema has come to. */
+/** The version of a database's schema. */
 export interface SchemaState {
   readonly version: number
-  /** The oldest relay that can work on it, by the schema's version that it knows. */
+  /** The oldest relay that can work on the schema, by the schema version that the relay knows. */
   readonly oldestRelay: number
 }
 
-/** What a relay found when it started: `version` may be ahead of what it knows. */
+/** The schema that a relay found when it started. */
 export interface SchemaFound {
+  /** The schema's version. It may be higher than `supported`. */
   readonly version: number
+  /** The highest version that the relay knows. */
   readonly supported: number
 }
 
 type Query = <Row extends object>(text: string, values?: readonly unknown[]) => Promise<Row[]>
 
-/** The schema's state, or undefined where it was never migrated. */
+/** @returns undefined if the database was never migrated. */
 export async function readSchemaState(query: Query, names: Names): Promise<SchemaState | undefined> {
   const [table] = await query<{ present: boolean }>('SELECT to_regclass($1) IS NOT NULL AS present', [
     `${names.q}.migrations`,
   ])
   if (!table?.present) return undefined
-  // By way of JSON, because the column came later than the table.
+  // As JSON, because an older table has no such column.
   const [row] = await query<{ version: number | null; oldest: number }>(
     `SELECT max(version) AS version, max(coalesce((to_jsonb(m) ->> 'oldest_relay')::int, version)) AS oldest
      FROM ${names.q}.migrations m`,
@@ -39,9 +54,9 @@ export async function readSchemaState(query: Query, names: Names): Promise<Schem
 }
 
 /**
- * Refuses a schema that this version cannot work on. One that is newer is taken where its migrations say so, so
- * that `migrate` may run before the relays are upgraded. The relay never migrates: that is a deployment's step,
- * with rights that a relay does not have.
+ * Refuses a schema that this version cannot work on. A newer schema is accepted if its migrations allow it, so that
+ * `migrate` may run before the relays are upgraded. The relay never migrates: that is a step of the deployment, and needs
+ * rights that a relay does not have.
  *
  * @throws {SchemaVersionError} with one line that says what to do.
  */
@@ -67,7 +82,7 @@ export async function requireSchemaVersion(db: Database): Promise<SchemaFound> {
   return { version, supported }
 }
 
-/** pg-boss takes no other version of its schema than its own. */
+/** pg-boss works on its own version of its schema only. */
 async function requireBossVersion(db: Database): Promise<void> {
   const known = pgBoss.pgboss.schema
   const [row] = await db.query<{ version: number }>(`SELECT version FROM ${db.names.boss}.version`)

@@ -1,19 +1,40 @@
-/** A database by its identity; the name is for people. */
+/**
+ * The identity of a database. The name is for people only.
+ *
+ * @example
+ * ```ts
+ * relay.once('copyFound', ({ found }: { found: DatabaseIdentity }) => console.error(found.databaseName))
+ * ```
+ */
 export interface DatabaseIdentity {
-  /** Of the cluster; undefined on a server that does not say it. */
+  /** The cluster's identifier. Undefined if the server does not reveal it. */
   readonly systemIdentifier: string | undefined
   readonly databaseOid: number
   readonly databaseName: string
 }
 
-/** The database is a copy of the one that the outbox belongs to: its intents are the original's. */
+/**
+ * The database is a copy of the one that the outbox belongs to, so its pending intents are the original's. `createRelay`
+ * with `acceptCopy` makes it the outbox's own database.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await relay.start()
+ * } catch (error) {
+ *   if (error instanceof CopiedDatabaseError) console.error(`${error.pending} intents of another database`)
+ *   throw error
+ * }
+ * ```
+ */
 export class CopiedDatabaseError extends Error {
   override readonly name = 'CopiedDatabaseError'
   readonly code = 'COPIED_DATABASE'
-  /** The database that the outbox belongs to; undefined if the copy was made without that record. */
+  /** The database that the outbox belongs to. Undefined if the copy has no record of it. */
   readonly origin: DatabaseIdentity | undefined
+  /** The database that the relay is connected to. */
   readonly found: DatabaseIdentity
-  /** Intents in the copy, delayed ones included; an estimate above 100,000. */
+  /** Intents in the copy, with scheduled ones. An estimate above 100,000. */
   readonly pending: number
 
   constructor(origin: DatabaseIdentity | undefined, found: DatabaseIdentity, pending: number) {

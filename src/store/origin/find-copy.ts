@@ -13,10 +13,10 @@ interface Row {
 }
 
 /**
- * Whether the database is a copy of the one that the outbox belongs to. A relay asks when it starts, on each new
- * connection, and with the dispatcher's looks: an address may lead to another server meanwhile.
+ * Checks whether the database is a copy of the one that the outbox belongs to. A relay checks when it starts, on each new
+ * connection, and with the dispatcher's polls, because an address may lead to another server at any time.
  *
- * @returns the error that says so, or undefined.
+ * @returns the error that names both databases, or undefined.
  */
 export async function findCopy(query: Query, { q }: Names): Promise<CopiedDatabaseError | undefined> {
   const [row] = await query<Row>(
@@ -25,7 +25,7 @@ export async function findCopy(query: Query, { q }: Names): Promise<CopiedDataba
      FROM ${q}.check_origin() WHERE is_copy`,
   )
   if (!row) return undefined
-  // Only now: to plan the view takes longer than the question, which each new connection asks.
+  // Only for a copy: planning the view takes longer than the check, which runs on each new connection.
   const [backlog] = await query<{ pending: string }>(
     `SELECT coalesce(sum(pending + scheduled), 0) AS pending FROM ${q}.backlog`,
   )
