@@ -1,8 +1,8 @@
 /**
- * The database schema as one readable file, from the catalogs of a freshly migrated PostgreSQL 18.
+ * Writes the database schema as one readable file, from the catalogs of a freshly migrated PostgreSQL 18.
  *
  *   npm run schema:dump     writes migrations/schema.sql
- *   npm run schema:check    fails where that file, the migrations and src/store/schema.ts do not agree
+ *   npm run schema:check    fails if that file, the migrations and src/store/schema.ts do not agree
  */
 import { execFile } from 'node:child_process'
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
@@ -19,9 +19,9 @@ import { startEmbeddedPostgres } from '../src/testing/postgres/embedded-postgres
 
 const DUMP = path.join(MIGRATIONS_FOLDER, 'schema.sql')
 const HEAD =
-  '-- Written by `npm run schema:dump`; a review aid, never run. The migrations beside it are the source.\n'
+  '-- Written by `npm run schema:dump` as a review aid, and never run. The migrations beside it are the source.\n'
 
-/** Each query gives one text per object, in an order that no object id has a part in. Partitions are left out. */
+/** Each query returns one text per object. The order does not depend on object ids. Partitions are left out. */
 const PARTS: readonly string[] = [
   `SELECT format(E'CREATE TABLE %s (\\n%s\\n)%s;', c.oid::regclass,
      (SELECT string_agg(format('  %I %s%s%s%s', a.attname, format_type(a.atttypid, a.atttypmod),
@@ -45,10 +45,10 @@ const PARTS: readonly string[] = [
      CASE WHEN s.seqcycle THEN ' CYCLE' END) AS text
    FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid WHERE c.relnamespace = $1::regnamespace ORDER BY c.relname`,
   `SELECT format(E'%s;\\n-- executable by %s', rtrim(pg_get_functiondef(p.oid), E' \\n'),
-     coalesce((SELECT string_agg(CASE WHEN a.grantee = 0 THEN 'everybody' WHEN a.grantee = p.proowner THEN 'the owner'
+     coalesce((SELECT string_agg(CASE WHEN a.grantee = 0 THEN 'PUBLIC' WHEN a.grantee = p.proowner THEN 'the owner'
                                       ELSE a.grantee::regrole::text END, ', '
                                  ORDER BY a.grantee <> p.proowner, a.grantee::regrole::text)
-               FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a), 'nobody')) AS text
+               FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a), 'no role')) AS text
    FROM pg_proc p WHERE p.pronamespace = $1::regnamespace
    ORDER BY p.proname, pg_get_function_identity_arguments(p.oid)`,
   `SELECT format(E'CREATE VIEW %s%s AS\\n%s', c.oid::regclass, ' WITH (' || array_to_string(c.reloptions, ', ') || ')',
@@ -73,10 +73,10 @@ const PARTS: readonly string[] = [
    ORDER BY c.relname, a.grantee::regrole::text, a.privilege_type`,
 ]
 
-/** Everything in a schema as SQL text: the same text for the same schema, whatever made it. */
+/** Writes every object of a schema as SQL text. Equal schemas have equal texts, whichever migrations made them. */
 export async function dumpSchema(client: Pick<pg.ClientBase, 'query'>, name = 'outbox'): Promise<string> {
   await client.query('BEGIN')
-  await client.query('SET LOCAL search_path = pg_catalog') // every name is then written with its schema
+  await client.query('SET LOCAL search_path = pg_catalog') // so that every name has its schema
   const parts: string[] = []
   for (const part of PARTS) {
     const { rows } = await client.query<{ text: string }>(part, [name])
@@ -86,10 +86,10 @@ export async function dumpSchema(client: Pick<pg.ClientBase, 'query'>, name = 'o
   return `${parts.join('\n\n')}\n`
 }
 
-/** Lines of `before` and `after` that differ, with two lines around them; '' where none do. */
+/** @returns the lines that differ, each with two lines around it. '' if the texts are equal. */
 export function readableDiff(before: string, after: string): string {
   const marks = { '-1': '- ', '0': '  ', '1': '+ ' } as const
-  // util.diff says -1 for what only its second argument has.
+  // util.diff marks a line that only its second argument has with -1.
   const lines = diff(after.split('\n'), before.split('\n')).map(([op, text]) => {
     const mark = op === 0 ? marks[0] : op === 1 ? marks[1] : marks[-1]
     return { changed: op !== 0, text: `${mark}${text}` }
@@ -98,7 +98,7 @@ export function readableDiff(before: string, after: string): string {
   return lines.flatMap(({ text }, i) => (shown[i] ? [text] : shown[i - 1] ? ['  …'] : [])).join('\n')
 }
 
-/** Columns of src/store/schema.ts against those of the migrated database. */
+/** Compares the columns of src/store/schema.ts with those of the migrated database. */
 async function columnDrift(client: pg.Client): Promise<string> {
   const { rows } = await client.query<{ text: string }>(
     `SELECT format('%s.%s %s%s', c.relname, a.attname, format_type(a.atttypid, a.atttypmod),
@@ -122,7 +122,7 @@ async function columnDrift(client: pg.Client): Promise<string> {
   )
 }
 
-/** What drizzle-kit would still generate for src/store/schema.ts; '' where the migrations have it all. */
+/** @returns what drizzle-kit would generate for src/store/schema.ts. '' if the migrations are complete. */
 async function migrationDrift(): Promise<string> {
   const copy = await mkdtemp(path.join(tmpdir(), 'customerio-outbox-migrations-'))
   try {
@@ -138,7 +138,7 @@ async function migrationDrift(): Promise<string> {
     const known = await readdir(MIGRATIONS_FOLDER)
     const created = (await readdir(copy)).filter((file) => !known.includes(file))
     if (created.length === 0)
-      return stdout.includes('No schema changes') ? '' : `drizzle-kit stopped to ask:\n${stdout}`
+      return stdout.includes('No schema changes') ? '' : `drizzle-kit asked a question:\n${stdout}`
     return (await Promise.all(created.map((file) => readFile(path.join(copy, file), 'utf8')))).join('\n')
   } finally {
     await rm(copy, { recursive: true, force: true })
@@ -160,15 +160,15 @@ async function main(check: boolean): Promise<void> {
     }
     const committed = await readFile(DUMP, 'utf8').catch(() => '')
     report(
-      'migrations/schema.sql (-) is not what the migrations make (+): npm run schema:dump',
+      'migrations/schema.sql (-) differs from what the migrations create (+): run npm run schema:dump',
       readableDiff(committed, dump),
     )
     report(
-      'The migrations make other columns (-) than src/store/schema.ts declares (+)',
+      'The columns that the migrations create (-) differ from those in src/store/schema.ts (+)',
       await columnDrift(client),
     )
     report(
-      'src/store/schema.ts has changes without a migration: npx drizzle-kit generate',
+      'src/store/schema.ts has changes without a migration: run npx drizzle-kit generate',
       await migrationDrift(),
     )
     if (!process.exitCode) console.log('schema.sql, the migrations and src/store/schema.ts agree')

@@ -2,7 +2,7 @@
  * Shown to fail:
  * - with `id` left out of the DELETE in settle.ts, the late settle of the first test deletes the new intents: 200 of 200 are
  *   recorded as delivered, and Customer.io has got 33 of them;
- * - with the server left out of `heldLane` (lane.ts), the second test marks and charges, and writes the old bound;
+ * - without the server in `fenceHolds` (fence.ts) the second test marks and charges, and writes the old watermark;
  * - without `#onRewound` in horizon.ts, the new intents of the third test wait below the bound for the next audit, and
  *   `sequenceRewound` never comes.
  */

@@ -1,7 +1,8 @@
 /**
- * Shown to fail: with `outbox.check_intent` not looking for digits in a row every altered number is taken; without
- * `extra_float_digits` set by `outbox.altered_number`, a session's own refuses numbers that JavaScript writes; without
- * `outbox.normalize_ids`, 1 and 1.0 are two ordering keys.
+ * Shown to fail:
+ * - without the search for digits in a row in `outbox.check_intent` every altered number is accepted;
+ * - without `extra_float_digits` in `outbox.altered_number` the session's setting rejects numbers that JavaScript writes;
+ * - without `outbox.normalize_ids` 1 and 1.0 are two ordering keys.
  */
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -58,7 +59,7 @@ describe.each(oldestAndNewest())('50: on $name', ({ major }) => {
     `{"customerId":"u","name":"n","data":{"a":[{"b":[1,{"c":${value}}]}]}}`,
   ]
 
-  test.each(ALTERED)('%s in a payload is refused, whatever the session has set', async (number) => {
+  test.each(ALTERED)('%s in a payload is rejected with any setting of the session', async (number) => {
     const refusal = {
       code: '22023',
       message: expect.stringMatching(
@@ -77,7 +78,7 @@ describe.each(oldestAndNewest())('50: on $name', ({ major }) => {
     }
   })
 
-  test('numbers that a double holds, and digits in a string, arrive as they were written', async () => {
+  test('numbers that fit a double, and digits in a string, arrive unchanged', async () => {
     const data = Object.fromEntries(KEPT.map((number, n) => [`n${n}`, `@${number}@`]))
     data.text = '12345678901234567890.12345678901234567890'
     const payload = JSON.stringify({ customerId: 'kept', name: 'n', data }).replace(/"@([^"@]+)@"/g, '$1')
@@ -94,8 +95,8 @@ describe.each(oldestAndNewest())('50: on $name', ({ major }) => {
     expect(await h.db.rows('SELECT FROM outbox.dead_letters')).toEqual([])
   })
 
-  test('every number that JavaScript writes is taken, and every integer that it alters is refused', async () => {
-    /** The numbers that are refused. */
+  test('every number that JavaScript writes is accepted, and every integer that it alters is rejected', async () => {
+    /** Returns the numbers that are rejected. */
     const altered = async (numbers: string[]) => {
       const rows = await h.db.rows<{ n: string }>(
         'SELECT n FROM unnest($1::text[]) AS n WHERE outbox.altered_number(n::jsonb) IS NOT NULL',
@@ -115,7 +116,7 @@ describe.each(oldestAndNewest())('50: on $name', ({ major }) => {
     )
   })
 
-  test('1, 1.0 and "1" are one person: one ordering key, one id on the wire, one content key', async () => {
+  test('1, 1.0 and "1" are one person with one ordering key, one id on the wire and one content key', async () => {
     const customers = ['1', '1.0', '1.00', '"1"', '10e-1']
     for (const id of customers) await enqueue(`{"customerId":${id},"name":"step","data":{}}`)
     for (const id of customers) await enqueueMany(`{"identifiers":{"id":${id}},"name":"step","data":{}}`)
@@ -129,13 +130,13 @@ describe.each(oldestAndNewest())('50: on $name', ({ major }) => {
       contentKey(JSON.parse(`{"operation":"track","customerId":${id},"name":"n"}`) as Intent),
     )
     expect(new Set(content).size).toBe(1)
-    // Another id: text that only looks like the number.
+    // A string that only looks like the number is another id.
     await enqueue('{"customerId":"1.0","name":"step"}')
     await h.drained()
     expect(h.fake.applied.at(-1)?.personKey).toBe('id:1.0')
   })
 
-  test('arrays of the TypeScript client, whose numbers are not looked through: the same rows as one by one', async () => {
+  test('arrays of the TypeScript client, whose numbers are not checked, store the same rows as single intents', async () => {
     const numbers = [1e21, 31_105_403_625_765_590, 0.300_000_000_000_000_04, 5e-324, 1]
     const intents = numbers.map(
       (n): Intent => ({ operation: 'track', customerId: 2 ** 53 - 1, name: 'n', data: { n } }),
@@ -179,7 +180,7 @@ describe.each(oldestAndNewest())('50: on $name', ({ major }) => {
   })
 })
 
-/** A whole number as JavaScript writes it, its exponent as zeros: 1e+21 is 1000000000000000000000. */
+/** A whole number as JavaScript writes it, with zeros in place of the exponent: 1e+21 is 1000000000000000000000. */
 function digitsOf(number: number): string {
   const [mantissa = '', exponent] = JSON.stringify(number).split('e+')
   if (exponent === undefined) return mantissa

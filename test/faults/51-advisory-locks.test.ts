@@ -1,9 +1,10 @@
 /**
- * Shown to fail: with the advisory locks back in place of the rows (`withRowLocks` returns the text as it is) the queue of
- * a new destination is not created; with `pg_try_advisory_xact_lock` in
- * promote-scheduled.ts the delayed intent is not delivered; with `pg_advisory_xact_lock` in ensure_partitions the day is
- * not made; with `pg_advisory_lock` in migration-locks.ts migrate does not end. Without the reason of overdue intents in
- * the view `health` it says ok.
+ * Shown to fail:
+ * - with pg-boss' advisory locks (`withRowLocks` returns its text unchanged) the queue of a new destination is not created;
+ * - with `pg_try_advisory_xact_lock` in promote-scheduled.ts the scheduled intent is not delivered;
+ * - with `pg_advisory_xact_lock` in ensure_partitions the day's partition is not created;
+ * - with `pg_advisory_lock` in migration-locks.ts migrate does not end;
+ * - without the reason for overdue intents the view `health` reports ok.
  */
 import pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -40,7 +41,7 @@ async function connectAs(memberOf?: string): Promise<pg.Client> {
   return connect(login.url)
 }
 
-/** What pg-boss makes its keys from: its schema, and the name of what is to be done alone. */
+/** The names of the exclusive jobs from which pg-boss derives its keys, beside its schema's name. */
 const BOSS_KEYS = [
   '',
   'create-queue',
@@ -56,7 +57,7 @@ const BOSS_KEYS = [
   'job_commonstats',
 ]
 
-/** A user with nothing but CONNECT holds every advisory lock whose key can be known, for as long as it likes. */
+/** A user with no right but CONNECT takes every advisory lock with a predictable key. */
 async function holdAdvisoryLocks(): Promise<void> {
   const client = await connectAs()
   await client.query(
@@ -71,7 +72,7 @@ async function holdAdvisoryLocks(): Promise<void> {
   )
 }
 
-/** A lane of default/track that a relay took which has died since: no heartbeat for an hour. */
+/** A relay takes a lane of default/track and dies: the lane job has had no heartbeat for an hour. */
 async function abandonLane(): Promise<void> {
   const lane = { destination: 'default/track', lane: 3 }
   const db = openDatabase({ connectionString: h.db.url })
@@ -92,14 +93,14 @@ const lastDay = () =>
      WHERE inhparent = 'outbox.delivered'::regclass ORDER BY 1 DESC LIMIT 1`,
   )
 
-test('51: a stranger with nothing but CONNECT holds every advisory lock: everything goes on', async () => {
+test('51: a user with no right but CONNECT holds every advisory lock, and relays work on', async () => {
   const [person = ''] = await peopleOfOneLane(h.db, 'default/track', 1)
   await abandonLane()
   const [day] = await lastDay()
   await h.db.rows(`DROP TABLE ${day?.name}`)
   await holdAdvisoryLocks()
   await h.enqueueWith({ sendAfter: new Date(Date.now() + 1_000) }, track('later', 1))
-  // The lane of the dead relay, and a destination without a queue yet.
+  // One intent in the dead relay's lane, and one for a destination without a queue.
   await h.enqueue(track(person, 1), {
     operation: 'pipelines.track',
     message: { userId: 'u1', event: 'e' },
@@ -118,7 +119,7 @@ test('51: a stranger with nothing but CONNECT holds every advisory lock: everyth
   expect(notGranted).toEqual([])
 })
 
-test('51: migrate of an empty database, while a stranger holds every advisory lock', async () => {
+test('51: migrate works on an empty database while another user holds every advisory lock', async () => {
   const own = await createTestDatabase('empty')
   const client = await connect(own.url)
   await client.query(`SELECT pg_advisory_lock(hashtextextended('migrate outbox', 0))`)
@@ -132,7 +133,7 @@ test('51: migrate of an empty database, while a stranger holds every advisory lo
   await own.drop()
 })
 
-test('51: while a session holds the turn to promote, health says what is overdue', async () => {
+test('51: health reports overdue intents while a session holds the lock for promotion', async () => {
   const holder = await connectAs('outbox_relay')
   await holder.query('BEGIN')
   await holder.query("SELECT FROM outbox.locks WHERE name = 'promote' FOR UPDATE")
@@ -154,7 +155,7 @@ test('51: while a session holds the turn to promote, health says what is overdue
   expect(await health()).toEqual([{ status: 'ok', reasons: [] }])
 })
 
-test('51: migrate says within two seconds whom it waits for, and ends with that', async () => {
+test('51: migrate reports within two seconds which session blocks it, and fails with that', async () => {
   const holder = await connect(h.db.url)
   await holder.query('BEGIN')
   await holder.query('LOCK TABLE outbox.migrations IN EXCLUSIVE MODE')
@@ -183,7 +184,7 @@ test('51: migrate says within two seconds whom it waits for, and ends with that'
   await holder.query('ROLLBACK')
 })
 
-test('51: migrate says of a step that it takes long', async () => {
+test('51: migrate reports a slow step', async () => {
   const own = await createTestDatabase('empty')
   await own.rows(`
     CREATE FUNCTION slow() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1.2); END $$;

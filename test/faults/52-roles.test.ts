@@ -1,8 +1,10 @@
 /**
- * Shown to fail: without ` CASCADE` in `role_drift` a right that a role has handed on stays, and `migrate` reports
- * 2BP01; when `grant_roles` catches insufficient_privilege alone, `migrate` fails with it. Without the steps for
- * pg_roles and pg_auth_members attributes and memberships stay; without `SET ROLE` what another role has granted
- * stays; with one round in place of two the rights of columns are gone until the next `migrate`.
+ * Shown to fail:
+ * - without ` CASCADE` in `role_drift` a right that a role has granted on stays, and `migrate` reports 2BP01;
+ * - if `grant_roles` catches only insufficient_privilege, `migrate` fails with 2BP01;
+ * - without the steps for pg_roles and pg_auth_members attributes and memberships stay;
+ * - without `SET ROLE` a right that another role has granted stays;
+ * - with one round in place of two, column rights are missing until the next `migrate`.
  */
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -15,7 +17,7 @@ let schema: string
 let db: TestDatabase
 const logins: LoginRole[] = []
 beforeAll(async () => {
-  schema = `outbox_${randomBytes(6).toString('hex')}` // roles belong to the cluster: these are the test's own
+  schema = `outbox_${randomBytes(6).toString('hex')}` // roles belong to the cluster: the test has its own
   db = await createTestDatabase('empty')
   await migrate({ connectionString: db.url, schema })
 })
@@ -41,8 +43,8 @@ const drift = async () =>
     ({ statement }) => statement,
   )
 
-/** What `migrate` ends with takes back what `role_drift` names, and reports nothing. */
-async function expectMended(): Promise<void> {
+/** `grant_roles`, the last step of `migrate`, corrects every statement of `role_drift` and reports no failure. */
+async function expectCorrected(): Promise<void> {
   expect(await db.rows(`SELECT * FROM ${schema}.grant_roles()`)).toEqual([])
   expect(await drift()).toEqual([])
 }
@@ -56,7 +58,7 @@ async function may(role: string, table: string, privilege = 'SELECT'): Promise<b
   return row?.may === true
 }
 
-test('52: a right that a role has handed on by its grant option is taken back, and migrate succeeds', async () => {
+test('52: a right that a role has granted on is revoked, and migrate succeeds', async () => {
   const third = await login()
   await db.rows(`GRANT SELECT ON ${schema}.dead_letters TO ${schema}_relay WITH GRANT OPTION`)
   await db.rows(
@@ -65,38 +67,38 @@ test('52: a right that a role has handed on by its grant option is taken back, a
   expect(await drift()).toEqual([
     `REVOKE SELECT ON TABLE ${schema}.dead_letters FROM ${schema}_relay CASCADE`,
   ])
-  await expectMended()
+  await expectCorrected()
   expect(await may(`${schema}_relay`, 'dead_letters')).toBe(false)
   expect(await may(third.name, 'dead_letters')).toBe(false)
 })
 
-test('52: of a right that a role should have, only the grant option is taken back', async () => {
+test('52: only the grant option of a required right is revoked', async () => {
   const third = await login()
   await db.rows(`GRANT SELECT ON ${schema}.intents TO ${schema}_relay WITH GRANT OPTION`)
   await db.rows(`SET ROLE ${schema}_relay; GRANT SELECT ON ${schema}.intents TO ${third.name}; RESET ROLE`)
   expect(await drift()).toEqual([
     `REVOKE GRANT OPTION FOR SELECT ON TABLE ${schema}.intents FROM ${schema}_relay CASCADE`,
   ])
-  await expectMended()
+  await expectCorrected()
   expect(await may(`${schema}_relay`, 'intents')).toBe(true)
   expect(await may(third.name, 'intents')).toBe(false)
 })
 
-test('52: a right that another role than the owner has granted is taken back', async () => {
+test('52: a right that a role other than the owner has granted is revoked', async () => {
   const third = await login()
   await db.rows(`GRANT USAGE ON SCHEMA ${schema} TO ${third.name}`)
   await db.rows(`GRANT SELECT ON ${schema}.intents TO ${third.name} WITH GRANT OPTION`)
   await db.rows(`SET ROLE ${third.name}; GRANT SELECT ON ${schema}.intents TO ${schema}_viewer; RESET ROLE`)
   const statement = `REVOKE SELECT ON TABLE ${schema}.intents FROM ${schema}_viewer CASCADE`
   expect(await drift()).toEqual([`SET ROLE ${third.name}; ${statement}; RESET ROLE`])
-  await expectMended()
+  await expectCorrected()
   expect(await may(`${schema}_viewer`, 'intents')).toBe(false)
-  expect(await may(third.name, 'intents')).toBe(true) // the right of a role that is not one of the outbox
+  expect(await may(third.name, 'intents')).toBe(true) // the role does not belong to the outbox
 })
 
-test('52: a right of a table that is taken back leaves those of its columns', async () => {
+test('52: revoking a right on a table keeps the rights on its columns', async () => {
   await db.rows(`GRANT SELECT ON ${schema}.dedup TO ${schema}_relay`)
-  await expectMended()
+  await expectCorrected()
   expect(await may(`${schema}_relay`, 'dedup')).toBe(false)
   const [row] = await db.rows('SELECT has_column_privilege($1, $2, $3, $4) AS may', [
     `${schema}_relay`,
@@ -107,17 +109,17 @@ test('52: a right of a table that is taken back leaves those of its columns', as
   expect(row).toEqual({ may: true })
 })
 
-test('52: attributes of the roles are seen and taken back', async () => {
+test('52: attributes of the roles are removed', async () => {
   await db.rows(`ALTER ROLE ${schema}_viewer SUPERUSER LOGIN`)
   await db.rows(`ALTER ROLE ${schema}_relay CREATEDB CREATEROLE REPLICATION BYPASSRLS`)
   expect(await drift()).toEqual([
     `ALTER ROLE ${schema}_relay NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS`,
     `ALTER ROLE ${schema}_viewer NOSUPERUSER NOLOGIN`,
   ])
-  await expectMended()
+  await expectCorrected()
 })
 
-test('52: memberships of the roles in each other and in other roles are seen and taken back, their members stay', async () => {
+test('52: memberships of the roles in other roles are revoked, and their own members stay', async () => {
   const member = await login()
   await db.rows(`GRANT ${schema}_viewer TO ${member.name}`)
   await db.rows(`GRANT ${schema}_relay TO ${schema}_enqueue`)
@@ -126,19 +128,19 @@ test('52: memberships of the roles in each other and in other roles are seen and
     expect.stringMatching(`^REVOKE ${schema}_relay FROM ${schema}_enqueue( GRANTED BY \\w+)? CASCADE$`),
     expect.stringMatching(`^REVOKE pg_read_all_data FROM ${schema}_viewer( GRANTED BY \\w+)? CASCADE$`),
   ])
-  await expectMended()
+  await expectCorrected()
   expect(await may(member.name, 'health')).toBe(true)
   expect(await may(`${schema}_viewer`, 'intents')).toBe(false)
 })
 
-test('52: a procedure that was made in the schema fails no migrate', async () => {
+test('52: a procedure in the schema does not fail migrate', async () => {
   await db.rows(`CREATE PROCEDURE ${schema}.mine() LANGUAGE sql AS 'SELECT 1'`)
   expect(await drift()).toEqual([`REVOKE EXECUTE ON PROCEDURE ${schema}.mine() FROM PUBLIC CASCADE`])
-  await expectMended()
+  await expectCorrected()
   await db.rows(`DROP PROCEDURE ${schema}.mine`)
 })
 
-test('52: a user who may not take them back migrates all the same, and is told what a superuser has to run', async () => {
+test('52: a user without the right to revoke can migrate, and gets the statements for a superuser', async () => {
   const owner = await login()
   const [row] = await db.rows<{ name: string }>('SELECT current_database() AS name')
   await db.rows(`ALTER DATABASE ${row?.name} OWNER TO ${owner.name}`)

@@ -1,8 +1,9 @@
 /**
- * Shown to fail: without `checkOrigin` in `start()` a relay on a copy sends the original's email; with a comparison of
- * oids alone the copy on another server is not told; without the question of each new connection a relay that is led
- * to a copy sends from it before it looks at everything; without `isCopy` in the look a relay whose connections stay
- * goes on.
+ * Shown to fail:
+ * - without `checkOrigin` in `start()` a relay on a copy sends the original's email;
+ * - with a comparison of oids alone the copy on another server is not detected;
+ * - without the check of each new connection a relay whose address leads to a copy sends from it before its next poll;
+ * - without `isCopy` in the poll a relay whose connections stay open continues.
  */
 import pg from 'pg'
 import { afterEach, expect, inject, test } from 'vitest'
@@ -25,7 +26,7 @@ afterEach(async () => {
 const fakeCustomerIo = async () => cleanup.adopt(await startFakeCustomerIo(), (fake) => fake.close())
 const keep = (db: TestDatabase) => cleanup.adopt(db, (it) => it.drop())
 
-/** Two messages that are due and one that is not. */
+/** Enqueues two messages that are due and a scheduled one. */
 async function enqueueThree(db: TestDatabase): Promise<void> {
   await db.transaction((tx) => outbox.enqueue(tx, [email('p1', 1), email('p2', 2)]))
   const sendAfter = new Date(Date.now() + 3_600_000)
@@ -51,7 +52,7 @@ const optionsOf = (db: TestDatabase, fake: FakeCustomerIo) => ({
   ...QUICK,
 })
 
-/** To another Customer.io. */
+/** Delivers one intent, to another Customer.io. */
 async function deliverOne(db: TestDatabase): Promise<void> {
   const fake = await fakeCustomerIo()
   const relay = createRelay(optionsOf(db, fake))
@@ -61,7 +62,7 @@ async function deliverOne(db: TestDatabase): Promise<void> {
   await relay.stop()
 }
 
-/** One line on stderr, exit status 2, nothing sent. */
+/** Expects one line on stderr, exit status 2 and no request. */
 function expectRefused({ status, stderr }: CliRun, fake: FakeCustomerIo): void {
   expect(stderr.trimEnd().split('\n')).toHaveLength(1)
   expect(stderr).toMatch(/^customerio-outbox: This database is a copy: its outbox belongs to database "/)
@@ -73,7 +74,7 @@ function expectRefused({ status, stderr }: CliRun, fake: FakeCustomerIo): void {
 
 const nameOf = (db: TestDatabase) => new URL(db.url).pathname.slice(1)
 
-/** Runs on the maintenance database while the given one has no session. */
+/** Runs `sql` on the maintenance database after the sessions of `db` have ended. */
 async function withoutSessions(db: TestDatabase, sql: string): Promise<void> {
   const server = new pg.Client({ connectionString: inject('serverUrl') })
   await server.connect()
@@ -96,7 +97,7 @@ async function copyOf(db: TestDatabase): Promise<TestDatabase> {
   return keep(await openTestDatabase(inject('serverUrl'), `${nameOf(db)}_copy`, nameOf(db)))
 }
 
-test('53: a relay on a copy of the database stops and asks, and sends once the copy is accepted', async () => {
+test('53: a relay refuses a copy of the database, and sends after --accept-copy', async () => {
   const fake = await fakeCustomerIo()
   const original = keep(await createTestDatabase())
   await enqueueThree(original)
@@ -111,10 +112,10 @@ test('53: a relay on a copy of the database stops and asks, and sends once the c
   expect(accepted.stdout).toContain('copied database accepted')
   expect(await copy.rows('SELECT is_copy FROM outbox.check_origin()')).toEqual([{ is_copy: false }])
   const next = cleanup.adopt(createRelay(optionsOf(copy, fake)), (it) => it.stop())
-  await next.start() // it is written down
+  await next.start() // the acceptance is recorded
 })
 
-test('53: a database that is renamed is no copy', async () => {
+test('53: a renamed database is no copy', async () => {
   const db = keep(await createTestDatabase())
   const renamed = `${nameOf(db)}_renamed`
   await withoutSessions(db, `ALTER DATABASE ${nameOf(db)} RENAME TO ${renamed}`)
@@ -136,7 +137,7 @@ test('53: a copy without the record of its origin is a copy', async () => {
   expect(fake.counts.requests).toBe(0)
 })
 
-test('53: a relay whose connections stay, as behind a pooler, notices with its next look', async () => {
+test('53: a relay whose connections stay open, as behind a pooler, detects the copy with its next poll', async () => {
   const h = await startHarness()
   cleanup.defer(() => h.close())
   const connections = 2
@@ -155,7 +156,7 @@ test('53: a relay whose connections stay, as behind a pooler, notices with its n
   await relay.stop()
 })
 
-test('53: a relay that is led to a copy on another server stops and sends nothing of it; a promoted replica goes on', async () => {
+test('53: a relay continues on a promoted replica, and stops on a copy on another server without sending from it', async () => {
   const fake = await fakeCustomerIo()
   const pair = cleanup.adopt(await startPair(), (it) => it.close())
   const db = await pair.createDatabase()
@@ -189,11 +190,11 @@ test('53: a relay that is led to a copy on another server stops and sends nothin
   const [check] = await restored.rows(
     'SELECT is_copy, origin_oid = current_oid AS same FROM outbox.check_origin()',
   )
-  expect(check, 'told by the system identifier alone').toEqual({ is_copy: true, same: true })
+  expect(check, 'only the system identifier differs').toEqual({ is_copy: true, same: true })
 
   const before = fake.counts.requests
-  // As a changed DNS record does: what is connected stays, and what connects goes there. One after the other, so that
-  // no statement is under way on one that ends, which would be told as a lost database.
+  // Like a changed DNS record: open connections stay, and new ones lead to the copy. They are cut one by one, so that no
+  // statement is in flight on a cut one: the relay would report a lost database.
   pair.address.lead(other.url)
   const ofPool = pair.address.connections.filter(
     (each) => each.mentions('customerio-outbox relay') && !each.mentions('customerio-outbox relay jobs'),

@@ -1,7 +1,9 @@
 /**
- * Shown to fail: with EXISTS in place of a row with LIMIT in look.ts (2,512 pages) or in `workspace_in_use` (190,630), with
- * the end of a gap as a condition of the scan in find-unserved.ts (62,209), with a join in promote-scheduled.ts (11,106) or
- * without `seq` in the index `intents_scheduled` (10,289), with `clock_timestamp()` in maintain.ts (12,175).
+ * Shown to fail, with the pages that were read:
+ * - EXISTS in place of a row with LIMIT in find-ready-lanes.ts (2,512) or in `workspace_in_use` (190,630);
+ * - the end of a gap as a condition of the scan in find-unserved.ts (62,209);
+ * - a join in promote-scheduled.ts (11,106), or no `seq` in the index `intents_scheduled` (10,289);
+ * - `clock_timestamp()` in maintain.ts (12,175).
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { namesOf } from '../../src/store/names.ts'
@@ -15,11 +17,11 @@ import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 const BACKLOG = 60_000
 const SCHEDULED = 150_000
 const DEDUP_KEYS = 60_000
-/** Of 8 KB. The backlog alone takes over 1,000, and its primary key over 200. */
+/** Pages of 8 KB. The backlog alone has over 1,000, and its primary key over 200. */
 const FEW_PAGES = 300
-/** A thousand intents are deleted and inserted: 7,139 pages, however many more are due. */
+/** Deleting and inserting a thousand intents reads 7,139 pages, however many more are due. */
 const PAGES_OF_A_THOUSAND = 8_500
-/** The second and the third have no intents, and were never worked. */
+/** The last two destinations have no intents, and no relay has worked them. */
 const SERVED = ['default/track', 'default/app', 'default/broadcast']
 
 let db: TestDatabase
@@ -43,7 +45,7 @@ beforeAll(async () => {
 })
 afterAll(() => db.drop())
 
-/** Pages that a statement reads, with those of the functions that it calls. It is undone. */
+/** Counts the pages that a statement and its functions read. The statement is rolled back. */
 async function pagesOf(text: string, values: readonly unknown[] = []): Promise<number> {
   const tx = await db.begin()
   try {
@@ -56,7 +58,7 @@ async function pagesOf(text: string, values: readonly unknown[] = []): Promise<n
   }
 }
 
-/** The same of the statement that `work` sends. */
+/** Counts the pages of the statements that `work` sends. */
 async function pagesOfWork(work: (spy: Database) => Promise<unknown>): Promise<number> {
   let pages = 0
   const query = async (text: string, values: readonly unknown[] = []) => {
@@ -69,26 +71,26 @@ async function pagesOfWork(work: (spy: Database) => Promise<unknown>): Promise<n
 
 test.each<[string, (spy: Database) => Promise<unknown>]>([
   ['a poll', (spy) => findReadyLanes(spy, { served: SERVED, except: [], breakersOf: SERVED })],
-  ['the audit of the bounds', (spy) => resetStaleWatermarks(spy, SERVED)],
+  ['the audit of the watermarks', (spy) => resetStaleWatermarks(spy, SERVED)],
   ['the search for workspaces that no relay serves', (spy) => findUnserved(spy, SERVED)],
-])('%s reads few pages, whatever the backlog', async (_, work) => {
+])('%s reads few pages with any backlog', async (_, work) => {
   expect(await pagesOfWork(work)).toBeLessThan(FEW_PAGES)
 })
 
-test('names of workspaces that nothing uses are freed without a scan of the queue', async () => {
+test('unused workspace names are freed without a scan of the queue', async () => {
   expect(await pagesOf("SELECT outbox.register_workspaces('{default}')")).toBeLessThan(10 * FEW_PAGES) // 20 names
 })
 
-test('a promotion of a thousand reads no more when 150,000 fall due at once', async () => {
+test('a promotion of a thousand reads no more pages if 150,000 fall due at once', async () => {
   expect(await pagesOfWork((spy) => promoteScheduled(spy, SERVED))).toBeLessThan(PAGES_OF_A_THOUSAND)
 })
 
-test('expired keys are found by their time', async () => {
+test('expired keys are found through the index', async () => {
   const text = await statementOf('dedup')
   expect(await pagesOf(text)).toBeLessThan(FEW_PAGES)
 })
 
-/** The first statement of the maintenance that names a table. */
+/** The first statement of the maintenance that refers to the table. */
 async function statementOf(table: string): Promise<string> {
   const { maintain } = await import('../../src/store/fleet/maintain.ts')
   const seen: string[] = []

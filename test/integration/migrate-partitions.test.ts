@@ -23,7 +23,7 @@ async function dropAll(): Promise<void> {
 }
 
 const DAY = 86_400_000
-/** The days that must be there, by the server's clock. */
+/** The expected days, by the server's clock. */
 async function expectedDays(): Promise<Partition[]> {
   const [row] = await db.rows<{ now: Date }>('SELECT now()')
   const today = Math.floor((row?.now.getTime() ?? 0) / DAY) * DAY
@@ -50,7 +50,7 @@ describe('ensure_partitions', () => {
     ['America/Los_Angeles', 'Postgres, MDY'],
     ['Pacific/Kiritimati', 'German, DMY'],
   ])(
-    'makes today and two days more, days of UTC, in a session in %s with dates as %s',
+    'creates today and the next two days, in UTC, in a session with time zone %s and datestyle %s',
     async (zone, style) => {
       await db.transaction(async (client) => {
         await client.query(`SET LOCAL timezone = '${zone}'`)
@@ -61,7 +61,7 @@ describe('ensure_partitions', () => {
     },
   )
 
-  test('is rerunnable, also by two at once, and keeps what is there', async () => {
+  test('is safe to repeat and to run at once, and keeps existing rows', async () => {
     const ensure = () => db.rows('SELECT outbox.ensure_partitions()')
     await ensure()
     const [row] = await deliver('now()')
@@ -70,7 +70,7 @@ describe('ensure_partitions', () => {
     expect(await db.rows(`SELECT FROM ${row?.partition}`)).toHaveLength(1)
   })
 
-  test('gives a delivery of today and of tomorrow a place, each in its day', async () => {
+  test('stores deliveries of today and tomorrow in their partitions', async () => {
     await db.rows('SELECT outbox.ensure_partitions()')
     const [today, tomorrow] = await expectedDays()
     const [now] = await deliver('now()')
@@ -85,7 +85,7 @@ describe('prune_delivered', () => {
     await db.rows('SELECT outbox.ensure_partitions()')
   })
 
-  /** Makes the partition of the day `daysAgo` days before today. */
+  /** Creates the partition of the day `daysAgo` days before today. */
   async function arrange(daysAgo: number): Promise<string> {
     const [today] = await expectedDays()
     const from = new Date((today?.from.getTime() ?? 0) - daysAgo * DAY)
@@ -101,7 +101,7 @@ describe('prune_delivered', () => {
   const prune = async (keep: string) =>
     (await db.rows<{ dropped: number }>('SELECT outbox.prune_delivered($1) AS dropped', [keep]))[0]?.dropped
 
-  test('drops the days whose last row is older than that, and no other', async () => {
+  test('drops exactly the days whose last row is older than `keep`', async () => {
     const names = [await arrange(9), await arrange(8), await arrange(7), await arrange(1)]
     await deliver("now() - interval '7 days'")
     expect(await prune('7 days')).toBe(2)
@@ -112,13 +112,13 @@ describe('prune_delivered', () => {
     expect(await prune('7 days')).toBe(0)
   })
 
-  test('never drops today or what is to come, however little is to be kept', async () => {
+  test('never drops today or a future day, also if `keep` is 0', async () => {
     await arrange(1)
     expect(await prune('0')).toBe(1)
     expect(await partitions()).toEqual(await expectedDays())
   })
 
-  test('leaves a partition that somebody else has attached', async () => {
+  test('keeps a partition with another name', async () => {
     await db.rows(
       "CREATE TABLE archive PARTITION OF outbox.delivered FOR VALUES FROM ('2001-01-01Z') TO ('2002-01-01Z')",
     )

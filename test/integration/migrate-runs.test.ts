@@ -31,7 +31,7 @@ async function enqueueWorks(schema?: string): Promise<void> {
   expect(result.duplicate).toBe(false)
 }
 
-test('an empty database gets everything: tables, functions, views, partitions and the schema of pg-boss', async () => {
+test('an empty database gets tables, functions, views, partitions and the schema of pg-boss', async () => {
   expect(await run()).toEqual({ applied: ALL, version: LAST, notGranted: [] })
   expect(await recorded()).toEqual(ALL)
   await enqueueWorks()
@@ -40,7 +40,7 @@ test('an empty database gets everything: tables, functions, views, partitions an
   expect(await db.rows('SELECT FROM outbox_pgboss.version')).toHaveLength(1)
 })
 
-test('a database that does not count in UTF-8 is refused, and left as it is', async () => {
+test('a database with another encoding than UTF-8 is rejected and unchanged', async () => {
   const latin = new URL(db.url)
   latin.pathname += '_latin1'
   const name = latin.pathname.slice(1)
@@ -58,7 +58,7 @@ test('a database that does not count in UTF-8 is refused, and left as it is', as
   }
 })
 
-test('a second run finds nothing to do', async () => {
+test('a second run applies nothing', async () => {
   await run()
   const before = await dump()
   expect(await run()).toEqual({ applied: [], version: LAST, notGranted: [] })
@@ -66,15 +66,15 @@ test('a second run finds nothing to do', async () => {
   expect(await script()).toBe('')
 })
 
-test.each([1, 2, 3])('two runs at once: each migration is applied by one of them (pair %i)', async () => {
+test.each([1, 2, 3])('of two runs at once, one applies each migration (pair %i)', async () => {
   const results = await Promise.all([run(), run()])
   expect(results.flatMap(({ applied }) => applied).sort((a, b) => a - b)).toEqual(ALL)
   expect(await recorded()).toEqual(ALL)
   await enqueueWorks()
 })
 
-describe('a run that is killed half-way', () => {
-  /** Stops a migration at a statement of its own: another transaction has made the object and is still open. */
+describe('a killed run', () => {
+  /** Kills a migration while it waits: an open transaction has created one of its objects. */
   async function killedAt(statement: string): Promise<void> {
     await db.rows('CREATE SCHEMA outbox')
     const blocker = await db.begin()
@@ -84,7 +84,7 @@ describe('a run that is killed half-way', () => {
       () => undefined,
       (error: unknown) => error,
     )
-    await eventually('the end of the migration that waits', async () => {
+    await eventually('a waiting migration to end', async () => {
       const ended = await db.rows(
         `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
          WHERE datname = current_database() AND $1 = ANY (pg_blocking_pids(pid))`,
@@ -97,7 +97,7 @@ describe('a run that is killed half-way', () => {
     blocker.release()
   }
 
-  test('in the first migration leaves nothing of it, and the next run does all', async () => {
+  test('in the first migration leaves nothing, and the next run applies all', async () => {
     await killedAt('CREATE TABLE outbox.settled_counts (minute int)')
     expect(await recorded()).toEqual([])
     expect(await db.rows("SELECT to_regclass('outbox.breakers') AS table")).toEqual([{ table: null }])
@@ -105,7 +105,7 @@ describe('a run that is killed half-way', () => {
     await enqueueWorks()
   })
 
-  test('in the second leaves the first, and the next run goes on from there', async () => {
+  test('in the second migration keeps the first, and the next run applies the rest', async () => {
     await killedAt(
       "CREATE FUNCTION outbox.lane_of(text, text, text) RETURNS smallint LANGUAGE sql AS 'SELECT 1::smallint'",
     )
@@ -120,7 +120,7 @@ describe('a run that is killed half-way', () => {
   })
 })
 
-test('a newer schema that takes this version is left as it is, and nothing is wrong: a rollback deploys too', async () => {
+test('a newer schema that allows this version is unchanged and no error, so that a rollback can be deployed', async () => {
   await run()
   await db.rows("INSERT INTO outbox.migrations (version, hash, oldest_relay) VALUES (99, 'newer', $1)", [
     LAST,
@@ -131,7 +131,7 @@ test('a newer schema that takes this version is left as it is, and nothing is wr
   expect(await dump()).toBe(before)
 })
 
-test('a table of migrations from before the column is given it', async () => {
+test('an older table of migrations gets the column oldest_relay', async () => {
   await run()
   await db.rows('ALTER TABLE outbox.migrations DROP COLUMN oldest_relay')
   expect(await run()).toEqual({ applied: [], version: LAST, notGranted: [] })
@@ -139,8 +139,8 @@ test('a table of migrations from before the column is given it', async () => {
   await expect(run()).rejects.toThrow('use a newer customerio-outbox')
 })
 
-test('every migration says which relays can work on what it makes, once there is a release', () => {
-  const FIRST_RELEASE = 9 // everything up to 0.1.0 is one step: no relay is older
+test('every migration after the first release declares its oldest relay', () => {
+  const FIRST_RELEASE = 9 // no relay is older than 0.1.0
   for (const { version, oldestRelay, statements } of readMigrations(namesOf())) {
     if (version <= FIRST_RELEASE) expect(oldestRelay).toBe(version)
     else expect(statements.join('\n'), `migration ${version}`).toMatch(/^-- oldest relay: \d+$/m)
@@ -148,7 +148,7 @@ test('every migration says which relays can work on what it makes, once there is
   }
 })
 
-test('a schema that is newer than the package is refused, and left as it is', async () => {
+test('a schema that is newer than the package is rejected and unchanged', async () => {
   await run()
   await db.rows("INSERT INTO outbox.migrations (version, hash) VALUES (99, 'from the future')")
   const before = await dump()
@@ -159,7 +159,7 @@ test('a schema that is newer than the package is refused, and left as it is', as
 })
 
 describe('migrationScript', () => {
-  /** As psql -f would, in one simple query. */
+  /** Runs the script in one simple query, as `psql -f` does. */
   async function apply(text: string): Promise<void> {
     const client = new pg.Client({ connectionString: db.url })
     await client.connect()
@@ -167,7 +167,7 @@ describe('migrationScript', () => {
     await client.end()
   }
 
-  test('makes the same schemas as migrate, and both find nothing to do after it', async () => {
+  test('creates the same schemas as migrate, and afterwards both find nothing to do', async () => {
     await apply(await script())
     const made = [await dump(), await dump('outbox_pgboss')]
     expect(await script()).toBe('')
@@ -178,7 +178,7 @@ describe('migrationScript', () => {
     expect(made).toEqual([await dump(), await dump('outbox_pgboss')])
   })
 
-  test('has only what is still to do', async () => {
+  test('has only the remaining migrations', async () => {
     const all = await script()
     await apply(all.split('\nBEGIN;\n').slice(0, LAST).join('\nBEGIN;\n'))
     expect(await recorded()).toEqual(ALL.slice(0, -1))

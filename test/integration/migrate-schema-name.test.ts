@@ -17,21 +17,21 @@ afterAll(() => db.drop())
 const dump = (schema: string) => db.transaction((client) => dumpSchema(client, schema))
 
 describe('a schema of another name', () => {
-  test('has everything under that name, pg-boss beside it, and nothing under the default one', async () => {
+  test('has all objects and pg-boss under that name, and none under the default name', async () => {
     const schemas = await db.rows<{ nspname: string }>(
       "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_|^information_schema$|^public$' ORDER BY 1",
     )
     expect(schemas.map(({ nspname }) => nspname)).toEqual(['mail_outbox', 'mail_outbox_pgboss'])
   })
 
-  test('is the default one but for its name, and speaks of no other', async () => {
+  test('equals the default schema apart from its name, and refers to no other schema', async () => {
     await migrate({ connectionString: db.url })
     const named = await dump('mail_outbox')
     expect(named).not.toMatch(/(?<!mail_)outbox[."]/)
     expect(named.replaceAll('mail_outbox', 'outbox')).toBe(await dump('outbox'))
   })
 
-  test('takes intents from createOutbox({ schema }), apart from those of another schema', async () => {
+  test('accepts intents from createOutbox({ schema }), separate from another schema', async () => {
     const outbox = createOutbox({ schema: 'mail_outbox' })
     const enqueue = (of: typeof outbox) =>
       db.transaction((tx) => of.enqueue(tx, { operation: 'identify', customerId: 1 }, { dedupKey: 'k' }))
@@ -42,7 +42,7 @@ describe('a schema of another name', () => {
     expect(found).toEqual([{ id: first.id }])
   })
 
-  test('wakes its own relays on a channel of its own', async () => {
+  test('sends wake-ups on its own channel', async () => {
     const listener = new pg.Client({ connectionString: db.url })
     await listener.connect()
     await listener.query('LISTEN "mail_outbox:wake"')
@@ -64,7 +64,7 @@ describe('a schema of another name', () => {
 })
 
 test.each(['', 'Outbox', 'out-box', '1outbox', 'a b', 'ö', 'x"; DROP SCHEMA public; --', `${LONGEST}x`])(
-  'the schema name %j is refused by migrate, migrationScript and createOutbox alike',
+  'migrate, migrationScript and createOutbox reject the schema name %j',
   async (schema) => {
     const refusal = `Expected the outbox schema to be a lower-case identifier of 1 to 40 characters, got ${JSON.stringify(schema)}`
     await expect(migrate({ connectionString: db.url, schema })).rejects.toThrow(refusal)

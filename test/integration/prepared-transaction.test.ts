@@ -1,6 +1,6 @@
 /**
- * Shown to fail: without `#forget` in horizon.ts, which drops what was known before the restart, the recovered
- * transaction counts as ended: the lane's bound passes its event, and the person's next one is delivered before it.
+ * Shown to fail: without the reset after a restart in write-horizon.ts (`#forget`), the recovered transaction counts as
+ * ended. The lane's watermark passes its event, and the person's next event is delivered first.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createOutbox } from '../../src/index.ts'
@@ -18,14 +18,14 @@ afterAll(async () => {
   await server.close()
 })
 
-/** Longer than the horizon needs to move, and to go past a transaction that stays open. */
+/** Milliseconds. Longer than the horizon needs to pass an open transaction. */
 const WHILE_MS = 1_500
 
-test('an event of a two-phase commit is delivered, and before what its person does after COMMIT PREPARED', async () => {
+test('an event of a two-phase commit is delivered before later events of the person', async () => {
   const [late = '', neighbour = ''] = await peopleOfOneLane(h.db, 'default/track', 2)
   await h.relay()
   let others = 0
-  /** The lane has work all the while, and every read may raise its bound. */
+  /** Keeps the lane busy. Every read may raise its watermark. */
   const goOn = async () => {
     for (const until = performance.now() + WHILE_MS; performance.now() < until; ) {
       await h.enqueue(track(neighbour, ++others))
@@ -38,7 +38,7 @@ test('an event of a two-phase commit is delivered, and before what its person do
   await tx.query("PREPARE TRANSACTION 'order 42'")
   tx.release()
   await goOn()
-  // What recovers it knows only its number: it goes on under another virtual id.
+  // Recovery knows only the transaction's xid, and gives it another virtual id.
   await server.restart('fast')
   await goOn()
   await h.db.rows("COMMIT PREPARED 'order 42'")

@@ -4,8 +4,8 @@ import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { createLoginRole, type LoginRole } from '../support/login-role.ts'
 
 /**
- * Everything that each role may do in the outbox' schema and in pg-boss', by object; columns in brackets where not
- * the whole table. What is not named here is refused, so an object that comes later is refused until it is named.
+ * Every right of each role in the outbox's schema and in pg-boss' schema, by object. Columns are in brackets if the right
+ * does not cover the whole table. The test fails for any other right, so a new object has no rights until it is listed.
  */
 const VIEWS = {
   'outbox.backlog': 'SELECT',
@@ -71,10 +71,10 @@ const ALLOWED: Record<string, Record<string, string>> = {
     'outbox_pgboss.queue': 'INSERT SELECT UPDATE',
     'outbox_pgboss.version': 'SELECT',
   },
-  nobody: {},
+  no_role: {},
 }
 
-/** What a user may do in effect: by its roles, and by PUBLIC. */
+/** The effective rights of a user: through its roles and through PUBLIC. */
 const EFFECTIVE = `
   WITH relation AS (
     SELECT c.oid, c.oid::regclass::text AS object, c.relkind FROM pg_class c
@@ -106,7 +106,7 @@ const logins = new Map<string, LoginRole>()
 beforeAll(async () => {
   db = await createTestDatabase()
   for (const role of Object.keys(ALLOWED)) {
-    logins.set(role, await createLoginRole(db, role === 'nobody' ? undefined : role))
+    logins.set(role, await createLoginRole(db, role === 'no_role' ? undefined : role))
   }
 })
 afterAll(async () => {
@@ -124,7 +124,7 @@ describe.each(Object.keys(ALLOWED))('a member of %s', (role) => {
   })
   afterAll(() => client.end())
 
-  test('may do what the list names, by whichever way, and nothing else', async () => {
+  test('has exactly the listed rights, through any role', async () => {
     const rows = await db.rows<{ object: string; privilege: string; columns: string | null }>(EFFECTIVE, [
       loginOf(role).name,
     ])
@@ -140,7 +140,7 @@ describe.each(Object.keys(ALLOWED))('a member of %s', (role) => {
     expect(sorted).toEqual(allowed)
   })
 
-  test('is refused by the server at everything else, table by table and function by function', async () => {
+  test('gets a permission error for every other table and function', async () => {
     const { rows: relations } = await db.pool.query<{ name: string; kind: string }>(
       `SELECT oid::regclass::text AS name, relkind AS kind FROM pg_class
        WHERE relnamespace IN ('outbox'::regnamespace, 'outbox_pgboss'::regnamespace)
@@ -182,12 +182,12 @@ describe.each(Object.keys(ALLOWED))('a member of %s', (role) => {
   })
 })
 
-test('a payload can be read by the relay, which sends it, and of dead letters by the operator', async () => {
+test('the relay may read payloads of intents, and the operator payloads of dead letters', async () => {
   const rows = await db.rows<{ role: string; object: string }>(
     `SELECT r AS role, attrelid::regclass::text AS object FROM unnest($1::text[]) r, pg_attribute
      WHERE attname = 'payload' AND attrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'outbox'::regnamespace)
        AND has_column_privilege(r, attrelid, attnum, 'SELECT') ORDER BY 1, 2`,
-    [Object.keys(ALLOWED).filter((role) => role !== 'nobody')],
+    [Object.keys(ALLOWED).filter((role) => role !== 'no_role')],
   )
   expect(rows).toEqual([
     { role: 'outbox_operator', object: 'outbox.dead_letters' },
@@ -195,7 +195,7 @@ test('a payload can be read by the relay, which sends it, and of dead letters by
   ])
 })
 
-test('every right that role_rights names is one of an object that is there', async () => {
+test('every object that role_rights names exists', async () => {
   const missing = await db.rows(
     `SELECT schema_suffix, kind, name FROM outbox.role_rights(), unnest(names) AS name
      WHERE CASE kind
@@ -206,7 +206,7 @@ test('every right that role_rights names is one of an object that is there', asy
   expect(missing).toEqual([])
 })
 
-test('SECURITY DEFINER: every such function has a fixed search path, and its roles are not the public', async () => {
+test('every SECURITY DEFINER function has a fixed search path, and PUBLIC may not execute it', async () => {
   const rows = await db.rows<{ name: string; config: string[] | null; open: boolean }>(
     `SELECT proname AS name, proconfig AS config,
             EXISTS (SELECT FROM aclexplode(coalesce(proacl, acldefault('f', proowner))) WHERE grantee = 0) AS open

@@ -12,7 +12,7 @@ const ROLES = ['enqueue', 'operator', 'relay', 'viewer']
 let schema: string
 const databases: TestDatabase[] = []
 beforeEach(() => {
-  schema = `outbox_${randomBytes(6).toString('hex')}` // roles are the cluster's: ones that nobody has made yet
+  schema = `outbox_${randomBytes(6).toString('hex')}` // roles belong to the cluster: these do not exist yet
 })
 afterEach(async () => {
   const [first] = databases
@@ -43,7 +43,7 @@ const rolesThere = async (db: TestDatabase) =>
     )
   ).map(({ name }) => name)
 
-test('two databases of one cluster that migrate at once share the roles', async () => {
+test('two databases of one cluster migrate at once and share the roles', async () => {
   const pair = [await emptyDatabase(), await emptyDatabase()]
   const results = await Promise.all(pair.map(({ url }) => migrate({ connectionString: url, schema })))
   expect(results.map(({ notGranted }) => notGranted)).toEqual([[], []])
@@ -51,7 +51,7 @@ test('two databases of one cluster that migrate at once share the roles', async 
   expect(await rolesThere(pair[0] as TestDatabase)).toEqual(ROLES)
 })
 
-test('a role that another database is just creating is waited for, and taken', async () => {
+test('migrate waits for a role that another database is creating, and uses it', async () => {
   const [first, second] = [await emptyDatabase(), await emptyDatabase()]
   const creating = await first.begin()
   await creating.query(`CREATE ROLE ${schema}_relay NOLOGIN`)
@@ -69,7 +69,7 @@ test('a role that another database is just creating is waited for, and taken', a
   expect(await drift(second)).toEqual([])
 })
 
-test('who may not create roles migrates all the same, and is told once what is to be run by whom', async () => {
+test('a user who may not create roles can migrate, and gets the missing statements once', async () => {
   const db = await emptyDatabase()
   const owner = await createLoginRole(db)
   try {
@@ -100,7 +100,7 @@ test('who may not create roles migrates all the same, and is told once what is t
   }
 })
 
-test('migrate takes back what somebody has added to the roles or to everybody, and leaves other users their rights', async () => {
+test('migrate revokes added rights of the roles and PUBLIC, and keeps the rights of other users', async () => {
   const db = await emptyDatabase()
   await migrate({ connectionString: db.url, schema })
   const other = await createLoginRole(db)
@@ -121,7 +121,7 @@ test('migrate takes back what somebody has added to the roles or to everybody, a
   }
 })
 
-test('the script of migrate --sql makes the roles too', async () => {
+test('the script of migrate --sql creates the roles too', async () => {
   const db = await emptyDatabase()
   const client = new pg.Client({ connectionString: db.url })
   await client.connect()

@@ -37,7 +37,7 @@ async function enqueue(url: string, intents: Intent[], options = {}): Promise<vo
   await client.end()
 }
 
-test('outbox_enqueue: an app enqueues through pg and through Drizzle, and is told of duplicates', async () => {
+test('outbox_enqueue: an app enqueues through pg and Drizzle, and learns of duplicates', async () => {
   const app = await loginAs('outbox_enqueue')
   const pool = new pg.Pool({ connectionString: app.url })
   const outbox = createOutbox()
@@ -54,7 +54,7 @@ test('outbox_enqueue: an app enqueues through pg and through Drizzle, and is tol
   expect(await db.rows('SELECT FROM outbox.intents')).toHaveLength(4)
 })
 
-test('outbox_relay: a relay delivers everything, keeps house, and lives through an outage without an error', async () => {
+test('outbox_relay: a relay delivers, maintains the tables, and survives an outage without an error', async () => {
   const [app, login] = [await loginAs('outbox_enqueue'), await loginAs('outbox_relay')]
   await leaveOldThings()
   const relay = startCli(
@@ -79,7 +79,7 @@ test('outbox_relay: a relay delivers everything, keeps house, and lives through 
     await enqueue(app.url, [email('limited', 1)])
     await drained()
 
-    // A lane that waits with its backoff.
+    // The lane waits for its backoff.
     fake.misbehave({ kind: 'outage', times: 3 })
     await enqueue(app.url, [track('u1', 4)])
     await drained()
@@ -109,7 +109,7 @@ test('outbox_relay: a relay delivers everything, keeps house, and lives through 
   }
 })
 
-test('outbox_viewer: status works, and pause is refused in one line', async () => {
+test('outbox_viewer: status works, and pause fails with one line', async () => {
   await enqueue(db.url, [track('u1', 1)])
   const { url } = await loginAs('outbox_viewer')
   const status = await runCli(['status', '--json'], { DATABASE_URL: url })
@@ -123,7 +123,7 @@ test('outbox_viewer: status works, and pause is refused in one line', async () =
   expect(await db.rows('SELECT FROM outbox.breakers')).toEqual([])
 })
 
-test('outbox_operator: status, pause and resume work, and who it was is kept', async () => {
+test('outbox_operator: status, pause and resume work, and record the user', async () => {
   await enqueue(db.url, [track('u1', 1)])
   const operator = await loginAs('outbox_operator')
   const env = { DATABASE_URL: operator.url }
@@ -162,7 +162,7 @@ async function drained(): Promise<void> {
   await eventually('an empty queue', async () => (await db.rows('SELECT FROM outbox.intents')).length === 0)
 }
 
-/** One of each thing that time makes obsolete. */
+/** Inserts one obsolete row of each kind that maintenance deletes. */
 async function leaveOldThings(): Promise<void> {
   await db.rows(
     `INSERT INTO outbox.dedup VALUES ('default', 'old', gen_random_uuid(), now() - interval '1 hour')`,

@@ -11,7 +11,7 @@ beforeAll(async () => {
 })
 afterAll(() => db.drop())
 
-describe('the signatures are those that are documented', () => {
+describe('the signatures match the documentation', () => {
   test.each([
     [
       'enqueue',
@@ -20,7 +20,7 @@ describe('the signatures are those that are documented', () => {
         'expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, ' +
         "workspace text DEFAULT 'default'::text, on_ambiguous text DEFAULT 'park'::text, priority text DEFAULT 'normal'::text, " +
         'OUT id uuid, OUT duplicate boolean',
-      'record', // one row, not a set: that would be stored before it is read
+      'record', // one row: a set would be materialised before it is read
     ],
     [
       'enqueue_many',
@@ -57,7 +57,7 @@ const TRACK_INTENTS: readonly Intent[] = [
 ]
 
 const written = new Set<string>(TRACK_INTENTS.map(({ operation }) => operation))
-/** One of each operation: those above, and of the others the first golden. */
+/** One intent of each operation: those above, and the first golden of every other operation. */
 const INTENTS: readonly Intent[] = [
   ...TRACK_INTENTS,
   ...OPERATIONS.filter((operation) => !written.has(operation)).map((operation) => {
@@ -66,7 +66,7 @@ const INTENTS: readonly Intent[] = [
   }),
 ]
 
-test('the list of intents has every operation', () => {
+test('the list of intents covers every operation', () => {
   expect(INTENTS.map(({ operation }) => operation).toSorted()).toEqual(OPERATIONS.toSorted())
 })
 
@@ -92,7 +92,7 @@ test.each(INTENTS.map((intent) => [intent.operation, intent] as const))(
   },
 )
 
-test('every parameter can be given by its name', async () => {
+test('every parameter has a name for named notation', async () => {
   const [given] = await db.rows<{ id: string }>(
     `SELECT (outbox.enqueue(
        operation => 'identify', payload => '{"customerId": 1}', dedup_key => 'named', dedup_window => '1 hour',
@@ -141,7 +141,7 @@ describe('enqueue_many', () => {
     ])
   const payload = { customerId: 'many' }
 
-  test('takes a null, a missing and an unknown field for the default', async () => {
+  test('a null and a missing field mean the default, an unknown field is ignored', async () => {
     const nulls = Object.fromEntries(
       ['dedup_key', 'dedup_window', 'ordering_key', 'send_after', 'expires_at'].map((name) => [name, null]),
     )
@@ -163,7 +163,7 @@ describe('enqueue_many', () => {
     expect(windows).toEqual([{ week: true }])
   })
 
-  test('takes times with a zone, and intervals, as Postgres writes them', async () => {
+  test('accepts times with a zone and intervals as Postgres writes them', async () => {
     const year = new Date().getUTCFullYear() + 2
     const [result] = await many([
       {
@@ -187,11 +187,11 @@ describe('enqueue_many', () => {
     })
   })
 
-  test('takes an empty array and answers nothing', async () => {
+  test('returns no rows for an empty array', async () => {
     expect(await many([])).toEqual([])
   })
 
-  test('puts each intent in its own destination and lane, in the order of the array', async () => {
+  test('stores each intent in its destination and lane, in the order of the array', async () => {
     const results = await many([
       { operation: 'identify', payload, workspace: 'a', priority: 'bulk' },
       { operation: 'identify', payload, workspace: 'b', send_after: new Date(Date.now() + 86_400_000) },

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { createLoginRole, type LoginRole } from '../support/login-role.ts'
 
-/** What a database user may put in the way of a function that runs with its owner's rights. */
+/** Functions that a hostile database user could create to hijack a function with its owner's rights. */
 const HOSTILE_FUNCTIONS = [
   'new_id() RETURNS uuid',
   'api_of(text) RETURNS text',
@@ -73,7 +73,7 @@ afterAll(async () => {
   await db.drop()
 })
 
-test('the traps are live: unqualified names lead to them', async () => {
+test('the traps work: unqualified names resolve to them', async () => {
   await expect(client.query('SELECT new_id()')).rejects.toThrow(`hijacked as ${attacker.name}`)
   await expect(client.query("SELECT 'a'::text = 'b'::text")).rejects.toThrow('hijacked')
 })
@@ -93,11 +93,11 @@ test.each([
   'SELECT * FROM outbox.lane_heads',
   'SELECT * FROM outbox.dead_letter_summary',
   'SELECT * FROM outbox.health',
-])('%s does its own work', async (statement) => {
+])('%s calls no hostile function', async (statement) => {
   await expect(client.query(statement)).resolves.toBeDefined()
 })
 
-test("what was stored is in the outbox, and nothing in the attacker's tables", async () => {
+test("intents are stored in the outbox and not in the attacker's tables", async () => {
   const found = await db.rows(
     "SELECT destination, lane = -1 AS waits FROM outbox.intents WHERE ordering_key = 'attacked' ORDER BY seq",
   )
@@ -113,7 +113,7 @@ test("what was stored is in the outbox, and nothing in the attacker's tables", a
   }
 })
 
-test('who it was is the user that connected, whatever role it has put on', async () => {
+test('pause records the connected user, not the role that it has set', async () => {
   await client.query('SET ROLE outbox_operator')
   await client.query(`SELECT outbox.pause('default/app')`)
   await client.query('RESET ROLE')

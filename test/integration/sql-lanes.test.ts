@@ -23,28 +23,28 @@ const PEOPLE: Intent[] = Array.from({ length: 1000 }, (_, i) => ({
 }))
 
 describe('lanes', () => {
-  test('0 to 15 are for normal intents, and all of them are used evenly', async () => {
+  test('0 to 15 carry normal intents, evenly distributed', async () => {
     const lanes = (await placesOf(PEOPLE)).map(({ lane }) => lane)
     const counts = Array.from({ length: 16 }, (_, lane) => lanes.filter((l) => l === lane).length)
     expect(counts.reduce((a, b) => a + b)).toBe(1000)
     expect(Math.min(...counts)).toBeGreaterThan(30)
   })
 
-  test('16 to 31 are for bulk ones, each person 16 above the normal lane', async () => {
+  test('16 to 31 carry bulk intents, each person 16 above the normal lane', async () => {
     const normal = await placesOf(PEOPLE)
     await db.rows('TRUNCATE outbox.intents')
     const bulk = await placesOf(PEOPLE, { priority: 'bulk' })
     expect(bulk.map(({ lane }) => lane)).toEqual(normal.map(({ lane }) => lane + 16))
   })
 
-  test('-1 is the waiting room of what is to be sent later; a time in the past waits for nothing', async () => {
+  test('-1 carries scheduled intents; an intent with a time in the past gets its lane at once', async () => {
     const later = await placesOf(PEOPLE.slice(0, 1), { sendAfter: new Date(Date.now() + 3_600_000) })
     expect(later.map(({ lane }) => lane)).toEqual([-1])
     const [, past] = await placesOf(PEOPLE.slice(0, 1), { sendAfter: new Date(0) })
     expect(past?.lane).toBeGreaterThanOrEqual(0)
   })
 
-  test('a waiting intent has the lane, once due, that the person has anyway', async () => {
+  test('a scheduled intent that falls due gets the usual lane of its person', async () => {
     const [waiting] = await placesOf(PEOPLE.slice(0, 1), { sendAfter: new Date(Date.now() + 3_600_000) })
     const [row] = await db.rows("SELECT outbox.lane_of('default/track', $1, 'normal') AS lane", [
       waiting?.ordering_key,
@@ -53,7 +53,7 @@ describe('lanes', () => {
     expect(row).toEqual({ lane: now?.lane })
   })
 
-  test('one key has one lane in a workspace, whatever is enqueued under it', async () => {
+  test('one key has one lane in a workspace for all operations', async () => {
     const places = await placesOf([
       { operation: 'identify', customerId: 'ada' },
       { operation: 'track', identifiers: { id: 'ada' }, name: 'x' },
@@ -64,12 +64,12 @@ describe('lanes', () => {
     expect(new Set(places.map(({ lane, ordering_key }) => `${lane} ${ordering_key}`)).size).toBe(1)
   })
 
-  test('an ordering key of the caller puts different people in one lane', async () => {
+  test('a custom ordering key puts different people in one lane', async () => {
     const places = await placesOf(PEOPLE, { orderingKey: 'import 7' })
     expect(new Set(places.map(({ lane }) => lane)).size).toBe(1)
   })
 
-  test('are never chosen by a destination alone: two workspaces spread one person differently', async () => {
+  test('depend on the destination too: two workspaces distribute the same people differently', async () => {
     const here = await placesOf(PEOPLE)
     await db.rows('TRUNCATE outbox.intents')
     const there = await placesOf(PEOPLE, { workspace: 'other' })

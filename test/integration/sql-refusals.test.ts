@@ -11,7 +11,7 @@ const VALID = { operation: 'identify', payload: { customerId: 1 } }
 const REFUSED: readonly (readonly [string, fields: Record<string, unknown>, message: string])[] = [
   ['an unknown operation', { operation: 'trak' }, "outbox: unknown operation 'trak'"],
   [
-    'an operation that no relay knows',
+    'an operation that the outbox does not have',
     { operation: 'sendWhatsApp' },
     "outbox: unknown operation 'sendWhatsApp'",
   ],
@@ -20,7 +20,7 @@ const REFUSED: readonly (readonly [string, fields: Record<string, unknown>, mess
   ['an array for a payload', { payload: [1] }, 'outbox: identify: payload must be a JSON object, got array'],
   ['a string for a payload', { payload: 'x' }, 'outbox: identify: payload must be a JSON object, got string'],
   [
-    'a payload past any limit',
+    'a payload above the size limit',
     { payload: { customerId: 1, attributes: { a: 'x'.repeat(64_000) } } },
     'outbox: identify: payload is 64042 bytes, Customer.io takes at most 32000 bytes for one operation',
   ],
@@ -42,12 +42,12 @@ const REFUSED: readonly (readonly [string, fields: Record<string, unknown>, mess
     'outbox: identify: dedup_key is 502 bytes, 1 to 500 are allowed',
   ],
   [
-    'a window of nothing',
+    'a window of zero',
     { dedup_key: 'k', dedup_window: '0' },
     'outbox: identify: dedup_window must be greater than zero and at most 3653 days (ten years), got 00:00:00',
   ],
   [
-    'an expiry that is no later than the sending',
+    'an expires_at that is not later than send_after',
     { send_after: '2027-01-01', expires_at: '2027-01-01' },
     'outbox: identify: expires_at must be later than send_after',
   ],
@@ -79,7 +79,7 @@ async function enqueue(fields: Record<string, unknown>): Promise<unknown> {
 const enqueueMany = (elements: unknown) =>
   db.rows('SELECT * FROM outbox.enqueue_many($1)', [elements === null ? null : JSON.stringify(elements)])
 
-describe('outbox.enqueue and outbox.enqueue_many refuse with one clear message, and store nothing', () => {
+describe('outbox.enqueue and outbox.enqueue_many reject with one clear message and store nothing', () => {
   test.each(REFUSED)('%s', async (_name, fields, message) => {
     const refusal = { message, code: '22023' }
     await expect(enqueue({ ...VALID, ...fields })).rejects.toMatchObject(refusal)
@@ -114,7 +114,7 @@ describe('outbox.enqueue and outbox.enqueue_many refuse with one clear message, 
   })
 })
 
-describe('a row in an impossible state is refused by the table itself', () => {
+describe('a check constraint rejects a row in an impossible state', () => {
   const intent = (changed: Record<string, string>) => {
     const row = {
       destination: "'default/track'",
@@ -136,30 +136,30 @@ describe('a row in an impossible state is refused by the table itself', () => {
     `INSERT INTO outbox.breakers (destination, ${columns}) VALUES ('default/track', ${values})`
 
   test.each([
-    ['a lane past the last', intent({ lane: '32' }), 'intents_lane'],
-    ['a lane before the waiting room', intent({ lane: '-2', send_after: 'now()' }), 'intents_lane'],
-    ['waiting for no time', intent({ lane: '-1' }), 'intents_scheduled_has_time'],
+    ['a lane above the last', intent({ lane: '32' }), 'intents_lane'],
+    ['a lane below the scheduled lane', intent({ lane: '-2', send_after: 'now()' }), 'intents_lane'],
+    ['scheduled without a time', intent({ lane: '-1' }), 'intents_scheduled_has_time'],
     ['an unknown priority', intent({ priority: "'high'" }), 'intents_priority'],
     ['an unknown on_ambiguous', intent({ on_ambiguous: "'retry'" }), 'intents_on_ambiguous'],
-    ['a payload that is no object', intent({ payload: "'[]'" }), 'intents_payload'],
+    ['a payload that is not an object', intent({ payload: "'[]'" }), 'intents_payload'],
     ['a destination without an api', intent({ destination: "'default'" }), 'intents_destination'],
     ['a destination of an unknown api', intent({ destination: "'default/ftp'" }), 'intents_destination'],
-    ['dead of an unknown reason', dead('tired'), 'dead_letters_reason'],
+    ['a dead letter with an unknown reason', dead('tired'), 'dead_letters_reason'],
     ['an unknown breaker state', breaker('state, opened_at', "'ajar', now()"), 'breakers_state'],
-    ['open since never', breaker('state', "'open'"), 'breakers_open_since'],
-    ['half open with nobody to probe', breaker('state, opened_at', "'half_open', now()"), 'breakers_probe'],
+    ['open without opened_at', breaker('state', "'open'"), 'breakers_open_since'],
+    ['half open without a probe', breaker('state, opened_at', "'half_open', now()"), 'breakers_probe'],
     [
       'closed with a probe',
       breaker('probe_relay, probe_until', 'gen_random_uuid(), now()'),
       'breakers_probe',
     ],
     [
-      'a probe without an end',
+      'a probe without a lease',
       breaker('state, opened_at, probe_relay', "'half_open', now(), gen_random_uuid()"),
       'breakers_probe_lease',
     ],
     [
-      'a lane held since never',
+      'a held lane without taken_at',
       "INSERT INTO outbox.lanes (destination, lane, relay_id) VALUES ('d', 1, gen_random_uuid())",
       'lanes_holder',
     ],
@@ -167,7 +167,7 @@ describe('a row in an impossible state is refused by the table itself', () => {
     await expect(db.rows(statement)).rejects.toMatchObject({ code: '23514', constraint })
   })
 
-  test('the rows that these differ from are taken', async () => {
+  test('the corresponding valid rows are accepted', async () => {
     await db.rows(intent({}))
     await db.rows(intent({ lane: '-1', send_after: 'now()' }))
     await db.rows(dead('rejected'))

@@ -21,10 +21,10 @@ afterAll(async () => {
   await db.drop()
 })
 
-/** The wake-ups that `work` causes: a notification of our own, sent after it, is the last to come. */
-async function wakeUpsOf(idle: boolean, work: () => Promise<unknown>): Promise<number> {
+/** Counts the wake-ups that `work` causes. The test's own notification, sent after `work`, marks the end. */
+async function wakeUpsOf(notifyFlag: boolean, work: () => Promise<unknown>): Promise<number> {
   const relay = openDatabase({ connectionString: db.url })
-  await setNotifyFlag(relay, idle)
+  await setNotifyFlag(relay, notifyFlag)
   await relay.close()
   let wakeUps = 0
   const { promise: end, resolve } = Promise.withResolvers<void>()
@@ -43,7 +43,7 @@ async function wakeUpsOf(idle: boolean, work: () => Promise<unknown>): Promise<n
 const commit = (options: EnqueueOptions = {}) => db.transaction((tx) => outbox.enqueue(tx, intent, options))
 const later = { sendAfter: new Date(Date.now() + 3_600_000) }
 
-test('a commit wakes a relay that is idle, once for a transaction', async () => {
+test('a transaction with several enqueues sends one wake-up while the flag is up', async () => {
   expect(await wakeUpsOf(true, () => commit())).toBe(1)
   const many = () =>
     db.transaction(async (tx) => {
@@ -54,16 +54,16 @@ test('a commit wakes a relay that is idle, once for a transaction', async () => 
   expect(await wakeUpsOf(true, many)).toBe(1)
 })
 
-test('an array wakes an idle relay too', async () => {
+test('an array sends a wake-up too', async () => {
   expect(await wakeUpsOf(true, () => db.transaction((tx) => outbox.enqueue(tx, [intent])))).toBe(1)
 })
 
-test('nothing is sent while every relay is awake', async () => {
+test('no wake-up is sent while the flag is down', async () => {
   expect(await wakeUpsOf(false, () => commit())).toBe(0)
   expect(await wakeUpsOf(false, () => db.transaction((tx) => outbox.enqueue(tx, [intent])))).toBe(0)
 })
 
-test('a rollback wakes nobody', async () => {
+test('a rollback sends no wake-up', async () => {
   const rollback = async () => {
     const tx = await db.begin()
     await outbox.enqueue(tx, intent)
@@ -73,12 +73,12 @@ test('a rollback wakes nobody', async () => {
   expect(await wakeUpsOf(true, rollback)).toBe(0)
 })
 
-test('what is to be sent later wakes nobody', async () => {
+test('a scheduled intent sends no wake-up', async () => {
   expect(await wakeUpsOf(true, () => commit(later))).toBe(0)
   expect(await wakeUpsOf(true, () => db.transaction((tx) => outbox.enqueue(tx, [intent], later)))).toBe(0)
 })
 
-test('a duplicate wakes nobody', async () => {
+test('a duplicate sends no wake-up', async () => {
   const key = { dedupKey: 'k' }
   expect(await wakeUpsOf(true, () => commit(key))).toBe(1)
   expect(await wakeUpsOf(true, () => commit(key))).toBe(0)

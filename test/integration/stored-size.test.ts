@@ -11,10 +11,10 @@ beforeAll(async () => {
 afterAll(() => db.drop())
 
 /*
- * A batch is cut by the bytes that the database says a payload takes (`WireItem.atMost`): jsonb writes numbers and texts in
- * its own way, and must never write them shorter than JSON.stringify does.
+ * The relay cuts batches by the size that the database reports for a payload, as an upper bound of the size on the wire.
+ * So jsonb must never write a value shorter than JSON.stringify does.
  */
-test('no value takes fewer bytes as the database stores it than as it is sent', async () => {
+test('no value has fewer bytes in the database than on the wire', async () => {
   const number = fc.oneof(
     fc.double({ noNaN: true, noDefaultInfinity: true }),
     fc.integer(),

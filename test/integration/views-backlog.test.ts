@@ -8,7 +8,7 @@ beforeAll(async () => {
 afterAll(() => db.drop())
 beforeEach(() => db.rows('TRUNCATE outbox.intents'))
 
-/** Stores `count` intents; the times are SQL. */
+/** Stores `count` intents. The times are SQL. */
 async function arrange(
   destination: string,
   lane: number,
@@ -29,11 +29,11 @@ const backlog = () =>
   )
 
 describe('outbox.backlog', () => {
-  test('has no row where there is nothing', async () => {
+  test('has no row for an empty queue', async () => {
     expect(await backlog()).toEqual([])
   })
 
-  test('counts per destination what is due and what waits, and says since when', async () => {
+  test('counts due and scheduled intents by destination, with the oldest due time', async () => {
     await arrange('default/track', 0, { enqueuedAt: "now() - interval '10 seconds'" }, 3)
     await arrange('default/track', 5, { enqueuedAt: "now() - interval '90 seconds'" }, 2)
     await arrange('default/track', 31, {}, 1)
@@ -54,7 +54,7 @@ describe('outbox.backlog', () => {
     expect(second).toMatchObject({ destination: 'eu/track', pending: 1, scheduled: 0 })
   })
 
-  test('shows a destination that only waits, and no lag', async () => {
+  test('shows a destination with only scheduled intents, without lag', async () => {
     await arrange(
       'default/track',
       -1,
@@ -73,7 +73,7 @@ describe('outbox.backlog', () => {
     ])
   })
 
-  test('counts the lag of what was scheduled from the time at which it fell due', async () => {
+  test('measures the lag of a scheduled intent from its due time', async () => {
     await arrange('default/track', 0, {
       enqueuedAt: "now() - interval '1 day'",
       sendAfter: "now() - interval '20 seconds'",
@@ -83,7 +83,7 @@ describe('outbox.backlog', () => {
     expect(row?.lag_seconds).toBeLessThan(80)
   })
 
-  test('counts the lag of what was to be sent in the past from its enqueue', async () => {
+  test('measures the lag of an intent with a past send_after from its enqueue', async () => {
     await arrange('default/track', 0, { sendAfter: "'2000-01-01'" })
     const [row] = await backlog()
     expect(row?.lag_seconds).toBeLessThan(60)

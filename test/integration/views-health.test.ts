@@ -42,7 +42,7 @@ async function health(): Promise<{ status: string; reasons: string[] }> {
 }
 
 describe('outbox.health', () => {
-  test('is ok with a relay that lives and nothing to complain of', async () => {
+  test('is ok with a live relay and no problem', async () => {
     await relay()
     await intent('now()')
     await deadLetter('rejected', "now() - interval '61 minutes'")
@@ -50,11 +50,11 @@ describe('outbox.health', () => {
     expect(await health()).toEqual({ status: 'ok', reasons: [] })
   })
 
-  test('is degraded where no relay runs, while nothing is due', async () => {
+  test('is degraded if no relay runs and no intent is due', async () => {
     expect(await health()).toEqual({ status: 'degraded', reasons: ['no relay is running'] })
   })
 
-  test('is down where intents are due and no relay was seen for 30 s', async () => {
+  test('is down if intents are due and no relay was seen for 30 s', async () => {
     await relay("now() - interval '31 seconds'")
     await intent('now()')
     const reason = 'no relay has been seen for 30 s and intents are due: start customerio-outbox relay'
@@ -63,7 +63,7 @@ describe('outbox.health', () => {
     expect(await health()).toEqual({ status: 'ok', reasons: [] })
   })
 
-  test('is degraded by an intent that is late, however many lanes are not', async () => {
+  test('is degraded by one late intent, however many lanes are on time', async () => {
     await relay()
     await intent("now() - interval '100 seconds'")
     const { status, reasons } = await health()
@@ -173,7 +173,7 @@ test('outbox.dead_letter_summary groups by destination, operation and reason', a
   ])
 })
 
-test('outbox.health says where no running relay knows the format of what is due', async () => {
+test('outbox.health reports due intents in a format that no running relay knows', async () => {
   await relay()
   await intent('now()')
   await db.rows('UPDATE outbox.intents SET format = 2')

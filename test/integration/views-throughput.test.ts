@@ -17,7 +17,7 @@ afterAll(async () => {
 })
 beforeEach(() => db.rows('TRUNCATE outbox.intents, outbox.lanes, outbox.delivered, outbox.settled_counts'))
 
-/** Settles an intent per latency: the first `dead` of them as dead letters, the others as delivered. */
+/** Settles one intent per latency: the first `dead` intents as dead letters, the others as delivered. */
 async function settleLatencies(
   destination: string,
   lane: number,
@@ -37,7 +37,7 @@ async function settleLatencies(
   })
 }
 
-/** As the view shows them, beside the true figures from the rows themselves. */
+/** The view's figures, and the true figures from the rows. */
 const THROUGHPUT = `
   SELECT t.destination, t.delivered::int, t.dead_lettered::int, t.p50_ms::float8, t.p99_ms::float8, d.*
   FROM outbox.throughput t LEFT JOIN LATERAL (
@@ -57,7 +57,7 @@ type Throughput = {
 }
 const throughput = () => db.rows<Throughput>(THROUGHPUT)
 
-/** From `from` to `to` milliseconds, as many small ones as great ones. */
+/** `count` latencies from `from` to `to` milliseconds, evenly spaced on a logarithmic scale. */
 const spread = (from: number, to: number, count: number) =>
   Array.from({ length: count }, (_, i) => from * (to / from) ** (i / (count - 1)))
 
@@ -77,7 +77,7 @@ test.each([
   }
 })
 
-test('percentiles are within 10 % of the true ones: one of a few milliseconds', async () => {
+test('percentiles are within 10 % of the true ones: single latencies of a few milliseconds', async () => {
   for (let n = 0; n < 100; n++) await settleLatencies(`d${n}/track`, 0, [1 + n / 10])
   const rows = await throughput()
   expect(rows).toHaveLength(100)
@@ -86,7 +86,7 @@ test('percentiles are within 10 % of the true ones: one of a few milliseconds', 
   }
 })
 
-test('lanes of one destination are one row a minute, destinations are apart, dead letters have no latency', async () => {
+test('the lanes of a destination share a row per minute, destinations do not, and dead letters have no latency', async () => {
   await settleLatencies('a/track', 0, Array<number>(10).fill(1_000))
   await settleLatencies(
     'a/track',
@@ -107,7 +107,7 @@ test('lanes of one destination are one row a minute, destinations are apart, dea
   }
 })
 
-test('shows the last hour and nothing older', async () => {
+test('shows the last hour only', async () => {
   await settleLatencies('default/track', 0, [100])
   await db.rows("UPDATE outbox.settled_counts SET minute = minute - interval '58 minutes'")
   expect(await throughput()).toHaveLength(1)
