@@ -12,7 +12,7 @@ import { runSchedule } from './soak/run-schedule.ts'
 import { runSoak } from './soak/run-soak.ts'
 import { describeEntry, type Entry, planSchedule } from './soak/schedule.ts'
 
-test('the soak: a seed is a schedule, the same every time, with every kind of incident in ten minutes', () => {
+test('soak: equal seeds give equal schedules, and ten minutes contain every kind of incident', () => {
   const entries = planSchedule(7, 10, 3)
   expect(planSchedule(7, 10, 3)).toEqual(entries)
   expect(planSchedule(8, 10, 3)).not.toEqual(entries)
@@ -22,7 +22,7 @@ test('the soak: a seed is a schedule, the same every time, with every kind of in
   expect(Math.max(...gaps)).toBeLessThan(5_000)
 })
 
-test('the soak: an incident that fails is told of, and ends nothing', async () => {
+test('soak: a failed incident is reported, and the schedule continues', async () => {
   const entries: Entry[] = [0, 1, 2].map((at) => ({ at, incident: { kind: 'cut', relay: at, how: 'fin' } }))
   const done: string[] = []
   const failed: string[] = []
@@ -31,7 +31,7 @@ test('the soak: an incident that fails is told of, and ends nothing', async () =
     signal: new AbortController().signal,
     onBegin: () => {},
     onFailure: (entry, { message }) => failed.push(`${describeEntry(entry).trim()}: ${message}`),
-    happen: async (entry) => {
+    applyIncident: async (entry) => {
       if (entry.at === 1) throw new Error('no such proxy')
       done.push(describeEntry(entry).trim())
     },
@@ -40,10 +40,10 @@ test('the soak: an incident that fails is told of, and ends nothing', async () =
   expect(failed).toEqual(['0.0 s  cut relay=1 how=fin: no such proxy'])
 })
 
-test('the soak: what was refused once is refused again, in the same way, also when the incident is over', async () => {
+test('soak: an operation that was refused once is refused again in the same way, even after the incident', async () => {
   await using fake = await startFakeCustomerIo()
   const refusals = new Refusals()
-  refusals.declareTo(fake)
+  refusals.applyTo(fake)
   const send = async (...numbers: number[]) => {
     const batch = numbers.map((n) => ({
       type: 'person',
@@ -66,12 +66,12 @@ test('the soak: what was refused once is refused again, in the same way, also wh
   expect([await send(13, 14), await send(10)]).toEqual([400, 207])
   end400()
   fake.behave()
-  refusals.declareTo(fake)
+  refusals.applyTo(fake)
   expect([await send(10), await send(14), await send(20, 21)]).toEqual([207, 400, 200])
   expect(fake.counts.applied).toBe(4)
 })
 
-test('the soak: a gateway answers in the way of the fake, to every body or to one with a text', async () => {
+test('soak: a gateway answers instead of the fake, to every request or to those with a given text', async () => {
   await using fake = await startFakeCustomerIo()
   const answers = new GatewayAnswers()
   const gateway = await startGateway(fake, { remember: false })
@@ -93,7 +93,7 @@ test('the soak: a gateway answers in the way of the fake, to every body or to on
   await gateway.close()
 })
 
-test('the soak: a destination that waits for a person is noted once, and goes on', async () => {
+test('soak: a destination that waits for an operator is reported once and resumed', async () => {
   const db = await createTestDatabase()
   const notes: string[] = []
   await db.rows("SELECT outbox.pause('default/track', 'too many')")
@@ -107,13 +107,13 @@ test('the soak: a destination that waits for a person is noted once, and goes on
   await db.drop()
 })
 
-test('the soak, in short: a failover and a crash that lose commits, and a gateway that refuses everything', async () => {
+test('soak: six seconds with a failover and a crash that lose commits, and a gateway that refuses everything, violate nothing', async () => {
   const entries: Entry[] = [
     { at: 1_000, incident: { kind: 'failover', lagMs: 300, latencyMs: 1_000 } },
     { at: 3_000, incident: { kind: 'lossy crash', forMs: 500, downMs: 0, latencyMs: 1_000 } },
     { at: 5_000, incident: { kind: 'gateway', answer: 'json 400', ref: 10, forMs: 500 } },
   ]
-  const { verdict, misconduct, logs } = await runSoak({
+  const { verdict, problems, logs } = await runSoak({
     entries,
     seed: 1,
     minutes: 0.1,
@@ -123,7 +123,7 @@ test('the soak, in short: a failover and a crash that lose commits, and a gatewa
     onProgress: () => {},
     onIncident: () => {},
   })
-  expect([...describeFindings(verdict), ...misconduct]).toEqual([])
+  expect([...describeFindings(verdict), ...problems]).toEqual([])
   expect(verdict).toMatchObject({ delivered: verdict.committed, pending: 0 })
   expect(verdict.lostCommits).toBeGreaterThan(0)
   await rm(logs, { recursive: true })

@@ -1,7 +1,7 @@
 import type { AppliedOperation, DuplicateOperation } from '../../../src/testing/index.ts'
 import type { Written } from '../support/oracle.ts'
 
-/** When an intent left the queue, as `outbox.delivered` says. */
+/** The row of a settled intent in `outbox.delivered`. */
 export interface Settled {
   readonly id: string
   readonly seq: string
@@ -15,16 +15,16 @@ export interface OrderEvidence {
   readonly applied: Iterable<AppliedOperation>
   readonly duplicates: Iterable<DuplicateOperation>
   readonly settled: readonly Settled[]
-  /** Unix milliseconds. Times in the lines count from here. */
+  /** Start of the soak, Unix milliseconds. The lines show times relative to it. */
   readonly began: number
 }
 
-/** So many of a person's intents before and after the one in question are listed. */
+/** How many intents of the same person are listed before and after the one in question. */
 const AROUND = 8
 
 /**
- * What is known of an intent that came out of order and of its neighbours, a line for each in the order of the commits:
- * where it stood in the queue, and with which requests it arrived.
+ * Describes an intent that arrived out of order, and its neighbours: one line each, in commit order, with the position
+ * in the queue and the requests that carried it.
  */
 export function explainOrder(ref: string, evidence: OrderEvidence): string[] {
   const { written, lostCommits, applied, duplicates, settled, began } = evidence
@@ -44,18 +44,18 @@ export function explainOrder(ref: string, evidence: OrderEvidence): string[] {
     .sort((a, b) => a.position - b.position)
   return intents.map((intent) => {
     const row = byId.get(intent.id)
-    const stood = row
+    const queueState = row
       ? `lane ${row.lane}, seq ${row.seq}, settled at ${seconds(row.delivered_at.getTime())}`
       : lostCommits.has(intent.ref)
         ? 'its commit was lost'
         : 'not in delivered'
-    const came = (arrivals.get(intent.ref) ?? [])
+    const arrivalText = (arrivals.get(intent.ref) ?? [])
       .sort((a, b) => a.receivedAt - b.receivedAt)
       .map(
         ({ how, receivedAt, requestOrdinal }) =>
           `${how} at ${seconds(receivedAt)} by request ${requestOrdinal}`,
       )
     const mark = intent.ref === ref ? '>' : ' '
-    return `${mark} ${intent.person} ${intent.position} ${intent.ref}${intent.isEvent ? '' : ' (identify)'}: ${stood}; ${came.join(', ') || 'never came'}`
+    return `${mark} ${intent.person} ${intent.position} ${intent.ref}${intent.isEvent ? '' : ' (identify)'}: ${queueState}; ${arrivalText.join(', ') || 'never arrived'}`
   })
 }

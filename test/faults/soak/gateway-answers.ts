@@ -1,6 +1,6 @@
 import type { Intercepted } from '../support/gateway.ts'
 
-/** What a proxy, a firewall or an API gateway on the way to Customer.io says in its own name; it passes nothing on. */
+/** Answers of a proxy, firewall or API gateway in front of Customer.io. It does not forward the request. */
 export const GATEWAY_ANSWERS = [
   'json 400',
   'html 403',
@@ -13,21 +13,21 @@ export const GATEWAY_ANSWERS = [
 
 export type GatewayAnswer = (typeof GATEWAY_ANSWERS)[number]
 
-interface Words {
+interface Reply {
   readonly status: number
   readonly type: 'application/json' | 'text/html'
   readonly body: string
 }
 
 const page = (text: string) => `<html><head><title>${text}</title></head><body><h1>${text}</h1></body></html>`
-const html = (status: number, text: string): Words => ({ status, type: 'text/html', body: page(text) })
-const json = (status: number, message: string): Words => ({
+const html = (status: number, text: string): Reply => ({ status, type: 'text/html', body: page(text) })
+const json = (status: number, message: string): Reply => ({
   status,
   type: 'application/json',
   body: JSON.stringify({ message }),
 })
 
-const WORDS: Readonly<Record<GatewayAnswer, Words>> = {
+const REPLIES: Readonly<Record<GatewayAnswer, Reply>> = {
   'json 400': json(400, 'Bad Request'),
   'html 403': html(403, '403 Forbidden'),
   '403 to a text': html(403, 'The request was blocked'),
@@ -39,26 +39,26 @@ const WORDS: Readonly<Record<GatewayAnswer, Words>> = {
 
 interface Active {
   readonly answer: GatewayAnswer
-  /** Only to bodies with this text. */
+  /** Answers only requests whose body contains this text. */
   readonly text?: string
 }
 
-/** Those that are under way; the earliest of them answers. */
+/** The active answers. The earliest one that matches a request answers it. */
 export class GatewayAnswers {
   readonly #active = new Set<Active>()
 
-  /** @returns what ends it. */
+  /** @returns a function that ends the answer. */
   begin(answer: GatewayAnswer, ref: number): () => void {
     const active = { answer, ...(answer === '403 to a text' ? { text: `${ref}"` } : {}) }
     this.#active.add(active)
     return () => this.#active.delete(active)
   }
 
-  /** For `Gateway.intercept`. */
+  /** The interceptor for `Gateway.intercept`. */
   readonly intercept = ({ passage, response }: Intercepted): 'pass on' | undefined => {
     const active = [...this.#active].find(({ text }) => text === undefined || passage.body.includes(text))
     if (!active) return 'pass on'
-    const { status, type, body } = WORDS[active.answer]
+    const { status, type, body } = REPLIES[active.answer]
     response.writeHead(status, { 'content-type': type }).end(body)
     return undefined
   }

@@ -1,29 +1,29 @@
 import type { FakeCustomerIo, FakeOperation } from '../../../src/testing/index.ts'
 
-/** `207`: the operation alone is refused, and the rest of its request taken. `400`: the whole request. */
+/** `207`: only the operation is refused, the rest of its request takes effect. `400`: the whole request is refused. */
 export type RefusalKind = '207' | '400'
 
 /**
- * What Customer.io refuses it refuses for its content: it refuses it again whenever it comes again, in the same way, and
- * whatever became of the first answer. A fake that took it the second time would set it behind what it had taken the
- * first time, and no relay could help that.
+ * Customer.io refuses an operation for its content, so it refuses every repetition in the same way, even if the first
+ * answer was lost. A fake that accepted the repetition would apply it after later operations of the same request, and
+ * no relay could prevent that.
  */
 export class Refusals {
   readonly #refused = new Map<string, RefusalKind>()
   readonly #active = new Set<{ readonly kind: RefusalKind; readonly oneIn: number }>()
 
-  /** The refs of all that was refused so far. */
+  /** The refs of all refused operations so far. */
   get refs(): ReadonlySet<string> {
     return new Set(this.#refused.keys())
   }
 
-  /** Makes the fake refuse; again after each `fake.behave()`. */
-  declareTo(fake: FakeCustomerIo): void {
+  /** Makes the fake refuse these operations. Call it again after `fake.behave()`, which ends it. */
+  applyTo(fake: FakeCustomerIo): void {
     fake.misbehave({ kind: 'refuse', operation: (operation) => this.#refuses('207', operation) })
     fake.misbehave({ kind: 'badRequest', operation: (operation) => this.#refuses('400', operation) })
   }
 
-  /** One intent in so many, from now on until the end that it returns. */
+  /** Starts to refuse one intent in `oneIn`. Returns a function that ends it; operations refused so far stay refused. */
   begin(kind: RefusalKind, oneIn: number): () => void {
     const active = { kind, oneIn }
     this.#active.add(active)

@@ -3,14 +3,14 @@ import { describeEntry, type Entry } from './schedule.ts'
 
 export interface RunScheduleOptions {
   readonly entries: readonly Entry[]
-  readonly happen: (entry: Entry) => Promise<void>
+  readonly applyIncident: (entry: Entry) => Promise<void>
   readonly signal: AbortSignal
-  /** An entry that could not be done as planned. The schedule goes on. */
+  /** Receives an entry that failed. The schedule continues. */
   readonly onFailure: (entry: Entry, error: Error) => void
   readonly onBegin: (entry: Entry) => void
 }
 
-/** Begins each entry at its time, whatever became of the others. Resolves when every one of them has ended. */
+/** Starts each entry at its time, even if others failed. Resolves when all of them have ended. */
 export async function runSchedule(options: RunScheduleOptions): Promise<void> {
   const began = performance.now()
   const underWay: Promise<void>[] = []
@@ -22,7 +22,7 @@ export async function runSchedule(options: RunScheduleOptions): Promise<void> {
     options.onBegin(entry)
     underWay.push(
       Promise.resolve()
-        .then(() => options.happen(entry))
+        .then(() => options.applyIncident(entry))
         .catch((error: Error) => options.onFailure(entry, error)),
     )
   }

@@ -4,27 +4,27 @@ import { judge, type Verdict } from '../support/oracle.ts'
 import { readTables } from '../support/shop.ts'
 import type { Writer } from '../support/writers.ts'
 import { explainOrder, type Settled } from './explain-order.ts'
-import { happen } from './incidents.ts'
-import { logFolder, openWorld } from './open-world.ts'
+import { applyIncident } from './incidents.ts'
+import { logFolder, openEnvironment } from './open-environment.ts'
 import { runSchedule } from './run-schedule.ts'
 import { describeEntry, type Entry } from './schedule.ts'
-import { ask, onClient, type World } from './world.ts'
+import { query, onClient, type Environment } from './environment.ts'
 import { watchForStop } from './watch-for-stop.ts'
-import { write } from './writing.ts'
+import { runWriters } from './writing.ts'
 
 export interface SoakOptions {
   readonly seed: number
   readonly minutes: number
   readonly relays: number
-  /** Committed intents a minute to aim at. */
+  /** Target rate: committed intents per minute. */
   readonly rate: number
   readonly entries: readonly Entry[]
   /**
-   * Milliseconds. Default: 180,000. A half-open connection that is noticed late, a takeover and the longest backoff of a
-   * lane take less.
+   * Time limit for draining after the faults. Milliseconds. Default: 180,000, which is more than a half-open connection,
+   * a takeover and the longest backoff of a lane take together.
    */
   readonly drainWithinMs?: number
-  /** Once a second. */
+  /** Called once a second. */
   readonly onProgress: (progress: Progress) => void
   readonly onIncident: (text: string) => void
 }
@@ -39,53 +39,53 @@ export interface Progress {
 
 export interface SoakResult {
   readonly verdict: Verdict
-  /** What must not have happened, besides what the oracle finds; a sentence each. */
-  readonly misconduct: readonly string[]
-  /** Intents of commits that were answered, also those that the database lost after that. */
+  /** Problems besides the oracle's findings, one sentence each. */
+  readonly problems: readonly string[]
+  /** Intents whose commit was confirmed, including those that the database lost later. */
   readonly acknowledged: number
   readonly unknownCommits: number
   readonly rolledBack: number
   readonly requests: Readonly<Record<number, number>>
   readonly restarts: number
   readonly drainMs: number
-  /** What is known of the intents that came out of order; a line each. */
+  /** Details of the intents that arrived out of order and their neighbours, one line each. */
   readonly explanations: readonly string[]
-  /** The relays' logs are kept here. */
+  /** The folder with the relays' logs. */
   readonly logs: string
 }
 
 const DRAIN_WITHIN_MS = 180_000
 
-/** Everything goes wrong for some minutes, then nothing more: the backlog drains, and the oracle judges. */
+/** Injects faults for some minutes, ends them, waits for the backlog to drain, and applies the oracle. */
 export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   await using cleanup = new AsyncDisposableStack()
-  const misconduct: string[] = []
-  const note = (what: string) => misconduct.push(what)
+  const problems: string[] = []
+  const onProblem = (problem: string) => problems.push(problem)
   const logs = await logFolder()
-  const world = await openWorld(cleanup, options.relays, logs, note)
-  const { relays, fake, databaseUrl, ledger } = world
-  cleanup.use(watchForStop(world, note))
+  const environment = await openEnvironment(cleanup, options.relays, logs, onProblem)
+  const { relays, fake, databaseUrl, ledger } = environment
+  cleanup.use(watchForStop(environment, onProblem))
   for (const relay of relays) relay.start()
   const began = Date.now()
-  await goWrong(world, options, note)
+  await runIncidents(environment, options, onProblem)
 
-  options.onIncident('the faults end, the backlog drains')
-  await putRight(world)
+  options.onIncident('faults ended, draining the backlog')
+  await endFaults(environment)
   const drainBegan = performance.now()
-  const isEmpty = async () => (await ask(world, 'SELECT 1 FROM outbox.intents LIMIT 1'))?.length === 0
+  const isEmpty = async () => (await query(environment, 'SELECT 1 FROM outbox.intents LIMIT 1'))?.length === 0
   const withinMs = options.drainWithinMs ?? DRAIN_WITHIN_MS
-  await eventually('an empty queue', isEmpty, withinMs).catch((error: Error) => note(error.message))
+  await eventually('an empty queue', isEmpty, withinMs).catch((error: Error) => onProblem(error.message))
   const drainMs = performance.now() - drainBegan
   const restarts = relays.reduce((sum, relay) => sum + relay.restarts, 0)
   await Promise.all(relays.map((relay) => relay.stop()))
   const tables = await onClient(databaseUrl, readTables)
   const evidence = { ...tables, ...ledger, applied: fake.applied, duplicates: fake.duplicates }
-  const verdict = judge({ ...evidence, refused: world.refusals.refs })
+  const verdict = judge({ ...evidence, refused: environment.refusals.refs })
   const outOfOrder = verdict.findings.find(({ violation }) => violation === 'out of order')?.refs ?? []
-  const settled = await ask<Settled & pg.QueryResultRow>(world, 'SELECT * FROM outbox.delivered')
+  const settled = await query<Settled & pg.QueryResultRow>(environment, 'SELECT * FROM outbox.delivered')
   return {
     verdict,
-    misconduct,
+    problems,
     explanations: outOfOrder.flatMap((ref) =>
       explainOrder(ref, { ...evidence, settled: settled ?? [], began }),
     ),
@@ -99,9 +99,13 @@ export async function runSoak(options: SoakOptions): Promise<SoakResult> {
   }
 }
 
-/** Writers write, and the schedule happens to them. Resolves when the time is over and every fault has ended. */
-async function goWrong(world: World, options: SoakOptions, note: (what: string) => void): Promise<void> {
-  const { ledger } = world
+/** Runs the writers and the schedule. Resolves when the time is over and every incident has ended. */
+async function runIncidents(
+  environment: Environment,
+  options: SoakOptions,
+  onProblem: (problem: string) => void,
+): Promise<void> {
+  const { ledger } = environment
   const { seed, minutes, rate, entries } = options
   const began = performance.now()
   let incidents = 0
@@ -109,35 +113,35 @@ async function goWrong(world: World, options: SoakOptions, note: (what: string) 
     options.onProgress({
       elapsedMs: performance.now() - began,
       committed: ledger.acknowledged.size,
-      delivered: world.fake.counts.applied,
+      delivered: environment.fake.counts.applied,
       incidents,
-      relaysRunning: world.relays.filter(({ isRunning }) => isRunning).length,
+      relaysRunning: environment.relays.filter(({ isRunning }) => isRunning).length,
     })
   }, 1_000)
   const over = new AbortController()
   const schedule = runSchedule({
     entries,
     signal: over.signal,
-    happen: ({ incident }) => happen(world, incident, over.signal),
+    applyIncident: ({ incident }) => applyIncident(environment, incident, over.signal),
     onBegin: (entry) => {
       incidents++
       options.onIncident(describeEntry(entry))
     },
     onFailure: (entry, error) =>
-      note(`the schedule's "${describeEntry(entry).trim()}" failed: ${error.message}`),
+      onProblem(`the incident "${describeEntry(entry).trim()}" failed: ${error.message}`),
   })
   const durationMs = minutes * 60_000
   let writers: Writer[] = []
   try {
-    writers = await write({
-      connectionString: world.databaseUrl,
+    writers = await runWriters({
+      connectionString: environment.databaseUrl,
       ledger,
       seed,
       intents: rate * minutes,
       durationMs,
     })
   } finally {
-    over.abort() // also where the writers fail: nothing goes wrong any more after this
+    over.abort() // also if the writers fail: no incident starts after this
     await schedule
     clearInterval(progress)
   }
@@ -147,13 +151,13 @@ async function goWrong(world: World, options: SoakOptions, note: (what: string) 
   }
 }
 
-async function putRight({ fake, proxies, refusals, relays, clock }: World): Promise<void> {
+async function endFaults({ fake, proxies, refusals, relays, clock }: Environment): Promise<void> {
   await clock?.set(0)
   fake.behave()
-  refusals.declareTo(fake)
+  refusals.applyTo(fake)
   for (const proxy of proxies) {
     await proxy.restore()
-    proxy.cut('rst') // what was swallowed is lost: those connections are of no use any more
+    proxy.cut('rst') // connections that lost bytes are useless
   }
   for (const relay of relays) relay.start()
 }

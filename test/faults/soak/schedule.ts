@@ -1,7 +1,7 @@
 import { Chance } from '../support/chance.ts'
 import { GATEWAY_ANSWERS, type GatewayAnswer } from './gateway-answers.ts'
 
-/** What goes wrong, and for how long where it lasts (ms). `relay` is its number, from 0. */
+/** One fault. Durations are in milliseconds. `relay` is the relay's index, from 0. */
 export type Incident =
   | { readonly kind: 'kill' | 'deploy'; readonly relay: number; readonly downMs: number }
   | { readonly kind: 'freeze'; readonly relay: number; readonly forMs: number }
@@ -12,13 +12,13 @@ export type Incident =
   | { readonly kind: 'terminate'; readonly sessions: 'relays' | 'writers' | 'all' }
   | { readonly kind: 'postgres'; readonly how: 'fast' | 'immediate' | 'crash'; readonly downMs: number }
   /**
-   * The replica receives nothing for `lagMs`, then the primary crashes and the replica takes its place. Meanwhile each
-   * answer takes `latencyMs`, so that requests are under way across the failover.
+   * The replica receives nothing for `lagMs`, then the primary crashes and the replica is promoted. Meanwhile each answer
+   * takes `latencyMs`, so that requests are in flight across the failover.
    */
   | { readonly kind: 'failover'; readonly lagMs: number; readonly latencyMs: number }
   /**
-   * Commits are acknowledged before they are written for `forMs`, then the server crashes and loses the last ones.
-   * `latencyMs` as for a failover.
+   * For `forMs` the server acknowledges commits before it writes them; then it crashes and loses the last ones.
+   * Meanwhile each answer takes `latencyMs`.
    */
   | {
       readonly kind: 'lossy crash'
@@ -26,11 +26,11 @@ export type Incident =
       readonly downMs: number
       readonly latencyMs: number
     }
-  /** The database's clock is set this far ahead of the machine's, or behind it. */
+  /** The database's clock is set this many seconds ahead of the machine's. Negative: behind it. */
   | { readonly kind: 'clock'; readonly offsetSeconds: number }
   | { readonly kind: 'latency'; readonly ms: number; readonly forMs: number }
   | { readonly kind: 'outage'; readonly status: number; readonly forMs: number }
-  /** `retryAfter`: seconds; 0 for no such header. */
+  /** `retryAfter` in seconds; 0 means no such header. */
   | {
       readonly kind: 'rate limit'
       readonly retryAfter: number
@@ -40,23 +40,23 @@ export type Incident =
   | (Ambiguous & { readonly kind: 'reset' | 'hang' | '500' })
   | { readonly kind: 'garbage'; readonly times: number; readonly forMs: number }
   | { readonly kind: '207' | '400'; readonly oneIn: number; readonly forMs: number }
-  /** Something in between answers; `ref` ends the refs of those that `403 to a text` meets. */
+  /** A gateway answers. `403 to a text` affects intents whose ref ends with `ref`. */
   | { readonly kind: 'gateway'; readonly answer: GatewayAnswer; readonly ref: number; readonly forMs: number }
 
 interface Ambiguous {
   readonly after: 'apply' | 'before'
-  /** So many requests, within the time. */
+  /** How many requests it affects, within `forMs`. */
   readonly times: number
   readonly forMs: number
 }
 
 export interface Entry {
-  /** Ms from the beginning. */
+  /** Milliseconds after the start. */
   readonly at: number
   readonly incident: Incident
 }
 
-/** How often each is, among the others. */
+/** Relative frequency of each kind. */
 const WEIGHTS: Readonly<Record<Incident['kind'], number>> = {
   kill: 8,
   deploy: 4,
@@ -82,10 +82,10 @@ const WEIGHTS: Readonly<Record<Incident['kind'], number>> = {
   gateway: 12,
 }
 
-/** Seconds: a step of minutes, of an hour, and one past the partitions that were made in advance. */
+/** Offsets in seconds: 0, minutes, an hour, and four days, which is past the partitions created in advance. */
 const CLOCK_OFFSETS = [0, 0, -100, 100, -3_600, 3_600, 345_600] as const
 
-/** Up to a little less than a request's timeout. */
+/** The largest is a little less than the request timeout of 3 s. */
 const LATENCIES_MS = [0, 500, 1_500, 2_500] as const
 
 const GAP_MS = { least: 500, most: 3_500 }
@@ -93,7 +93,7 @@ const GAP_MS = { least: 500, most: 3_500 }
 export const KINDS = Object.keys(WEIGHTS) as readonly Incident['kind'][]
 
 /**
- * All that will go wrong, decided beforehand: the same arguments give the same schedule.
+ * Plans all incidents in advance. Equal arguments give equal schedules.
  *
  * @param only The kinds of incident. Default: every kind.
  */
@@ -117,8 +117,8 @@ function nextIncident(chance: Chance, relays: number, weights: typeof WEIGHTS): 
   const kind = chance.weighted(weights)
   const relay = chance.between(0, relays - 1)
   const forMs = chance.between(1_000, 6_000)
-  // Shorter than the wait for a breaker's probe, mostly: else each probe meets the next fault, and nothing flows for minutes.
-  const brieflyMs = chance.between(300, 2_500)
+  // Mostly shorter than the wait for a breaker's probe: else each probe meets the next fault, and delivery stops for minutes.
+  const shortMs = chance.between(300, 2_500)
   const times = chance.between(1, 6)
   const after = chance.pick(['apply', 'before'] as const)
   switch (kind) {
@@ -126,7 +126,7 @@ function nextIncident(chance: Chance, relays: number, weights: typeof WEIGHTS): 
     case 'deploy':
       return { kind, relay, downMs: chance.between(0, 8_000) }
     case 'freeze':
-      // Half of them past the lease.
+      // Half of them last longer than the lease.
       return { kind, relay, forMs: chance.pick([chance.between(500, 5_000), chance.between(14_000, 25_000)]) }
     case 'cut':
       return { kind, relay, how: chance.pick(['rst', 'fin']) }
@@ -154,20 +154,20 @@ function nextIncident(chance: Chance, relays: number, weights: typeof WEIGHTS): 
     case 'latency':
       return { kind, ms: chance.between(20, 1_500), forMs }
     case 'outage':
-      return { kind, status: chance.pick([502, 503, 504]), forMs: brieflyMs }
+      return { kind, status: chance.pick([502, 503, 504]), forMs: shortMs }
     case 'rate limit':
-      return { kind, retryAfter: chance.between(0, 2), times, forMs: brieflyMs }
+      return { kind, retryAfter: chance.between(0, 2), times, forMs: shortMs }
     case 'reset':
     case 'hang':
     case '500':
-      return { kind, after, times, forMs: brieflyMs }
+      return { kind, after, times, forMs: shortMs }
     case 'garbage':
-      return { kind, times, forMs: brieflyMs }
+      return { kind, times, forMs: shortMs }
     case '207':
     case '400':
       return { kind, oneIn: chance.between(50, 500), forMs }
     case 'gateway':
-      return { kind, answer: chance.pick(GATEWAY_ANSWERS), ref: chance.between(10, 99), forMs: brieflyMs }
+      return { kind, answer: chance.pick(GATEWAY_ANSWERS), ref: chance.between(10, 99), forMs: shortMs }
   }
 }
 

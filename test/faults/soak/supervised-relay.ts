@@ -19,11 +19,11 @@ export interface SupervisedRelayOptions {
   readonly databaseUrl: string
   readonly customerioUrl: string
   readonly logFile: string
-  /** Something that a relay must not do: end by itself, or with another status than 0 after SIGTERM. */
-  readonly onMisconduct: (what: string) => void
+  /** Receives a violation: the relay exited by itself, or with a status other than 0 after SIGTERM. */
+  readonly onProblem: (problem: string) => void
 }
 
-/** A relay as a service manager runs it: `customerio-outbox relay`, started again whenever it is gone. */
+/** Runs `customerio-outbox relay` like a service manager: if it exits, it is restarted. */
 export class SupervisedRelay {
   readonly #options: SupervisedRelayOptions
   readonly #log: WriteStream
@@ -46,7 +46,7 @@ export class SupervisedRelay {
     return this.#restarts
   }
 
-  /** Keeps one running from now on. Without effect on one that is. */
+  /** Starts the relay and keeps it running. Does nothing if it runs already. */
   start(): void {
     if (this.#wanted) return
     this.#wanted = true
@@ -57,7 +57,7 @@ export class SupervisedRelay {
     this.#child?.kill(signal)
   }
 
-  /** SIGKILL, and nobody starts it again. */
+  /** Sends SIGKILL and does not restart the relay. */
   async kill(): Promise<void> {
     this.#wanted = false
     this.#child?.kill('SIGKILL')
@@ -65,8 +65,8 @@ export class SupervisedRelay {
   }
 
   /**
-   * SIGTERM, and nobody starts it again. A relay that stands still is woken first: the signal would wait. One that is
-   * stopping already is waited for: a second signal would end it at once.
+   * Sends SIGTERM and does not restart the relay. SIGCONT follows, because a frozen process does not handle the signal.
+   * A relay that is already stopping gets no second SIGTERM, which would end it at once.
    */
   async stop(): Promise<void> {
     this.#wanted = false
@@ -76,7 +76,7 @@ export class SupervisedRelay {
     await this.#running
   }
 
-  /** For the end of the soak's own process. */
+  /** Sends SIGKILL without waiting, for the exit handler of the soak's process. */
   killNow(): void {
     this.#wanted = false
     this.#child?.kill('SIGKILL')
@@ -92,7 +92,7 @@ export class SupervisedRelay {
   }
 
   async #runOnce(): Promise<void> {
-    const { number, databaseUrl, customerioUrl, onMisconduct } = this.#options
+    const { number, databaseUrl, customerioUrl, onProblem } = this.#options
     const child = spawn(process.execPath, [MAIN, 'relay', ...FLAGS], {
       env: {
         PATH: process.env.PATH,
@@ -112,10 +112,10 @@ export class SupervisedRelay {
     child.stderr.on('data', (chunk: Buffer) => this.#log.write(chunk))
     const [code, signal] = await once(child, 'close')
     this.#child = undefined
-    this.#log.write(`--- ended: ${signal ?? `status ${code}`}\n`)
+    this.#log.write(`--- exited: ${signal ?? `status ${code}`}\n`)
     if (this.#wanted && hasStarted)
-      onMisconduct(`relay ${number} ended by itself: ${signal ?? `status ${code}`}`)
+      onProblem(`relay ${number} exited by itself: ${signal ?? `status ${code}`}`)
     if (!this.#wanted && hasStarted && signal === null && code !== 0)
-      onMisconduct(`relay ${number} ended with status ${code} after SIGTERM`)
+      onProblem(`relay ${number} exited with status ${code} after SIGTERM`)
   }
 }

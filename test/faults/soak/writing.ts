@@ -7,24 +7,24 @@ import { Writer } from '../support/writers.ts'
 const WRITERS = 12
 const PEOPLE_EACH = 25
 const STEPS_AT_MOST = 24
-/** Now and then a transaction stays open for longer than everything around it takes. */
+/** 2 % of the transactions stay open for this long, far longer than the others take. */
 const HOLD_MS = 3_000
 
 export interface WritingOptions {
   readonly connectionString: string
   readonly ledger: Ledger
   readonly seed: number
-  /** Committed intents to aim at, spread evenly over the time. */
+  /** Target number of committed intents, spread evenly over `durationMs`. */
   readonly intents: number
   readonly durationMs: number
 }
 
 /**
- * Writers that commit, roll back and hold open, until the time is over. Each sees to people of its own.
+ * Runs writers that commit, roll back and hold transactions open, until the time is over. Each writer has its own people.
  *
- * @returns the writers. They must `reconcile` when no incident is under way any more, and be closed.
+ * @returns the writers. The caller must `reconcile` them after the last incident, and close them.
  */
-export async function write(options: WritingOptions): Promise<Writer[]> {
+export async function runWriters(options: WritingOptions): Promise<Writer[]> {
   const chance = new Chance(options.seed)
   const began = performance.now()
   const elapsed = () => performance.now() - began

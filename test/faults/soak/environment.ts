@@ -8,27 +8,27 @@ import type { GatewayAnswers } from './gateway-answers.ts'
 import type { Refusals } from './refusals.ts'
 import type { SupervisedRelay } from './supervised-relay.ts'
 
-/** Everything that can go wrong. */
-export interface World {
-  /** Two servers; every address below leads to the one that is the primary. */
+/** The processes, servers and proxies that the incidents affect. */
+export interface Environment {
+  /** Two Postgres servers. Every address below leads to the present primary. */
   readonly pair: Pair
-  /** That of both servers. Undefined if it cannot be stepped here. */
+  /** The clock of both servers. Undefined without libfaketime. */
   readonly clock: ServerClock | undefined
   readonly databaseUrl: string
-  /** Between each relay and Postgres. */
+  /** One proxy per relay, between the relay and Postgres. */
   readonly proxies: readonly TcpProxy[]
   readonly relays: readonly SupervisedRelay[]
   readonly fake: FakeCustomerIo
-  /** What the fake refuses for its content. */
+  /** The operations that the fake refuses for their content. */
   readonly refusals: Refusals
-  /** Between the relays and the fake. */
+  /** The gateway between the relays and the fake. */
   readonly gateway: GatewayAnswers
   readonly ledger: Ledger
 }
 
-/** One statement on a connection of its own. Undefined where the server takes none. */
-export async function ask<Row extends pg.QueryResultRow>(
-  { databaseUrl }: Pick<World, 'databaseUrl'>,
+/** Runs one statement on a new connection. Undefined if the server accepts no connection or ends it. */
+export async function query<Row extends pg.QueryResultRow>(
+  { databaseUrl }: Pick<Environment, 'databaseUrl'>,
   sql: string,
 ): Promise<Row[] | undefined> {
   const client = new pg.Client({
@@ -36,7 +36,7 @@ export async function ask<Row extends pg.QueryResultRow>(
     connectionTimeoutMillis: 5_000,
     query_timeout: 30_000,
   })
-  client.on('error', () => {}) // the statement says it
+  client.on('error', () => {}) // the statement rejects with the same error
   try {
     await client.connect()
     return (await client.query<Row>(sql)).rows

@@ -11,38 +11,38 @@ import type { TcpProxy } from '../support/tcp-proxy.ts'
 import { GatewayAnswers } from './gateway-answers.ts'
 import { Refusals } from './refusals.ts'
 import { SupervisedRelay } from './supervised-relay.ts'
-import { ask, onClient, type World } from './world.ts'
+import { query, onClient, type Environment } from './environment.ts'
 
-/** Where the relays' logs are written. Kept: they are read when something was found. */
+/** The folder of the relays' logs. It is kept for the analysis of failures. */
 export function logFolder(): Promise<string> {
   return mkdtemp(path.join(tmpdir(), 'customerio-outbox-soak-'))
 }
 
 /**
- * A primary and its replica with a migrated database and a shop, a fake Customer.io behind a gateway, and relays, each
- * with a route of its own to the primary.
+ * Starts a primary and its replica with a migrated database and a shop, a fake Customer.io behind a gateway, and relays.
+ * Each relay has its own proxy to the primary.
  */
-export async function openWorld(
+export async function openEnvironment(
   cleanup: AsyncDisposableStack,
   count: number,
   logs: string,
-  onMisconduct: (what: string) => void,
-): Promise<World> {
+  onProblem: (problem: string) => void,
+): Promise<Environment> {
   const library = findFaketime('every step of the clock')
   const clock = library ? cleanup.adopt(await createServerClock(library), (it) => it.close()) : undefined
   const pair = cleanup.adopt(await startPair(clock ? { clock } : {}), (it) => it.close())
   const databaseUrl = new URL(pair.url)
   databaseUrl.pathname = '/soak'
   const url = databaseUrl.toString()
-  await ask({ databaseUrl: pair.url }, 'CREATE DATABASE soak')
+  await query({ databaseUrl: pair.url }, 'CREATE DATABASE soak')
   await migrate({ connectionString: url })
   await onClient(url, createShop)
   const fake = cleanup.use(await startFakeCustomerIo())
   const refusals = new Refusals()
-  refusals.declareTo(fake)
+  refusals.applyTo(fake)
   const gateway = new GatewayAnswers()
-  const inBetween = cleanup.adopt(await startGateway(fake, { remember: false }), (it) => it.close())
-  inBetween.intercept(gateway.intercept)
+  const gatewayServer = cleanup.adopt(await startGateway(fake, { remember: false }), (it) => it.close())
+  gatewayServer.intercept(gateway.intercept)
   const proxies: TcpProxy[] = []
   const relays: SupervisedRelay[] = []
   for (let number = 0; number < count; number++) {
@@ -52,20 +52,20 @@ export async function openWorld(
       new SupervisedRelay({
         number,
         databaseUrl: proxy.url(url),
-        customerioUrl: inBetween.url,
+        customerioUrl: gatewayServer.url,
         logFile: path.join(logs, `relay-${number}.log`),
-        onMisconduct,
+        onProblem,
       }),
     )
   }
   const ledger = new Ledger()
-  const world = { pair, clock, databaseUrl: url, proxies, relays, fake, refusals, gateway, ledger }
-  endWithThisProcess(cleanup, world)
-  return world
+  const environment = { pair, clock, databaseUrl: url, proxies, relays, fake, refusals, gateway, ledger }
+  endWithThisProcess(cleanup, environment)
+  return environment
 }
 
-/** Also where it ends before its time: no relay and no server is left behind. */
-function endWithThisProcess(cleanup: AsyncDisposableStack, { relays, pair }: World): void {
+/** Kills all relays and servers when this process exits, even if it exits early. */
+function endWithThisProcess(cleanup: AsyncDisposableStack, { relays, pair }: Environment): void {
   const killAll = () => {
     for (const relay of relays) relay.killNow()
     for (const { pid } of [pair.primary, pair.standby ?? pair.primary])
