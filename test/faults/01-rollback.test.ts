@@ -1,6 +1,6 @@
 /**
- * Shown to fail: with `enqueue` on a connection of its own in place of the caller's transaction, the oracle
- * finds 692 intents `sent though rolled back`.
+ * Shown to fail: if `enqueue` uses its own connection instead of the caller's transaction, the oracle finds 692 intents
+ * `sent though rolled back`.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Chance } from './support/chance.ts'
@@ -13,7 +13,7 @@ beforeEach(async () => {
 })
 afterEach(() => s.close())
 
-test('1: business transaction rolls back, also to a savepoint: nothing is sent', async () => {
+test('1: an intent of a transaction that rolls back, entirely or to a savepoint, is never sent', async () => {
   const relay = await s.relay()
   const writer = s.writer('w')
   await writer.transact({ steps: [{ person: 'ada' }, { person: 'bob' }], end: 'rollback' })
@@ -23,7 +23,7 @@ test('1: business transaction rolls back, also to a savepoint: nothing is sent',
     end: 'rollback',
   })
   await writer.transact({ steps: [{ person: 'bob' }, { person: 'ada', undone: true }, { person: 'bob' }] })
-  // And many at once, some of them open for a while: what is read early must not be sent early.
+  // Many concurrent transactions, some open for a while: an uncommitted intent must not be sent.
   const chance = new Chance(1)
   await Promise.all(
     ['x', 'y', 'z'].map(async (name) => {
@@ -41,5 +41,5 @@ test('1: business transaction rolls back, also to a savepoint: nothing is sent',
   expect(s.ledger.rolledBack.size).toBeGreaterThan(200)
   expect(s.ledger.acknowledged.size).toBeGreaterThan(200)
   const refs = s.fake.applied.map(({ body }) => String(body.attributes?.ref))
-  expect(new Set(refs.filter((ref) => ref.startsWith('w-')))).toEqual(new Set(['w-4', 'w-8', 'w-10'])) // of two people
+  expect(new Set(refs.filter((ref) => ref.startsWith('w-')))).toEqual(new Set(['w-4', 'w-8', 'w-10'])) // the committed steps
 })

@@ -1,6 +1,6 @@
 /**
- * Shown to fail: with a dispatcher that sleeps until it is woken (an hour in place of the poll interval),
- * nothing arrives within the 4 s and the fake has had no request.
+ * Shown to fail: if the dispatcher only waits for notifications (an hour instead of the poll interval), nothing arrives
+ * within the 4 s and the fake receives no request.
  */
 import pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -15,22 +15,22 @@ beforeEach(async () => {
 })
 afterEach(() => s.close())
 
-test('2: kill -9 after COMMIT, before any wake-up: sent by the next relay\u2019s poll', async () => {
+test('2: intents of an app that is killed after COMMIT, before any notification, are sent after the next poll', async () => {
   await s.child({ pollIntervalMs: 300 })
   await eventually('the relay to sleep', async () => (await idleFlag()) === '2')
   const heard: string[] = []
   const listener = new pg.Client({ connectionString: s.db.url })
-  listener.on('error', () => {}) // the statement says it
+  listener.on('error', () => {}) // the statement rejects with the same error
   await listener.connect()
   listener.on('notification', ({ payload }) => heard.push(payload ?? ''))
   await listener.query('LISTEN "outbox:wake"')
 
-  // A relay that had taken the flag down, to work, was killed: until it is said again nobody is notified.
+  // As if a relay was killed after it cleared the flag to work: commits do not notify until the flag is set again.
   await s.db.rows("SELECT setval('outbox.notify_flag', 1)")
   const app = await runApp(s.db.url, [[{ intent: track('ada', 1) }, { intent: track('ada', 2) }]], 'killed')
   expect(app.signal).toBe('SIGKILL')
   await s.fake.until(({ counts }) => counts.applied === 2, { timeoutMs: 4_000 })
-  await listener.query('SELECT 1') // whatever was on its way is here now
+  await listener.query('SELECT 1') // notifications in flight have arrived after this
   expect(heard).toEqual([])
   await listener.end()
   expect(s.fake.counts).toMatchObject({ applied: 2, duplicates: 0, outOfOrder: 0 })

@@ -1,6 +1,5 @@
 /**
- * Shown to fail: with a heartbeat of 600 s in place of 10 s on the lane jobs, the queue is not empty after
- * the 20 s.
+ * Shown to fail: if the heartbeat of the lane jobs is 600 s instead of 10 s, the queue is not empty after the 20 s.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
@@ -13,9 +12,9 @@ beforeEach(async () => {
 })
 afterEach(() => s.close())
 
-test('3: kill -9 after a lane is taken, before HTTP: another relay takes the lane within 20 s', async () => {
+test('3: the lanes of a relay that is killed before its HTTP requests are taken over within 20 s', async () => {
   const victim = await s.child()
-  // Between taking a lane and its request a relay asks for leave under the rate limit: here it waits.
+  // Between claiming a lane and its request, a relay acquires a token of the rate limit. The lock makes it wait there.
   const open = await s.lock('outbox.rate_limits')
   const people = Array.from({ length: 12 }, (_, n) => ({ person: `p${n}` }))
   const writer = s.writer('w')

@@ -1,6 +1,6 @@
 /**
- * Shown to fail: with an event id that is made anew for each attempt, the oracle finds all that was sent
- * twice `applied twice`, and everything `under another id`.
+ * Shown to fail: if each attempt creates a new event id, the oracle finds all resent intents `applied twice`, and all
+ * intents `under another id`.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
@@ -13,11 +13,11 @@ beforeEach(async () => {
 })
 afterEach(() => s.close())
 
-test('4: kill -9 after Customer.io\u2019s 200, before settling: sent again with the same id and body', async () => {
+test('4: intents of a relay that is killed after a 200 and before settling are sent again with the same id and body', async () => {
   const victim = await s.child()
   const writer = s.writer('w')
   const people = Array.from({ length: 30 }, (_, n) => ({ person: `p${n}` }))
-  // Settling writes here: a relay that has its 200 waits with the statement that would say so.
+  // Settling writes to this table. The lock makes a relay wait there after its 200.
   const open = await s.lock('outbox.settled_counts')
   for (let n = 0; n < 10; n++) await writer.transact({ steps: people })
   await eventually('a 200 and a settle that waits', async () => {
@@ -26,7 +26,7 @@ test('4: kill -9 after Customer.io\u2019s 200, before settling: sent again with 
   })
   await victim.kill()
   const killedAt = performance.now()
-  // A statement outlives its client where nobody ends it: on a machine that died nobody had sent it at all.
+  // The server goes on with the statements of a killed client. Ending the sessions simulates the loss of the machine.
   await s.endSessions('true')
   await open()
   const before = s.fake.counts.applied
@@ -38,7 +38,7 @@ test('4: kill -9 after Customer.io\u2019s 200, before settling: sent again with 
   expect(await s.verdict()).toMatchObject({ delivered: 300, resent: before, findings: [] })
   expect(s.fake.counts).toMatchObject({ applied: 300, outOfOrder: 0 })
   expect(s.fake.duplicates.every(({ sameBody }) => sameBody)).toBe(true)
-  expect(await s.db.rows('SELECT 1 FROM outbox.relay_fleet')).toHaveLength(2) // the dead one is remembered
+  expect(await s.db.rows('SELECT 1 FROM outbox.relay_fleet')).toHaveLength(2) // the dead relay is still listed
 })
 
 async function settlesThatWait(): Promise<number> {

@@ -1,6 +1,6 @@
 /**
- * Shown to fail: with an event id that is made anew for each attempt, the oracle finds what was sent again
- * `applied twice`, and everything `under another id`.
+ * Shown to fail: if each attempt creates a new event id, the oracle finds the resent intents `applied twice`, and all
+ * intents `under another id`.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type Stage, startStage } from './support/stage.ts'
@@ -11,11 +11,11 @@ beforeEach(async () => {
 })
 afterEach(() => s.close())
 
-test('5: the server applies the request, then resets the connection: sent again with the same id and body', async () => {
+test('5: a request that is applied before the connection is reset is sent again with the same id and body', async () => {
   const writer = s.writer('w')
   const people = Array.from({ length: 20 }, (_, n) => ({ person: `p${n}` }))
   for (let n = 0; n < 20; n++) await writer.transact({ steps: people })
-  // Every second request: with a quick retry, and, where that is reset too, with the lane's backoff.
+  // Every second request is reset. A reset is retried at once; if the retry is reset too, the lane's backoff follows.
   let requests = 0
   s.fake.misbehave({ kind: 'reset', after: 'apply', times: 12, match: () => ++requests % 2 === 1 })
   await s.relay({ batchSize: 10 })

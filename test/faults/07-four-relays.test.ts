@@ -1,6 +1,6 @@
 /**
- * Shown to fail: with lane jobs that are not exclusive (pg-boss' policy `standard` and no singleton key),
- * requests of one lane overlap a hundred times.
+ * Shown to fail: if lane jobs are not exclusive (pg-boss' policy `standard` and no singleton key), requests of one lane
+ * overlap a hundred times.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
@@ -19,14 +19,14 @@ beforeEach(async () => {
 })
 afterEach(() => s.close())
 
-test('7: 4 relays, 100,000 intents: every intent once, order kept, no lane worked by two at a time', async () => {
+test('7: four relays deliver 100,000 intents once each, in order per person, with one relay at a time per lane', async () => {
   const peopleOf = (writer: number) => Array.from({ length: PEOPLE }, (_, n) => `w${writer}p${n}`)
   const everybody = Array.from({ length: WRITERS }, (_, writer) => peopleOf(writer)).flat()
   const watch = watchLanes(s.fake, await lanesOf(s.db, everybody))
-  s.fake.latencyMs = 20 // an answer takes time: two requests of one lane would be under way together
+  s.fake.latencyMs = 20 // long enough for two requests of one lane to overlap
   const relays = await Promise.all([1, 2, 3, 4].map(() => s.child({ batchSize: 200, lanes: 4 })))
   const seen = watchHolders(relays)
-  // They write while the relays send.
+  // The writers commit while the relays send.
   await Promise.all(
     Array.from({ length: WRITERS }, async (_, n) => {
       const writer = s.writer(`w${n}`)
@@ -49,7 +49,7 @@ test('7: 4 relays, 100,000 intents: every intent once, order kept, no lane worke
   expect(s.fake.counts).toMatchObject({ applied: INTENTS, outOfOrder: 0, refused: 0 })
 }, 120_000)
 
-/** How many of the relays are seen with a lane, until the function returned is called. */
+/** Watches which relays hold lanes. The returned function ends it and returns the number of these relays. */
 function watchHolders(relays: readonly RelayChild[]): () => Promise<number> {
   const holders = new Set<string>()
   let watching = true

@@ -1,7 +1,7 @@
 /**
- * Shown to fail: with a lower bound per lane that is kept from turn to turn and never looked behind, A
- * stays in the queue for ever, in all three tests. With a bound that may pass the write horizon, the oracle
- * finds A `out of order` in the second test, and 3 to 104 intents in three runs of the third.
+ * Shown to fail: if a lane's watermark is kept from turn to turn and rows below it are never read, A stays in the queue
+ * for ever, in all three tests. If the watermark may pass the write horizon, the oracle finds A `out of order` in the
+ * second test, and 3 to 104 intents in three runs of the third.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
@@ -16,7 +16,7 @@ beforeEach(async () => {
 })
 afterEach(() => s.close())
 
-test('8: transaction A takes its sequence number, B commits and is delivered, then A commits: A is delivered', async () => {
+test('8: an intent of a transaction that draws its number early and commits after a later one is delivered', async () => {
   const [late = '', early = ''] = await peopleOfOneLane(s.db, 'default/track', 2)
   await s.relay()
   const b = s.writer('b')
@@ -32,7 +32,7 @@ test('8: transaction A takes its sequence number, B commits and is delivered, th
   expect(await s.verdict()).toMatchObject({ delivered: 21, resent: 0, findings: [] })
 })
 
-test('8: A commits into a lane that is being drained: it goes out before what its person did next', async () => {
+test('8: an intent that commits late into a lane during its drain is sent before the next one of its person', async () => {
   s.fake.latencyMs = 5
   const [late = '', neighbour = ''] = await peopleOfOneLane(s.db, 'default/track', 2)
   const [a, b] = [s.writer('a'), s.writer('b')]
@@ -50,12 +50,12 @@ test('8: A commits into a lane that is being drained: it goes out before what it
   expect(await s.verdict()).toMatchObject({ delivered: 602, resent: 0, findings: [] })
 })
 
-test('8: many writers whose transactions overlap, in a lane that is never empty: order per person is commit order', async () => {
+test('8: with many overlapping transactions in a lane that is never empty, the order per person is the commit order', async () => {
   s.fake.latencyMs = 5
   const people = await peopleOfOneLane(s.db, 'default/track', 40)
   await s.relay({ batchSize: 10 })
   const chance = new Chance(8)
-  // Some keep the lane short and busy: the relay is always about to read what has just been committed.
+  // Some writers keep the lane short and busy, so the relay always reads intents that have just been committed.
   let busy = true
   const queued = () => s.ledger.acknowledged.size - s.fake.counts.applied
   const keepBusy = [0, 1, 2].map(async (n) => {
@@ -66,7 +66,7 @@ test('8: many writers whose transactions overlap, in a lane that is never empty:
       await writer.transact({ steps: [...steps, ...steps, ...steps, ...steps] })
     }
   })
-  // The others draw their numbers and commit later: what they wrote belongs before much that has been read meanwhile.
+  // The others draw their numbers and commit later: their intents precede many that the relay has read meanwhile.
   await Promise.all(
     Array.from({ length: 8 }, async (_, n) => {
       let left = 25

@@ -1,7 +1,8 @@
 /**
- * Shown to fail: a dispatcher that ends at a look that fails (`return` after `onLookFailed` in dispatcher.ts) never drains;
- * where connection-watch.ts passes every error on, 25 are told in place of 6 at most; without the pool's listener for errors
- * of idle connections (database.ts) the process ends by an exception that nobody catches.
+ * Shown to fail:
+ * - if the dispatcher ends after a failed poll (`return` after `pollFailed` in dispatcher.ts), the queue never drains;
+ * - if outage-reporter.ts reports every error, the relay emits 25 events instead of 6 at most;
+ * - without the pool's error listener for idle connections (database.ts), an uncaught exception ends the process.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Relay } from '../../src/index.ts'
@@ -14,7 +15,10 @@ import { createShop, Ledger, readTables } from './support/shop.ts'
 import { Writer } from './support/writers.ts'
 
 const WRITERS = 3
-/** From the end of an outage until the last intent is out: a lane that was handed to nobody misses its heartbeat first. */
+/**
+ * Time limit from the end of an outage until the last intent is sent. A lane whose relay lost the hand-out is offered again
+ * only after a missed heartbeat.
+ */
 const BACK_WITHIN_MS = 20_000
 
 let server: PostgresServer
@@ -40,7 +44,7 @@ afterEach(async () => {
   await server.close()
 })
 
-test('22: Postgres restarts, fast, immediately and after a kill, while apps write: nothing is lost', async () => {
+test('22: no intent is lost if Postgres restarts fast, immediately and after a kill while apps write', async () => {
   await whileWriting(async (written) => {
     for (const outage of [
       () => server.restart('fast'),
@@ -55,10 +59,10 @@ test('22: Postgres restarts, fast, immediately and after a kill, while apps writ
   await h.drained(BACK_WITHIN_MS)
   expect((await verdict()).findings).toEqual([])
   expect(said.back).toBe(said.lost)
-  expect(said.lost + said.errors.length).toBeLessThanOrEqual(6) // a word or two for each outage, from all connections
+  expect(said.lost + said.errors.length).toBeLessThanOrEqual(6) // one or two events per outage, for all connections together
 })
 
-test('22: pg_terminate_backend on every relay connection in a loop: reconnects, loses nothing', async () => {
+test('22: a relay whose connections are terminated 15 times reconnects and loses no intent', async () => {
   await whileWriting(async (written) => {
     for (let round = 0; round < 15; round++) {
       await written(15)
@@ -70,10 +74,10 @@ test('22: pg_terminate_backend on every relay connection in a loop: reconnects, 
   })
   await h.drained(BACK_WITHIN_MS)
   expect((await verdict()).findings).toEqual([])
-  expect(said.lost + said.errors.length).toBeLessThanOrEqual(15) // a word for each round at most
+  expect(said.lost + said.errors.length).toBeLessThanOrEqual(15) // at most one event per round
 })
 
-/** Writers go on through every outage; `written` waits for so many more commits. */
+/** Runs `work` while writers commit through every outage. `written(n)` waits for `n` more commits. */
 async function whileWriting(
   work: (written: (commits: number) => Promise<void>) => Promise<void>,
 ): Promise<void> {

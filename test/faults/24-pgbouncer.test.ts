@@ -1,8 +1,9 @@
 /**
- * Shown to fail: with the startup option sent all the same (`accepted = true` in lane-jobs.ts) the relay does not start,
- * with `statement_timeout` in health-reader.ts' pool /readyz answers 503; with the proof left out (`outcome = 'heard'` in
- * wake-up.ts) there is no warning; with `idle = sleeps` in dispatcher.ts apps are asked for notifications that nobody
- * hears.
+ * Shown to fail:
+ * - if the startup option is always sent (`accepted = true` in lane-jobs.ts), the relay does not start;
+ * - with `statement_timeout` as an option of health-reader.ts' pool, /readyz answers 503;
+ * - without the verification (`outcome = 'delivered'` in listener.ts), there is no warning;
+ * - if notify-mode.ts ignores `isListening`, commits pay for notifications that no relay receives.
  */
 import { drizzle } from 'drizzle-orm/node-postgres'
 import pg from 'pg'
@@ -31,7 +32,7 @@ describe.skipIf(!binary)('24: PgBouncer in transaction mode', () => {
     await pooler.close()
   })
 
-  test('between app and database: enqueue works from pg and from Drizzle, and wakes the relay', async () => {
+  test('enqueue through PgBouncer works with pg and with Drizzle, and wakes the relay', async () => {
     await h.relay({ pollIntervalMs: 60_000 })
     const pool = new pg.Pool({ connectionString: pooled, max: 4 })
     const tx = await pool.connect()
@@ -48,7 +49,7 @@ describe.skipIf(!binary)('24: PgBouncer in transaction mode', () => {
     await eventually('three delivered', () => h.fake.counts.applied === 3)
   })
 
-  test('between relay and database: it says once what it needs, delivers by polling, and leaves nothing behind', async () => {
+  test('a relay behind PgBouncer warns once, delivers by polling, and leaves no settings in pooled connections', async () => {
     const relay = await startRelayProcess(pooled, h.fake.url, '--poll-interval', '0.2', '--port', '0')
     await eventually('the warning', () => warnings(relay.log).length > 0)
     expect(warnings(relay.log)).toEqual([
@@ -56,8 +57,8 @@ describe.skipIf(!binary)('24: PgBouncer in transaction mode', () => {
     ])
     for (let n = 1; n <= 5; n++) await h.enqueue(track(`u${n}`, n))
     await eventually('five delivered', () => h.fake.counts.applied === 5)
-    await nextHeartbeat(h.db) // it sleeps by now
-    // Nobody hears it, so no commit is asked to pay for a notification.
+    await nextHeartbeat(h.db) // the relay is idle by then
+    // The relay does not listen, so the flag that makes commits notify is off.
     expect(await h.db.rows('SELECT last_value = 2 AS idle FROM outbox.notify_flag')).toEqual([{ idle: false }])
     const ready = relay.log.find(({ message }) => message === 'listening')
     const answers = await Promise.all(
@@ -73,7 +74,7 @@ describe.skipIf(!binary)('24: PgBouncer in transaction mode', () => {
     expect(warnings(relay.log)).toHaveLength(1)
   })
 
-  test('with a direct connection for LISTEN beside it, the relay is woken', async () => {
+  test('a relay behind PgBouncer with a direct connection for LISTEN is woken by notifications', async () => {
     const told: string[] = []
     const relay = await h.relay({
       connectionString: pooled,
@@ -88,7 +89,7 @@ describe.skipIf(!binary)('24: PgBouncer in transaction mode', () => {
     expect(told).toEqual([])
   })
 
-  test('migrate goes through it, also twice at once, and keeps no lock in a connection of others', async () => {
+  test('migrate through PgBouncer succeeds, even twice at once, and leaves no lock in a pooled connection', async () => {
     const db = await createTestDatabase('empty')
     try {
       const through = { connectionString: pooler.url(db.url) }
@@ -108,14 +109,14 @@ describe.skipIf(!binary)('24: PgBouncer in transaction mode', () => {
     }
   })
 
-  /** What the pooled connections would hand on to the next client. */
+  /** Session settings that the pooled connections pass on to their next client. */
   async function strangeSettings(): Promise<unknown[]> {
     const clients = Array.from({ length: 8 }, () => new pg.Client({ connectionString: pooled }))
     try {
       const found = await Promise.all(
         clients.map(async (client) => {
           await client.connect()
-          await client.query('BEGIN') // each holds a connection of its own
+          await client.query('BEGIN') // so each client occupies another pooled connection
           const { rows } = await client.query(
             `SELECT name, setting FROM pg_settings WHERE source = 'session'
                AND name NOT IN ('application_name', 'client_encoding', 'DateStyle', 'TimeZone', 'standard_conforming_strings')

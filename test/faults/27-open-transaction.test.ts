@@ -1,6 +1,6 @@
 /**
- * Shown to fail: without the lower bound of a lane's reader (`#raiseBound` in lane-reader.ts does nothing) the rate falls to
- * 0.47 of that without the transaction; with it, it is 0.98 to 1.02.
+ * Shown to fail: without the watermark of a lane's reader (`#raiseBound` in lane-reader.ts does nothing), the rate falls to
+ * 0.47 of the rate without the transaction. With it, the ratio is 0.98 to 1.02.
  */
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -8,9 +8,9 @@ import { eventually } from '../support/eventually.ts'
 import { type Harness, startHarness } from '../support/relay-harness.ts'
 import { median } from './support/median.ts'
 
-/** In a round, all of one person, and so of one lane: what was settled before is in the way of what is read next. */
+/** Intents per round, all of one person and so of one lane: the dead rows of settled intents precede the next ones. */
 const INTENTS = 6_000
-/** What the run so far has settled, and no vacuum may take away. */
+/** Dead rows of settled intents that no vacuum can remove while the transaction is open. */
 const SETTLED = 200_000
 const ROUNDS = 3
 
@@ -20,9 +20,9 @@ beforeAll(async () => {
 })
 afterAll(() => h.close())
 
-test('27: a transaction left open for the whole run: drain rate within 20 %', async () => {
+test('27: the drain rate during a transaction that stays open is within 20 % of the rate without it', async () => {
   await h.relayProcess({ batchSize: 100 })
-  await drainMs() // plans, caches, files
+  await drainMs() // warm-up of plans, caches and files
   const ratios: number[] = []
   let before = await drainMs()
   for (let round = 0; round < ROUNDS; round++) {
@@ -37,7 +37,7 @@ test('27: a transaction left open for the whole run: drain rate within 20 %', as
   expect(median(ratios)).toBeGreaterThan(0.8)
 })
 
-/** As a report that is being read, or an app that hangs: it has written, and its snapshot is older than all that follows. */
+/** Like a long report or a hung app: the transaction has written, and its snapshot is older than all later commits. */
 async function openTransaction(): Promise<pg.Client> {
   const client = new pg.Client({ connectionString: h.db.url })
   await client.connect()
@@ -51,7 +51,7 @@ const INSERT = `INSERT INTO outbox.intents (destination, lane, id, operation, pa
   SELECT 'default/track', 3, gen_random_uuid(), 'track', '{"customerId": "u1", "name": "x"}', 'u1', now()
   FROM generate_series(1, $1::int)`
 
-/** Rows that came and went, as a lane leaves them behind, in a moment: no relay sees them. */
+/** Creates the dead rows of a long run at once: inserts and deletes them in one transaction, which no relay sees. */
 async function leaveBehind(): Promise<void> {
   await h.db.transaction(async (tx) => {
     await tx.query(INSERT, [SETTLED])
@@ -59,9 +59,9 @@ async function leaveBehind(): Promise<void> {
   })
 }
 
-/** From the first request for a backlog to the last: when a poll finds it is a matter of chance, and up to a second. */
+/** Time from the first to the last request of a backlog. The random wait for the poll, up to 1 s, is not included. */
 async function drainMs(): Promise<number> {
-  await h.db.rows('VACUUM (TRUNCATE false) outbox.intents') // in vain while a transaction is open
+  await h.db.rows('VACUUM (TRUNCATE false) outbox.intents') // without effect while a transaction is open
   const from = h.fake.counts.applied
   const until = from + INTENTS
   await h.db.rows(INSERT, [INTENTS])

@@ -1,9 +1,10 @@
 /**
- * Shown to fail, first test: with a Retry-After date that counts from the host's clock, the relay that is
- * behind waits an hour and nothing arrives in 8 s; with the host's time in place of the database's, delayed
- * intents go out at once from the relay that is ahead, and those that have expired are sent by the one that
- * is behind. Second test: without heartbeats of the lane jobs, lanes are taken again and again from relays
- * that live, and none is held for the length of a lease.
+ * Shown to fail, first test:
+ * - if a `Retry-After` date is compared with the host's clock, the relay behind waits an hour and nothing arrives in 8 s;
+ * - with the host's time instead of the database's, the relay ahead sends delayed intents at once, and the relay behind
+ *   sends expired ones.
+ * Second test: without heartbeats of the lane jobs, lanes are taken from living relays again and again, and no relay holds
+ * one for the length of a lease.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { EnqueueOptions, Intent } from '../../src/index.ts'
@@ -25,7 +26,7 @@ beforeEach(async () => {
 })
 afterEach(() => s.close())
 
-/** Each intent in a transaction of its own, by an app on such a host. */
+/** Enqueues each intent in its own transaction, from an app on a host with this clock. */
 async function enqueueOn(clock: string[], ...work: { intent: Intent; options?: EnqueueOptions }[]) {
   const { said } = await runApp(
     s.db.url,
@@ -36,10 +37,10 @@ async function enqueueOn(clock: string[], ...work: { intent: Intent; options?: E
   return said ?? { results: [], now: 0 }
 }
 
-test('28: hosts an hour ahead and behind: times, windows and order of what apps enqueue are the database\u2019s', async () => {
+test('28: with hosts an hour ahead and behind, times, windows and order of intents follow the database\u2019s clock', async () => {
   const behind = await s.child({}, BEHIND)
   expect(hoursFromNow(behind.startedAt)).toBe(-1)
-  // A date to come back at is told by the clock of whoever tells it.
+  // A `Retry-After` date is in the time of the server that sent it.
   s.fake.misbehave({ kind: 'rateLimit', retryAfter: new Date(Date.now() + 2_000).toUTCString(), times: 1 })
   await s.enqueue(track('ada', 1))
   await s.fake.until(({ counts }) => counts.applied === 1, { timeoutMs: 8_000 })
@@ -88,7 +89,7 @@ test('28: hosts an hour ahead and behind: times, windows and order of what apps 
   })
 })
 
-test('28: relays an hour ahead and behind: no lane is worked by two, and a dead one\u2019s are taken over in time', async () => {
+test('28: with relays an hour ahead and behind, no two work one lane, and the lanes of a dead one are taken over in time', async () => {
   const people = Array.from({ length: 40 }, (_, n) => `p${n}`)
   const watch = watchLanes(s.fake, await lanesOf(s.db, people))
   const settings = { requestTimeoutMs: 60_000, lanes: 8 }
@@ -104,7 +105,7 @@ test('28: relays an hour ahead and behind: no lane is worked by two, and a dead 
   await s.fake.until(() => watch.lanes.size === lanes.length)
   const underWay = s.fake.requests.total
 
-  // Longer than the lease: both are alive, so nobody takes anything from anybody.
+  // Longer than the lease: both relays are alive, so neither takes a lane from the other.
   await eventually('the lease to have passed', async () => {
     const rows = await s.db.rows(
       "SELECT 1 FROM outbox.lanes WHERE relay_id IS NOT NULL AND taken_at > clock_timestamp() - interval '15 s'",

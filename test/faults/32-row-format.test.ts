@@ -1,7 +1,7 @@
 /**
- * Shown to fail: with `WaitingKeys.ready` (src/relay/turn/blocked-keys.ts) blind to `format` the row is sent as if it
- * were understood, and the first and the last wait in vain for it to be reported; with `LaneReader.leave`
- * (src/relay/turn/lane-reader.ts) leaving what waits among the rows that were read, the second waits in vain for the others.
+ * Shown to fail: if `BlockedKeys.ready` (src/relay/turn/blocked-keys.ts) ignores `format`, the row is sent as if its format
+ * were known, and the first and the last test wait in vain for the report. If `LaneReader.skipKeys`
+ * (src/relay/turn/lane-reader.ts) keeps blocked rows among the rows it has read, the second test waits in vain for the others.
  */
 import { once } from 'node:events'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -26,7 +26,7 @@ const setFormat = (id: string | undefined, format: number) =>
   h.db.rows('UPDATE outbox.intents SET format = $2 WHERE id = $1', [id, format])
 const left = () => h.db.rows<{ id: string }>('SELECT id FROM outbox.intents ORDER BY seq')
 
-test('32: a newer app writes a row format that this relay does not know: left in place, reported, everybody else’s go on', async () => {
+test('32: a row in a format that the relay does not know stays in the queue and is reported, while other people’s intents are sent', async () => {
   const [newer, ...others] = await peopleOfOneLane(h.db, 'default/track', 10)
   const ids = await h.enqueue(
     track(newer as string, 0),
@@ -38,20 +38,20 @@ test('32: a newer app writes a row format that this relay does not know: left in
   const told = once(relay, 'unknownFormat')
   expect(await told).toEqual([{ destination: 'default/track', format: ROW_FORMAT + 1, known: ROW_FORMAT }])
   await eventually('nothing but its key', async () => (await left()).length === 2)
-  // What comes later for others is sent, what comes for its key waits behind it.
+  // Later intents of other keys are sent; those of the same key wait behind the row.
   await h.enqueue(track(newer as string, 2), ...others.map((person) => track(person, 1)))
   await eventually('nothing but its key', async () => (await left()).length === 3)
   expect(h.fake.counts.applied).toBe(2 * others.length)
   const [known] = await h.db.rows<{ format: number }>('SELECT format FROM outbox.relays')
   expect(known?.format).toBe(ROW_FORMAT)
-  // A relay that knows it would find it as it was written; here the row turns into one that this relay knows.
+  // A newer relay would find the row unchanged. Here the row changes to a format that this relay knows.
   await setFormat(ids[0], ROW_FORMAT)
   await h.drained()
   expect(h.fake.counts).toMatchObject({ applied: 2 * others.length + 3, duplicates: 0, outOfOrder: 0 })
   expect(await h.db.rows('SELECT 1 FROM outbox.dead_letters')).toEqual([])
 })
 
-test('32: however much waits behind it, also more than is read at a time, everybody else’s go on', async () => {
+test('32: other people’s intents are sent even if more intents wait behind the row than the relay reads at a time', async () => {
   const [newer, ...others] = await peopleOfOneLane(h.db, 'default/track', 10)
   const [id] = await h.enqueue(track(newer as string, 0))
   await setFormat(id, ROW_FORMAT + 1)
@@ -61,7 +61,7 @@ test('32: however much waits behind it, also more than is read at a time, everyb
   )
   await h.relay({ batchSize: 100 })
   await h.fake.until(() => h.fake.counts.applied === others.length)
-  // Also what a transaction commits late that drew its number early: the bound stays below what was left.
+  // Even an intent that draws its number early and commits late: the watermark stays below the skipped row.
   const late = await h.db.begin()
   await h.outbox.enqueue(late, track(others[0] as string, 1))
   await h.enqueue(track(others[1] as string, 1))
@@ -74,7 +74,7 @@ test('32: however much waits behind it, also more than is read at a time, everyb
   expect(h.fake.counts).toMatchObject({ applied: others.length + 253, duplicates: 0, outOfOrder: 0 })
 })
 
-test('32: a message of a newer format that was under way is not parked by a relay that does not know it', async () => {
+test('32: a message in an unknown format that was marked as sending is not parked', async () => {
   const [id] = await h.enqueue(email('u1', 0))
   await h.db.rows('UPDATE outbox.intents SET format = $1, sending_at = now()', [ROW_FORMAT + 1])
   const relay = await h.relay()

@@ -1,4 +1,4 @@
-/** Shown to fail: with another id for every sending (ulid.ts) what is sent again is applied twice. */
+/** Shown to fail: if each attempt uses another id (ulid.ts), the resent events are applied twice. */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Relay } from '../../src/index.ts'
 import type { TestDatabase } from '../support/database.ts'
@@ -8,7 +8,7 @@ import { canLimitFileSize, limitFileSize } from './support/file-size-limit.ts'
 import { type PostgresServer, startPostgresServer } from './support/postgres-server.ts'
 
 const COUNT = 300
-/** In which a lane is taken from a relay that has not been able to give it back. */
+/** Time limit for the takeover of a lane whose relay could not release it. */
 const TAKEOVER_MS = 20_000
 
 let server: PostgresServer
@@ -17,13 +17,13 @@ let h: Harness
 let relay: Relay
 const errors: string[] = []
 beforeEach(async () => {
-  server = await startPostgresServer({ initdb: ['--wal-segsize=1'] }) // a segment is a file that must not be too large
+  server = await startPostgresServer({ initdb: ['--wal-segsize=1'] }) // WAL segments must be smaller than the file size limit
   db = await server.createDatabase()
   h = await startHarness({ sequenceOf: stepOf }, db)
   errors.length = 0
   relay = await h.relay({ pollIntervalMs: 500 })
   relay.on('error', ({ message }) => errors.push(message))
-  await h.enqueue(track('first', 0)) // every file and plan that delivery needs is there
+  await h.enqueue(track('first', 0)) // creates the files and plans that delivery needs
   await h.drained()
 })
 afterEach(async () => {
@@ -31,13 +31,13 @@ afterEach(async () => {
   await server.close()
 })
 
-test('33: the database turns read-only while settling: sent again with the same id and body', async () => {
+test('33: events whose settlement fails because the database turns read-only are sent again with the same id and body', async () => {
   h.fake.latencyMs = 500
   await enqueueAll()
   await eventually('requests under way', () => h.fake.requests.total > 1)
   await readOnly('on')
   h.fake.latencyMs = 0
-  await relay.stop() // not before every turn has ended, and given settling up
+  await relay.stop() // resolves after every turn has given up settling
   const sent = h.fake.counts.applied - 1
   expect(sent).toBeGreaterThan(0)
   expect(errors.some((message) => /read-only transaction/.test(message))).toBe(true)
@@ -50,7 +50,7 @@ test('33: the database turns read-only while settling: sent again with the same 
 const limits = await canLimitFileSize('the full disk of scenario 33')
 
 test.skipIf(!limits)(
-  '33: the disk is full while settling: sent again with the same id and body',
+  '33: events whose settlement fails because the disk is full are sent again with the same id and body',
   async () => {
     await limitFileSize(server, db, 2_000_000)
     await expect(fillDelivered()).rejects.toThrow(/could not extend file/)
@@ -75,7 +75,7 @@ async function readOnly(value: 'on' | 'off'): Promise<void> {
   await db.rows('SELECT pg_reload_conf()')
 }
 
-/** Rows of earlier deliveries, until not one page more can be had. */
+/** Inserts rows of earlier deliveries until the table cannot be extended by another page. */
 async function fillDelivered(): Promise<never> {
   for (;;) {
     await db.rows(

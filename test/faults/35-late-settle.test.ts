@@ -1,10 +1,10 @@
 /**
  * Shown to fail:
- * - with `id` left out of the DELETE in settle.ts, the late settle of the first test deletes the new intents: 200 of 200 are
- *   recorded as delivered, and Customer.io has got 33 of them;
- * - without the server in `fenceHolds` (fence.ts) the second test marks and charges, and writes the old watermark;
- * - without `#onRewound` in horizon.ts, the new intents of the third test wait below the bound for the next audit, and
- *   `sequenceRewound` never comes.
+ * - without `id` in the DELETE of settle.ts, the late settle of the first test deletes the new intents: 200 of 200 are
+ *   recorded as delivered, although Customer.io received only 33 of them;
+ * - without the server in `fenceHolds` (fence.ts), the second test marks and charges, and writes the old watermark;
+ * - without `#onRewound` in write-horizon.ts, the new intents of the third test wait below the watermark for the next
+ *   audit, and the relay emits no `sequenceRewound`.
  */
 import { afterEach, expect, test } from 'vitest'
 import { chargeAttempt } from '../../src/store/lanes/charge-attempt.ts'
@@ -60,7 +60,7 @@ const laneOf = (h: Harness) =>
   h.db.rows('SELECT epoch, relay_id FROM outbox.lanes WHERE lane = $1', [LANE.lane])
 const received = (h: Harness) => new Set(h.fake.applied.map(({ ulid }) => uuidOf(ulid ?? '')))
 
-test('35: a settle that comes after a failover to a lagging replica leaves the new intents with those numbers alone', async () => {
+test('35: a settle after a failover to a lagging replica does not affect new intents with the same numbers', async () => {
   const { pair, h, gateway } = await startFailover()
   const [first = '', ...people] = await peopleOfOneLane(h.db, LANE.destination, 21)
   const requests = holdRequests(gateway)
@@ -76,7 +76,7 @@ test('35: a settle that comes after a failover to a lagging replica leaves the n
 
   await pair.failover()
   const ids = await h.enqueue(...eventsOf(people.slice(10), 200))
-  // What makes it dangerous: the same numbers, and a lane row that matches the old fence.
+  // The dangerous case: new intents have the same numbers, and the lane's row matches the old fence.
   expect((await seqsOf(h)).filter(({ seq }) => lost.includes(seq)).length).toBeGreaterThan(100)
   expect(await laneOf(h)).toEqual(before)
   await requests.end()
@@ -86,7 +86,7 @@ test('35: a settle that comes after a failover to a lagging replica leaves the n
   expect(h.fake.counts.outOfOrder).toBe(0)
 })
 
-test('35: what was read before a failover is neither marked nor charged after it, and its bound is not written', async () => {
+test('35: rows read before a failover are neither marked nor charged after it, and their watermark is not written', async () => {
   const { pair, h } = await startFailover()
   const [person = ''] = await peopleOfOneLane(h.db, LANE.destination, 1)
   const db = openDatabase({ connectionString: h.db.url })
@@ -117,7 +117,7 @@ test('35: what was read before a failover is neither marked nor charged after it
   expect(await h.db.rows('SELECT watermark FROM outbox.lanes')).toEqual([{ watermark: '0' }])
 })
 
-test('35: the sequence is set back while a request is in flight: the new intents with those numbers arrive, in order', async () => {
+test('35: new intents arrive in order if the sequence is set back to their numbers while a request is in flight', async () => {
   const { h, gateway } = await startWithGateway()
   const people = await peopleOfOneLane(h.db, LANE.destination, 20)
   const requests = holdRequests(gateway)
@@ -131,7 +131,7 @@ test('35: the sequence is set back while a request is in flight: the new intents
   await eventually('the relay to see it', () => rewound > 0)
   const ids = await h.enqueue(...eventsOf(people.slice(10), 200))
   await requests.end()
-  await h.drained(4_000) // before the audit that looks below the bounds every 5 s
+  await h.drained(4_000) // before the audit that reads below the watermarks every 5 s
   expect(await accountFor(h, ids)).toMatchObject({ delivered: 200, dead: 0 })
   expect(ids.filter((id) => !received(h).has(id))).toEqual([])
   expect(h.fake.counts.outOfOrder).toBe(0)

@@ -1,8 +1,9 @@
 /**
- * Shown to fail: with no bounds of times in `outbox.check_intent` the refusals are missed and the property fails; with
- * times subtracted in place of epochs in `look` (src/store/lanes/find-ready-lanes.ts) or `settle` (src/store/lanes/settle.ts) no ordinary event
- * arrives on PostgreSQL 14; with `readLane` blind to infinite times, on none; with `PollRecord.failed` counting nothing,
- * health never tells of polls that fail.
+ * Shown to fail:
+ * - without the limits of times in `outbox.check_intent`, the refusals are missing and the property fails;
+ * - if `findReadyLanes` (src/store/lanes/find-ready-lanes.ts) or `settle` (src/store/lanes/settle.ts) subtracts times instead
+ *   of epochs, no ordinary event arrives on PostgreSQL 14; if `readLane` ignores infinite times, on no version;
+ * - if `PollRecord.failed` counts nothing, health never reports failed polls.
  */
 import { once } from 'node:events'
 import fc from 'fast-check'
@@ -17,9 +18,9 @@ import { type Harness, startHarness } from '../support/relay-harness.ts'
 import { type Call, extremeCall, extremeElement, PARAMETERS } from './support/extreme-calls.ts'
 import { oldestAndNewest, type PostgresServer, startPostgresServer } from './support/postgres-server.ts'
 
-/** An ordinary event arrives within this time. */
+/** Time limit for the arrival of an ordinary event. Milliseconds. */
 const ARRIVES_MS = 5_000
-/** What Postgres itself says of a text that is no time, interval, number or JSON, before the function is called. */
+/** Error codes of Postgres for a text that is not a time, interval, number or JSON, before the function is called. */
 const CAST_ERRORS = new Set(['22007', '22008', '22015', '22003', '22P02', '22P05', '54001'])
 
 describe.each(oldestAndNewest())('36: on $name', ({ major }) => {
@@ -63,7 +64,7 @@ describe.each(oldestAndNewest())('36: on $name', ({ major }) => {
     expect(errors).toEqual([])
     expect(relay.canPoll).toBe(true)
     const { status, reasons } = await health()
-    // Dead letters, and intents of a workspace that no relay serves, are the caller's own.
+    // Dead letters, and intents of a workspace without a relay, affect only the caller.
     const unexpected = reasons.filter((reason) => !/dead letter|^(unknown|x+)\//.test(reason))
     expect({ status: status === 'down', unexpected }).toEqual({ status: false, unexpected: [] })
   }
@@ -80,7 +81,7 @@ describe.each(oldestAndNewest())('36: on $name', ({ major }) => {
     ['expires_at', '-infinity', 'expires_at must be a time from 1970 to 9999, got -infinity'],
     ['dedup_window', '11 years', /dedup_window must be greater than zero and at most 3653 days/],
     ['dedup_window', '178000000 years', /dedup_window must be greater than zero and at most 3653 days/],
-    // To Postgres a month has 30 days where intervals are compared: this one is equal to 7 days.
+    // Postgres compares intervals with months of 30 days, so this one equals 7 days.
     [
       'dedup_window',
       '2147483647 days -71582788 months',
@@ -105,7 +106,7 @@ describe.each(oldestAndNewest())('36: on $name', ({ major }) => {
     ).rejects.toMatchObject(expected)
   })
 
-  test('rows with an infinite time that are there already stop no other, and are reported', async () => {
+  test('existing rows with an infinite time are reported and block no other row', async () => {
     await relay.stop()
     await h.db.rows(`
       INSERT INTO outbox.intents (destination, lane, id, operation, payload, ordering_key, enqueued_at, send_after,
@@ -118,7 +119,7 @@ describe.each(oldestAndNewest())('36: on $name', ({ major }) => {
                    (2, 'retried', 'now', NULL, 'infinity', 1),
                    (3, 'due', 'now', 'infinity', NULL, 0))
         AS v(lane, key, enqueued_at, send_after, retry_at, attempts)`)
-    // Its first poll reads everything that a poll can read.
+    // The first poll of a relay reads all tables.
     await startRelay()
     await ordinaryEventArrives()
     await h.drained(ARRIVES_MS)
@@ -137,20 +138,20 @@ describe.each(oldestAndNewest())('36: on $name', ({ major }) => {
     expect((await health()).reasons).toContain(
       'default/track has 1 delayed intent with an infinite send_after, which no relay will send: delete them, or set a time',
     )
-    // It stays, because no relay serves the workspace.
+    // The row stays, because no relay serves its workspace.
     await h.db.rows(
       `INSERT INTO outbox.intents (destination, lane, id, operation, payload, ordering_key, enqueued_at, send_after)
        VALUES ('other/track', -1, gen_random_uuid(), 'track', '{}', 'never due', now(), '-infinity')`,
     )
     expect((await health()).reasons.join()).not.toContain('other/track')
-    // The views are read by people and by metrics.
+    // Operators and metrics read these views.
     for (const view of ['backlog', 'throughput', 'lane_heads', 'dead_letter_summary', 'relay_fleet'])
       await h.db.rows(`SELECT * FROM outbox.${view}`)
     await h.db.rows('DELETE FROM outbox.intents')
     await expectAllIsWell()
   })
 
-  test('no call of the least role can stop another person’s event, a poll, or a view', async () => {
+  test('no call by the role with the fewest rights stops another person’s event, a poll, or a view', async () => {
     const batch = fc.array(extremeCall, { minLength: 15, maxLength: 15 })
     const checked = fc.constantFrom('true', 'false', null)
     const array = fc.tuple(fc.array(extremeElement, { maxLength: 4 }), checked)
@@ -175,10 +176,10 @@ describe.each(oldestAndNewest())('36: on $name', ({ major }) => {
       await h.db.rows(`SELECT * FROM outbox.${view}`)
   })
 
-  test('a relay whose polls fail says so in health, and when they succeed again', async () => {
+  test('health reports a relay whose polls fail, until they succeed again', async () => {
     await h.db.rows('ALTER VIEW outbox.lane_watermarks RENAME TO away')
     const failed = once(relay, 'error')
-    // A relay may stay in a lane that it has drained, and needs no poll for what comes into it; never in a bulk lane.
+    // A relay may keep a drained lane and find new intents there without a poll. It never keeps a bulk lane.
     await enqueue(caller, {
       operation: 'track',
       payload: '{"customerId":"late","name":"n"}',
@@ -209,7 +210,7 @@ function enqueue(client: pg.Client, call: Call): Promise<unknown> {
   return client.query(`SELECT outbox.enqueue(${named.join(', ')})`, Object.values(call))
 }
 
-/** How many calls were taken: one or none. A refusal is one short line of the outbox, or of Postgres' types. */
+/** Returns 1 for an accepted call and 0 for a refused one. A refusal must be one short line of the outbox or of Postgres. */
 async function attempt(call: () => Promise<unknown>): Promise<number> {
   try {
     await call()

@@ -1,6 +1,6 @@
 /**
- * Shown to fail: without the second attempt of `#onQueue` (lane-jobs.ts) every look fails with "Queue … does not exist" and
- * nothing more is delivered.
+ * Shown to fail: without the second attempt of `#onQueue` (lane-jobs.ts), every poll fails with "Queue … does not exist" and
+ * delivery stops.
  */
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
 import { migrate } from '../../src/store/migrate/migrate.ts'
@@ -26,14 +26,14 @@ async function delivered(count: number) {
   await h.fake.until(({ counts }) => counts.applied === count, { timeoutMs: WITHIN_MS })
 }
 
-/** What a replica does not have that has not yet received the last commits. */
+/** Deletes rows, like a failover to a replica that had not received them. */
 async function lose(...statements: string[]) {
   await h.db.transaction(async (tx) => {
     for (const statement of statements) await tx.query(statement)
   })
 }
 
-test('37: a failover has lost the rows of the queues and all jobs: delivery goes on without a restart', async () => {
+test('37: delivery continues without a restart after a failover that loses the queues and all jobs', async () => {
   await startRelay()
   await startRelay()
   await h.enqueue(track('ada', 1))
@@ -48,7 +48,7 @@ test('37: a failover has lost the rows of the queues and all jobs: delivery goes
   expect(errors).toEqual([])
 })
 
-test('37: it has lost the row of a queue while a breaker is open: the destination is tried, and its lanes go on', async () => {
+test('37: the destination is probed and its lanes continue if a queue is lost while the breaker is open', async () => {
   await startRelay()
   const endOutage = h.fake.misbehave({ kind: 'outage' })
   await h.enqueue(...Array.from({ length: 20 }, (_, n) => track(`p${n}`, 1)))
@@ -58,7 +58,7 @@ test('37: it has lost the row of a queue while a breaker is open: the destinatio
   await delivered(20)
 })
 
-test('37: it has lost the jobs of lanes under way: nothing is sent twice, and the lanes go on', async () => {
+test('37: nothing is sent twice and the lanes continue if the jobs of lanes in progress are lost', async () => {
   await startRelay()
   h.fake.misbehave({ kind: 'latency', ms: 800, times: 1 })
   await h.enqueue(track('ada', 1))
@@ -70,7 +70,7 @@ test('37: it has lost the jobs of lanes under way: nothing is sent twice, and th
   expect(h.fake.counts).toMatchObject({ applied: 2, duplicates: 0 })
 })
 
-test("37: the row of pg-boss' version is lost: a relay that starts says what to do, and that works", async () => {
+test("37: a relay that starts without the row of pg-boss' version says how to repair it, and the repair works", async () => {
   await lose('DELETE FROM outbox_pgboss.version')
   await expect(h.relay()).rejects.toThrow(
     /lost the row of its version: drop it \(DROP SCHEMA "outbox_pgboss" CASCADE/,
@@ -82,14 +82,14 @@ test("37: the row of pg-boss' version is lost: a relay that starts says what to 
   await delivered(1)
 })
 
-test('37: a failover to a standby that had not received the queue: delivery goes on without a restart', async () => {
+test('37: delivery continues without a restart after a failover to a standby that had not received the queue', async () => {
   const pair = await startPair()
   onTestFinished(() => pair.close())
   const failing = await startHarness({ sequenceOf: stepOf }, await pair.createDatabase())
   onTestFinished(() => failing.close())
   await failing.relay()
   await pair.lag()
-  await failing.enqueue(track('ada', 1)) // makes the queue, on the primary alone
+  await failing.enqueue(track('ada', 1)) // creates the queue, only on the primary
   await failing.fake.until(({ counts }) => counts.applied === 1)
   await pair.failover()
   expect(await failing.db.rows('SELECT FROM outbox_pgboss.queue')).toEqual([])

@@ -1,7 +1,7 @@
 /**
- * Shown to fail: if `on` in horizon.ts does not compare the server, the bound of the second test rises to a number of the
- * former server, above the event that commits later. Without servers in the fence and in the horizon, the first test has the
- * person's events as 2, 1.
+ * Shown to fail: if `onServer` in write-horizon.ts does not compare the server, the watermark of the second test rises to a
+ * number of the former server, above the event that commits later. Without servers in the fence and in the horizon, the
+ * first test delivers the person's events as 2, 1.
  */
 import { expect, onTestFinished, test } from 'vitest'
 import { WriteHorizon } from '../../src/relay/turn/write-horizon.ts'
@@ -13,10 +13,10 @@ import { type Harness, peopleOfOneLane, startHarness, stepOf, track } from '../s
 import { startPair } from './support/failover.ts'
 
 const NUMBERS = 2_000
-/** A relay that works reads how far numbers are drawn four times a second. */
+/** Long enough for a busy relay to read the sequence: it does so four times a second. */
 const WHILE_MS = 1_000
 
-test('38: what a relay knows of the numbers of a server ends with a failover: a person\u2019s events stay in order', async () => {
+test('38: a person\u2019s events stay in order after a failover, because the relay drops the numbers of the former server', async () => {
   const { pair, h, drawNumbers } = await startFailover()
   const [person = '', neighbour = ''] = await peopleOfOneLane(h.db, 'default/track', 2)
   let steps = 0
@@ -30,12 +30,12 @@ test('38: what a relay knows of the numbers of a server ends with a failover: a 
   await pair.lag()
   await drawNumbers()
   for (const until = performance.now() + WHILE_MS; performance.now() < until; ) await next()
-  await h.drained() // the relay knows a number above 2,000 now; the standby has drawn no more than 33
+  await h.drained() // the relay knows a number above 2,000 now; the standby has drawn at most 33
   await pair.failover()
 
   const open = await h.db.begin()
   await h.outbox.enqueue(open, track(person, 1))
-  await next() // read while the transaction is open
+  await next() // the relay reads while the transaction is open
   await open.query('COMMIT')
   open.release()
   await drawNumbers()
@@ -45,7 +45,7 @@ test('38: what a relay knows of the numbers of a server ends with a failover: a 
   expect(received.map(({ body }) => stepOf(body as never))).toEqual([1, 2])
 })
 
-test('38: a horizon of the former server raises no bound on the new one', async () => {
+test('38: a horizon of the former server raises no watermark on the new one', async () => {
   const { pair, h, drawNumbers } = await startFailover()
   const [person = '', neighbour = ''] = await peopleOfOneLane(h.db, 'default/track', 2)
   const db = openDatabase({ connectionString: h.db.url })

@@ -1,14 +1,14 @@
 /**
- * Shown to fail, each with the mechanism that is named switched off:
- * - the upper bound of `arrives_at` (take-tokens.ts): after a step back nothing is sent for as long as the step;
- * - `CLOCK_STEPPED_BACK` (read-breakers.ts): an open breaker and a 429 wait for as long as the step;
- * - `ENDS_FORMER_WAITS` (read-breakers.ts): a 429 of before the step waits for as long as the step once another failure came;
- * - the upper bound of a probe's lease (read-breakers.ts): a destination whose probe a dead relay holds waits as long;
- * - the upper bound in `WaitingKeys`: an intent that failed alone waits as long;
- * - the line for failed lanes in tend-jobs.ts: a lane that failed waits as long;
- * - heartbeats compared with the database's clock in place of `HeartbeatWatch`: another relay takes the lane while its request
- *   is under way, and a worker that died is noticed an hour later;
- * - the upper bound of `last_seen_at` in the view `health`: it counts a relay that is gone.
+ * Shown to fail, each with the named mechanism switched off:
+ * - the upper bound of `arrives_at` (take-tokens.ts): after a step back, nothing is sent for the length of the step;
+ * - `CLOCK_STEPPED_BACK` (read-breakers.ts): an open breaker and a 429 wait for the length of the step;
+ * - `INVALIDATES_EARLIER_WAITS` (read-breakers.ts): after another failure, a 429 from before the step waits that long;
+ * - the upper bound of a probe's lease (read-breakers.ts): a destination whose probe a dead relay holds waits that long;
+ * - the upper bound in `BlockedKeys` (blocked-keys.ts): an intent that failed alone waits that long;
+ * - the condition for failed lanes in read-heartbeats.ts: a failed lane waits that long;
+ * - `HeartbeatWatch`, replaced by a comparison with the database's clock: another relay takes the lane while its request is
+ *   in flight, and a dead worker is noticed an hour later;
+ * - the upper bound of `last_seen_at` in the view `health`: it counts a dead relay.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -34,7 +34,7 @@ async function delivered(count: number): Promise<void> {
   await h.fake.until(({ counts }) => counts.applied === count, { timeoutMs: WITHIN_MS })
 }
 
-/** The one lane has failed and waits with its backoff. */
+/** Waits until the one lane has failed and is in its backoff. */
 async function inBackoff(): Promise<void> {
   const waits = "SELECT 1 FROM outbox_pgboss.job WHERE state = 'retry'"
   await eventually('a lane in backoff', async () => (await h.db.rows(waits)).length > 0)
@@ -49,7 +49,7 @@ async function breakerIs(condition: string): Promise<void> {
 
 const library = findFaketime('stepping the clock of the database (scenario 43)')
 
-describe.skipIf(!library)('43: the clock of the database steps', () => {
+describe.skipIf(!library)('43: the database’s clock steps', () => {
   let clock: ServerClock
   let server: PostgresServer
   const set = (offsetSeconds: number) => clock.set(offsetSeconds)
@@ -66,7 +66,7 @@ describe.skipIf(!library)('43: the clock of the database steps', () => {
     await clock.close()
   })
 
-  test('back and ahead, by 100 s and by an hour: delivery goes on within 5 s', async () => {
+  test('back and ahead by 100 s and by an hour: delivery continues within 5 s', async () => {
     await h.relay()
     await h.enqueue(track('ada', 1))
     await delivered(1)
@@ -80,7 +80,7 @@ describe.skipIf(!library)('43: the clock of the database steps', () => {
     expect(h.fake.counts).toMatchObject({ applied: sent, duplicates: 0, outOfOrder: 0 })
   })
 
-  test('back by an hour, while a lane waits after a failure: it goes on within 5 s', async () => {
+  test('back by an hour while a lane is in backoff: the lane continues within 5 s', async () => {
     await h.relay({ breaker: { failures: 50 } })
     h.fake.misbehave({ kind: 'outage', times: 2 })
     await h.enqueue(track('ada', 1))
@@ -89,7 +89,7 @@ describe.skipIf(!library)('43: the clock of the database steps', () => {
     await delivered(1)
   })
 
-  test('back by an hour, while a breaker is open: it is tried within 5 s', async () => {
+  test('back by an hour while a breaker is open: it is probed within 5 s', async () => {
     await h.relay({
       breaker: { failures: 1, successes: 1, halfOpenAfterMs: 2_000, maxHalfOpenAfterMs: 4_000 },
     })
@@ -101,7 +101,7 @@ describe.skipIf(!library)('43: the clock of the database steps', () => {
     await delivered(1)
   })
 
-  test('back by 100 s, while a 429 holds the destination: it goes on within 5 s', async () => {
+  test('back by 100 s while a 429 limits the destination: delivery continues within 5 s', async () => {
     await h.relay()
     h.fake.misbehave({ kind: 'rateLimit', times: 1, retryAfter: 2 })
     await h.enqueue(track('ada', 1))
@@ -110,7 +110,7 @@ describe.skipIf(!library)('43: the clock of the database steps', () => {
     await delivered(1)
   })
 
-  test('ahead by an hour again and again, while a request is under way: its lane is not taken from the relay', async () => {
+  test('ahead by an hour repeatedly while a request is in flight: the relay keeps its lane', async () => {
     await h.relay({ requestTimeoutMs: 10_000 })
     await h.relay({ requestTimeoutMs: 10_000 })
     h.fake.misbehave({ kind: 'latency', ms: 4_000, times: 1 })
@@ -118,7 +118,7 @@ describe.skipIf(!library)('43: the clock of the database steps', () => {
     await h.fake.until(({ requests }) => requests.total === 1)
     const epochs = () => h.db.rows('SELECT lane, epoch FROM outbox.lanes ORDER BY lane')
     const before = await epochs()
-    // Each step makes every heartbeat look missed: whenever another relay looks, it finds one.
+    // Each step makes every heartbeat look missed, so every poll of another relay would find a dead worker.
     for (let hours = 1; h.fake.requests.recent[0]?.status === undefined; hours++) {
       await set(hours * HOUR)
       await delay(250)
@@ -132,13 +132,13 @@ describe.skipIf(!library)('43: the clock of the database steps', () => {
   })
 })
 
-/** The same by the times that a step back leaves behind, for machines without libfaketime. */
-describe('43: times that lie an hour ahead', () => {
+/** Writes the times that a step back leaves behind, so that machines without libfaketime test the same mechanisms. */
+describe('43: stored times an hour ahead', () => {
   beforeEach(async () => {
     h = await startHarness({ sequenceOf: stepOf })
   })
 
-  test('of the rate limit, of a 429 and of a probe: delivery goes on within 5 s', async () => {
+  test('of the rate limit, of a 429 and of a probe: delivery continues within 5 s', async () => {
     await h.db.rows(
       `INSERT INTO outbox.rate_limits VALUES ($1, clock_timestamp() + interval '100 seconds')`,
       [DESTINATION],
@@ -154,7 +154,7 @@ describe('43: times that lie an hour ahead', () => {
     await delivered(3)
   })
 
-  test('of an open breaker, and of an intent that failed alone: each is tried at once', async () => {
+  test('of an open breaker and of an intent that failed alone: each is retried at once', async () => {
     await h.enqueue(track('ada', 1), track('ada', 2))
     await h.db.rows(
       `UPDATE outbox.intents SET attempts = 1, retry_at = now() + interval '1 hour' WHERE payload @> '{"data": {"n": 1}}'`,
@@ -175,7 +175,7 @@ describe('43: times that lie an hour ahead', () => {
     ['fails, and opens the breaker', { kind: 'outage' }],
     ['is limited', { kind: 'rateLimit', retryAfter: 1, times: 1 }],
   ] as const)(
-    'of a 429, and the next request %s: that says nothing of how long the 429 was',
+    'of a 429 whose next request %s: the request does not confirm the 429’s wait',
     async (_, fault) => {
       await h.db.rows(
         `INSERT INTO outbox.breakers (destination, state, last_failure_at, rate_limited_until)
@@ -191,7 +191,7 @@ describe('43: times that lie an hour ahead', () => {
     },
   )
 
-  test('of an open breaker, and a 429 comes: it is no proof that the breaker waits rightly', async () => {
+  test('of an open breaker: a later 429 does not confirm the breaker’s wait', async () => {
     await h.db.rows(
       `INSERT INTO outbox.breakers (destination, state, opened_at, last_failure_at, retry_at, consecutive_opens)
        VALUES ($1, 'open', now() + interval '58 minutes', now() + interval '59 minutes', now() + interval '1 hour', 1)`,
@@ -205,7 +205,7 @@ describe('43: times that lie an hour ahead', () => {
     await delivered(1)
   })
 
-  test('of jobs: a lane goes on, and a worker that died is noticed', async () => {
+  test('of jobs: a failed lane continues, and a dead worker is noticed', async () => {
     const [ada, bob] = ['ada', 'bob']
     const relay = await h.relay()
     await h.enqueue(track(ada, 0))
@@ -225,7 +225,7 @@ describe('43: times that lie an hour ahead', () => {
     )
     await h.db.rows('DELETE FROM outbox_pgboss.job')
     await job('retry', lanes?.ada ?? 0, "now() + interval '1 hour', now() + interval '1 hour', NULL")
-    // It died a minute before the step.
+    // This worker died a minute before the step.
     await job('active', lanes?.bob ?? 0, "now(), now() + interval '59 minutes', now() - interval '1 minute'")
     await h.enqueue(track(ada, 1), track(bob, 1))
     await h.relay()
@@ -233,7 +233,7 @@ describe('43: times that lie an hour ahead', () => {
     await h.fake.until(({ counts }) => counts.applied === 3, { timeoutMs: TAKEOVER_MS })
   })
 
-  test('a worker that has beaten since it was found dead keeps its lane', async () => {
+  test('a worker that sent a heartbeat after it was found dead keeps its lane', async () => {
     const queue = queueOf({ destination: DESTINATION, lane: 3 })
     const db = openDatabase({ connectionString: h.db.url })
     const jobs = new LaneJobs({ db, connectionString: h.db.url, onError: () => {} })
@@ -249,14 +249,14 @@ describe('43: times that lie an hour ahead', () => {
     await jobs.heartbeat(job ? [job] : [])
     expect(await stateAfter(before)).toBe('active')
     expect(await stateAfter(await readHeartbeats(db))).toBe('retry')
-    // The next worker's attempt has another number, so what the former one says is not taken.
+    // The next worker's attempt has another number, so a report of the former worker is refused.
     const [again] = await jobs.take(queue, 1)
     expect(again).toEqual({ ...job, retryCount: (job?.retryCount ?? 0) + 1 })
     await jobs.stop()
     await db.close()
   })
 
-  test('of a relay that is gone: it does not look alive', async () => {
+  test('of a dead relay: health does not count it as alive', async () => {
     await h.db.rows(
       `INSERT INTO outbox.relays (relay_id, host, pid, version, started_at, last_seen_at)
        VALUES (gen_random_uuid(), 'gone', 1, '0', now(), now() + interval '1 hour')`,

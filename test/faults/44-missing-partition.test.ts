@@ -1,7 +1,7 @@
 /**
- * Shown to fail: if settle-surely.ts passes the missing partition on as any error, every turn sends the same events again;
- * the same if `Partitions` gives up after its first try; without `partitions.ready()` (turn.ts) the other lanes send what
- * cannot be settled.
+ * Shown to fail: if `#settleWithRetry` (lane-store.ts) treats a missing partition like any other error, or if `Partitions`
+ * gives up after its first try, every turn sends the same events again. Without `store.ready()` (turn.ts), the other lanes
+ * send events that cannot be settled.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
@@ -32,7 +32,7 @@ async function settled(): Promise<number | undefined> {
   return row?.count
 }
 
-test('44: the partition of today is missing: it is made with the settlement that misses it', async () => {
+test('44: a settlement that finds no partition for today creates it', async () => {
   await start({ sequenceOf: stepOf })
   try {
     await dropPartitions()
@@ -46,7 +46,7 @@ test('44: the partition of today is missing: it is made with the settlement that
   }
 })
 
-test('44: it cannot be made: nothing is sent twice, and lanes that have sent nothing send nothing', async () => {
+test('44: if the partition cannot be created, nothing is sent twice, and lanes that have sent nothing send nothing', async () => {
   await start({ sequenceOf: stepOf })
   const keeper = await h.db.begin()
   try {
@@ -62,7 +62,7 @@ test('44: it cannot be made: nothing is sent twice, and lanes that have sent not
       )
       return (row?.taken ?? 0) > 5
     })
-    await delay(1_000) // in which they would send
+    await delay(1_000) // time in which the lanes would send
     const [health] = await h.db.rows<{ reasons: string[] }>('SELECT reasons FROM outbox.health')
     expect(health?.reasons).toContainEqual(expect.stringMatching(/delivered has no partition for today/))
     expect(h.fake.requests.total).toBe(1)
@@ -77,11 +77,11 @@ test('44: it cannot be made: nothing is sent twice, and lanes that have sent not
   }
 })
 
-test('44: it cannot be made, and the relay stops: it stops in time', async () => {
+test('44: a relay stops in time even if the partition cannot be created', async () => {
   await start({ sequenceOf: stepOf })
   try {
     await dropPartitions()
-    await h.db.rows(`CREATE TABLE outbox.${await today()} (n int)`) // no partition, and in the way of one
+    await h.db.rows(`CREATE TABLE outbox.${await today()} (n int)`) // a table that is no partition but has its name
     await h.enqueue(track('ada', 1))
     await eventually('a settlement that fails', () => errors.length > 0, 5_000)
     expect(errors).toEqual([expect.stringMatching(/no partition for today .*already exists/)])
@@ -102,7 +102,7 @@ async function today(): Promise<string> {
 const library = findFaketime('a clock that jumps by days (scenario 44)')
 
 test.skipIf(!library)(
-  '44: the clock jumps 4 days ahead, and 10 days back: everything is sent once',
+  '44: every intent is sent once if the clock jumps 4 days ahead and 10 days back',
   async () => {
     const clock = await createServerClock(library as string)
     const server = await startPostgresServer({ clock })

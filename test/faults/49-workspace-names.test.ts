@@ -1,10 +1,12 @@
 /**
- * Shown to fail: without `admit_workspace` in enqueue and enqueue_many no name is refused; with register_workspaces waiting for
- * the slots that an open transaction has taken (no `WHERE NOT EXISTS`) a relay's registration fails; with a poll that
- * reads the view lane_heads (look.ts) it takes 1,577,115 buffers with the old backlog; with a promote-scheduled.ts that
- * takes every destination the old backlog is given its lanes; without `FOR KEY SHARE` in admit_workspace a name is freed
- * while a transaction enqueues for it; without `UNSERVED_AT_MOST` in metric-series.ts /metrics has a series for each name;
- * without the slice in the view `health` there is a reason for each.
+ * Shown to fail:
+ * - without `admit_workspace` in enqueue and enqueue_many, no name is refused;
+ * - if `register_workspaces` waits for the slots of an open transaction (no `WHERE NOT EXISTS`), a relay's registration fails;
+ * - if the poll reads the view lane_heads (find-ready-lanes.ts), it takes 1,577,115 buffers with the old backlog;
+ * - if promote-scheduled.ts takes every destination, the old backlog gets lanes;
+ * - without `FOR KEY SHARE` in `admit_workspace`, a name is freed while a transaction enqueues for it;
+ * - without `UNSERVED_AT_MOST` in metric-series.ts, /metrics has a series for each name;
+ * - without the limit in the view `health`, it has a reason for each name.
  */
 import { readFile } from 'node:fs/promises'
 import pg from 'pg'
@@ -29,7 +31,7 @@ afterEach(async () => {
   await h.close()
 })
 
-/** Sessions of one login role, a member of an outbox role. */
+/** Opens sessions of one login role that is a member of an outbox role. */
 async function connectAs(memberOf: string, count: number): Promise<pg.Client[]> {
   const login = await createLoginRole(h.db, memberOf)
   logins.push(login)
@@ -53,7 +55,7 @@ const enqueueFor = (client: Pick<pg.Client, 'query'>, workspace: string) =>
     workspace,
   ])
 
-/** Enqueues for the names `<prefix><from>` to `<prefix><to>`, one by one in a transaction; what is refused is caught. */
+/** Enqueues for the names `<prefix><from>` to `<prefix><to>`, one by one in a transaction, and ignores refusals. */
 async function sendNames(client: pg.Client, prefix: string, from: number, to: number): Promise<void> {
   await client.query(`DO $$ BEGIN
     FOR n IN ${from}..${to} LOOP
@@ -69,7 +71,7 @@ const arrayOf = (from: number, to: number) =>
   `SELECT jsonb_agg(jsonb_build_object('operation', 'track', 'workspace', 'm' || n,
      'payload', jsonb_build_object('customerId', 'u1', 'name', 'x'))) FROM generate_series(${from}, ${to}) n`
 
-/** Names in the queue. */
+/** The workspace names in the queue. */
 async function names(): Promise<string[]> {
   const rows = await h.db.rows<{ name: string }>(
     "SELECT DISTINCT split_part(destination, '/', 1) AS name FROM outbox.intents ORDER BY 1",
@@ -77,7 +79,7 @@ async function names(): Promise<string[]> {
   return rows.map(({ name }) => name)
 }
 
-test('49: the least role sends 200,000 workspace names, a part of them in a transaction left open', async () => {
+test('49: 200,000 workspace names from the role with the fewest rights, some in an open transaction, affect no other caller', async () => {
   const [held, ...sessions] = await connectAs('outbox_enqueue', 4)
   if (!held) throw new Error('no session')
   await held.query('BEGIN')
@@ -100,7 +102,7 @@ test('49: the least role sends 200,000 workspace names, a part of them in a tran
     await held.query('ROLLBACK TO s')
   }
   expect((await names()).length).toBe(90)
-  // The names that the open transaction has taken block no relay that serves one, and no other caller.
+  // The names of the open transaction block neither a relay that serves one of them nor another caller.
   const served = await h.relay({ workspaces: { held0: everyApi(h.fake) } })
   await enqueueFor(sessions[0] as pg.Client, 'held0')
   await h.fake.until(({ counts }) => counts.applied === 1)
@@ -120,7 +122,7 @@ test('49: the least role sends 200,000 workspace names, a part of them in a tran
   const metrics = await timed(async () => (await fetch(`http://127.0.0.1:${port}/metrics`)).text())
   expect(metrics.ms).toBeLessThan(1_000)
   const pending = metrics.result.split('\n').filter((line) => line.startsWith('customerio_outbox_pending{'))
-  expect(pending).toHaveLength(52) // this relay's, 50 others and one for the rest
+  expect(pending).toHaveLength(52) // the relay's own series, 50 others, and one for the rest
   expect(pending).toContainEqual(expect.stringMatching(/destination="other"\} 50$/))
   expect(logged(relay, UNSERVED).length).toBeLessThanOrEqual(100)
   expect(relay.log.length).toBeLessThan(150)
@@ -156,7 +158,7 @@ const slots = async () => {
 }
 const keep = (...served: string[]) => h.db.rows('SELECT outbox.register_workspaces($1)', [served])
 
-test('49: a name is free again when nothing uses it, and not while a transaction enqueues for it', async () => {
+test('49: an unused name becomes free again, but not while a transaction enqueues for it', async () => {
   const [one, other] = (await connectAs('outbox_enqueue', 2)) as [pg.Client, pg.Client]
   for (const name of ['a', 'b', 'c']) await enqueueFor(one, name)
   await h.db.rows("DELETE FROM outbox.intents WHERE destination <> 'a/track'")
@@ -172,11 +174,11 @@ test('49: a name is free again when nothing uses it, and not while a transaction
   await h.db.rows('DELETE FROM outbox.intents')
   await keep()
   expect(await slots()).toEqual([])
-  await enqueueFor(one, 'a') // a relay has said that it serves it
+  await enqueueFor(one, 'a') // a relay serves this name
   expect(await slots()).toEqual([])
 })
 
-test('49: paused destinations that do not exist are bounded, and go when they are resumed', async () => {
+test('49: the number of paused destinations that do not exist is limited, and resuming removes them', async () => {
   const [operator] = (await connectAs('outbox_operator', 1)) as [pg.Client]
   const pause = (n: number) => operator.query('SELECT outbox.pause($1)', [`typo${n}/track`])
   for (let n = 0; n < 100; n++) await pause(n)
@@ -193,7 +195,7 @@ test('49: paused destinations that do not exist are bounded, and go when they ar
 
 const OLD = 200_000
 
-test('49: an old backlog of 200,000 destinations: the poll does not depend on it, nor does the memory', async () => {
+test('49: an old backlog of 200,000 destinations affects neither the cost of a poll nor the memory', async () => {
   await h.enqueue(track('u1', 1))
   const before = await buffersOfPoll()
   await h.db.rows(
@@ -203,7 +205,7 @@ test('49: an old backlog of 200,000 destinations: the poll does not depend on it
      FROM generate_series(1, ${OLD}) n`,
   )
   await h.db.rows('ANALYZE outbox.intents')
-  // A level more of the index at most, for each of the lanes and destinations that are asked for.
+  // The index may be one level deeper for each lane and destination that the poll reads.
   expect(await buffersOfPoll()).toBeLessThan(3 * before + 100)
   const relay = await relayProcess()
   await h.fake.until(({ counts }) => counts.applied === 1)

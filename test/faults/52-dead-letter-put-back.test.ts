@@ -1,6 +1,6 @@
 /**
- * Shown to fail: without `displaced` in settle.ts every settle of the lane fails with 23505, and the person's next event
- * is never delivered; without `DISTINCT ON` with 21000.
+ * Shown to fail: without `displaced` in settle.ts, every settle of the lane fails with 23505 and the person's next event is
+ * never delivered. Without `DISTINCT ON` it fails with 21000.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type Harness, startHarness, track } from '../support/relay-harness.ts'
@@ -11,7 +11,7 @@ beforeEach(async () => {
 })
 afterEach(() => h.close())
 
-test('52: a dead letter that was put back under its own id and is refused again does not block its lane', async () => {
+test('52: a dead letter that is put back with its own id and refused again does not block its lane', async () => {
   h.fake.misbehave({ kind: 'refuse', operation: ({ attributes }) => attributes?.n === 1 })
   await h.relay()
   const [id] = await h.enqueue(track('u1', 1))
@@ -23,7 +23,7 @@ test('52: a dead letter that was put back under its own id and is refused again 
             clock_timestamp()
      FROM outbox.dead_letters`,
     )
-  const tx = await h.db.begin() // the relay is to find both at once
+  const tx = await h.db.begin() // so that the relay finds both rows at once
   await tx.query('LOCK TABLE outbox.lanes')
   await putBack()
   await putBack()

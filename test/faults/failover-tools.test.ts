@@ -1,4 +1,4 @@
-/** The failover of the tests is a real one: what the standby had not received is gone, and numbers are given again. */
+/** Checks the failover tool: commits that the standby had not received are lost, and their numbers are drawn again. */
 import pg from 'pg'
 import { afterEach, expect, test } from 'vitest'
 import { type Pair, startPair } from './support/failover.ts'
@@ -46,7 +46,7 @@ async function timelineOf(pair: Pair): Promise<number> {
   })
 }
 
-test('a failover loses what was not received, sets the sequence back and begins a timeline, again and again', async () => {
+test('each failover loses the commits that were not received, sets the sequence back and starts a timeline', async () => {
   const pair = await startPair()
   ends.push(() => pair.close())
   const db = await pair.createDatabase()
@@ -67,7 +67,7 @@ test('a failover loses what was not received, sets the sequence back and begins 
   }
 })
 
-test('a failover to a standby that receives loses nothing, also when it had lagged before', async () => {
+test('a failover to a standby that has caught up loses nothing', async () => {
   const pair = await startPair()
   ends.push(() => pair.close())
   const db = await pair.createDatabase()
@@ -79,7 +79,7 @@ test('a failover to a standby that receives loses nothing, also when it had lagg
   expect(await onClient(db.url, numbersOf)).toEqual(all)
 })
 
-test('a writer learns what a failover lost, and goes on from what survived', async () => {
+test('a writer finds the commits that a failover lost, and continues after the surviving ones', async () => {
   const pair = await startPair()
   ends.push(() => pair.close())
   const db = await pair.createDatabase()
@@ -94,7 +94,7 @@ test('a writer learns what a failover lost, and goes on from what survived', asy
   await write(3)
   await write(1, 'rollback')
   await pair.failover(() => ledger.beginLoss())
-  expect(await write(1)).toBe('rolled back') // its connection has ended with the primary
+  expect(await write(1)).toBe('rolled back') // its connection broke with the primary
   await write(1)
   await writer.close()
   expect([...ledger.lostCommits.keys()]).toEqual(['w-3', 'w-4', 'w-5'])

@@ -34,7 +34,7 @@ const asPromised: Evidence = {
 }
 const found = (change: Partial<Evidence>) => judge({ ...asPromised, ...change }).findings
 
-test('what went as promised has no findings, and is counted', () => {
+test('a run without violations has no findings, and its intents are counted', () => {
   const duplicates = [{ ...a2, sameBody: true }]
   expect(judge({ ...asPromised, duplicates })).toEqual({
     committed: 4,
@@ -48,38 +48,50 @@ test('what went as promised has no findings, and is counted', () => {
   })
 })
 
-test('what is allowed: pending, a dead letter that holds nobody up, an identify that comes again later', () => {
+test('pending intents, a dead letter before later intents, and a repeated identify are allowed', () => {
   expect(found({ applied: [a1, b1], pending: ['a2', 'a3'] })).toEqual([])
   expect(found({ applied: [a1, b1, a3], deadLettered: ['a2'] })).toEqual([])
   expect(found({ applied: [a1, a2, b1, a3, b1] })).toEqual([])
 })
 
 test.each<[string, Partial<Evidence>, { violation: string; refs: string[] }]>([
-  ['a commit that is nowhere', { applied: [a1, b1, a3] }, { violation: 'lost', refs: ['a2'] }],
   [
-    'a rollback that was sent',
+    'a committed intent that was neither delivered nor kept',
+    { applied: [a1, b1, a3] },
+    { violation: 'lost', refs: ['a2'] },
+  ],
+  [
+    'a rolled-back intent that was sent',
     { applied: [a1, a2, b1, a3, received('r1', 9)] },
     { violation: 'sent though rolled back', refs: ['r1'] },
   ],
   [
-    'a rollback that waits to be sent',
+    'a rolled-back intent that is pending',
     { pending: ['r1'] },
     { violation: 'sent though rolled back', refs: ['r1'] },
   ],
   [
-    'an operation that nobody asked for',
+    'an operation that no transaction enqueued',
     { applied: [a1, a2, b1, a3, received('x1', 9)] },
     { violation: 'of no transaction', refs: ['x1'] },
   ],
   [
-    'a dead letter that nobody asked for',
+    'a dead letter that no transaction enqueued',
     { deadLettered: ['x1'] },
     { violation: 'of no transaction', refs: ['x1'] },
   ],
-  ['the third before the second', { applied: [a1, a3, b1, a2] }, { violation: 'out of order', refs: ['a2'] }],
-  ['an event applied again', { applied: [a1, a2, b1, a3, a1] }, { violation: 'applied twice', refs: ['a1'] }],
   [
-    'an event under an id that is not its own',
+    'the third event before the second',
+    { applied: [a1, a3, b1, a2] },
+    { violation: 'out of order', refs: ['a2'] },
+  ],
+  [
+    'an event that was applied twice',
+    { applied: [a1, a2, b1, a3, a1] },
+    { violation: 'applied twice', refs: ['a1'] },
+  ],
+  [
+    'an event with another event’s id',
     { applied: [a1, received('a2', 7), b1, a3] },
     { violation: 'under another id', refs: ['a2'] },
   ],
@@ -89,17 +101,17 @@ test.each<[string, Partial<Evidence>, { violation: string; refs: string[] }]>([
     { violation: 'under another id', refs: ['a2'] },
   ],
   [
-    'an event sent again with another body',
+    'an event that was resent with another body',
     { duplicates: [{ ...a2, sameBody: false }] },
     { violation: 'sent again changed', refs: ['a2'] },
   ],
   [
-    'an answered COMMIT without its row',
+    'a confirmed COMMIT without its row',
     { acknowledged: new Set(['a1', 'gone']) },
     { violation: 'not durable', refs: ['gone'] },
   ],
   [
-    'a rollback with its row',
+    'a rolled-back transaction with its row',
     { rolledBack: new Set(['a3']) },
     { violation: 'not rolled back', refs: ['a3'] },
   ],
@@ -107,7 +119,7 @@ test.each<[string, Partial<Evidence>, { violation: string; refs: string[] }]>([
   expect(found(change)).toEqual([{ ...finding, count: 1 }])
 })
 
-/** ada's second and third events were lost with a failover, and their writer wrote two others in their places. */
+/** A failover lost ada's second and later events, and their writer wrote two others in their places. */
 const lost = (ref: string, position: number, n: number): [string, Written] => [
   ref,
   { ref, person: 'ada', position, id: uuid(n), isEvent: true },
@@ -119,7 +131,7 @@ const afterFailover: Partial<Evidence> = {
 }
 const [l2, l3] = [received('l2', 12), received('l3', 13)]
 
-test('commits that the database lost may have been delivered, have no place in the order, and are counted', () => {
+test('commits that the database lost may be delivered, are exempt from the order, and are counted', () => {
   const late = [{ ...l2, sameBody: true }]
   for (const applied of [
     [a1, l2, l3, a2, b1, a3],
@@ -140,52 +152,52 @@ test('commits that the database lost may have been delivered, have no place in t
 
 test.each<[string, Partial<Evidence>, { violation: string; refs: string[] }]>([
   [
-    'one more answered COMMIT gone than the database lost',
+    'a confirmed COMMIT without its row that the failover did not lose',
     { acknowledged: new Set(['a1', 'l2', 'gone']) },
     { violation: 'not durable', refs: ['gone'] },
   ],
   [
-    'a survivor that was settled in the name of a lost commit',
+    'a surviving intent that was settled instead of a lost one',
     { applied: [a1, l2, b1, a3] },
     { violation: 'lost', refs: ['a2'] },
   ],
   [
-    'a rollback that was sent beside what was lost',
+    'a rolled-back intent that was sent after a failover',
     { applied: [a1, l2, a2, b1, a3, received('r1', 9)] },
     { violation: 'sent though rolled back', refs: ['r1'] },
   ],
   [
-    'survivors out of order around a lost one',
+    'surviving intents out of order around a lost one',
     { applied: [a1, a3, l3, b1, a2] },
     { violation: 'out of order', refs: ['a2'] },
   ],
   [
-    'a lost commit applied twice',
+    'a lost intent that was applied twice',
     { applied: [a1, l2, l2, a2, b1, a3] },
     { violation: 'applied twice', refs: ['l2'] },
   ],
   [
-    'a lost commit under the id of another',
+    'a lost intent with another intent’s id',
     { applied: [a1, received('l2', 2), a2, b1, a3] },
     { violation: 'under another id', refs: ['l2'] },
   ],
   [
-    'a lost commit sent again with another body',
+    'a lost intent that was resent with another body',
     { duplicates: [{ ...l2, sameBody: false }] },
     { violation: 'sent again changed', refs: ['l2'] },
   ],
   [
-    'a dead letter of a lost commit',
+    'a dead letter of a lost intent',
     { deadLettered: ['l2'] },
     { violation: 'kept though its commit was lost', refs: ['l2'] },
   ],
   [
-    'a lost commit that is pending',
+    'a lost intent that is pending',
     { pending: ['l2'] },
     { violation: 'kept though its commit was lost', refs: ['l2'] },
   ],
   [
-    'a lost commit whose row is there',
+    'a lost intent whose row exists',
     { lostCommits: new Map([...lostCommits, lost('a2', 2, 2)]) },
     { violation: 'not lost', refs: ['a2'] },
   ],
@@ -201,7 +213,7 @@ test('finds a dead letter that Customer.io did not refuse', () => {
   ])
 })
 
-test('names the first five and counts them all', () => {
+test('a finding names the first five intents and counts all', () => {
   const many = Array.from(
     { length: 8 },
     (_, n) => ({ ...written[0], ref: `m${n}`, person: `p${n}` }) as Written,
@@ -211,7 +223,7 @@ test('names the first five and counts them all', () => {
   expect(describeFindings(verdict)).toEqual(['8 lost: m0, m1, m2, m3, m4, …'])
 })
 
-test('a ULID is read back to the UUID it was made of', () => {
+test('uuidOf converts a ULID back to its UUID', () => {
   expect(uuidOf(toUlid(uuid(7)))).toBe(uuid(7))
   expect(uuidOf('01H45EKX41ED1CYVGC6ZV0DTVP')).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7/)
 })

@@ -6,7 +6,7 @@ import { accountFor } from './support/account.ts'
 import { type Gateway, type Intercepted, startGateway } from './support/gateway.ts'
 
 /*
- * Guards that the retry is told to stop. Without `stopping` in `send` of src/relay/send/send-part.ts, or in `sendOnce`, a second request goes out.
+ * Shown to fail: without `stopping` in src/relay/send/send-part.ts or send-non-idempotent.ts, a second request goes out.
  */
 
 let h: Harness
@@ -26,7 +26,7 @@ test.each<[string, Intent]>([
   ['of a batch', track('u1', 1)],
   ['of a message', email('u1', 1)],
 ])(
-  'SIGTERM while a request %s fails: no further attempt begins, and nothing is charged or lost',
+  'after SIGTERM a failed request %s is not retried, and no intent is charged or lost',
   async (_, intent) => {
     relay = startCli(['relay', '--no-check-region'], {
       DATABASE_URL: h.db.url,
@@ -43,7 +43,7 @@ test.each<[string, Intent]>([
     const { response } = await requested
     relay.child.kill('SIGTERM')
     await relay.printed(/"message":"stopping"/)
-    response.writeHead(503).end() // known to have had no effect: it would be tried twice more
+    response.writeHead(503).end() // known to have no effect, so it would be retried twice
     expect((await relay.ended()).status).toBe(0)
     expect(gateway.passages).toHaveLength(1)
     expect(await accountFor(h, ids)).toEqual({ delivered: 0, dead: 0, pending: 1, attempts: 0 })

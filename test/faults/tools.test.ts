@@ -1,4 +1,4 @@
-/** The tools themselves: a fault that does not happen would make every test that relies on it pass. */
+/** Checks the tools: if a fault does not take effect, every test that relies on it passes. */
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import pg from 'pg'
@@ -24,7 +24,7 @@ describe('the TCP proxy', () => {
   afterEach(async () => {
     await proxy.close()
     echo.close()
-    await once(echo, 'close') // not before every socket is gone: the proxy has left none behind
+    await once(echo, 'close') // resolves when every socket is closed, so the proxy left none open
   })
 
   async function client() {
@@ -42,7 +42,7 @@ describe('the TCP proxy', () => {
     return { socket, ended, hears, heard: () => heard }
   }
 
-  test('passes everything on, and says what a client has sent', async () => {
+  test('forwards all bytes, and tells whether a client has sent a text', async () => {
     const [a, b] = [await client(), await client()]
     a.socket.write('LISTEN "x"')
     b.socket.write('hello')
@@ -55,7 +55,7 @@ describe('the TCP proxy', () => {
     await eventually('the end of the other', () => proxy.connections.length === 0)
   })
 
-  test('swallows, and neither side hears of the other any more', async () => {
+  test('swallows the bytes of both directions', async () => {
     const a = await client()
     a.socket.write('one')
     await a.hears('one')
@@ -71,7 +71,7 @@ describe('the TCP proxy', () => {
     expect(proxy.connections).toHaveLength(1)
   })
 
-  test('sets faults by what a new client says, from that word on', async () => {
+  test('applies faults to a new connection as soon as its client sends a text', async () => {
     proxy.setNew((connection) => (connection.mentions('LISTEN') ? HALF_OPEN : undefined))
     const [a, b] = [await client(), await client()]
     a.socket.write('LISTEN')
@@ -104,7 +104,7 @@ describe('the TCP proxy', () => {
     expect(b.ended).toEqual(['fin', 'closed'])
   })
 
-  test('refuses new connections while open ones go on, and takes them again', async () => {
+  test('refuses new connections while open ones continue, and accepts them again after restore', async () => {
     const a = await client()
     await proxy.refuse()
     const b = await client()
@@ -118,7 +118,7 @@ describe('the TCP proxy', () => {
     expect(proxy.accepted).toBe(2)
   })
 
-  test('leads new connections to another server, and open ones stay with theirs', async () => {
+  test('directs new connections to another server, while open ones keep theirs', async () => {
     const a = await client()
     a.socket.write('a')
     await a.hears('a')
@@ -140,7 +140,7 @@ describe('the Postgres server', () => {
   })
   afterAll(() => server.close())
 
-  test('keeps what was committed through a crash and both kinds of restart', async () => {
+  test('keeps committed rows through a crash and both kinds of restart', async () => {
     const db = await server.createDatabase()
     const { url } = db
     expect(await db.rows('SHOW work_mem')).toEqual([{ work_mem: '5MB' }])

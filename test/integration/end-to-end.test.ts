@@ -10,7 +10,7 @@ beforeAll(async () => {
 })
 afterAll(() => db.drop())
 
-test('what is committed arrives, in order; what is rolled back does not', async () => {
+test('committed intents arrive in order, and rolled-back ones do not', async () => {
   const fake = await startFakeCustomerIo()
   const relay = createRelay({
     connectionString: db.url,

@@ -23,7 +23,7 @@ const steps = (total: number, people: number): Intent[] =>
   Array.from({ length: total }, (_, n) => track(`u${n % people}`, n))
 const breakers = () => h.db.rows('SELECT destination, state FROM outbox.breaker_state ORDER BY destination')
 
-test('each workspace is delivered with its own key to its own host, people of one name included', async () => {
+test('each workspace is delivered with its own key to its own host, even for people with the same id', async () => {
   await h.enqueue(track('u1', 1), email('u1', 1))
   await h.enqueueWith({ workspace: 'acme' }, track('u1', 2), email('u1', 2))
   await h.relay({ workspaces: workspaces() })
@@ -39,7 +39,7 @@ test('each workspace is delivered with its own key to its own host, people of on
   ).toEqual(['acme/app', 'acme/track', 'default/app', 'default/track'])
 })
 
-test('what no relay has a key for waits and is reported; a relay that has one delivers it', async () => {
+test('intents of a workspace without a key wait and are reported, until a relay with the key delivers them', async () => {
   const relay = await h.relay({
     workspaces: { default: { siteId: 'default-site', trackApiKey: 'default-key', trackUrl: h.fake.url } },
   })
@@ -63,7 +63,7 @@ test('what no relay has a key for waits and is reported; a relay that has one de
   expect(h.fake.counts.sends).toBe(1)
 })
 
-test('an outage or a wrong key of one workspace holds back that one only', async () => {
+test('an outage or a wrong key of one workspace stops only that workspace', async () => {
   acme.credentials = { siteId: 'acme-site', apiKey: 'rotated' }
   await h.relay({ workspaces: workspaces() })
   await h.enqueueWith({ workspace: 'acme' }, ...steps(50, 5))
@@ -77,7 +77,7 @@ test('an outage or a wrong key of one workspace holds back that one only', async
   expect(acme.counts).toMatchObject({ applied: 50, outOfOrder: 0, duplicates: 0 })
 })
 
-test('10,000 intents and a wrong key: none is dead-lettered, and all are delivered in order when it is right again', async () => {
+test('10,000 intents with a wrong key become no dead letters, and are delivered in order once the key is right', async () => {
   acme.credentials = { siteId: 'acme-site', apiKey: 'rotated' }
   await h.enqueueWith({ workspace: 'acme' }, ...steps(10_000, 100))
   await h.relay({ workspaces: workspaces() })
@@ -95,7 +95,7 @@ test('10,000 intents and a wrong key: none is dead-lettered, and all are deliver
   expect(await h.db.rows('SELECT 1 FROM outbox.dead_letters')).toEqual([])
 })
 
-test('a wrong key from the environment is right after a restart: nothing is lost, and order holds', async () => {
+test('after a restart with the right key from the environment, all intents are delivered in order', async () => {
   const wrong = { default: { ...everyApi(h.fake), siteId: 'default-site', trackApiKey: 'old-key' } }
   const before = await h.relay({ workspaces: wrong })
   await h.enqueue(...steps(500, 20))
