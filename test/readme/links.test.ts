@@ -85,6 +85,19 @@ describe('names', () => {
   })
 })
 
+describe('messages', () => {
+  const quoted = [...proseOf('docs/operations.md').matchAll(/`([a-z][a-z;,… -]* [a-z;,… -]*)`/g)]
+    .map(([, text = '']) => text)
+    .filter((text) => !text.startsWith('customerio-outbox '))
+
+  test('every log line and error that the operations page quotes is in the sources', () => {
+    const sources = sourceText()
+    expect(quoted.length).toBeGreaterThan(8)
+    const isFound = (text: string) => text.split('…').every((part) => sources.includes(part.trim()))
+    expect(quoted.filter((text) => !isFound(text))).toEqual([])
+  })
+})
+
 describe('the glossary', () => {
   const words = [...readDocument('docs/glossary.md').matchAll(/^\| \*\*([^*]+)\*\* \|/gm)].map(
     ([, word = '']) => word,
