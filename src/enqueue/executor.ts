@@ -1,4 +1,4 @@
-import { sql } from 'drizzle-orm'
+import { sql } from 'drizzle-orm/sql' // the whole of drizzle-orm takes 1 s more to load
 import { fromDrizzle } from 'pg-boss'
 import { NotATransactionError } from './errors.ts'
 
