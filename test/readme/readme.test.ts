@@ -260,7 +260,16 @@ describe('facts', () => {
   })
 })
 
-async function cli(...args: string[]): Promise<string> {
-  const main = path.join(REPOSITORY, 'src/cli/main.ts')
-  return (await promisify(execFile)(process.execPath, [main, ...args])).stdout
+/** What the command line printed, by its arguments: each help text is asked for once. */
+const printed = new Map<string, Promise<string>>()
+
+function cli(...args: string[]): Promise<string> {
+  const key = args.join(' ')
+  const run = async () => {
+    const main = path.join(REPOSITORY, 'src/cli/main.ts')
+    return (await promisify(execFile)(process.execPath, [main, ...args])).stdout
+  }
+  const stdout = printed.get(key) ?? run()
+  printed.set(key, stdout)
+  return stdout
 }

