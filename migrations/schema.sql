@@ -1,4 +1,4 @@
--- Written by `npm run schema:dump`; a review aid, never run. The migrations beside it are the source.
+-- Written by `npm run schema:dump` as a review aid, and never run. The migrations beside it are the source.
 
 CREATE TABLE outbox.breaker_transitions (
   ordinal bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
