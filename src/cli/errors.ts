@@ -1,34 +1,34 @@
 import { CommanderError } from 'commander'
 import { InvalidSettingError } from '../relay/options.ts'
 import { WrongRegionError } from '../relay/wrong-region-error.ts'
-import { CopiedDatabaseError } from '../store/origin/copied-database-error.ts'
 import { SchemaVersionError } from '../store/migrate/schema-version.ts'
+import { CopiedDatabaseError } from '../store/origin/copied-database-error.ts'
+import { redact } from './output/redact.ts'
 
 /** Exit statuses of every command. */
 export const EXIT = { ok: 0, failed: 1, wrongSetting: 2 } as const
 
 /**
- * A setting is missing or wrong; the message says what to set, and never what a secret was set to. A line for each,
- * where there are several.
+ * A setting is missing or wrong. The message says what to set, one line per setting, and never quotes a secret.
  */
 export class SettingError extends Error {
   override readonly name = 'SettingError'
 }
 
 export interface Failure {
-  /** For stderr: one line, or one for each wrong setting; empty where everything has been said. */
+  /** For stderr: one line, or one per wrong setting; empty if commander has printed the error. */
   readonly line: string
   readonly exitStatus: number
 }
 
-/** Codes of pg and of Node that mean: no connection to the database. */
+/** Codes of pg and Node.js for a database that cannot be reached. */
 const UNREACHABLE = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
   'EHOSTUNREACH',
   'ENETUNREACH',
   'ETIMEDOUT',
-  'ENOENT', // a Unix socket that is not there
+  'ENOENT', // no such Unix socket
   'EAI_AGAIN',
   '53300', // too many connections
   '57P03', // starting up, or shutting down
@@ -37,21 +37,15 @@ const WRONG_DATABASE = new Set(['ENOTFOUND', '28000', '28P01', '3D000'])
 const NOT_MIGRATED = new Set(['3F000', '42P01', '42883'])
 const NO_RIGHT = '42501'
 
-/** What went wrong, in one line, and the exit status for it. */
+/** Describes an error in one line, with the next step if it is known, and gives its exit status. */
 export function describeFailure(error: unknown): Failure {
   if (error instanceof CommanderError) {
-    const helped = error.code === 'commander.helpDisplayed' || error.code === 'commander.version'
-    return { line: '', exitStatus: helped ? EXIT.ok : EXIT.wrongSetting } // commander has said it
+    const isAnswer = error.code === 'commander.helpDisplayed' || error.code === 'commander.version'
+    return { line: '', exitStatus: isAnswer ? EXIT.ok : EXIT.wrongSetting }
   }
   const cause = innermost(error)
   const message = oneLine(cause.message || cause.code || 'unknown error')
-  const setting =
-    error instanceof SettingError ||
-    error instanceof SchemaVersionError ||
-    error instanceof CopiedDatabaseError ||
-    error instanceof InvalidSettingError ||
-    error instanceof WrongRegionError
-  if (setting) return { line: cause.message.trim(), exitStatus: EXIT.wrongSetting }
+  if (isSettingError(error)) return { line: cause.message.trim(), exitStatus: EXIT.wrongSetting }
   const code = cause.code ?? ''
   if (WRONG_DATABASE.has(code)) {
     return {
@@ -60,11 +54,11 @@ export function describeFailure(error: unknown): Failure {
     }
   }
   if (UNREACHABLE.has(code) || /connection timeout|Connection terminated/.test(message)) {
-    const hint = 'is it running, and is DATABASE_URL right?'
+    const hint = 'check that it is running and that DATABASE_URL is right'
     return { line: `cannot connect to the database: ${message}: ${hint}`, exitStatus: EXIT.failed }
   }
   if (NOT_MIGRATED.has(code)) {
-    const line = `${message}: run \`customerio-outbox migrate\`, or set OUTBOX_SCHEMA to the schema that was migrated`
+    const line = `${message}: run \`customerio-outbox migrate\`, or set OUTBOX_SCHEMA to the migrated schema`
     return { line, exitStatus: EXIT.wrongSetting }
   }
   if (code === NO_RIGHT) {
@@ -74,30 +68,31 @@ export function describeFailure(error: unknown): Failure {
   return { line: message, exitStatus: EXIT.failed }
 }
 
-/** Prints the failure to stderr, with its stack where LOG_LEVEL asks for details; returns the exit status. */
+/** Prints the error to stderr, with its stack if LOG_LEVEL is debug or trace. Returns the exit status. */
 export function reportFailure(error: unknown): number {
   const { line, exitStatus } = describeFailure(error)
-  if (line !== '') console.error(redact(line.replace(/^/gm, 'customerio-outbox: ')))
-  if (['debug', 'trace'].includes(process.env.LOG_LEVEL ?? '') && error instanceof Error && line !== '') {
+  if (line === '') return exitStatus
+  console.error(redact(line.replace(/^/gm, 'customerio-outbox: ')))
+  if (['debug', 'trace'].includes(process.env.LOG_LEVEL ?? '') && error instanceof Error) {
     console.error(redact(error.stack ?? ''))
   }
   return exitStatus
 }
 
-const secrets = new Set<string>()
-
-/** Keeps a value out of everything that is reported. Short ones are left: they would take words apart. */
-export function keepSecret(value: unknown): void {
-  if (typeof value === 'string' && value.length >= 8) secrets.add(value)
+function isSettingError(error: unknown): boolean {
+  return (
+    error instanceof SettingError ||
+    error instanceof SchemaVersionError ||
+    error instanceof CopiedDatabaseError ||
+    error instanceof InvalidSettingError ||
+    error instanceof WrongRegionError
+  )
 }
 
-export function redact(text: string): string {
-  let redacted = text
-  for (const secret of secrets) redacted = redacted.replaceAll(secret, '***')
-  return redacted
-}
-
-/** An AggregateError of a host with several addresses says nothing itself; Drizzle's says the parameters. */
+/**
+ * The error to describe. Node.js wraps the errors of a host with several addresses in an AggregateError without a message of
+ * its own. Drizzle wraps pg's error in one whose message quotes the parameters.
+ */
 function innermost(error: unknown): Error & { code?: string } {
   if (error instanceof AggregateError && error.errors.length > 0) return innermost(error.errors[0])
   if (error instanceof Error && error.name === 'DrizzleQueryError' && error.cause)

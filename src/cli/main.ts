@@ -6,7 +6,7 @@ import { VERSION } from '../version.ts'
 import { addDemoCommand } from './commands/demo.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
 import { reportFailure } from './errors.ts'
-import { endBy } from './process/fatal.ts'
+import { exitOnError } from './process/fatal.ts'
 import { addMigrateCommand } from './commands/migrate.ts'
 import { addExamples } from './commands/shared-options.ts'
 import { addPauseCommand } from './commands/pause.ts'
@@ -64,8 +64,8 @@ function createProgram(): Command {
   return program
 }
 
-process.on('uncaughtException', endBy)
-process.stdout.on('error', endBy)
+process.on('uncaughtException', exitOnError)
+process.stdout.on('error', exitOnError)
 
 try {
   await createProgram().parseAsync()

@@ -1,3 +1,5 @@
+import { distance } from 'fastest-levenshtein'
+
 /** Words for error messages: names and kinds, never values. */
 
 const PLAIN_NAME = /^[A-Za-z_$][\w$]*$/
@@ -53,23 +55,12 @@ export function hint(name: string, known: readonly string[]): string {
   return meant === undefined ? `pass one of ${known.join(', ')}` : `did you mean ${meant}?`
 }
 
-/** The known name that `name` is most likely a slip of, if one is within two edits of it. */
+/** The known name within two edits of `name`, regardless of case: the closest one, if there is any. */
 export function closest(name: string, known: readonly string[]): string | undefined {
   const reach = Math.min(2, Math.floor(name.length / 2))
-  const distances = known.map((candidate) => ({ candidate, distance: editDistance(name, candidate) }))
-  return distances.filter((d) => d.distance <= reach).sort((a, b) => a.distance - b.distance)[0]?.candidate
-}
-
-function editDistance(a: string, b: string): number {
-  if (Math.abs(a.length - b.length) > 2) return Number.POSITIVE_INFINITY
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const substituted = (row[j - 1] ?? 0) + (a[i - 1]?.toLowerCase() === b[j - 1]?.toLowerCase() ? 0 : 1)
-      next.push(Math.min(substituted, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
-    }
-    row = next
-  }
-  return row[b.length] ?? 0
+  return known
+    .filter((candidate) => Math.abs(candidate.length - name.length) <= reach)
+    .map((candidate) => ({ candidate, edits: distance(name.toLowerCase(), candidate.toLowerCase()) }))
+    .filter(({ edits }) => edits <= reach)
+    .sort((a, b) => a.edits - b.edits)[0]?.candidate
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { readConfigFile } from '../../src/cli/settings/config-file.ts'
-import { redact } from '../../src/cli/errors.ts'
+import { redact } from '../../src/cli/output/redact.ts'
 import { allWorkspaces, workspaceOfEnvironment } from '../../src/cli/settings/workspaces.ts'
 import { runCli } from '../support/cli.ts'
 

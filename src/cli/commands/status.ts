@@ -2,8 +2,9 @@ import type { Command } from 'commander'
 import pg from 'pg'
 import { readStatus, type Status } from '../../observe/views/read-status.ts'
 import { namesOf } from '../../store/names.ts'
-import { describeFailure, EXIT, redact } from '../errors.ts'
+import { describeFailure, EXIT } from '../errors.ts'
 import { painter } from '../output/format.ts'
+import { redact } from '../output/redact.ts'
 import { addDatabaseOptions, addExamples, addJsonOption } from './shared-options.ts'
 import { readSettings, seconds, settings } from '../settings/settings.ts'
 import { renderStatus } from '../output/status-tables.ts'
@@ -51,7 +52,7 @@ async function run(
     query_timeout: 15_000,
   })
   pool.on('error', () => {}) // the next read says it
-  const paint = painter(process.stdout.isTTY)
+  const paint = painter(process.stdout)
   const render = (status: Status) => (json ? JSON.stringify(status) : renderStatus(status, paint))
   try {
     const first = await readStatus(pool, names)

@@ -1,4 +1,9 @@
-/** What must be undone, whatever happens, the newest first. */
+import { setTimeout as delay } from 'node:timers/promises'
+
+/** Milliseconds that one step may take. */
+const STEP_TIMEOUT_MS = 8_000
+
+/** Undoes what a run set up, the newest first. */
 export class Cleanup {
   readonly #steps: (() => unknown)[] = []
 
@@ -6,13 +11,13 @@ export class Cleanup {
     this.#steps.push(step)
   }
 
-  /** Runs every step once; one that fails does not keep the others from running. */
+  /** Runs every step once. A step that fails or hangs does not stop the others. */
   async run(): Promise<void> {
     for (let step = this.#steps.pop(); step; step = this.#steps.pop()) {
       try {
-        await step()
+        await Promise.race([step(), delay(STEP_TIMEOUT_MS, undefined, { ref: false })])
       } catch {
-        // what it was to undo is gone already
+        // already undone
       }
     }
   }

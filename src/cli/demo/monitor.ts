@@ -1,65 +1,54 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Queryable } from '../../observe/views/queryable.ts'
-import { readBacklog } from '../../observe/views/read-backlog.ts'
-import { type BreakerStatus, readBreakerState } from '../../observe/views/read-breaker-state.ts'
-import { type RelayStatus, readRelayFleet } from '../../observe/views/read-relay-fleet.ts'
-import type { Names } from '../../store/names.ts'
+import type { Sight } from './read-sight.ts'
 
-const LOOK_EVERY_MS = 200
+const READ_EVERY_MS = 100
 
-/** What the views say at one moment. */
-export interface Sight {
-  readonly pending: number
-  readonly lagSeconds: number
-  readonly breaker: BreakerStatus | undefined
-  readonly relays: readonly RelayStatus[]
+export interface MonitorOptions {
+  readonly read: () => Promise<Sight>
+  /** @param begunAt When the read began, as `performance.now()` gives it. */
+  readonly onSight: (sight: Sight, begunAt: number) => void
 }
 
-/** Looks at the views while the demo runs, as an operator would. */
+/** Reads the outbox's state while the demo runs, as an operator would. */
 export class Monitor {
-  readonly #db: Queryable
-  readonly #names: Names
-  readonly #onSight: (sight: Sight) => void
-  #sight: Sight = { pending: 0, lagSeconds: 0, breaker: undefined, relays: [] }
+  readonly #options: MonitorOptions
+  readonly #waiting = new Set<(sight: Sight) => void>()
 
-  constructor(db: Queryable, names: Names, onSight: (sight: Sight) => void) {
-    this.#db = db
-    this.#names = names
-    this.#onSight = onSight
+  constructor(options: MonitorOptions) {
+    this.#options = options
   }
 
-  get sight(): Sight {
-    return this.#sight
-  }
-
-  async look(): Promise<Sight> {
-    const backlog = await readBacklog(this.#db, this.#names)
-    const [breaker] = await readBreakerState(this.#db, this.#names)
-    this.#sight = {
-      pending: backlog.reduce((sum, row) => sum + row.pending, 0),
-      lagSeconds: Math.max(0, ...backlog.map((row) => row.lagSeconds)),
-      breaker,
-      relays: await readRelayFleet(this.#db, this.#names),
-    }
-    this.#onSight(this.#sight)
-    return this.#sight
-  }
-
-  /** Looks until `signal` is aborted. */
+  /** Reads again and again until `signal` is aborted. Rejects if a read fails. */
   async watch(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      await this.look()
-      await delay(LOOK_EVERY_MS, undefined, { signal }).catch(() => {}) // the loop's condition ends it
+      const begunAt = performance.now()
+      const sight = await this.#options.read()
+      if (signal.aborted) return
+      this.#options.onSight(sight, begunAt)
+      for (const take of [...this.#waiting]) take(sight)
+      await delay(READ_EVERY_MS, undefined, { signal }).catch(() => {}) // the loop's condition ends it
     }
   }
 
-  /** Resolves once a look, made by `watch`, shows what is wanted; false where `withinMs` has passed. */
-  async until(wanted: (sight: Sight) => boolean, withinMs: number, signal: AbortSignal): Promise<boolean> {
-    const deadline = performance.now() + withinMs
-    while (!wanted(await this.look())) {
-      if (performance.now() > deadline) return false
-      await delay(20, undefined, { signal })
+  /** Resolves with the first sight of `watch` that `isWanted` accepts; undefined after `withinMs`. */
+  async until(
+    isWanted: (sight: Sight) => boolean,
+    withinMs: number,
+    signal: AbortSignal,
+  ): Promise<Sight | undefined> {
+    const found = Promise.withResolvers<Sight>()
+    const take = (sight: Sight) => {
+      if (isWanted(sight)) found.resolve(sight)
     }
-    return true
+    this.#waiting.add(take)
+    const timeout = new AbortController()
+    const timedOut = delay(withinMs, undefined, { signal: AbortSignal.any([signal, timeout.signal]) })
+    timedOut.catch(() => {}) // the race below reports it
+    try {
+      return await Promise.race([found.promise, timedOut])
+    } finally {
+      this.#waiting.delete(take)
+      timeout.abort()
+    }
   }
 }

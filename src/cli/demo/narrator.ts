@@ -1,82 +1,90 @@
-import type { FakeCustomerIo } from '../../testing/fake/fake-customerio.ts'
-import { age, count } from '../output/format.ts'
-import type { Fleet } from './fleet.ts'
-import type { Sight } from './monitor.ts'
+import { count, duration } from '../output/format.ts'
+import type { Fleet } from './processes/fleet.ts'
+import type { LogEntry } from './processes/relay-process.ts'
+import type { Sight } from './read-sight.ts'
 import type { Screen } from './screen.ts'
-import type { Shop } from './shop/shop.ts'
 
 export interface NarratorOptions {
   readonly screen: Screen
-  readonly shop: Shop
-  readonly fake: FakeCustomerIo
-  readonly fleet: Fleet
+  readonly fleet: Pick<Fleet, 'alive' | 'size'>
+  /** Intents that the shop will commit. */
   readonly intents: number
 }
 
-/** Puts what happens into words and numbers for the screen. */
+/** Turns events and sights into words and numbers on the screen. */
 export class Narrator {
   readonly #options: NarratorOptions
   readonly #begin = performance.now()
   #now = 'business as usual'
-  #wasClosed = true
+  #isBreakerClosed = true
+  #breakerChangedAt = 0
+  #backlog = 0
 
   constructor(options: NarratorOptions) {
     this.#options = options
   }
 
-  /** Something has happened. */
+  /** Prints an event. */
   readonly event = (text: string): void => {
-    this.#options.screen.event(this.#elapsedMs, text)
+    this.#options.screen.event(performance.now() - this.#begin, text)
   }
 
-  /** What happens from now on. */
+  /** Sets the line that says what happens at present. */
   readonly now = (text: string): void => {
     this.#now = text
   }
 
-  show(sight: Sight): void {
-    this.#tellBreaker(sight)
-    const { screen, shop, fake, fleet, intents } = this.#options
-    const alive = fleet.relays.filter((relay) => relay.alive)
+  /**
+   * Prints that the breaker opens or closes, at once: a relay logs it the moment it happens. The other relay logs the
+   * same change when it learns of it; that line is ignored.
+   */
+  readonly log = ({ message, to }: LogEntry): void => {
+    if (message !== 'breaker changed') return
+    if (to === 'open' && this.#isBreakerClosed) {
+      this.#setBreaker(false)
+      this.event('the breaker opens after 5 failures in a row: only probes go out')
+    }
+    if (to === 'closed' && !this.#isBreakerClosed) {
+      this.#setBreaker(true)
+      this.event(`the breaker closes: a backlog of ${count(this.#backlog)} goes out`)
+    }
+  }
+
+  /** Shows a sight, unless its read began before the last change of the breaker. */
+  show(sight: Sight, begunAt: number): void {
+    this.#backlog = sight.backlog
+    if (begunAt < this.#breakerChangedAt) return
+    const { screen, fleet, intents } = this.#options
     screen.update({
-      elapsedMs: this.#elapsedMs,
+      elapsedMs: performance.now() - this.#begin,
       target: intents,
-      committed: shop.committed,
-      delivered: Math.min(fake.counts.applied, shop.committed),
-      backlog: sight.pending,
-      oldest: sight.pending > 0 ? age(sight.lagSeconds) : '',
-      breaker: breakerInWords(sight),
+      committed: sight.committed,
+      delivered: sight.delivered,
+      backlog: sight.backlog,
+      oldest: sight.backlog > 0 ? duration(sight.lagSeconds * 1_000) : '',
+      breaker: describeBreaker(sight),
       breakerIsClosed: (sight.breaker?.state ?? 'closed') === 'closed',
-      relays: `${alive.length} of ${fleet.relays.length} alive`,
+      relaysAlive: fleet.alive,
+      relays: fleet.size,
       now: this.#now,
     })
   }
 
-  get #elapsedMs(): number {
-    return performance.now() - this.#begin
-  }
-
-  #tellBreaker({ breaker, pending }: Sight): void {
-    const isClosed = (breaker?.state ?? 'closed') === 'closed'
-    if (isClosed === this.#wasClosed) return
-    this.#wasClosed = isClosed
-    if (isClosed) this.event(`breaker closes: a backlog of ${count(pending)} is sent`)
-    else
-      this.event(
-        `breaker opens after ${breaker?.failureCount} failures in a row: only probes go out, the shop goes on`,
-      )
+  #setBreaker(isClosed: boolean): void {
+    this.#isBreakerClosed = isClosed
+    this.#breakerChangedAt = performance.now()
   }
 }
 
-function breakerInWords({ breaker }: Sight): string {
+function describeBreaker({ breaker }: Sight): string {
   switch (breaker?.state) {
     case 'open':
     case 'paused':
       return breaker.retrySeconds
-        ? `${breaker.state}, next probe in ${age(breaker.retrySeconds)}`
-        : `${breaker.state}, a probe is due`
+        ? `${breaker.state}, next probe in ${duration(breaker.retrySeconds * 1_000)}`
+        : `${breaker.state}, probe is due`
     case 'rejecting':
-      return 'rejecting, until a person resumes it'
+      return 'rejecting until resumed'
     case 'half_open':
       return 'half open, probing'
     default:

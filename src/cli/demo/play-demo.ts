@@ -2,102 +2,130 @@ import pg from 'pg'
 import { migrate } from '../../store/migrate/migrate.ts'
 import { type Names, namesOf } from '../../store/names.ts'
 import { type FakeCustomerIo, startFakeCustomerIo } from '../../testing/fake/fake-customerio.ts'
-import { startRealPostgres } from '../../testing/postgres/real-postgres.ts'
-import type { RealPostgres } from '../../testing/postgres/server.ts'
-import { keepSecret, SettingError } from '../errors.ts'
-import { painter } from '../output/format.ts'
+import { count, painter, wrap } from '../output/format.ts'
+import { keepSecret } from '../output/redact.ts'
 import { arrivalOf, check, violations } from './evidence/check.ts'
-import { refuseForeignWork } from './guard.ts'
-import { durationFor, playIncidents } from './incidents.ts'
 import { latencies } from './evidence/latency.ts'
-import { Monitor } from './monitor.ts'
 import { lastTransition, readEvidence, readTransitions } from './evidence/read-evidence.ts'
-import { type Fleet, startFleet } from './fleet.ts'
 import type { DemoResult } from './evidence/report.ts'
-import { openScreen } from './screen.ts'
-import { Shop } from './shop/shop.ts'
-import { SHOP_DDL } from './shop/shop-schema.ts'
-import type { Stage } from './stage.ts'
+import { refuseForeignWork } from './guard.ts'
+import { type Disturbance, durationFor, playIncidents } from './incidents.ts'
+import { Monitor } from './monitor.ts'
 import { Narrator } from './narrator.ts'
+import { Fleet } from './processes/fleet.ts'
+import { OwnPostgres } from './processes/own-postgres.ts'
+import { readSight } from './read-sight.ts'
+import { openScreen } from './screen.ts'
+import { SHOP_DDL } from './shop/shop-schema.ts'
+import { Shop } from './shop/shop.ts'
+import type { DemoPostgres, Stage } from './stage.ts'
 
-/** Time of an answer of the fake Customer.io. */
+/** Milliseconds that the fake Customer.io takes to answer. */
 const LATENCY_MS = 20
 const DRAIN_AT_MOST_MS = 60_000
 
-/** Sets up, lets the shop and the incidents run, waits for the queue to empty, and compares. */
+/** Sets up, plays the shop and the incidents, waits for an empty queue, and compares. */
 export async function playDemo(stage: Stage): Promise<DemoResult> {
   const begin = performance.now()
-  const { abort, cleanup, output } = stage
-  const say = (text: string) => void output.write(`  ${painter(output.isTTY).dim(text)}\n`)
+  const { abort, cleanup, output, run, intents } = stage
+  const { signal } = abort
+  const paint = painter(output)
+  const say = (text: string) => void output.write(`  ${paint.dim(wrap(text, 2))}\n`)
+
   const postgres = await openPostgres(stage, say)
   const names = namesOf(stage.schema)
   const pool = await prepareDatabase(stage, postgres, names, say)
   const fake = await startFakeCustomerIo({ latencyMs: LATENCY_MS })
   cleanup.defer(() => fake.close())
-  const fleet = await startFleet({ stage, names, pool, databaseUrl: postgres.url, fake })
-  say(`2 relay processes, and a Customer.io on ${fake.url} that answers after ${LATENCY_MS} ms\n`)
+  let narrator: Narrator | undefined
+  const fleet = new Fleet({
+    names,
+    pool,
+    databaseUrl: postgres.url,
+    fake,
+    onLog: (entry) => narrator?.log(entry),
+    onDeath: (error) => abort.abort(error),
+  })
+  deferFleet(fleet, cleanup)
+  await fleet.start()
+  signal.throwIfAborted()
+  say(`2 relay processes; a fake Customer.io that answers after ${LATENCY_MS} ms, on ${fake.url}`)
+  output.write('\n')
 
   const firstTransition = await lastTransition(pool, names)
   const durationMs = durationFor(stage.outageMs)
-  const { run, intents, schema } = stage
   const shop = new Shop({
     connectionString: postgres.url,
-    schema,
+    schema: stage.schema,
     run,
     intents,
     durationMs,
-    signal: abort.signal,
+    signal,
   })
   cleanup.defer(() => shop.close())
-  const screen = openScreen(output, painter(output.isTTY))
+  const screen = openScreen(output, paint)
   cleanup.defer(() => screen.close())
-  const narrator = new Narrator({ screen, shop, fake, fleet, intents })
-  const monitor = new Monitor(pool, names, (sight) => narrator.show(sight))
-  const { relays } = fleet
-  const { event, now } = narrator
+  const show = new Narrator({ screen, fleet, intents })
+  narrator = show
+  const monitor = new Monitor({
+    read: () => readSight(pool, names, run),
+    onSight: (sight, begunAt) => show.show(sight, begunAt),
+  })
+  const watching = new AbortController()
+  const watched = monitor.watch(AbortSignal.any([signal, watching.signal]))
+  watched.catch((error) => abort.abort(error))
 
-  const watching = monitor.watch(abort.signal)
-  watching.catch((error) => abort.abort(error))
   const [disturbed] = await Promise.all([
     playIncidents({
       fake,
-      relays,
+      fleet,
       monitor,
+      narrator: show,
       outageMs: stage.outageMs,
       durationMs,
-      signal: abort.signal,
-      event,
-      now,
+      signal,
     }),
-    shop
-      .open()
-      .then(() => event(`the shop closes: ${intents.toLocaleString('en-US')} intents are committed`)),
+    shop.open().then(() => show.event(`the shop closes: ${count(intents)} intents are committed`)),
   ])
-  now('draining')
-  await monitor.until((sight) => sight.pending === 0, DRAIN_AT_MOST_MS, abort.signal)
-  now('stopping the relay, comparing what was committed with what arrived')
-  const refusals = await fleet.stop()
-  abort.signal.throwIfAborted()
+  show.now('draining')
+  await monitor.until((sight) => sight.backlog === 0, DRAIN_AT_MOST_MS, signal)
+  watching.abort()
+  await watched
+  signal.throwIfAborted()
   screen.close()
-
-  return compare({ stage, names, pool, fake, shop, refusals, disturbed, firstTransition, postgres, begin })
+  const relays = { alive: fleet.alive, of: fleet.size, restarts: fleet.restarts }
+  const failures = await fleet.stop()
+  signal.throwIfAborted()
+  return compare({
+    stage,
+    names,
+    pool,
+    fake,
+    shop,
+    relays,
+    failures,
+    disturbed,
+    firstTransition,
+    postgres,
+    begin,
+  })
 }
 
+/** Uses the given database, or starts a server of the demo's own. */
 async function openPostgres(
   { databaseUrl, cleanup }: Stage,
   say: (text: string) => void,
-): Promise<RealPostgres> {
-  if (databaseUrl === undefined) say('starting a Postgres of its own …')
-  const postgres = await startRealPostgres({ databaseUrl }).catch((error) => {
-    throw new SettingError(error.message, { cause: error })
-  })
-  cleanup.defer(() => postgres.stop())
-  return postgres
+): Promise<DemoPostgres> {
+  if (databaseUrl !== undefined) return { url: databaseUrl, source: 'DATABASE_URL' }
+  say('starting a Postgres for this run …')
+  const own = new OwnPostgres()
+  cleanup.defer(() => own.stop())
+  return own.started()
 }
 
 async function prepareDatabase(
   { databaseUrl, schema, abort, cleanup }: Stage,
-  postgres: RealPostgres,
+  postgres: DemoPostgres,
   names: Names,
   say: (text: string) => void,
 ): Promise<pg.Pool> {
@@ -109,14 +137,26 @@ async function prepareDatabase(
     application_name: 'customerio-outbox demo',
     connectionTimeoutMillis: 10_000,
   })
-  pool.on('error', () => {}) // the next statement says it
+  pool.on('error', () => {}) // the next statement reports it
   cleanup.defer(() => pool.end())
   await refuseForeignWork(pool, names)
   await migrate({ connectionString: postgres.url, schema })
   await pool.query(SHOP_DDL)
-  const stays = `on the database given; its schemas "${names.schema}" and "outbox_demo" stay there afterwards`
-  say(databaseUrl === undefined ? `on ${postgres.source}, which goes when the demo ends` : stays)
+  say(
+    databaseUrl === undefined
+      ? `on ${postgres.source}; the server is removed when the demo ends`
+      : `on the given database; the schemas "${names.schema}" and "outbox_demo" stay there`,
+  )
   return pool
+}
+
+function deferFleet(fleet: Fleet, cleanup: Stage['cleanup']): void {
+  const killAll = () => fleet.killAll()
+  process.once('exit', killAll)
+  cleanup.defer(async () => {
+    process.off('exit', killAll)
+    await fleet.close()
+  })
 }
 
 interface Played {
@@ -125,11 +165,12 @@ interface Played {
   readonly pool: pg.Pool
   readonly fake: FakeCustomerIo
   readonly shop: Shop
-  /** Relays that did not stop as they should. */
-  readonly refusals: Awaited<ReturnType<Fleet['stop']>>
-  readonly disturbed: { readonly from: number; readonly until: number }
+  readonly relays: DemoResult['relays']
+  /** A sentence for each relay that did not stop with exit status 0. */
+  readonly failures: readonly string[]
+  readonly disturbed: Disturbance
   readonly firstTransition: number
-  readonly postgres: RealPostgres
+  readonly postgres: DemoPostgres
   readonly begin: number
 }
 
@@ -144,10 +185,10 @@ async function compare(played: Played): Promise<DemoResult> {
     duplicates: ledger.duplicates,
     applied,
   })
-  const failures = [...violations(findings), ...played.refusals]
+  const failures = [...violations(findings), ...played.failures]
   if (stored.expected.length !== ledger.committedAt.size) {
     failures.push(
-      `the shop's table has ${stored.expected.length} intents and ${ledger.committedAt.size} COMMITs were answered`,
+      `the shop's table has ${stored.expected.length} intents, but COMMIT was answered for ${ledger.committedAt.size}`,
     )
   }
   return {
@@ -156,6 +197,7 @@ async function compare(played: Played): Promise<DemoResult> {
     committed: { intents: stored.expected.length, transactions: ledger.committedTransactions },
     rolledBack: { intents: ledger.rolledBack.size, transactions: ledger.rolledBackTransactions },
     findings,
+    relays: played.relays,
     duplicatesAtEnqueue: ledger.duplicates.size,
     duplicatesByUlid: fake.counts.duplicates,
     breakerTransitions: await readTransitions(pool, names, played.firstTransition),

@@ -1,26 +1,30 @@
 import { randomBytes } from 'node:crypto'
-import { Cleanup } from './cleanup.ts'
 import { EXIT, reportFailure } from '../errors.ts'
-import { interceptFatal } from '../process/fatal.ts'
 import { painter } from '../output/format.ts'
+import { interceptFatal } from '../process/fatal.ts'
+import { Cleanup } from './cleanup.ts'
 import { type DemoResult, renderResult } from './evidence/report.ts'
-import { playDemo } from './play-demo.ts'
 import { RUN_PREFIX } from './guard.ts'
+import { playDemo } from './play-demo.ts'
+import { watchParent } from './processes/parent.ts'
 import type { DemoOptions } from './stage.ts'
 
 const INTERRUPTED = 130
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
-/** Plays the demo, prints what it came to, and takes everything down again. Resolves with the exit status. */
+/** Plays the demo, prints its result and removes everything it started. Resolves with the exit status. */
 export async function runDemo(options: DemoOptions): Promise<number> {
   const cleanup = new Cleanup()
   const abort = new AbortController()
-  let signals = 0
-  const onSignal = () => {
-    if (++signals > 2) process.exit(INTERRUPTED) // taking down hangs: somebody insists
+  let interruptions = 0
+  const interrupt = () => {
+    if (++interruptions > 2) process.exit(INTERRUPTED) // the clean-up hangs, and the user insists
     abort.abort(new Error('interrupted'))
   }
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal)
+  for (const signal of SIGNALS) process.on(signal, interrupt)
+  const unwatchParent = watchParent(interrupt)
   const restore = interceptFatal((error) => abort.abort(error))
+  process.stderr.on('error', () => {}) // a closed terminal; the clean-up must go on
   let outcome: DemoResult | Error
   try {
     outcome = await playDemo({
@@ -34,15 +38,16 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     outcome = (abort.signal.aborted ? abort.signal.reason : error) as Error
   }
   await cleanup.run()
+  unwatchParent()
   restore()
   if (!(outcome instanceof Error)) return print(outcome, options.json)
-  if (signals === 0) return reportFailure(outcome)
-  console.error('customerio-outbox: interrupted, relays and servers of the demo have been taken down')
+  if (interruptions === 0) return reportFailure(outcome)
+  console.error('customerio-outbox: interrupted; the relays and servers of the demo have been stopped')
   return INTERRUPTED
 }
 
 function print(result: DemoResult, json: boolean): number {
   if (json) console.log(JSON.stringify(result))
-  else console.log(`\n${renderResult(result, painter(process.stdout.isTTY))}`)
+  else console.log(`\n${renderResult(result, painter(process.stdout))}`)
   return result.holds ? EXIT.ok : EXIT.failed
 }

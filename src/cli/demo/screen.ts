@@ -1,62 +1,68 @@
 import { MultiBar, type SingleBar } from 'cli-progress'
-import { count, type Painter } from '../output/format.ts'
+import { count, type Painter, wrap } from '../output/format.ts'
 
-/** What the demo shows at one moment. */
+/** The numbers and words that the screen shows at one moment. */
 export interface View {
   readonly elapsedMs: number
+  /** Intents that the shop will commit. */
   readonly target: number
   readonly committed: number
   readonly delivered: number
   readonly backlog: number
-  /** `3.2 s`, or empty where nothing waits. */
+  /** Age of the oldest intent, such as `3.2s`; empty if the backlog is. */
   readonly oldest: string
   readonly breaker: string
   readonly breakerIsClosed: boolean
-  readonly relays: string
-  /** What happens now, for people. */
+  readonly relaysAlive: number
+  readonly relays: number
+  /** What happens at present, for people. */
   readonly now: string
 }
 
 export interface Screen {
-  /** Something has happened: it stays on the screen, with its time. */
+  /** Prints an event with its time; it stays on the screen. */
   event(elapsedMs: number, text: string): void
   update(view: View): void
   close(): void
 }
 
 const PLAIN_LINE_EVERY_MS = 1_000
+/** Columns before the text of an event: its time and two spaces. */
+const EVENT_INDENT = 11
 
 export function openScreen(stream: NodeJS.WriteStream, paint: Painter): Screen {
   return stream.isTTY ? new LiveScreen(stream, paint) : new PlainScreen(stream)
 }
 
-/** One line a second, and one for each event: for a log, a pipe, or CI. */
-class PlainScreen implements Screen {
-  readonly #stream: NodeJS.WriteStream
+/** A table that grows by a line a second, with the events in between: for a log, a pipe, or CI. */
+export class PlainScreen implements Screen {
+  readonly #stream: Pick<NodeJS.WriteStream, 'write'>
   #lastMs = Number.NEGATIVE_INFINITY
 
-  constructor(stream: NodeJS.WriteStream) {
+  constructor(stream: Pick<NodeJS.WriteStream, 'write'>) {
     this.#stream = stream
   }
 
   event(elapsedMs: number, text: string): void {
-    this.#stream.write(`${time(elapsedMs)}  * ${text}\n`)
+    this.#stream.write(`${time(elapsedMs)} * ${wrap(text, EVENT_INDENT)}\n`)
   }
 
   update(view: View): void {
     if (view.elapsedMs - this.#lastMs < PLAIN_LINE_EVERY_MS) return
+    const isFirst = this.#lastMs === Number.NEGATIVE_INFINITY
     this.#lastMs = view.elapsedMs
-    const { committed, delivered, backlog, breaker, relays } = view
+    if (isFirst) this.#stream.write('    time  committed  delivered  backlog  relays  breaker\n')
+    const { committed, delivered, backlog, breaker, relays, relaysAlive } = view
     this.#stream.write(
-      `${time(view.elapsedMs)}  committed ${pad(committed)}  delivered ${pad(delivered)}  backlog ${pad(backlog)}  ` +
-        `breaker ${breaker}  relays ${relays}\n`,
+      `${time(view.elapsedMs)}  ${pad(committed, 9)}  ${pad(delivered, 9)}  ${pad(backlog, 7)}  ` +
+        `${relaysAlive} of ${relays}  ${breaker}\n`,
     )
   }
 
   close(): void {}
 }
 
-/** Bars that move, below the events that stay. */
+/** Moving bars, below the events. */
 class LiveScreen implements Screen {
   readonly #paint: Painter
   readonly #bars: MultiBar
@@ -75,13 +81,13 @@ class LiveScreen implements Screen {
       clearOnComplete: true,
       gracefulExit: false,
       emptyOnZero: true,
-      forceRedraw: true, // events push the rows down: also those that did not change
+      forceRedraw: true, // an event moves every row down, changed or not
       fps: 10,
     })
     const row = (label: string, format: string) =>
       bars.create(1, 0, { text: '' }, { format: `  ${paint.dim(label.padEnd(10))} ${format}` })
     this.#bars = bars
-    bars.create(1, 0, {}, { format: ' ' }) // a line of air below the events
+    bars.create(1, 0, {}, { format: ' ' }) // an empty line below the events
     this.#rows = {
       committed: row('committed', `${paint.cyan('{bar}')} {text}`),
       delivered: row('delivered', `${paint.green('{bar}')} {text}`),
@@ -95,7 +101,8 @@ class LiveScreen implements Screen {
   }
 
   event(elapsedMs: number, text: string): void {
-    this.#bars.log(`  ${this.#paint.dim(time(elapsedMs))}  ${text}\u001b[K\n`)
+    const lines = wrap(text, EVENT_INDENT).replaceAll('\n', '\u001b[K\n')
+    this.#bars.log(`  ${this.#paint.dim(time(elapsedMs))} ${lines}\u001b[K\n`)
   }
 
   update(view: View): void {
@@ -104,28 +111,28 @@ class LiveScreen implements Screen {
       bar.setTotal(view.target)
       bar.update(Math.min(value, view.target), { text })
     }
-    set(rows.committed, view.committed, `${pad(view.committed)} of ${count(view.target)}`)
-    set(rows.delivered, view.delivered, pad(view.delivered))
+    set(rows.committed, view.committed, `${pad(view.committed, 7)} of ${count(view.target)}`)
+    set(rows.delivered, view.delivered, pad(view.delivered, 7))
     set(
       rows.backlog,
       view.backlog,
-      `${pad(view.backlog)}${view.oldest && paint.dim(`  oldest ${view.oldest}`)}`,
+      `${pad(view.backlog, 7)}${view.oldest && paint.dim(`  oldest ${view.oldest}`)}`,
     )
     texts.breaker.update(0, { text: (view.breakerIsClosed ? paint.green : paint.red)(view.breaker) })
-    texts.relays.update(0, { text: view.relays })
+    texts.relays.update(0, { text: `${view.relaysAlive} of ${view.relays} alive` })
     texts.now.update(0, { text: `${paint.bold(view.now)}  ${paint.dim(time(view.elapsedMs).trim())}` })
   }
 
   close(): void {
-    this.#bars.update() // what was logged since the last frame
+    this.#bars.update() // prints the events since the last frame
     this.#bars.stop()
   }
 }
 
 function time(ms: number): string {
-  return `${(ms / 1_000).toFixed(1).padStart(5)} s`
+  return `${(ms / 1_000).toFixed(1).padStart(6)} s`
 }
 
-function pad(value: number): string {
-  return count(value).padStart(7)
+function pad(value: number, width: number): string {
+  return count(value).padStart(width)
 }

@@ -1,11 +1,15 @@
 import type { Cleanup } from './cleanup.ts'
 
 export interface DemoOptions {
-  /** Default: `DATABASE_URL`, else a Postgres of the demo's own. */
+  /** Default: a Postgres of the demo's own. */
   readonly databaseUrl: string | undefined
+  /** Default: `outbox`. */
   readonly schema: string | undefined
+  /** Intents to commit. */
   readonly intents: number
+  /** Milliseconds that Customer.io is down. */
   readonly outageMs: number
+  /** Print the result as JSON on stdout, and the narration on stderr. */
   readonly json: boolean
 }
 
@@ -16,4 +20,11 @@ export interface Stage extends DemoOptions {
   readonly abort: AbortController
   readonly cleanup: Cleanup
   readonly output: NodeJS.WriteStream
+}
+
+/** The Postgres server that a run uses. */
+export interface DemoPostgres {
+  readonly url: string
+  /** For people: `DATABASE_URL`, `embedded PostgreSQL 18.4`. */
+  readonly source: string
 }

@@ -1,34 +1,29 @@
+import { styleText } from 'node:util'
 import Table from 'cli-table3'
+import { Help } from 'commander'
+import prettyMilliseconds from 'pretty-ms'
+
+/** Columns of a terminal that every table and message must fit in. */
+export const WIDTH = 80
 
 /** `12345` as `12,345`, whatever the locale of the machine. */
 export function count(value: number): string {
   return Math.round(value).toLocaleString('en-US')
 }
 
-/** Seconds as a person says them: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`, `4 d 3 h`. */
-export function age(seconds: number | null): string {
-  if (seconds === null) return '–'
-  if (seconds < 1) return `${Math.max(0, seconds).toFixed(1)} s`
-  const whole = Math.round(seconds)
-  if (whole < 60) return `${whole} s`
-  if (whole < 3_600) return twoUnits(whole, 60, 'min', 1, 's')
-  if (whole < 86_400) return twoUnits(whole, 3_600, 'h', 60, 'min')
-  return twoUnits(whole, 86_400, 'd', 3_600, 'h')
-}
-
-function twoUnits(value: number, large: number, largeName: string, small: number, smallName: string): string {
-  const rest = Math.floor((value % large) / small)
-  return `${Math.floor(value / large)} ${largeName}${rest > 0 ? ` ${rest} ${smallName}` : ''}`
-}
-
-/** Milliseconds: `38 ms`, `1.2 s`, `14 s`. */
+/** Milliseconds for people, in two units at most: `38ms`, `1.2s`, `14s`, `3m 20s`, `4d 3h`. */
 export function duration(ms: number | null): string {
   if (ms === null) return '–'
-  if (ms < 1_000) return `${Math.round(ms)} ms`
-  return ms < 10_000 ? `${(ms / 1_000).toFixed(1)} s` : age(ms / 1_000)
+  const secondsDecimalDigits = ms < 10_000 ? 1 : 0
+  return prettyMilliseconds(Math.max(0, ms), { unitCount: 2, secondsDecimalDigits })
 }
 
-/** The time of day, in UTC, of a minute: `14:05`. */
+/** Seconds for people, as `duration` writes milliseconds. */
+export function age(seconds: number | null): string {
+  return duration(seconds === null ? null : seconds * 1_000)
+}
+
+/** The time of day of a minute, in UTC: `14:05Z`. */
 export function minuteOfDay(time: Date): string {
   return `${time.toISOString().slice(11, 16)}Z`
 }
@@ -39,7 +34,7 @@ export interface Column<Row> {
   readonly cell: (row: Row) => string
 }
 
-/** An aligned table without frames, indented by two, or `empty` where there is no row. */
+/** An aligned table without frames, indented by two columns; `empty` if there is no row. */
 export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[], empty: string): string {
   if (rows.length === 0) return `  ${empty}`
   const none = { top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '' }
@@ -58,24 +53,31 @@ export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]
     .join('\n')
 }
 
-/** Cuts a text to `length` characters on one line. */
+/** Puts a text on one line, and cuts it to `length` characters. */
 export function shorten(text: string | null, length: number): string {
   const line = (text ?? '').replace(/\s+/g, ' ').trim()
   return line.length <= length ? line : `${line.slice(0, length - 1)}…`
 }
 
-/** A switch for colour: none where nobody looks, or where NO_COLOR says so. */
-export function painter(isTTY: boolean | undefined) {
-  const on = isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb'
-  const paint = (code: number) => (text: string) => (on ? `\u001b[${code}m${text}\u001b[0m` : text)
-  return {
-    bold: paint(1),
-    dim: paint(2),
-    red: paint(31),
-    green: paint(32),
-    yellow: paint(33),
-    cyan: paint(36),
-  }
+/** Breaks a text at spaces into lines of `WIDTH` columns; every line after the first is indented. */
+export function wrap(text: string, indent: number): string {
+  const lines = new Help().boxWrap(text, WIDTH - indent).split('\n')
+  return lines.join(`\n${' '.repeat(indent)}`)
 }
 
-export type Painter = ReturnType<typeof painter>
+type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan'
+
+export type Painter = Readonly<Record<Style, (text: string) => string>>
+
+/** Styles for one stream; none if it is no terminal, or if NO_COLOR is set. */
+export function painter(stream: NodeJS.WriteStream): Painter {
+  const style = (name: Style) => (text: string) => styleText(name, text, { stream })
+  return {
+    bold: style('bold'),
+    dim: style('dim'),
+    red: style('red'),
+    green: style('green'),
+    yellow: style('yellow'),
+    cyan: style('cyan'),
+  }
+}

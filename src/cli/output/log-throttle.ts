@@ -1,22 +1,26 @@
-/** Lets one of equal things through in a while, and counts the others. */
-export class Seldom {
-  readonly #everyMs: number
-  readonly #seen = new Map<string, { until: number; held: number }>()
+/** Throttles repeated log lines: passes one line per key and interval, and counts those that it suppresses. */
+export class LogThrottle {
+  readonly #intervalMs: number
+  readonly #seen = new Map<string, { until: number; suppressed: number }>()
 
-  constructor(everyMs: number) {
-    this.#everyMs = everyMs
+  /** @param intervalMs Milliseconds from one line to the next with the same key. */
+  constructor(intervalMs: number) {
+    this.#intervalMs = intervalMs
   }
 
-  /** How many were held back since the last that was let through; undefined for one that is held back itself. */
-  count(key: string): number | undefined {
+  /**
+   * @returns How many lines with this key were suppressed since the last one that passed; undefined if this line is to be
+   * suppressed too.
+   */
+  pass(key: string): number | undefined {
     const now = performance.now()
     const last = this.#seen.get(key)
     if (last && now < last.until) {
-      last.held++
+      last.suppressed++
       return undefined
     }
     for (const [other, { until }] of this.#seen) if (until <= now) this.#seen.delete(other)
-    this.#seen.set(key, { until: now + this.#everyMs, held: 0 })
-    return last?.held ?? 0
+    this.#seen.set(key, { until: now + this.#intervalMs, suppressed: 0 })
+    return last?.suppressed ?? 0
   }
 }

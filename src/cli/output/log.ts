@@ -1,11 +1,11 @@
 import { type Logger, pino } from 'pino'
 import type { Relay } from '../../relay/relay.ts'
-import { redact } from '../errors.ts'
-import { Seldom } from './log-throttle.ts'
+import { LogThrottle } from './log-throttle.ts'
+import { redact } from './redact.ts'
 
 export type { Logger }
 
-/** JSON lines on stdout. Written at once, so that the last words before an exit are not lost. */
+/** JSON lines on stdout. Writes are synchronous: the last lines before an exit are kept. */
 export function createLogger(level: string): Logger {
   return pino(
     {
@@ -19,8 +19,16 @@ export function createLogger(level: string): Logger {
   )
 }
 
-/** Logs what a relay tells. No line carries a payload, a key, or a text of an answer: events have none. */
+/** Logs a relay's events. The message is a fixed phrase; details are fields. No line carries a payload or a key. */
 export function logRelay(log: Logger, relay: Relay): void {
+  logDelivery(log, relay)
+  logDestinations(log, relay)
+  logDatabase(log, relay)
+  logWakeUps(log, relay)
+  logErrors(log, relay)
+}
+
+function logDelivery(log: Logger, relay: Relay): void {
   relay.on('settled', (settled) => log.debug(settled, 'settled'))
   relay.on('drained', ({ lanesLeft }) =>
     lanesLeft === 0
@@ -30,19 +38,36 @@ export function logRelay(log: Logger, relay: Relay): void {
   relay.on('deadLetter', ({ destination, id, seq, reason, status, field }) =>
     log.warn({ destination, id, seq, reason, status, field }, 'dead letter'),
   )
+  relay.on('laneFailed', ({ destination, lane, message }) =>
+    log.warn({ destination, lane, error: redact(message) }, 'lane failed; retrying with backoff'),
+  )
+  relay.on('unknownFormat', (unknown) => log.warn(unknown, 'unknown row format; upgrade this relay'))
+}
+
+function logDestinations(log: Logger, relay: Relay): void {
   relay.on('breaker', (change) =>
     log[change.to === 'closed' ? 'info' : 'warn'](
       change,
       change.from === undefined ? 'breaker found' : 'breaker changed',
     ),
   )
-  relay.on('laneFailed', ({ destination, lane, message }) =>
-    log.warn({ destination, lane, error: redact(message) }, 'lane failed; retrying with backoff'),
-  )
   relay.on('unserved', (unserved) => log.warn(unserved, 'no credentials for queued intents'))
-  relay.on('unknownFormat', (unknown) => log.warn(unknown, 'unknown row format; upgrade this relay'))
   relay.on('regionUnchecked', ({ workspace, reason, message }) =>
     log.warn({ workspace, reason, error: redact(message) }, 'workspace region not checked'),
+  )
+  relay.on('workspacesUpdated', ({ destinations }) => log.info({ destinations }, 'settings changed'))
+}
+
+function logDatabase(log: Logger, relay: Relay): void {
+  relay.on('databaseLost', ({ message }) =>
+    log.error({ error: redact(message) }, 'database lost; retrying until it is back'),
+  )
+  relay.on('databaseBack', ({ afterMs }) => log.info({ afterMs }, 'database back; lanes resume'))
+  relay.on('sequenceRewound', ({ from, to }) =>
+    log.warn(
+      { from: String(from), to: String(to) },
+      'sequence ran backwards; reading every lane from its beginning',
+    ),
   )
   relay.on('schemaAhead', (schema) =>
     log.info(schema, 'schema newer than this relay, and compatible; upgrade this relay'),
@@ -50,63 +75,50 @@ export function logRelay(log: Logger, relay: Relay): void {
   relay.on('copyAccepted', (accepted) =>
     log.warn(accepted, 'copied database accepted; delivering its intents'),
   )
-  relay.on('workspacesUpdated', ({ destinations }) => log.info({ destinations }, 'settings changed'))
-  logDatabase(log, relay)
-  const seldom = new Seldom(SAME_ERROR_EVERY_MS)
+}
+
+/** `listening` is logged as information only after a loss of wake-ups. */
+function logWakeUps(log: Logger, relay: Relay): void {
+  let wasLost = false
+  relay.on('listening', () => {
+    log[wasLost ? 'info' : 'debug']('listening for wake-ups')
+    wasLost = false
+  })
+  relay.on('notListening', ({ reason, message, through, pollIntervalMs }) => {
+    wasLost = true
+    const setting = through === 'connectionString' ? 'DATABASE_URL' : 'OUTBOX_LISTEN_URL'
+    log.warn(
+      { reason, setting, pollIntervalMs, error: redact(message), hint: HINTS[reason] },
+      'no wake-ups; polling',
+    )
+  })
+}
+
+/** The next step for each reason of `notListening`. */
+const HINTS = {
+  undelivered: 'if the setting names a pooler in transaction mode, set OUTBOX_LISTEN_URL to a direct connection',
+  refused: 'set OUTBOX_LISTEN_URL to a direct connection to the primary',
+  unreachable: 'check that the setting names a reachable server, or set OUTBOX_LISTEN_URL',
+  queue_full: 'run customerio-outbox doctor: it names the session that holds the notification queue',
+} as const
+
+/** Milliseconds in which an error with the same message is counted in place of logged. */
+const SAME_ERROR_EVERY_MS = 30_000
+
+function logErrors(log: Logger, relay: Relay): void {
+  const throttle = new LogThrottle(SAME_ERROR_EVERY_MS)
   relay.on('error', (error) => {
-    const repeated = seldom.count(error.message)
+    const repeated = throttle.pass(error.message)
     if (repeated === undefined) return
     log.error(
-      { ...describe(error, log), ...(repeated > 0 ? { repeated } : {}) },
+      { ...fieldsOf(error, log), ...(repeated > 0 ? { repeated } : {}) },
       'error; the relay continues',
     )
   })
 }
 
-/** An error that comes again within this time is counted, not logged. */
-const SAME_ERROR_EVERY_MS = 30_000
-
-function logDatabase(log: Logger, relay: Relay): void {
-  relay.on('databaseLost', ({ message }) =>
-    log.error({ error: redact(message) }, 'database lost; retrying until it is back'),
-  )
-  relay.on('databaseBack', ({ afterMs }) => log.info({ afterMs }, 'database back; lanes resume'))
-  let deaf = false
-  relay.on('sequenceRewound', ({ from, to }) =>
-    log.warn(
-      { from: String(from), to: String(to) },
-      'sequence ran backwards; reading every lane from its beginning',
-    ),
-  )
-  relay.on('listening', () => {
-    log[deaf ? 'info' : 'debug']('listening for wake-ups')
-    deaf = false
-  })
-  relay.on('notListening', ({ reason, message, through, pollIntervalMs }) => {
-    deaf = true
-    if (reason === 'queue_full') {
-      log.warn(
-        { reason, error: redact(message) },
-        `notification queue full; polling every ${pollIntervalMs / 1_000} s. customerio-outbox doctor names the session that holds it`,
-      )
-      return
-    }
-    const setting = through === 'connectionString' ? 'DATABASE_URL' : 'OUTBOX_LISTEN_URL'
-    log.warn(
-      { reason, error: redact(message) },
-      `no wake-ups through ${setting}${NOT_LISTENING[reason]}; polling every ${pollIntervalMs / 1_000} s. Set OUTBOX_LISTEN_URL to a direct connection`,
-    )
-  })
-}
-
-const NOT_LISTENING = {
-  undelivered: ' (a pooler in transaction mode?)',
-  refused: ', which does not take LISTEN',
-  unreachable: ', which does not answer',
-} as const
-
-/** Not the whole error: a database's one has rows in `detail` and `where`. */
-function describe(error: Error & { code?: string }, log: Logger) {
+/** Only these fields: a database error quotes rows in `detail` and `where`. */
+function fieldsOf(error: Error & { code?: string }, log: Logger) {
   const { code, message, stack } = error
   return {
     error: redact(message),

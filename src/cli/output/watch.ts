@@ -1,9 +1,10 @@
 export interface WatchOptions {
+  /** Milliseconds from one frame to the next. */
   readonly everyMs: number
-  /** Paint over the last frame; else frames follow each other. */
+  /** True: overwrite the last frame. False: print frames one after the other. */
   readonly repaint: boolean
   readonly first: string
-  /** Never rejects. */
+  /** Reads the next frame; never rejects. */
   readonly next: () => Promise<string>
 }
 
@@ -11,7 +12,11 @@ const HIDE_CURSOR = '\u001b[?25l'
 const SHOW_CURSOR = '\u001b[?25h'
 const CLEAR = '\u001b[2J\u001b[H'
 
-/** Shows frame after frame until SIGINT or SIGTERM. */
+/**
+ * Shows frames until SIGINT or SIGTERM.
+ *
+ * The repaint is eight lines of our own: `log-update` would bring 17 packages for it.
+ */
 export async function watch({ everyMs, repaint, first, next }: WatchOptions): Promise<void> {
   const stopped = Promise.withResolvers<void>()
   let isStopped = false
@@ -51,6 +56,6 @@ function show(frame: string, repaint: boolean, everyMs: number): void {
   const footer = `every ${everyMs / 1_000} s, Ctrl-C ends`
   const rows = process.stdout.rows ?? 50
   const lines = [...frame.split('\n').slice(0, rows - 3), '', footer]
-  // Line by line over the last frame: clearing the screen first would flicker.
+  // Overwrites line by line: clearing the screen first would flicker.
   process.stdout.write(`\u001b[H${lines.map((line) => `${line}\u001b[K`).join('\n')}\u001b[J`)
 }

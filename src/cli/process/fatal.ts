@@ -2,7 +2,11 @@ import { reportFailure } from '../errors.ts'
 
 let handler: ((error: Error) => void) | undefined
 
-/** Until `restore` is called, what would end the process goes to `handle`: for a command that must clean up. */
+/**
+ * Passes errors that would end the process to `handle`, for a command that must clean up first.
+ *
+ * @returns A function that restores the default.
+ */
 export function interceptFatal(handle: (error: Error) => void): () => void {
   handler = handle
   return () => {
@@ -11,10 +15,10 @@ export function interceptFatal(handle: (error: Error) => void): () => void {
 }
 
 /**
- * Ends the process by an error that no promise leads to: in one line, and never in a stack with settings in it.
- * A reader of our output that has gone, such as `head`, is no failure.
+ * Ends the process on an error that no promise reports: prints one line, never a stack that may hold settings. Exits with
+ * status 0 if the reader of our output has gone, as `head` does.
  */
-export function endBy(error: Error & { code?: string }): void {
+export function exitOnError(error: Error & { code?: string }): void {
   if (handler) handler(error)
   else process.exit(error.code === 'EPIPE' ? 0 : reportFailure(error))
 }

@@ -1,25 +1,25 @@
-/** How long an ordered end may take, and what a signal turns into. */
 export interface ShutdownOptions {
+  /** Milliseconds from the signal to the forced end, with exit status 1. */
   readonly timeoutMs: number
   readonly onSignal: (signal: NodeJS.Signals) => void
-  /** The deadline has passed: say so before the process ends. */
+  /** Called when `timeoutMs` has passed, before the process ends. */
   readonly onTimeout: () => void
 }
 
 const STATUS = { SIGINT: 130, SIGTERM: 143 } as const
 
 /**
- * Waits for SIGTERM or SIGINT. From then on the process has `timeoutMs` to end; after it, it ends with status 1. A
- * second signal ends it at once. A Node parent with a channel to it that has gone counts as a SIGTERM: nobody
- * would be left to send one.
+ * Resolves on SIGTERM or SIGINT. The process then has `timeoutMs` to end. A second signal ends it at once.
+ *
+ * A process with an IPC channel treats the end of its parent as a SIGTERM: no parent is left to send one.
  */
 export function untilSignal(options: ShutdownOptions): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()
-  let ending = false
+  let isEnding = false
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
-      if (ending) process.exit(STATUS[signal])
-      ending = true
+      if (isEnding) process.exit(STATUS[signal])
+      isEnding = true
       options.onSignal(signal)
       setTimeout(() => {
         options.onTimeout()
@@ -28,9 +28,14 @@ export function untilSignal(options: ShutdownOptions): Promise<void> {
       resolve()
     })
   }
-  if (process.channel) {
-    process.channel.unref()
-    process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'))
-  }
+  stopWithParent()
   return promise
+}
+
+function stopWithParent(): void {
+  const stop = () => process.kill(process.pid, 'SIGTERM')
+  if (process.connected === false) stop() // the parent ended while this process started
+  if (!process.channel) return
+  process.channel.unref()
+  process.once('disconnect', stop)
 }

@@ -3,7 +3,8 @@ import path from 'node:path'
 import { z } from 'zod'
 import { credentialProblem } from '../../customerio/credentials.ts'
 import { type WorkspaceOptions, workspaceSchema } from '../../relay/options.ts'
-import { keepSecret, SettingError } from '../errors.ts'
+import { SettingError } from '../errors.ts'
+import { keepSecret } from '../output/redact.ts'
 
 /** The settings that stand in the file as the name of where they are: what is in a file is soon in a repository. */
 const KEYS = ['siteId', 'trackApiKey', 'appApiKey', 'pipelinesWriteKey'] as const

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { credentialProblem } from '../../customerio/credentials.ts'
 import { namesOf } from '../../store/names.ts'
-import { keepSecret, SettingError } from '../errors.ts'
+import { SettingError } from '../errors.ts'
+import { keepSecret } from '../output/redact.ts'
 
 const POSTGRES_URL = 'postgres://user:password@host:5432/database'
 

@@ -2,7 +2,7 @@ import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres'
 import pg from 'pg'
 import { createOutbox, type Outbox } from '../../../enqueue/outbox.ts'
 import { Ledger } from './ledger.ts'
-import { Pace } from '../pace.ts'
+import { Pace } from './pace.ts'
 import { handleRequest, intentsOf, type Request } from './shop-request.ts'
 import { rolledBack } from './shop-schema.ts'
 
