@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-import './process/node-version.ts' // before everything else
-import './process/heap-limits.ts' // before what allocates
+import './process/node-version.ts' // first: other modules fail on an old Node.js
+import './process/heap-limits.ts' // before the heap grows
 import { Command } from 'commander'
 import { VERSION } from '../version.ts'
 import { addDemoCommand } from './commands/demo.ts'
@@ -16,37 +16,33 @@ import { addStatusCommand } from './commands/status.ts'
 
 const HELP = `
 Environment:
-  DATABASE_URL                     Postgres database of the outbox
-  OUTBOX_LISTEN_URL                a direct connection for LISTEN, where DATABASE_URL is a pooler
-  OUTBOX_SCHEMA                    its schema (default: outbox)
-  OUTBOX_CONFIG                    config file of the relay's workspaces, as relay --config
-  CUSTOMERIO_SITE_ID               credentials of the relay's workspace "default": site id
-  CUSTOMERIO_TRACK_API_KEY         and Track API key,
-  CUSTOMERIO_APP_API_KEY           App API key (messages, broadcasts),
-  CUSTOMERIO_PIPELINES_WRITE_KEY   write key of the Pipelines API
-  CUSTOMERIO_REGION                us (default) or eu
-  CUSTOMERIO_TRACK_URL             origins in place of Customer.io's, for a proxy or a test
-  CUSTOMERIO_APP_URL
-  CUSTOMERIO_PIPELINES_URL
-  LOG_LEVEL                        fatal, error, warn, info (default), debug, trace or silent
+  DATABASE_URL                    Postgres database of the outbox
+  OUTBOX_LISTEN_URL               direct connection for LISTEN, if DATABASE_URL
+                                  is a pooler in transaction mode
+  OUTBOX_SCHEMA                   schema of the outbox (default: outbox)
+  OUTBOX_CONFIG                   config file with workspaces, as relay --config
+  LOG_LEVEL                       fatal, error, warn, info, debug, trace or
+                                  silent (default: info)
 
-Exit status: 0 done, 1 failed, 2 a setting is missing or wrong.`
+Environment of the workspace "default":
+  CUSTOMERIO_SITE_ID              Track API: site id
+  CUSTOMERIO_TRACK_API_KEY        Track API: key
+  CUSTOMERIO_APP_API_KEY          App API: key, for messages and broadcasts
+  CUSTOMERIO_PIPELINES_WRITE_KEY  Pipelines API: write key
+  CUSTOMERIO_REGION               us or eu (default: us)
+  CUSTOMERIO_TRACK_URL            origins in place of Customer.io's, for a proxy
+  CUSTOMERIO_APP_URL              or a test
+  CUSTOMERIO_PIPELINES_URL
+
+Exit status: 0 success, 1 failure, 2 a setting is missing or wrong.`
 
 function createProgram(): Command {
   const program = new Command('customerio-outbox')
     .description('A transactional outbox for Postgres apps that delivers to Customer.io.')
     .version(VERSION)
     .exitOverride()
-    .configureOutput({
-      // One line, also where commander adds a suggestion.
-      outputError: (text, write) =>
-        write(
-          `customerio-outbox: ${text
-            .replace(/^error: /, '')
-            .trim()
-            .replace(/\s*\n\s*/g, ' ')}\n`,
-        ),
-    })
+    .configureHelp({ minWidthToWrap: 30 }) // the long flags of relay leave 37 of 80 columns
+    .configureOutput({ outputError: (text, write) => write(`customerio-outbox: ${oneLine(text)}\n`) })
     .addHelpText('after', HELP)
   addMigrateCommand(program)
   addRelayCommand(program)
@@ -56,12 +52,20 @@ function createProgram(): Command {
   addDoctorCommand(program)
   addDemoCommand(program)
   addExamples(program, [
-    ['see it work: a shop, an outage and a killed relay, on a Postgres of its own', 'demo'],
-    ['set up, run, look', 'migrate && customerio-outbox relay --port 8080'],
-    ['what waits, and why', 'status --watch'],
-    ['what is wrong, and what to do', 'doctor'],
+    ['try it: a shop, an outage and a killed relay, on a Postgres of its own', 'demo'],
+    ['set up the schema, then deliver', 'migrate && customerio-outbox relay --port 8080'],
+    ['watch the backlog and the breakers', 'status --watch'],
+    ['find a problem and its next step', 'doctor'],
   ])
   return program
+}
+
+/** commander puts its suggestion (`Did you mean …?`) on a line of its own. */
+function oneLine(text: string): string {
+  return text
+    .replace(/^error: /, '')
+    .trim()
+    .replace(/\s*\n\s*/g, ' ')
 }
 
 process.on('uncaughtException', exitOnError)

@@ -22,7 +22,7 @@ async function setSynchronousCommit(value: 'on' | 'off'): Promise<void> {
   await h.db.rows(`ALTER DATABASE "${row?.name}" SET synchronous_commit = ${value}`)
 }
 
-test('everything is well: a line for each check, and exit status 0', async () => {
+test('without a problem: a line for each check, and exit status 0', async () => {
   await setSynchronousCommit('on')
   await h.relay()
   const { status, stdout, stderr } = await runCli(['doctor'], { DATABASE_URL: h.db.url })
@@ -39,7 +39,7 @@ test('everything is well: a line for each check, and exit status 0', async () =>
   ])
 })
 
-test('a warning is no failure; a relay that is missing is one, with what to do', async () => {
+test('a warning does not fail the command; a missing relay does, with a next step', async () => {
   await setSynchronousCommit('off')
   const { status, stdout } = await runCli(['doctor', '--json'], { DATABASE_URL: h.db.url })
   expect(status).toBe(1)
@@ -48,27 +48,28 @@ test('a warning is no failure; a relay that is missing is one, with what to do',
   expect(findings.find(({ name }) => name === 'relays')).toEqual({
     name: 'relays',
     level: 'failure',
-    what: 'none is running',
+    what: 'no relay is running',
     next: 'start customerio-outbox relay',
   })
 })
 
-test('a database that is not migrated, and one that is not there: failures with what to do', async () => {
+test('a database that is not migrated, and one that does not exist: failures with a next step', async () => {
   const empty = await createTestDatabase('empty')
   try {
     const { status, stdout } = await runCli(['doctor'], { DATABASE_URL: empty.url })
     expect(status).toBe(1)
-    expect(stdout).toMatch(/^failure {2}schema .*does not exist {2}run customerio-outbox migrate/m)
+    expect(stdout).toMatch(/^failure {2}schema .*does not exist\n +→ run customerio-outbox migrate/m)
   } finally {
     await empty.drop()
   }
   const none = await runCli(['doctor'], { DATABASE_URL: 'postgres://127.0.0.1:1/none' })
   expect(none.status).toBe(1)
   expect(none.stdout).toMatch(/^failure {2}connection .*cannot connect to the database/)
-  expect(none.stdout.trimEnd().split('\n')).toHaveLength(1)
+  expect(none.stdout.trimEnd().split('\n')).toHaveLength(2)
+  expect(none.stdout).toMatch(/\n +→ correct that and run doctor again\n$/)
 })
 
-test.each(['outbox_viewer', 'outbox_operator'])('a member of %s may call it', async (role) => {
+test.each(['outbox_viewer', 'outbox_operator'])('a member of %s can run it', async (role) => {
   await h.relay()
   const user = await createLoginRole(h.db, role)
   try {

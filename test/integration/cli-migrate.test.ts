@@ -10,7 +10,7 @@ beforeEach(async () => {
 })
 afterEach(() => db.drop())
 
-test('two at once: each migration is applied by one of them', async () => {
+test('concurrent runs: each migration is applied by one of them', async () => {
   const runs = await Promise.all([runCli(['migrate', '--json'], env), runCli(['migrate', '--json'], env)])
   expect(runs.map(({ status, stderr }) => ({ status, stderr }))).toEqual(
     Array(2).fill({ status: 0, stderr: '' }),
@@ -36,7 +36,7 @@ test('--sql changes nothing, and what it prints migrates', async () => {
 })
 
 test.each(['relay', 'status'])(
-  '%s on a database without the schema says so in one line, exit status 2',
+  '%s on a database without the schema: one line, exit status 2',
   async (command) => {
     const { status, stdout, stderr } = await runCli([command], env)
     expect(stderr).toMatch(/^customerio-outbox: .*customerio-outbox migrate.*\n$/)
@@ -51,7 +51,7 @@ test.each([
     /is at version 1, .* run `customerio-outbox migrate`/,
   ],
   [
-    'too new for it by its own word',
+    'too new according to its own record',
     "INSERT INTO outbox.migrations VALUES (98, 'x', now(), 97), (99, 'x', now(), 1)",
     /is at version 99, this relay knows \d+: upgrade the relay to one that knows 97/,
   ],
@@ -70,7 +70,7 @@ test.each([
   expect(status).toBe(2)
 })
 
-test('a relay starts on a newer schema that takes it, and says so', async () => {
+test('a relay starts on a newer schema that supports it, and logs that', async () => {
   await runCli(['migrate'], env)
   await db.pool.query(
     "INSERT INTO outbox.migrations SELECT 99, 'x', now(), max(version) FROM outbox.migrations",

@@ -48,7 +48,7 @@ function enqueue(...names: string[]) {
   )
 }
 
-test('starts, delivers, answers its endpoints, and ends with 0 on SIGTERM', async () => {
+test('starts, delivers, answers its endpoints, and exits with status 0 on SIGTERM', async () => {
   const { relay, get } = await startRelay()
   expect(await get('/healthz')).toMatchObject({ status: 200, body: '{"status":"ok"}\n' })
   expect(await get('/readyz')).toMatchObject({ status: 200 })
@@ -83,7 +83,7 @@ test('starts, delivers, answers its endpoints, and ends with 0 on SIGTERM', asyn
   expect(await db.rows('SELECT 1 FROM outbox.relay_fleet')).toEqual([])
 })
 
-test('serves nothing else, and to nobody who writes', async () => {
+test('serves no other path and no other method', async () => {
   const { get } = await startRelay()
   for (const path of ['/', '/metrics/', '/constructor', '/health']) expect((await get(path)).status).toBe(404)
   const posted = await get('/metrics', { method: 'POST', body: 'x'.repeat(100_000) })
@@ -111,11 +111,11 @@ test('an open breaker answers 503 to a load balancer', async () => {
   expect(relay.stdout).not.toContain(EMAIL)
 })
 
-test('a database that is away: not ready, no circuit, and still valid metrics', async () => {
+test('a lost database: not ready, an unknown circuit, and valid metrics', async () => {
   const { get, relay } = await startRelay()
   const server = new URL(db.url)
   const name = server.pathname.slice(1)
-  // From another database of the server: none may connect to this one.
+  // Connects to another database of the server: this one refuses connections below.
   const { default: pg } = await import('pg')
   server.pathname = '/postgres'
   const admin = new pg.Client({ connectionString: server.toString() })
@@ -147,7 +147,7 @@ test('a database that is away: not ready, no circuit, and still valid metrics', 
   expect((await relay.ended()).status).toBe(0)
 })
 
-test('a request that does not end is given up at the deadline, exit status 1', async () => {
+test('a request that does not end is abandoned after the grace period, exit status 1', async () => {
   const { relay } = await startRelay('--shutdown-timeout', '1', '--request-timeout', '60')
   fake.misbehave({ kind: 'hang' })
   await enqueue('signed_up')
@@ -157,7 +157,7 @@ test('a request that does not end is given up at the deadline, exit status 1', a
   expect(relay.stdout).toContain('shutdown timed out')
 })
 
-test('a second signal ends it at once', async () => {
+test('a second signal ends the relay at once', async () => {
   const { relay } = await startRelay('--request-timeout', '60')
   fake.misbehave({ kind: 'hang' })
   await enqueue('signed_up')
@@ -168,7 +168,7 @@ test('a second signal ends it at once', async () => {
   expect((await relay.ended()).status).toBe(130)
 })
 
-test('a port that is taken is one line, exit status 2', async () => {
+test('a port in use: one line, exit status 2', async () => {
   const port = new URL(fake.url).port
   const relay = startCli(['relay', '--host', '127.0.0.1', '--port', port], {
     DATABASE_URL: db.url,
@@ -176,6 +176,8 @@ test('a port that is taken is one line, exit status 2', async () => {
     CUSTOMERIO_TRACK_API_KEY: KEY,
   })
   const { status, stderr } = await relay.ended()
-  expect(stderr).toMatch(/^customerio-outbox: cannot listen on 127\.0\.0\.1:\d+ .*EADDRINUSE.*\n$/)
+  expect(stderr).toMatch(
+    /^customerio-outbox: cannot listen on 127\.0\.0\.1:\d+: .*EADDRINUSE.*: pass another --host or --port\n$/,
+  )
   expect(status).toBe(2)
 })

@@ -5,7 +5,7 @@ import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 
 const SECRET = 'tr0ub4dor-and-3'
 const CREDENTIALS = { CUSTOMERIO_SITE_ID: 'site', CUSTOMERIO_TRACK_API_KEY: SECRET }
-const NOBODY = { DATABASE_URL: `postgres://app:${SECRET}@127.0.0.1:1/app` }
+const NO_SERVER = { DATABASE_URL: `postgres://app:${SECRET}@127.0.0.1:1/app` }
 
 let db: TestDatabase
 beforeAll(async () => {
@@ -20,107 +20,117 @@ test.each<[string, string[], Record<string, string>, RegExp]>([
     'another database',
     ['migrate'],
     { DATABASE_URL: `mysql://app:${SECRET}@db/app` },
-    /not the URL of a Postgres/,
+    /Expected DATABASE_URL .* to be the URL of a Postgres database/,
   ],
-  ['no URL at all', ['status'], { DATABASE_URL: `host=db password=${SECRET}` }, /not the URL of a Postgres/],
   [
-    'no URL to listen by',
+    'a connection string that is no URL',
+    ['status'],
+    { DATABASE_URL: `host=db password=${SECRET}` },
+    /Expected DATABASE_URL .* to be the URL of a Postgres database/,
+  ],
+  [
+    'a listen address that is no URL',
     ['relay', '--listen-url', `host=db password=${SECRET}`],
-    { ...NOBODY, ...CREDENTIALS },
-    /OUTBOX_LISTEN_URL \(or --listen-url\) is not the URL of a Postgres database/,
+    { ...NO_SERVER, ...CREDENTIALS },
+    /Expected OUTBOX_LISTEN_URL \(or --listen-url\) to be the URL of a Postgres database/,
   ],
   [
     'one connection',
     ['relay', '--connections', '1'],
-    { ...NOBODY, ...CREDENTIALS },
-    /--connections must be a whole number from 2 to 50, got "1"/,
+    { ...NO_SERVER, ...CREDENTIALS },
+    /Expected --connections to be a whole number from 2 to 50, got "1"/,
   ],
   [
     'no credentials',
     ['relay'],
-    NOBODY,
+    NO_SERVER,
     /no credentials: set CUSTOMERIO_SITE_ID and CUSTOMERIO_TRACK_API_KEY.*CUSTOMERIO_APP_API_KEY.*CUSTOMERIO_PIPELINES_WRITE_KEY.*--config/,
   ],
   [
     'a site id alone',
     ['relay'],
-    { ...NOBODY, CUSTOMERIO_SITE_ID: 'site' },
+    { ...NO_SERVER, CUSTOMERIO_SITE_ID: 'site' },
     /CUSTOMERIO_TRACK_API_KEY is not set: .* belongs to CUSTOMERIO_SITE_ID/,
   ],
   [
     'a Track key alone',
     ['relay'],
-    { ...NOBODY, CUSTOMERIO_TRACK_API_KEY: SECRET },
+    { ...NO_SERVER, CUSTOMERIO_TRACK_API_KEY: SECRET },
     /CUSTOMERIO_SITE_ID is not set: .* CUSTOMERIO_TRACK_API_KEY belongs to/,
   ],
   [
     'a config file that is not there',
     ['relay', '--config', '/nowhere/relay.json'],
-    NOBODY,
+    NO_SERVER,
     /--config: cannot read \/nowhere\/relay.json: ENOENT/,
   ],
   [
-    'a region of elsewhere',
+    'an unknown region',
     ['relay'],
-    { ...NOBODY, ...CREDENTIALS, CUSTOMERIO_REGION: 'uk' },
-    /CUSTOMERIO_REGION must be us or eu, got "uk"/,
+    { ...NO_SERVER, ...CREDENTIALS, CUSTOMERIO_REGION: 'uk' },
+    /Expected CUSTOMERIO_REGION to be us or eu, got "uk"/,
   ],
   [
-    'no origin',
+    'an origin of another protocol',
     ['relay'],
-    { ...NOBODY, ...CREDENTIALS, CUSTOMERIO_TRACK_URL: 'ftp://x' },
-    /CUSTOMERIO_TRACK_URL must be an http/,
+    { ...NO_SERVER, ...CREDENTIALS, CUSTOMERIO_TRACK_URL: 'ftp://x' },
+    /Expected CUSTOMERIO_TRACK_URL to be an http/,
   ],
   [
-    'no origin of the App API',
+    'an App API origin without a protocol',
     ['relay'],
-    { ...NOBODY, CUSTOMERIO_APP_API_KEY: SECRET, CUSTOMERIO_APP_URL: 'app.example.com' },
-    /CUSTOMERIO_APP_URL must be an http/,
+    { ...NO_SERVER, CUSTOMERIO_APP_API_KEY: SECRET, CUSTOMERIO_APP_URL: 'app.example.com' },
+    /Expected CUSTOMERIO_APP_URL to be an http/,
   ],
   [
-    'a loud log',
+    'an unknown log level',
     ['relay'],
-    { ...NOBODY, ...CREDENTIALS, LOG_LEVEL: 'loud' },
-    /LOG_LEVEL must be one of .*debug.* got "loud"/,
+    { ...NO_SERVER, ...CREDENTIALS, LOG_LEVEL: 'loud' },
+    /Expected LOG_LEVEL to be one of .*debug.* got "loud"/,
   ],
   [
-    'a schema of capitals',
+    'a schema with capitals',
     ['migrate'],
-    { ...NOBODY, OUTBOX_SCHEMA: 'My-Box' },
-    /OUTBOX_SCHEMA .* got "My-Box"/,
+    { ...NO_SERVER, OUTBOX_SCHEMA: 'My-Box' },
+    /Expected OUTBOX_SCHEMA .* got "My-Box"/,
   ],
   [
-    'a port of letters',
+    'a port that is no number',
     ['relay', '--port', 'http'],
-    { ...NOBODY, ...CREDENTIALS },
-    /--port must be a whole number from 0 to 65535, got "http"/,
+    { ...NO_SERVER, ...CREDENTIALS },
+    /Expected --port to be a whole number from 0 to 65535, got "http"/,
   ],
   [
     'too many lanes',
     ['relay', '--lanes', '65'],
-    { ...NOBODY, ...CREDENTIALS },
-    /--lanes must be a whole number from 1 to 64, got "65"/,
+    { ...NO_SERVER, ...CREDENTIALS },
+    /Expected --lanes to be a whole number from 1 to 64, got "65"/,
   ],
   [
-    'no seconds',
+    'negative seconds',
     ['relay', '--breaker-half-open-after', '-1'],
-    { ...NOBODY, ...CREDENTIALS },
-    /--breaker-half-open-after must be seconds/,
+    { ...NO_SERVER, ...CREDENTIALS },
+    /Expected --breaker-half-open-after to be a number of seconds/,
   ],
   [
-    'a watch of words',
+    'a watch interval that is no number',
     ['status', '--watch', 'often'],
-    NOBODY,
-    /--watch must be seconds from 0.2 to 3600, got "often"/,
+    NO_SERVER,
+    /Expected --watch to be a number of seconds from 0.2 to 3600, got "often"/,
   ],
-  ['a demo of nothing', ['demo', '--intents', '5'], {}, /--intents must be a whole number from 100/],
+  [
+    'a demo with too few intents',
+    ['demo', '--intents', '5'],
+    {},
+    /Expected --intents to be a whole number from 100/,
+  ],
   [
     'an unknown option',
     ['relay', '--prot', '8080'],
-    NOBODY,
+    NO_SERVER,
     /unknown option '--prot' \(Did you mean --port\?\)/,
   ],
-  ['an unknown command', ['migrat'], NOBODY, /unknown command 'migrat' \(Did you mean migrate\?\)/],
+  ['an unknown command', ['migrat'], NO_SERVER, /unknown command 'migrat' \(Did you mean migrate\?\)/],
 ])('%s: one line that says what to set, exit status 2', async (_, args, env, line) => {
   const { status, stdout, stderr } = await runCli(args, env)
   expect(stderr).toMatch(line)
@@ -130,7 +140,7 @@ test.each<[string, string[], Record<string, string>, RegExp]>([
   expect(status).toBe(2)
 })
 
-describe('a database that does not let in', () => {
+describe('a database that refuses the connection', () => {
   const withPart = (change: (url: URL) => void) => {
     const url = new URL(db.url)
     change(url)
@@ -138,7 +148,7 @@ describe('a database that does not let in', () => {
   }
 
   test.each<[string, () => string, RegExp, number]>([
-    ['nobody listens', () => NOBODY.DATABASE_URL, /cannot connect to the database: .*ECONNREFUSED/, 1],
+    ['nothing listens', () => NO_SERVER.DATABASE_URL, /cannot connect to the database: .*ECONNREFUSED/, 1],
     [
       'a wrong password',
       () =>
@@ -167,7 +177,7 @@ describe('a database that does not let in', () => {
   })
 
   test('details only with LOG_LEVEL=debug, and even then no secret', async () => {
-    const { stderr, stdout } = await runCli(['relay'], { ...CREDENTIALS, ...NOBODY, LOG_LEVEL: 'debug' })
+    const { stderr, stdout } = await runCli(['relay'], { ...CREDENTIALS, ...NO_SERVER, LOG_LEVEL: 'debug' })
     expect(stderr).toMatch(/\n\s+at /)
     expect(stderr + stdout).not.toContain(SECRET)
   })
@@ -177,7 +187,7 @@ test.each([
   ['ENOTFOUND', 'getaddrinfo ENOTFOUND db', 2],
   ['EAI_AGAIN', 'getaddrinfo EAI_AGAIN db', 1],
   ['57P03', 'the database system is starting up', 1],
-])('%s of a connection is told as one', (code, message, exitStatus) => {
+])('%s is reported as a failed connection', (code, message, exitStatus) => {
   const failure = describeFailure(Object.assign(new Error(message), { code }))
   expect(failure).toEqual({
     line: expect.stringContaining(`cannot connect to the database: ${message}`),
@@ -185,11 +195,15 @@ test.each([
   })
 })
 
-test.each(['migrate', 'relay', 'status', 'demo'])('%s --help ends with examples', async (command) => {
-  const { status, stdout, stderr } = await runCli([command, '--help'])
-  expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
-  expect(stdout).toMatch(/Examples:\n(.|\n)*\$ customerio-outbox/)
-})
+test.each([[], ['migrate'], ['relay'], ['status'], ['pause'], ['resume'], ['doctor'], ['demo']])(
+  '%s --help ends with examples and fits in 80 columns',
+  async (...command) => {
+    const { status, stdout, stderr } = await runCli([...command, '--help'])
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+    expect(stdout).toMatch(/Examples:\n(.|\n)*\$ customerio-outbox/)
+    expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([])
+  },
+)
 
 test('--version prints the version and nothing else', async () => {
   expect(await runCli(['--version'])).toMatchObject({

@@ -4,7 +4,7 @@ import path from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { readConfigFile } from '../../src/cli/settings/config-file.ts'
 import { redact } from '../../src/cli/output/redact.ts'
-import { allWorkspaces, workspaceOfEnvironment } from '../../src/cli/settings/workspaces.ts'
+import { allWorkspaces, workspaceFromEnvironment } from '../../src/cli/settings/workspaces.ts'
 import { runCli } from '../support/cli.ts'
 
 const SECRET = 's3cr3t-of-the-track-api'
@@ -56,24 +56,32 @@ test('keys come from the environment by name, or from a file by its path', async
 })
 
 test.each<[string, unknown, RegExp]>([
-  ['no JSON', `{"workspaces": {"a": {"trackApiKey": "${SECRET}"`, /^\.\/relay\.json: is not JSON/],
+  [
+    'no JSON',
+    `{"workspaces": {"a": {"trackApiKey": "${SECRET}"`,
+    /^\.\/relay\.json: expected JSON: syntax error at line \d+ column \d+$/,
+  ],
   ['something else', [], /^\.\/relay\.json: invalid input: expected object, received array$/],
   ['no workspaces', {}, /^\.\/relay\.json: workspaces: invalid input: expected record/],
-  ['none of them', { workspaces: {} }, /^\.\/relay\.json: workspaces: names no workspace$/],
+  [
+    'none of them',
+    { workspaces: {} },
+    /^\.\/relay\.json: workspaces: expected at least one workspace, got none$/,
+  ],
   [
     'a name with a slash',
     { workspaces: { 'a/b': track } },
-    /workspaces\.a\/b: a workspace's name must be 1 to 63/,
+    /workspaces\.a\/b: expected the name of a workspace to be 1 to 63/,
   ],
   [
     'a key in the file',
     { workspaces: { a: { ...track, trackApiKey: SECRET } } },
-    /^\.\/relay\.json: workspaces\.a\.trackApiKey: no key may stand in this file: say where it is, as \{"env".*\{"file".*\}$/,
+    /^\.\/relay\.json: workspaces\.a\.trackApiKey: expected \{"env".*\{"file".*\}, got a string: move the key out of this file$/,
   ],
   [
-    'a key from nowhere',
+    'a reference of an unknown kind',
     { workspaces: { a: { ...track, trackApiKey: { vault: 'x' } } } },
-    /workspaces\.a\.trackApiKey: must be \{"env"/,
+    /workspaces\.a\.trackApiKey: expected \{"env"/,
   ],
   [
     'a variable that is not set',
@@ -108,24 +116,24 @@ test.each<[string, unknown, RegExp]>([
   [
     'a misspelt name',
     { workspaces: { a: { ...track, regoin: 'eu' } } },
-    /workspaces\.a\.regoin: is no known setting$/,
+    /workspaces\.a\.regoin: unknown setting$/,
   ],
   [
     'a misspelt top',
     { workspaces: { a: track }, worksapces: {} },
-    /^\.\/relay\.json: worksapces: is no known setting$/,
+    /^\.\/relay\.json: worksapces: unknown setting$/,
   ],
   [
-    'a region of elsewhere',
+    'an unknown region',
     { workspaces: { a: { ...track, region: 'uk' } } },
     /workspaces\.a\.region: invalid option: expected one of "us"\|"eu"$/,
   ],
   [
-    'a rate of nothing',
+    'a rate of 0',
     { workspaces: { a: { ...track, requestsPerSecond: { track: 0 } } } },
-    /workspaces\.a\.requestsPerSecond\.track: must be a number above 0, at most 100000$/,
+    /workspaces\.a\.requestsPerSecond\.track: expected a number above 0, at most 100000$/,
   ],
-])('%s is one line that says where', async (_, config, line) => {
+])('%s: one line that names the setting', async (_, config, line) => {
   await writeFile(path.join(folder, 'empty'), '\n')
   const message = await wrong(config)
   expect(message).toMatch(line)
@@ -133,7 +141,7 @@ test.each<[string, unknown, RegExp]>([
   expect(message).not.toContain(SECRET)
 })
 
-test('everything that is wrong has a line of its own, on stderr, and the exit status is 2', async () => {
+test('each wrong setting has its own line on stderr, and the exit status is 2', async () => {
   await write({ workspaces: { a: { ...track, region: 'uk', maxAge: 1 }, b: { appApiKey: SECRET } } })
   const { status, stderr, stdout } = await runCli(['relay'], {
     DATABASE_URL: 'postgres://127.0.0.1:1/app',
@@ -146,8 +154,8 @@ test('everything that is wrong has a line of its own, on stderr, and the exit st
   expect(stderr).not.toContain(SECRET)
 })
 
-test("the environment's workspace and the file's go together, but not as one", () => {
-  const ofEnvironment = workspaceOfEnvironment({ appApiKey: 'app-key', region: 'eu' })
+test("the environment's workspace joins those of the file, unless the file defines it too", () => {
+  const ofEnvironment = workspaceFromEnvironment({ appApiKey: 'app-key', region: 'eu' })
   const a = { siteId: 'site', trackApiKey: 'key' }
   expect(allWorkspaces(ofEnvironment, { path: 'x', workspaces: { a } })).toEqual({
     default: expect.objectContaining({ appApiKey: 'app-key', region: 'eu' }),

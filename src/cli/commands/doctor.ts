@@ -5,7 +5,7 @@ import { EXIT } from '../errors.ts'
 import { shorten } from '../output/format.ts'
 import { redact } from '../output/redact.ts'
 import { addDatabaseOptions, addExamples, addJsonOption } from './shared-options.ts'
-import { withDatabase } from './pause.ts'
+import { withDatabase } from './connection.ts'
 import { readSettings, settings } from '../settings/settings.ts'
 
 const doctorSettings = { databaseUrl: settings.databaseUrl, schema: settings.schema }
@@ -16,14 +16,14 @@ type Named = Finding & { readonly name: string }
 export function addDoctorCommand(program: Command): void {
   const command = program
     .command('doctor')
-    .description('check the database, the schema and the fleet; each finding with what to do')
+    .description('check the database, the schema and the fleet; print a next step for each problem')
     .action(async (flags) => {
       const given = readSettings(doctorSettings, flags)
       await withDatabase(given, 'doctor', (db) => run(db, Boolean(flags.json)))
     })
   addJsonOption(addDatabaseOptions(command))
   addExamples(command, [
-    ['before a deployment, and when something is wrong', 'doctor'],
+    ['before a deployment, or during a problem', 'doctor'],
     ['for a script', 'doctor --json | jq \'.findings[] | select(.level != "ok")\''],
   ])
 }
@@ -36,7 +36,7 @@ async function run(db: Database, json: boolean): Promise<void> {
     if (check === CHECKS[0] && failed(found)) break
   }
   if (json) console.log(redact(JSON.stringify({ findings })))
-  else for (const finding of findings) console.log(redact(line(finding)))
+  else for (const finding of findings) console.log(redact(describe(finding)))
   if (failed(findings)) process.exitCode = EXIT.failed
 }
 
@@ -44,8 +44,10 @@ function failed(findings: readonly Finding[]): boolean {
   return findings.some(({ level }) => level === 'failure')
 }
 
-function line(finding: Named): string {
+/** One line, and a second one with the next step if there is a problem. */
+function describe(finding: Named): string {
   const { level, name, what } = finding
-  const next = finding.level === 'ok' ? [] : [finding.next]
-  return [level.padEnd(7), name.padEnd(18), ...[what, ...next].map((text) => shorten(text, 500))].join('  ')
+  const start = `${level.padEnd(7)}  ${name.padEnd(18)}  `
+  const next = finding.level === 'ok' ? '' : `\n${' '.repeat(start.length)}→ ${shorten(finding.next, 500)}`
+  return `${start}${shorten(what, 500)}${next}`
 }

@@ -9,9 +9,9 @@ export function addMigrateCommand(program: Command): void {
   const command = program
     .command('migrate')
     .description(
-      "create the outbox' schema, or bring it to this version; safe to run again, and twice at once",
+      'create the schema of the outbox, or upgrade it to this version; safe to repeat and to run concurrently',
     )
-    .option('--sql', 'change nothing: print what would be run, for psql')
+    .option('--sql', 'change nothing; print the SQL, for psql')
     .action(async (flags) => {
       const { databaseUrl, schema } = readSettings(
         { databaseUrl: settings.databaseUrl, schema: settings.schema },
@@ -23,11 +23,8 @@ export function addMigrateCommand(program: Command): void {
     })
   addJsonOption(addDatabaseOptions(command))
   addExamples(command, [
-    ['bring the schema up to date, in a deployment', 'migrate'],
-    [
-      'look at it first, or run it as another user',
-      'migrate --sql | psql "$ADMIN_DATABASE_URL" -v ON_ERROR_STOP=1',
-    ],
+    ['in a deployment', 'migrate'],
+    ['review the SQL, or run it as another user', 'migrate --sql | psql "$ADMIN_URL" -v ON_ERROR_STOP=1'],
   ])
 }
 
@@ -37,7 +34,7 @@ interface Target {
 }
 
 async function run(options: Target, json: boolean): Promise<void> {
-  const { migrate } = await import('../../store/migrate/migrate.ts') // it loads pg-boss: other commands need not
+  const { migrate } = await import('../../store/migrate/migrate.ts') // loads pg-boss; other commands do not need it
   const names = namesOf(options.schema)
   const { schema } = names
   const onWait = (message: string) => console.error(`customerio-outbox: ${message}`)
@@ -51,19 +48,19 @@ async function run(options: Target, json: boolean): Promise<void> {
   console.log(`schema "${schema}" is at version ${version}: ${done}`)
 }
 
-/** One line: what a user with more rights has to run. The schema is migrated all the same. */
+/** One line with the statements for a user with more rights. The schema is migrated nevertheless. */
 function describeNotGranted({ q, schema }: Names, notGranted: readonly NotGranted[]): string {
   const statements = notGranted.map(({ statement }) => statement)
   const error = notGranted[0]?.error
   const creating = statements.filter((each) => each.startsWith('CREATE ROLE'))
   if (creating.length > 0) {
-    return `the roles of schema "${schema}" are not there, because this user may not create them: as a user with CREATEROLE run \`${creating.join('; ')}\`, then \`customerio-outbox migrate\` again`
+    return `the roles of schema "${schema}" do not exist, and this user may not create them: as a user with CREATEROLE run \`${creating.join('; ')}\`, then \`customerio-outbox migrate\` again`
   }
   const beyondObjects = statements.filter((each) => !/^(GRANT|REVOKE) .* ON /.test(each))
   if (beyondObjects.length > 0) {
-    return `the roles of schema "${schema}" have rights that they should not have and that this user may not take (${error}): as a superuser run \`${beyondObjects.join('; ')}\``
+    return `the roles of schema "${schema}" have excess rights that this user may not revoke (${error}): as a superuser run \`${beyondObjects.join('; ')}\``
   }
-  return `the roles of schema "${schema}" lack ${notGranted.length} grants that this user may not make (${error}): as the owner of the schema's objects run \`SELECT * FROM ${q}.grant_roles()\``
+  return `the roles of schema "${schema}" lack ${notGranted.length} grants that this user may not give (${error}): as the owner of the schema's objects run \`SELECT * FROM ${q}.grant_roles()\``
 }
 
 async function printScript(options: Target, json: boolean): Promise<void> {

@@ -1,16 +1,18 @@
 import { z } from 'zod'
 import { type readSettings, seconds, settings, share, wholeNumber } from '../settings/settings.ts'
 
-/** What `customerio-outbox relay` takes, as flags and from the environment. */
+/** The settings of `customerio-outbox relay`: flags and environment. */
 export const relaySettings = {
   ...settings,
   checkRegion: z.boolean().default(true),
   acceptCopy: z.boolean().default(false),
   port: wholeNumber('--port', 0, 65_535).optional(),
-  host: z.string().min(1, { error: '--host must be an address to listen on' }).default('0.0.0.0'),
+  host: z
+    .string()
+    .min(1, { error: 'Expected --host to be an address to listen on, got an empty string' })
+    .default('0.0.0.0'),
   drain: z.boolean().default(false),
   shutdownTimeout: seconds('--shutdown-timeout', 1, 3_600),
-  listenUrl: settings.listenUrl,
   connections: wholeNumber('--connections', 2, 50).optional(),
   lanes: wholeNumber('--lanes', 1, 64).optional(),
   batchSize: wholeNumber('--batch-size', 1, 2_000).optional(),

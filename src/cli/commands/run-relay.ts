@@ -14,14 +14,14 @@ import { createLogger, type Logger, logRelay } from '../output/log.ts'
 import type { RelaySettings } from './relay-settings.ts'
 import { untilSignal } from '../process/shutdown.ts'
 import { watchConfig } from '../settings/watch-config.ts'
-import { allWorkspaces, workspaceOfEnvironment } from '../settings/workspaces.ts'
+import { allWorkspaces, workspaceFromEnvironment } from '../settings/workspaces.ts'
 
 type Workspaces = Readonly<Record<string, WorkspaceOptions>>
 
-/** Scrapes and probes share what was read within this time. */
-const READ_AT_MOST_EVERY_MS = 2_000
+/** Milliseconds in which scrapes share one read of the views. Probes share theirs for half of it. */
+const SHARE_READ_MS = 2_000
 
-/** Runs a relay, and its endpoints where a port is given, until a signal ends it. */
+/** Runs a relay, and its endpoints if a port is given, until a signal ends it. */
 export async function runRelay(given: RelaySettings): Promise<void> {
   const readWorkspaces = workspaceReader(given)
   const workspaces = await readWorkspaces()
@@ -29,7 +29,7 @@ export async function runRelay(given: RelaySettings): Promise<void> {
   const relay = createRelay(relayOptions(given, workspaces))
   logRelay(log, relay)
   const copied = new Promise<never>((_, reject) => relay.once('copyFound', reject))
-  copied.catch(() => {}) // it may come before it is waited for
+  copied.catch(() => {}) // may reject before the race below awaits it
   let state: 'starting' | 'started' | 'stopping' = 'starting'
   const signalled = untilSignal({
     timeoutMs: given.shutdownTimeout,
@@ -56,21 +56,21 @@ export async function runRelay(given: RelaySettings): Promise<void> {
     await endpoints?.close()
   }
   log.info({ relayId: relay.relayId }, 'stopped')
-  process.exit(0) // a timer or a socket that somebody left must not keep it
+  process.exit(0) // a forgotten timer or socket must not keep the process
 }
 
-/** Of the time to end in, the last part is kept for the requests that are then under way. */
+/** Milliseconds to drain: the grace period, less one request timeout (at most half) for requests in flight. */
 function drainMs({ drain, shutdownTimeout, requestTimeout = 10_000 }: RelaySettings): number {
   return drain ? shutdownTimeout - Math.min(requestTimeout, shutdownTimeout / 2) : 0
 }
 
-/** Reads the environment's workspace, which stays, and the config file's, which may change. */
+/** Reads the environment's workspace once, and the config file's at every call. */
 function workspaceReader(given: RelaySettings): () => Promise<Workspaces> {
-  const ofEnvironment = workspaceOfEnvironment(given)
+  const fromEnvironment = workspaceFromEnvironment(given)
   const { config } = given
   return async () =>
     allWorkspaces(
-      ofEnvironment,
+      fromEnvironment,
       config === undefined ? undefined : { path: config, workspaces: await readConfigFile(config) },
     )
 }
@@ -85,7 +85,7 @@ function follow(
     read,
     current,
     apply: (workspaces) => relay.updateWorkspaces(workspaces),
-    onBroken: (error) =>
+    onInvalid: (error) =>
       log.error(
         { error: redact(error.message.replaceAll('\n', '; ')) },
         'invalid settings ignored; keeping the previous ones',
@@ -93,7 +93,7 @@ function follow(
   })
 }
 
-/** What else goes wrong while it is taken down again follows from the first error, which is reported. */
+/** Reports the first error only: those of the shutdown follow from it. */
 function failStart(relay: Relay, error: unknown): never {
   relay.removeAllListeners('error').on('error', () => {})
   throw error
@@ -123,7 +123,7 @@ function relayOptions(given: RelaySettings, workspaces: Workspaces): RelayOption
   }
 }
 
-/** On a connection of their own: a probe must not wait behind the relay's work. */
+/** The endpoints have connections of their own, so that a probe does not wait for the relay's work. */
 async function openEndpoints(
   given: RelaySettings,
   relay: Relay,
@@ -137,15 +137,17 @@ async function openEndpoints(
     host: given.host,
     isStarted,
     canPoll: () => relay.canPoll,
-    pingDatabase: cached(() => reader.query('SELECT 1'), READ_AT_MOST_EVERY_MS / 2),
-    readBreakers: cached(() => readBreakerState(reader, names), READ_AT_MOST_EVERY_MS / 2),
+    pingDatabase: cached(() => reader.query('SELECT 1'), SHARE_READ_MS / 2),
+    readBreakers: cached(() => readBreakerState(reader, names), SHARE_READ_MS / 2),
     metrics: createMetrics({
       relay,
       destinations: () => relay.destinations,
-      readStatus: cached(() => readStatus(reader, names), READ_AT_MOST_EVERY_MS),
+      readStatus: cached(() => readStatus(reader, names), SHARE_READ_MS),
     }),
   }).catch((error) => {
-    throw new SettingError(`cannot listen on ${given.host}:${given.port} (--host, --port): ${error.message}`)
+    throw new SettingError(
+      `cannot listen on ${given.host}:${given.port}: ${error.message}: pass another --host or --port`,
+    )
   })
   return {
     port: server.port,

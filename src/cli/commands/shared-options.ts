@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander'
 
-/** Flags that several commands have. A flag wins over its environment variable. */
+/** Adds the flags of the database. A flag wins over its environment variable. */
 export function addDatabaseOptions(command: Command): Command {
   return command
     .addOption(
@@ -12,7 +12,7 @@ export function addDatabaseOptions(command: Command): Command {
 }
 
 export function addJsonOption(command: Command): Command {
-  return command.option('--json', 'print JSON in place of tables')
+  return command.option('--json', 'print JSON instead of text')
 }
 
 /** Appends examples to a command's help. */

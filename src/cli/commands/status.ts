@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import pg from 'pg'
 import { readStatus, type Status } from '../../observe/views/read-status.ts'
 import { namesOf } from '../../store/names.ts'
-import { describeFailure, EXIT } from '../errors.ts'
+import { describeFailure } from '../errors.ts'
 import { painter } from '../output/format.ts'
 import { redact } from '../output/redact.ts'
 import { addDatabaseOptions, addExamples, addJsonOption } from './shared-options.ts'
@@ -22,11 +22,8 @@ const statusSettings = {
 export function addStatusCommand(program: Command): void {
   const command = program
     .command('status')
-    .description('health, backlog, breakers, relays, dead letters and throughput')
-    .option(
-      '--watch [seconds]',
-      `again every so often, until Ctrl-C (default: every ${DEFAULT_WATCH_SECONDS})`,
-    )
+    .description('show health, backlog, breakers, relays, dead letters and throughput')
+    .option('--watch [seconds]', `refresh until Ctrl-C (default interval: ${DEFAULT_WATCH_SECONDS})`)
     .action(async (flags) => {
       const every = flags.watch === true ? DEFAULT_WATCH_SECONDS : flags.watch
       await run(readSettings(statusSettings, { ...flags, watch: every }), Boolean(flags.json))
@@ -34,8 +31,8 @@ export function addStatusCommand(program: Command): void {
   addJsonOption(addDatabaseOptions(command))
   addExamples(command, [
     ['once', 'status'],
-    ['keep an eye on an outage', 'status --watch 1'],
-    ['for a script', "status --json | jq '.backlog[] | {destination, pending, lagSeconds}'"],
+    ['during an outage', 'status --watch 1'],
+    ['for a script', "status --json | jq '.backlog[] | {destination, pending}'"],
   ])
 }
 
@@ -51,7 +48,7 @@ async function run(
     connectionTimeoutMillis: 5_000,
     query_timeout: 15_000,
   })
-  pool.on('error', () => {}) // the next read says it
+  pool.on('error', () => {}) // the next read reports it
   const paint = painter(process.stdout)
   const render = (status: Status) => (json ? JSON.stringify(status) : renderStatus(status, paint))
   try {
@@ -71,11 +68,10 @@ async function run(
   }
 }
 
-/** While watching, a database that is away is part of the picture. */
+/** With --watch a lost database is shown, and does not end the command. */
 function renderError(error: unknown, json: boolean): string {
-  const { line, exitStatus } = describeFailure(error)
+  const { line } = describeFailure(error)
   const message = redact(line)
   if (json) return JSON.stringify({ at: new Date(), error: message })
-  const hint = exitStatus === EXIT.failed ? 'trying again' : 'trying again all the same'
-  return `no answer: ${message} (${hint})`
+  return `no status: ${message} (retrying)`
 }

@@ -2,12 +2,14 @@ import type { Queryable } from '../../observe/views/queryable.ts'
 import type { Names } from '../../store/names.ts'
 import { SettingError } from '../errors.ts'
 
-/** Begins every id that a demo gives to a person. */
+/** Begins the id of every person of a demo. */
 export const RUN_PREFIX = 'demo-'
 
 /**
- * Refuses a schema that is in real use: the demo's relays would deliver its intents to the fake, and a real
- * relay would deliver the demo's people to Customer.io.
+ * Refuses a schema in real use. The demo's relays would deliver an app's intents to the fake, and an app's relay would
+ * deliver the demo's people to Customer.io.
+ *
+ * @throws SettingError
  */
 export async function refuseForeignWork(db: Queryable, names: Names): Promise<void> {
   const { rows } = await db.query(
@@ -24,12 +26,12 @@ export async function refuseForeignWork(db: Queryable, names: Names): Promise<vo
   const elsewhere = 'set OUTBOX_SCHEMA to another name, or pass another --database-url'
   if (foreign?.intents) {
     throw new SettingError(
-      `intents of an app wait in the schema "${names.schema}", and the demo would swallow them: ${elsewhere}`,
+      `schema "${names.schema}" has intents of an app, and the demo would deliver them to its fake: ${elsewhere}`,
     )
   }
   if (foreign?.relays) {
     throw new SettingError(
-      `a relay works on the schema "${names.schema}" and would send the demo to Customer.io: stop it, or ${elsewhere}`,
+      `a relay runs on schema "${names.schema}" and would send the demo's people to Customer.io: stop it, or ${elsewhere}`,
     )
   }
 }

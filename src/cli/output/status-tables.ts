@@ -1,7 +1,7 @@
 import type { Status } from '../../observe/views/read-status.ts'
 import { age, count, duration, minuteOfDay, type Painter, shorten, table } from './format.ts'
 
-/** The status as tables for people, the health first. */
+/** Renders the status as tables for people, the health first. */
 export function renderStatus(status: Status, paint: Painter): string {
   const title = (text: string) => paint.bold(text)
   return [
@@ -50,7 +50,7 @@ function backlog({ backlog: rows }: Status): string {
       },
       { head: 'oldest', align: 'right', cell: (row) => (row.pending > 0 ? age(row.lagSeconds) : '–') },
     ],
-    'nothing waits',
+    'empty',
   )
 }
 
@@ -69,7 +69,7 @@ function breakers({ breakers: rows }: Status): string {
       { head: 'retry in', align: 'right', cell: (row) => (row.retrySeconds ? age(row.retrySeconds) : '–') },
       { head: 'last error', cell: (row) => shorten(row.lastError, 60) || '–' },
     ],
-    'all closed, nothing has failed yet',
+    'all closed, no failure yet',
   )
 }
 
@@ -85,7 +85,7 @@ function relays({ relays: rows }: Status): string {
       { head: 'lanes', align: 'right', cell: (row) => count(row.lanesHeld) },
       { head: '', cell: (row) => (row.alive ? '' : 'silent') },
     ],
-    'none is running: start one with customerio-outbox relay',
+    'none is running: start customerio-outbox relay',
   )
 }
 
@@ -114,6 +114,6 @@ function throughput({ throughput: rows }: Status): string {
       { head: 'p50', align: 'right', cell: (row) => duration(row.p50Ms) },
       { head: 'p99', align: 'right', cell: (row) => duration(row.p99Ms) },
     ],
-    'nothing was sent',
+    'none',
   )
 }

@@ -8,7 +8,7 @@ export interface HealthReader extends Queryable {
   close(): Promise<void>
 }
 
-/** Reads for the endpoints, on two connections of their own: a probe must not wait behind the relay's work. */
+/** Opens two connections for the endpoints, so that a probe does not wait for the relay's work. */
 export function openReader(connectionString: string): HealthReader {
   const connections = new Connections({
     connectionString,
@@ -17,7 +17,7 @@ export function openReader(connectionString: string): HealthReader {
     queryTimeoutMs: READ_TIMEOUT_MS,
   })
   const pool = new pg.Pool({ ...connections.config, max: 2 })
-  pool.on('error', () => {}) // the next read says it
+  pool.on('error', () => {}) // the next read reports it
   return {
     query: (text, values) => read(pool, text, values),
     close: () => connections.close(pool.end()),
@@ -25,8 +25,8 @@ export function openReader(connectionString: string): HealthReader {
 }
 
 /**
- * The server's own deadline: a read that nobody waits for any more must not go on there. For its transaction only,
- * because a pooler hands the connection on to others, and refuses the setting when the connection is made.
+ * Runs one read with a timeout on the server, so that an abandoned read ends there too. The timeout is set for the
+ * transaction: a pooler refuses it as a startup option, and shares the connection with other clients.
  */
 async function read(pool: pg.Pool, text: string, values?: unknown[]): Promise<{ rows: unknown[] }> {
   const client = await pool.connect()

@@ -1,7 +1,8 @@
 /**
- * Keeps the heap near what is in use; imported before everything else, because V8 keeps the size that its young
- * generation has once grown to. Left to itself V8 lets a process that works hard grow to several times what it needs
- * before it collects: a relay that drains a backlog to about 400 MB, with this to about 200 MB.
+ * Limits how far V8 lets the heap grow before it collects garbage. A relay that drains a backlog then takes about 200 MB
+ * in place of 400 MB.
+ *
+ * Imported before everything else: V8 keeps the size that its young generation has reached.
  */
 import { setFlagsFromString } from 'node:v8'
 

@@ -6,20 +6,20 @@ import { type WorkspaceOptions, workspaceSchema } from '../../relay/options.ts'
 import { SettingError } from '../errors.ts'
 import { keepSecret } from '../output/redact.ts'
 
-/** The settings that stand in the file as the name of where they are: what is in a file is soon in a repository. */
+/** Settings that the file gives by reference only: a config file often ends up in a repository. */
 const KEYS = ['siteId', 'trackApiKey', 'appApiKey', 'pipelinesWriteKey'] as const
 
 type Key = (typeof KEYS)[number]
 type Reference = { readonly env: string } | { readonly file: string }
 
-const ELSEWHERE = '{"env": "NAME_OF_A_VARIABLE"} or {"file": "/path/of/a/file"}'
+const REFERENCE = '{"env": "NAME_OF_A_VARIABLE"} or {"file": "/path/of/a/file"}'
 
 const reference = z
   .union([z.strictObject({ env: z.string().min(1) }), z.strictObject({ file: z.string().min(1) })], {
     error: ({ input }) =>
       typeof input === 'string'
-        ? `no key may stand in this file: say where it is, as ${ELSEWHERE}`
-        : `must be ${ELSEWHERE}`,
+        ? `expected ${REFERENCE}, got a string: move the key out of this file`
+        : `expected ${REFERENCE}`,
   })
   .optional()
 
@@ -39,10 +39,10 @@ const configSchema = z.strictObject({
 type ConfiguredWorkspace = z.output<typeof configSchema>['workspaces'][string]
 
 /**
- * Reads the config file and the keys that it refers to: from the environment by name, or from a file by its path,
- * which is relative to the config file's folder.
+ * Reads the config file, and the keys that it refers to: from an environment variable, or from a file whose path is relative
+ * to the config file's folder.
  *
- * @throws SettingError with a line for everything that is wrong. No line quotes a value of the file.
+ * @throws SettingError with a line for each wrong setting. No line quotes a value of the file.
  */
 export async function readConfigFile(file: string): Promise<Readonly<Record<string, WorkspaceOptions>>> {
   const { workspaces } = checked(file, configSchema, await readJson(file))
@@ -57,7 +57,8 @@ export async function readConfigFile(file: string): Promise<Readonly<Record<stri
     else lines.push(...linesOf(file, result.error, ['workspaces', name]))
   }
   if (lines.length > 0) throw new SettingError(lines.join('\n'))
-  if (Object.keys(read).length === 0) throw new SettingError(`${file}: workspaces: names no workspace`)
+  if (Object.keys(read).length === 0)
+    throw new SettingError(`${file}: workspaces: expected at least one workspace, got none`)
   return read
 }
 
@@ -68,9 +69,9 @@ async function readJson(file: string): Promise<unknown> {
   try {
     return JSON.parse(text)
   } catch (error) {
-    // The rest of the message quotes the text.
+    // Only the position: the rest of the message quotes the text.
     const [place = ''] = (error as Error).message.match(/ \(?line \d+ column \d+/) ?? []
-    throw new SettingError(`${file}: is not JSON${place && `:${place.replace('(', '')}`}`)
+    throw new SettingError(`${file}: expected JSON${place && `: syntax error at${place.replace('(', '')}`}`)
   }
 }
 
@@ -100,7 +101,7 @@ async function readReference(where: Reference, folder: string): Promise<Found> {
   }
   const file = path.resolve(folder, where.file)
   try {
-    // An editor ends a file with a line break.
+    // Editors end a file with a line break.
     return checkCredential(`the file ${file}`, (await readFile(file, 'utf8')).trim())
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
@@ -125,18 +126,18 @@ function linesOf(file: string, { issues }: z.ZodError, within: readonly string[]
       const place = [...within, ...issue.path.map(String), ...rest].join('.')
       return place === '' ? file : `${file}: ${place}`
     }
-    if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => `${at(key)}: is no known setting`)
+    if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => `${at(key)}: unknown setting`)
     if (issue.code === 'invalid_key')
       return [
-        `${at()}: a workspace's name must be 1 to 63 letters, digits, - or _, beginning with a letter or digit`,
+        `${at()}: expected the name of a workspace to be 1 to 63 letters, digits, - or _, beginning with a letter or digit`,
       ]
-    return [`${at()}: ${lowered(issue.message)}`]
+    return [`${at()}: ${lineEnd(issue.message)}`]
   })
 }
 
-/** zod's messages begin a sentence, and those of `relayOptionsSchema` continue one; here they continue a line. */
-function lowered(message: string): string {
-  return message.startsWith('to ')
-    ? `must${message.slice(2)}`
-    : message.charAt(0).toLowerCase() + message.slice(1)
+/** Makes zod's sentences, and the `to be …` of `relayOptionsSchema`, the end of a line. */
+function lineEnd(message: string): string {
+  if (message.startsWith('to be ')) return `expected ${message.slice('to be '.length)}`
+  if (message.startsWith('to ')) return `must${message.slice('to'.length)}`
+  return message.charAt(0).toLowerCase() + message.slice(1)
 }

@@ -8,21 +8,23 @@ const POSTGRES_URL = 'postgres://user:password@host:5432/database'
 
 /** A whole number given as text. */
 export function wholeNumber(name: string, min: number, max: number) {
-  const error = (got: unknown) => `${name} must be a whole number from ${min} to ${max}, got ${show(got)}`
+  const error = (got: unknown) =>
+    `Expected ${name} to be a whole number from ${min} to ${max}, got ${show(got)}`
   return number(error, (value) => Number.isInteger(value) && value >= min && value <= max)
 }
 
-/** A number of seconds given as text; becomes whole milliseconds. */
+/** A number of seconds given as text; the result is in whole milliseconds. */
 export function seconds(name: string, min: number, max: number) {
-  const error = (got: unknown) => `${name} must be seconds from ${min} to ${max}, got ${show(got)}`
+  const error = (got: unknown) =>
+    `Expected ${name} to be a number of seconds from ${min} to ${max}, got ${show(got)}`
   return number(error, (value) => value >= min && value <= max).transform((value) =>
     Math.round(value * 1_000),
   )
 }
 
-/** A share of a whole given as text. */
+/** A number, such as a share of a whole, given as text. */
 export function share(name: string, min: number, max: number) {
-  const error = (got: unknown) => `${name} must be a share from ${min} to ${max}, got ${show(got)}`
+  const error = (got: unknown) => `Expected ${name} to be a number from ${min} to ${max}, got ${show(got)}`
   return number(error, (value) => value >= min && value <= max)
 }
 
@@ -43,11 +45,11 @@ const origin = (name: string) =>
   z
     .url({
       protocol: /^https?$/,
-      error: `${name} must be an http or https origin, such as http://127.0.0.1:8099`,
+      error: `Expected ${name} to be an http or https origin, such as http://127.0.0.1:8099`,
     })
     .optional()
 
-/** The error names the variable, and quotes nothing of its value. */
+/** A secret: its error names the variable and never quotes the value. */
 const credential = (name: string) =>
   z
     .string()
@@ -58,26 +60,26 @@ const credential = (name: string) =>
 
 const text = (missing: string) => z.string({ error: missing }).min(1, { error: missing })
 
-/** A destination as people and the SQL functions name it. */
+/** A destination: `<workspace>/<api>`. */
 export const destination = z
   .string()
   .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,62}\/(track|app|broadcast|pipelines)$/, {
     error: ({ input }) =>
-      `<destination> must be <workspace>/<api> with api one of track, app, broadcast, pipelines, such as default/track, got ${show(input)}`,
+      `Expected <destination> to be <workspace>/<api>, with api one of track, app, broadcast, pipelines, such as default/track, got ${show(input)}`,
   })
 
-/** Every setting of the environment, each with the one line that says what to set. */
+/** Every setting of the environment, with its error. Errors of addresses and keys do not quote the value. */
 export const settings = {
   databaseUrl: text(`DATABASE_URL is not set: set it, or pass --database-url, as ${POSTGRES_URL}`).refine(
     isPostgresUrl,
     {
-      error: `DATABASE_URL is not the URL of a Postgres database: set it, or pass --database-url, as ${POSTGRES_URL}`,
+      error: `Expected DATABASE_URL (or --database-url) to be the URL of a Postgres database, such as ${POSTGRES_URL}`,
     },
   ),
   listenUrl: z
     .string()
     .refine(isPostgresUrl, {
-      error: `OUTBOX_LISTEN_URL (or --listen-url) is not the URL of a Postgres database, such as ${POSTGRES_URL}`,
+      error: `Expected OUTBOX_LISTEN_URL (or --listen-url) to be the URL of a Postgres database, such as ${POSTGRES_URL}`,
     })
     .optional(),
   schema: z
@@ -85,7 +87,7 @@ export const settings = {
     .optional()
     .refine(isSchemaName, {
       error: ({ input }) =>
-        `OUTBOX_SCHEMA (or --schema) must be a lower-case identifier of 1 to 40 characters, got ${show(input)}`,
+        `Expected OUTBOX_SCHEMA (or --schema) to be a lower-case identifier of 1 to 40 characters, got ${show(input)}`,
     }),
   config: z.string().optional(),
   siteId: credential('CUSTOMERIO_SITE_ID'),
@@ -93,7 +95,9 @@ export const settings = {
   appApiKey: credential('CUSTOMERIO_APP_API_KEY'),
   pipelinesWriteKey: credential('CUSTOMERIO_PIPELINES_WRITE_KEY'),
   region: z
-    .enum(['us', 'eu'], { error: ({ input }) => `CUSTOMERIO_REGION must be us or eu, got ${show(input)}` })
+    .enum(['us', 'eu'], {
+      error: ({ input }) => `Expected CUSTOMERIO_REGION to be us or eu, got ${show(input)}`,
+    })
     .optional(),
   trackUrl: origin('CUSTOMERIO_TRACK_URL'),
   appUrl: origin('CUSTOMERIO_APP_URL'),
@@ -101,12 +105,12 @@ export const settings = {
   logLevel: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
       error: ({ input }) =>
-        `LOG_LEVEL must be one of fatal, error, warn, info, debug, trace, silent, got ${show(input)}`,
+        `Expected LOG_LEVEL to be one of fatal, error, warn, info, debug, trace, silent, got ${show(input)}`,
     })
     .default('info'),
 } as const
 
-/** Environment variable of each setting; a flag of the same name wins over it. */
+/** The environment variable of each setting. A flag of the same name wins over it. */
 const ENVIRONMENT: Readonly<Record<keyof typeof settings, string>> = {
   databaseUrl: 'DATABASE_URL',
   listenUrl: 'OUTBOX_LISTEN_URL',
@@ -124,10 +128,9 @@ const ENVIRONMENT: Readonly<Record<keyof typeof settings, string>> = {
 }
 
 /**
- * Puts flags over the environment and checks the settings that `shape` names. An empty variable counts as one
- * that is not set.
+ * Reads the settings that `shape` names: flags win over the environment, and an empty variable counts as not set.
  *
- * @throws SettingError with everything that is wrong, in one line.
+ * @throws SettingError with every wrong setting, in one line.
  */
 export function readSettings<Shape extends z.ZodRawShape>(
   shape: Shape,
@@ -144,7 +147,7 @@ export function readSettings<Shape extends z.ZodRawShape>(
   throw new SettingError(result.error.issues.map((issue) => issue.message).join('; '))
 }
 
-/** A URL's password as it is written there, and as it is meant. */
+/** A URL's password, as written and decoded. */
 function passwordsOf(url: unknown): string[] {
   if (typeof url !== 'string' || !URL.canParse(url)) return []
   const { password, searchParams } = new URL(url)

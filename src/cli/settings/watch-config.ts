@@ -1,37 +1,41 @@
 import type { WorkspaceOptions } from '../../relay/options.ts'
 
-/** Watching by events misses changes on network file systems and on mounted secrets: the files are read again. */
+/** Polls, because file system events miss changes on network file systems and mounted secrets. */
 const READ_EVERY_MS = 2_000
 
 export interface WatchConfigOptions {
   readonly read: () => Promise<Readonly<Record<string, WorkspaceOptions>>>
-  /** What is in force. */
+  /** The settings in use. */
   readonly current: Readonly<Record<string, WorkspaceOptions>>
-  /** Puts changed settings in force; may reject, and then those before stay. */
+  /** Applies changed settings. If it rejects, the previous ones stay in use. */
   readonly apply: (workspaces: Readonly<Record<string, WorkspaceOptions>>) => Promise<void>
-  /** Told once of each state in which the settings cannot be read or put in force. */
-  readonly onBroken: (error: Error) => void
+  /** Called once for each change that cannot be read or applied. */
+  readonly onInvalid: (error: Error) => void
 }
 
-/** Reads the settings again and again, and puts them in force when they have changed. Returns what ends it. */
-export function watchConfig({ read, current, apply, onBroken }: WatchConfigOptions): () => Promise<void> {
+/**
+ * Reads the settings every two seconds and applies them when they have changed.
+ *
+ * @returns A function that ends it, and resolves when the last read is over.
+ */
+export function watchConfig({ read, current, apply, onInvalid }: WatchConfigOptions): () => Promise<void> {
   let seen = JSON.stringify(current)
-  let looking = Promise.resolve()
+  let polling = Promise.resolve()
 
-  async function look(): Promise<void> {
+  async function poll(): Promise<void> {
     const found = await read().catch((error: Error) => error)
-    const state = found instanceof Error ? `broken: ${found.message}` : JSON.stringify(found)
+    const state = found instanceof Error ? `invalid: ${found.message}` : JSON.stringify(found)
     if (state === seen) return
     seen = state
-    if (found instanceof Error) onBroken(found)
-    else await apply(found).catch(onBroken)
+    if (found instanceof Error) onInvalid(found)
+    else await apply(found).catch(onInvalid)
   }
 
   const timer = setInterval(() => {
-    looking = looking.then(look)
+    polling = polling.then(poll)
   }, READ_EVERY_MS)
   return () => {
     clearInterval(timer)
-    return looking
+    return polling
   }
 }

@@ -3,7 +3,7 @@ import { SettingError } from '../errors.ts'
 
 type Workspaces = Readonly<Record<string, WorkspaceOptions>>
 
-/** What the environment says of the workspace `default`. */
+/** The settings of the workspace `default` that the environment can give. */
 export type EnvironmentWorkspace = Pick<
   WorkspaceOptions,
   | 'siteId'
@@ -17,11 +17,11 @@ export type EnvironmentWorkspace = Pick<
 >
 
 /**
- * The workspace `default` of the environment; undefined where it has no credentials.
+ * The workspace `default` of the environment; undefined if the environment has no credentials.
  *
- * @throws SettingError where one half of the Track API's credentials is missing.
+ * @throws SettingError if only one of the Track API's two credentials is set.
  */
-export function workspaceOfEnvironment(given: EnvironmentWorkspace): WorkspaceOptions | undefined {
+export function workspaceFromEnvironment(given: EnvironmentWorkspace): WorkspaceOptions | undefined {
   const { siteId, trackApiKey, appApiKey, pipelinesWriteKey, region, trackUrl, appUrl, pipelinesUrl } = given
   if (siteId !== undefined && trackApiKey === undefined) {
     throw new SettingError(
@@ -38,24 +38,24 @@ export function workspaceOfEnvironment(given: EnvironmentWorkspace): WorkspaceOp
 }
 
 /**
- * Every workspace: that of the environment, and those of the config file where there is one.
+ * Every workspace: that of the environment, and those of the config file.
  *
- * @throws SettingError where there is none, or both have `default`.
+ * @throws SettingError if there is none, or if both have a workspace `default`.
  */
 export function allWorkspaces(
-  ofEnvironment: WorkspaceOptions | undefined,
+  fromEnvironment: WorkspaceOptions | undefined,
   config: { readonly path: string; readonly workspaces: Workspaces } | undefined,
 ): Workspaces {
-  if (ofEnvironment === undefined && config === undefined) {
+  if (fromEnvironment === undefined && config === undefined) {
     throw new SettingError(
       'no credentials: set CUSTOMERIO_SITE_ID and CUSTOMERIO_TRACK_API_KEY (in Customer.io: Settings > Account Settings > API Credentials), CUSTOMERIO_APP_API_KEY or CUSTOMERIO_PIPELINES_WRITE_KEY, or pass --config',
     )
   }
-  if (ofEnvironment === undefined) return config?.workspaces ?? {}
+  if (fromEnvironment === undefined) return config?.workspaces ?? {}
   if (config?.workspaces.default !== undefined) {
     throw new SettingError(
-      `${config.path}: workspaces.default: the environment's CUSTOMERIO_ credentials are this workspace's, too: unset them, or leave it out`,
+      `${config.path}: workspaces.default: the environment's CUSTOMERIO_ credentials define this workspace too: unset them, or remove it from the file`,
     )
   }
-  return { default: ofEnvironment, ...config?.workspaces }
+  return { default: fromEnvironment, ...config?.workspaces }
 }
