@@ -9,8 +9,8 @@ import { type Harness, startHarness } from '../support/relay-harness.ts'
 import { type Gateway, type Intercepted, startGateway } from './support/gateway.ts'
 
 /*
- * Guards `withoutCredentials` and `describeError`. Shown to fail:
- * - `withoutCredentials` that gives back what it got: keys in `dead_letters.message`;
+ * Guards `redactCredentials` and `describeError`. Mutations that fail this test:
+ * - `redactCredentials` that returns its argument: keys in `dead_letters.message`;
  * - `describeError` with the error's own message: a redirect's user, password and query in `breaker_transitions`.
  */
 
@@ -20,10 +20,10 @@ const KEYS = {
   CUSTOMERIO_PIPELINES_WRITE_KEY: 'write-key-5c66e0d8',
 }
 const SITE = 'site-of-the-test'
-/** Of every payload, and of nothing else. */
+/** A text in every payload, and nowhere else. */
 const PAYLOAD = 'Rosalind-Franklin-was-here'
 
-/** Each key in the forms in which it goes out, or might come back. */
+/** Each key in the encodings that requests use, or that an answer may echo. */
 const secrets = Object.values(KEYS).flatMap((key) => [
   key,
   ...[key, `${key}:`, `${SITE}:${key}`].map((text) => Buffer.from(text).toString('base64')),
@@ -55,7 +55,7 @@ const environment = () => ({
   CUSTOMERIO_PIPELINES_URL: gateway.url,
 })
 
-/** One for each API; broadcasts, with their ten seconds in between, share key and code with messages. */
+/** One for each API. Broadcasts share key and code with messages, and would take ten seconds each. */
 const intentsOf = (person: string): Intent[] => [
   { operation: 'track', customerId: person, name: 'wrote', data: { text: PAYLOAD } },
   {
@@ -73,7 +73,7 @@ const intentsOf = (person: string): Intent[] => [
   },
 ]
 
-/** A service that shows whoever calls it all that it was sent. */
+/** Everything that a request sent, as a service that echoes it would answer. */
 function echo({ passage }: Intercepted): string {
   const { authorization = '', body } = passage
   const decoded = Buffer.from(authorization.replace(/^\w+ /, ''), 'base64').toString()
@@ -114,14 +114,14 @@ async function everyRow(): Promise<Map<string, string>> {
 
 const PAYLOADS_BELONG_HERE = ['outbox.intents', 'outbox.dead_letters']
 
-/** Nothing that can be read says a key, and nothing but the queue and the dead letters says a payload. */
-async function expectDiscretion(said: Readonly<Record<string, string>>): Promise<void> {
-  const told = [...Object.entries(said), ...(await everyRow())].flatMap(([where, text]) => {
-    const telling = PAYLOADS_BELONG_HERE.includes(where) ? secrets : [...secrets, PAYLOAD]
-    const lines = text.split('\n').filter((line) => telling.some((one) => line.includes(one)))
+/** No text contains a key; only the queue and the dead letters contain a payload. */
+async function expectNoSecrets(texts: Readonly<Record<string, string>>): Promise<void> {
+  const leaks = [...Object.entries(texts), ...(await everyRow())].flatMap(([where, text]) => {
+    const forbidden = PAYLOADS_BELONG_HERE.includes(where) ? secrets : [...secrets, PAYLOAD]
+    const lines = text.split('\n').filter((line) => forbidden.some((one) => line.includes(one)))
     return lines.map((line) => `${where}: ${line}`)
   })
-  expect(told).toEqual([])
+  expect(leaks).toEqual([])
 }
 
 async function startRelay() {
@@ -187,17 +187,17 @@ const echoing: readonly (readonly [string, () => void])[] = [
           .end(),
       ),
   ],
-  ['a header that is none', () => gateway.intercept((i) => i.request.socket.end(`${echo(i)}\r\n\r\n`))],
+  ['a malformed header', () => gateway.intercept((i) => i.request.socket.end(`${echo(i)}\r\n\r\n`))],
   ['no answer', () => gateway.intercept(() => {})],
   ['a reset', () => gateway.intercept((i) => i.request.socket.resetAndDestroy())],
 ]
 
-test('keys and payloads are in no log line, table, view, endpoint or command, whatever Customer.io answers', async () => {
+test('no log line, table, view, endpoint or command contains a key or a payload, whatever Customer.io answers', async () => {
   const { relay, get } = await startRelay()
   for (const [name, misbehave] of echoing) {
     misbehave()
     const { length } = gateway.passages
-    await h.enqueue(...intentsOf(name)) // a lane of its own, without the backoff of the last one
+    await h.enqueue(...intentsOf(name)) // a lane without the backoff of the previous case
     const paths = (from: number) =>
       new Set(
         gateway.passages
@@ -235,12 +235,12 @@ test('keys and payloads are in no log line, table, view, endpoint or command, wh
   const { stdout, stderr } = await relay.ended()
   expect(stdout.length).toBeGreaterThan(1_000)
   expect((await h.db.rows('SELECT 1 FROM outbox.dead_letters')).length).toBeGreaterThan(0)
-  await expectDiscretion({ stdout, stderr, ...Object.fromEntries([...served, ...ran]) })
+  await expectNoSecrets({ stdout, stderr, ...Object.fromEntries([...served, ...ran]) })
 })
 
 test.each([
   [
-    'a config file that is broken',
+    'a config file with a syntax error',
     () => `{"workspaces": {"a": {"appApiKey": "${KEYS.CUSTOMERIO_APP_API_KEY}"`,
   ],
   [
@@ -248,14 +248,14 @@ test.each([
     () => JSON.stringify({ workspaces: { a: { appApiKey: KEYS.CUSTOMERIO_APP_API_KEY } } }),
   ],
   [
-    'a key in the place of a name',
+    'a key in place of a variable name',
     () => JSON.stringify({ workspaces: { a: { appApiKey: { env: KEYS.CUSTOMERIO_APP_API_KEY } } } }),
   ],
   [
-    'a workspace that is there twice',
+    'a workspace that is defined twice',
     () => JSON.stringify({ workspaces: { default: { appApiKey: { env: 'CUSTOMERIO_APP_API_KEY' } } } }),
   ],
-])('%s is one error, without the key', async (_, config) => {
+])('%s: one error, without the key', async (_, config) => {
   const file = path.join(folder, 'relay.json')
   await writeFile(file, config())
   const { status, stdout, stderr } = await runCli(['relay', '--config', file], environment())

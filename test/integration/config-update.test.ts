@@ -17,14 +17,14 @@ const pause = (retryAt: string) =>
      VALUES ('default/track', 'paused', now(), ${retryAt}, 'x')`,
   )
 
-/** A relay whose breaker opens by itself for an hour, if at all. */
-const PATIENT = {
+/** A breaker that waits an hour before its first probe. */
+const SLOW_PROBES = {
   breaker: { failures: 5, successes: 1, halfOpenAfterMs: 3_600_000, maxHalfOpenAfterMs: 3_600_000 },
 }
 
-test('changed settings are tried at once, in the place of a probe in an hour', async () => {
+test('changed settings are probed at once, though the next probe was due in an hour', async () => {
   await pause("now() + interval '1 hour'")
-  const relay = await harness.relay({ customerio: workspace(), ...PATIENT })
+  const relay = await harness.relay({ customerio: workspace(), ...SLOW_PROBES })
   await harness.enqueue(track('u1', 1))
   await relay.updateWorkspaces({ default: workspace() })
   await relay.updateWorkspaces({ default: { ...workspace(), trackApiKey: 'another' } })
@@ -34,26 +34,26 @@ test('changed settings are tried at once, in the place of a probe in an hour', a
 
 test('the same settings change nothing', async () => {
   await pause("now() + interval '1 hour'")
-  const relay = await harness.relay({ customerio: workspace(), ...PATIENT })
-  const told: RelayEvents['workspacesUpdated'][0][] = []
-  relay.on('workspacesUpdated', (update) => told.push(update))
+  const relay = await harness.relay({ customerio: workspace(), ...SLOW_PROBES })
+  const updates: RelayEvents['workspacesUpdated'][0][] = []
+  relay.on('workspacesUpdated', (update) => updates.push(update))
   await relay.updateWorkspaces({ default: workspace() })
-  expect(told).toEqual([{ destinations: [] }])
+  expect(updates).toEqual([{ destinations: [] }])
   expect(
     await harness.db.rows("SELECT 1 FROM outbox.breakers WHERE retry_at > now() + interval '50 minutes'"),
   ).toEqual([{ '?column?': 1 }])
 })
 
-test('what a person has paused stays so', async () => {
+test('a destination that a person paused stays paused', async () => {
   await pause('NULL')
-  const relay = await harness.relay({ customerio: workspace(), ...PATIENT })
+  const relay = await harness.relay({ customerio: workspace(), ...SLOW_PROBES })
   await relay.updateWorkspaces({ default: { ...workspace(), trackApiKey: 'another' } })
   expect(await harness.db.rows('SELECT state, retry_at FROM outbox.breakers')).toEqual([
     { state: 'paused', retry_at: null },
   ])
 })
 
-test('a workspace that goes leaves its intents waiting, one that comes takes them up', async () => {
+test('intents of a removed workspace stay queued, and are delivered when it is added again', async () => {
   const relay = await harness.relay({ customerio: workspace() })
   expect(relay.destinations).toEqual(['default/track'])
   const unserved: string[] = []
@@ -61,7 +61,7 @@ test('a workspace that goes leaves its intents waiting, one that comes takes the
   for (const times of [1, 2]) {
     await relay.updateWorkspaces({ other: workspace() })
     await harness.enqueue(track('u1', times))
-    await eventually('the word of it', () => unserved.length === times)
+    await eventually('the event', () => unserved.length === times)
     await relay.updateWorkspaces({ other: workspace(), default: workspace() })
     await harness.drained()
   }
@@ -69,7 +69,7 @@ test('a workspace that goes leaves its intents waiting, one that comes takes the
   expect(harness.fake.counts.applied).toBe(2)
 })
 
-test('a backlog under way goes on with the new settings, in order, and loses nothing', async () => {
+test('a backlog in delivery continues with the new settings, in order and without loss', async () => {
   const relay = await harness.relay({ customerio: workspace(), batchSize: 10, requestTimeoutMs: 300 })
   harness.fake.latencyMs = 20
   const states: string[] = []
@@ -78,7 +78,7 @@ test('a backlog under way goes on with the new settings, in order, and loses not
   await harness.fake.until((fake) => fake.counts.applied >= 100)
   await relay.updateWorkspaces({ default: { ...workspace(), trackApiKey: 'rotated' } })
   const { total } = harness.fake.requests
-  await harness.fake.until((fake) => fake.requests.total > total) // the one that was under way
+  await harness.fake.until((fake) => fake.requests.total > total) // the one in flight
   harness.fake.credentials = { siteId: 'site', apiKey: 'rotated' }
   await harness.drained()
   expect(harness.fake.applied.map(({ body }) => body.attributes?.n)).toEqual(
@@ -87,7 +87,7 @@ test('a backlog under way goes on with the new settings, in order, and loses not
   expect(states).toEqual([])
 })
 
-test('wrong settings are refused, and those before stay', async () => {
+test('invalid settings are rejected, and the previous ones stay in use', async () => {
   const relay = await harness.relay({ customerio: workspace() })
   const wrong = [
     {},

@@ -10,7 +10,7 @@ beforeAll(async () => {
   await run('npm', ['run', 'build'], { cwd: root })
 })
 
-/** What the built package exports, as an app sees it: a package may import itself by its name. */
+/** The exports of the built package, as an app sees them: a package may import itself by its name. */
 async function exportsOf(entry: string): Promise<string[]> {
   const { stdout } = await run(
     process.execPath,
@@ -20,7 +20,7 @@ async function exportsOf(entry: string): Promise<string[]> {
   return JSON.parse(stdout)
 }
 
-test('the package exports its app side, its schema and its testing side', async () => {
+test('the package exports the app entry point, the schema and the testing entry point', async () => {
   expect(await exportsOf('customerio-outbox')).toEqual(
     expect.arrayContaining([
       'createOutbox',
@@ -48,7 +48,7 @@ test('the package exports its app side, its schema and its testing side', async 
   )
 })
 
-test('what is published has the built code, its types, the migrations and the command, and no tests', async () => {
+test('the published files are the built code, its types, the migrations and the command, without tests', async () => {
   const { stdout } = await run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: root })
   const parsed = JSON.parse(stdout)
   const [pack] = Array.isArray(parsed) ? parsed : Object.values(parsed)

@@ -15,12 +15,12 @@ export interface CliProcess {
   readonly child: ChildProcess
   readonly stdout: string
   readonly stderr: string
-  /** Resolves with the first match on stdout. */
+  /** Resolves with the first match on stdout; rejects if the process ends before. */
   printed(pattern: RegExp): Promise<RegExpMatchArray>
   ended(): Promise<CliRun>
 }
 
-/** Runs the command line in a process of its own, with nothing of the caller's settings in its environment. */
+/** Starts the command line in a process of its own, with none of the caller's settings in its environment. */
 export function startCli(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
@@ -65,6 +65,7 @@ export function startCli(
   }
 }
 
+/** Runs the command line to its end. */
 export function runCli(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<CliRun> {
   return startCli(args, env).ended()
 }

@@ -1,6 +1,6 @@
 import type { AppliedOperation } from '../../../testing/fake/model/operation.ts'
 
-/** What a committed transaction must have led to, as read from the shop's own table. */
+/** The delivery that a committed transaction asked for, as the shop's own table has it. */
 export interface Expectation {
   readonly ref: string
   readonly personId: string
@@ -12,9 +12,9 @@ export interface Expectation {
 export interface Evidence {
   readonly expected: readonly Expectation[]
   readonly rolledBack: ReadonlySet<string>
-  /** Refs of retried requests whose dedup key was taken. */
+  /** Refs of repeated requests whose dedup key was taken. */
   readonly duplicates: ReadonlySet<string>
-  /** What took effect at Customer.io, in order: `ref` per operation. */
+  /** The operations that took effect at Customer.io, in order. */
   readonly applied: readonly Arrival[]
   readonly deadLettered: ReadonlySet<string>
   readonly pending: ReadonlySet<string>
@@ -31,21 +31,25 @@ export interface Findings {
   readonly delivered: number
   readonly deadLettered: number
   readonly pending: number
-  /** Committed, and nowhere to be found. */
+  /** Committed, but neither delivered nor dead-lettered nor pending. */
   readonly lost: number
-  /** Rolled back or refused as a duplicate, and delivered all the same. */
+  /** Delivered, although rolled back or a duplicate. */
   readonly phantom: number
-  /** First deliveries after one of a later place of the same person. */
+  /** First deliveries that came after a later intent of the same person. */
   readonly orderViolations: number
   /** Events that took effect more than once. */
   readonly appliedTwice: number
-  /** Delivered, and of no transaction that is known. */
+  /** Delivered, but of no known transaction. */
   readonly unknown: number
 }
 
 /**
- * Compares what was committed with what arrived. Pure, and independent of the outbox: it knows only the shop's
- * tables and the receiver's journal.
+ * Compares commits with deliveries. Pure and independent of the outbox: it knows the shop's tables and the journal of the
+ * fake Customer.io only.
+ *
+ * The fault tests have an oracle of their own, test/faults/support/oracle.ts. It also judges ids, bodies, commits that a
+ * crash lost and unjustified dead letters, and names the refs. It is no part of the package. The two stay apart, so
+ * that a mistake in one does not hide in the other.
  */
 export function check(evidence: Evidence): Findings {
   const expectations = new Map(evidence.expected.map((each) => [each.ref, each]))
@@ -68,34 +72,34 @@ export function check(evidence: Evidence): Findings {
     } else if (evidence.rolledBack.has(ref) || evidence.duplicates.has(ref)) found.phantom++
     else found.unknown++
   }
-  const has = (where: ReadonlySet<string> | ReadonlyMap<string, number>) =>
-    evidence.expected.filter((e) => where.has(e.ref))
+  const countIn = (where: ReadonlySet<string> | ReadonlyMap<string, number>) =>
+    evidence.expected.filter(({ ref }) => where.has(ref)).length
   const lost = evidence.expected.filter(
     ({ ref }) => !arrivals.has(ref) && !evidence.deadLettered.has(ref) && !evidence.pending.has(ref),
   )
   return {
-    delivered: has(arrivals).length,
-    deadLettered: has(evidence.deadLettered).length,
-    pending: has(evidence.pending).length,
+    delivered: countIn(arrivals),
+    deadLettered: countIn(evidence.deadLettered),
+    pending: countIn(evidence.pending),
     lost: lost.length,
     ...found,
   }
 }
 
-/** What broke the promise, a sentence each; none where it held. */
+/** A sentence for each broken promise. */
 export function violations(findings: Findings): string[] {
   const { lost, phantom, orderViolations, appliedTwice, unknown } = findings
-  const said = (count: number, what: string) => (count > 0 ? [`${count} ${what}`] : [])
+  const sentence = (count: number, what: string) => (count > 0 ? [`${count} ${what}`] : [])
   return [
-    ...said(lost, 'committed intents are lost'),
-    ...said(phantom, 'intents were delivered that were rolled back or duplicates'),
-    ...said(orderViolations, 'intents were delivered before an earlier one of the same person'),
-    ...said(appliedTwice, 'events took effect twice'),
-    ...said(unknown, 'operations arrived that no transaction had asked for'),
+    ...sentence(lost, 'committed intents are lost'),
+    ...sentence(phantom, 'intents were delivered that were rolled back or duplicates'),
+    ...sentence(orderViolations, 'intents were delivered before an earlier one of the same person'),
+    ...sentence(appliedTwice, 'events took effect twice'),
+    ...sentence(unknown, 'operations of no known transaction arrived'),
   ]
 }
 
-/** Reads the shop's mark from an operation as it arrived. */
+/** Reads the shop's ref from an operation that Customer.io received. */
 export function arrivalOf({ body, action, receivedAt }: AppliedOperation): Arrival {
   return { ref: String(body.attributes?.ref), isEvent: action !== 'identify', at: receivedAt }
 }

@@ -6,15 +6,15 @@ export interface Latency {
   readonly p99Ms: number | null
 }
 
-/** A stretch of time in Unix ms. */
+/** A period, in Unix ms. */
 export interface Span {
   readonly from: number
   readonly until: number
 }
 
 /**
- * From COMMIT to arrival at Customer.io, over everything delivered, and over what neither was committed nor
- * waited during `disturbed`.
+ * Latency from COMMIT to arrival at Customer.io, over all deliveries (`all`), and over those that were over before
+ * `disturbed` or committed after it (`calm`).
  */
 export function latencies(
   committedAt: ReadonlyMap<string, number>,
@@ -28,7 +28,7 @@ export function latencies(
     const committed = committedAt.get(ref)
     if (committed === undefined || seen.has(ref)) continue
     seen.add(ref)
-    // A relay may be faster than the answer to COMMIT on its way to the shop.
+    // A delivery may arrive before the shop has the answer to its COMMIT.
     const ms = Math.max(0, at - committed)
     all.push(ms)
     if (at < disturbed.from || committed > disturbed.until) calm.push(ms)

@@ -2,7 +2,7 @@ import type { Queryable } from '../../../observe/views/queryable.ts'
 import type { Names } from '../../../store/names.ts'
 import type { Expectation } from './check.ts'
 
-/** What the tables say of one run: the shop's own, and what the outbox still holds. */
+/** The part of the evidence that is in tables: the shop's, and those of the outbox. */
 export interface StoredEvidence {
   readonly expected: readonly Expectation[]
   readonly rolledBack: ReadonlySet<string>
@@ -30,7 +30,7 @@ export async function readEvidence(db: Queryable, names: Names, run: string): Pr
   }
 }
 
-/** How often a breaker changed since `from` (its `ordinal`), by `from → to`. */
+/** Counts the breaker transitions after the ordinal `after`, by `from → to`. */
 export async function readTransitions(
   db: Queryable,
   names: Names,

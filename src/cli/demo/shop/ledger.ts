@@ -1,8 +1,8 @@
-/** What the shop remembers of its own doing, in memory and so outside of every transaction. */
+/** The shop's own record, in memory: no rollback undoes it. */
 export class Ledger {
-  /** When a COMMIT had been answered, per ref, in Unix ms. */
+  /** When COMMIT was answered, by ref, in Unix ms. */
   readonly committedAt = new Map<string, number>()
-  /** Refs of retried requests whose dedup key was taken: nothing may come of them. */
+  /** Refs of repeated requests whose dedup key was taken: they must not be delivered. */
   readonly duplicates = new Set<string>()
   readonly rolledBack = new Set<string>()
   committedTransactions = 0

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 
 const CHECK_MS = 5
 
-/** Spreads a number of intents evenly over a time. Writers ask before a transaction and tell after it. */
+/** Spreads intents evenly over a time. A writer takes places before its transaction and reports after it. */
 export class Pace {
   readonly #total: number
   readonly #durationMs: number
@@ -15,7 +15,7 @@ export class Pace {
     this.#durationMs = durationMs
   }
 
-  /** Waits for its time, and takes room for two intents, or for the last one. 0: all are done. */
+  /** Waits until places are due, and takes two, or the last one. 0: all intents are committed. */
   async next(signal: AbortSignal): Promise<number> {
     for (;;) {
       signal.throwIfAborted()
@@ -23,20 +23,20 @@ export class Pace {
         const places = this.take(2)
         if (places > 0) return places
       }
-      // While others are under way a rollback of theirs may give room back.
+      // A rollback of another writer may still return places.
       if (this.#done === this.#total) return 0
       await delay(CHECK_MS, undefined, { signal })
     }
   }
 
-  /** Takes as much of the room as is left, without waiting for its time. */
+  /** Takes up to `places` of those left, without waiting. */
   take(places: number): number {
     const taken = Math.min(places, this.#total - this.#taken)
     this.#taken += taken
     return taken
   }
 
-  /** A transaction has ended: of the room for `places` it has used `stored`. */
+  /** Reports the end of a transaction that took `places` and committed `stored` intents. */
   done(places: number, stored: number): void {
     this.#taken -= places - stored
     this.#done += stored

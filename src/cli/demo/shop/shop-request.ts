@@ -19,11 +19,11 @@ export function intentsOf(request: Request): 1 | 2 {
 }
 
 /**
- * Writes the business rows and enqueues the intents, in the caller's transaction, as an app does. Beside them it
- * writes down what the final check shall expect.
+ * Writes the business rows and enqueues the intents, in the caller's transaction, as an app does. It also writes the
+ * rows that the final check expects deliveries for.
  *
- * @param refs A mark for each intent, to be recognised by when it arrives.
- * @returns the refs that were not stored, because their dedup key was taken.
+ * @param refs One per intent, by which the check recognises its delivery.
+ * @returns The refs whose dedup key was taken: their intents were not stored.
  */
 export async function handleRequest(
   tx: Tx,
@@ -49,7 +49,7 @@ export async function handleRequest(
   return refs.filter((_, index) => results[index]?.duplicate === true)
 }
 
-/** Returns the place of the last intent among the person's, whose row is locked until COMMIT: that is their order. */
+/** Returns the position of the person's last intent. The person's row stays locked until COMMIT, which fixes the order. */
 async function writeBusinessRows(tx: Tx, request: Request, places: number): Promise<number> {
   const { personId } = request
   if (request.kind === 'sign_up') {
@@ -61,7 +61,7 @@ async function writeBusinessRows(tx: Tx, request: Request, places: number): Prom
     .set({ version: sql`${people.version} + ${places}` })
     .where(sql`${people.id} = ${personId}`)
     .returning({ version: people.version })
-  if (!person) throw new Error(`the shop has lost ${personId}`)
+  if (!person) throw new Error(`person ${personId} is not in the shop's table`)
   if (request.kind === 'order') {
     const totalCents = 500 + Math.floor(Math.random() * 20_000)
     await tx.insert(orders).values({ id: request.orderId, personId, totalCents }).onConflictDoNothing()

@@ -2,11 +2,11 @@ import { boolean, integer, pgSchema, text } from 'drizzle-orm/pg-core'
 
 const demo = pgSchema('outbox_demo')
 
-/** The shop's business tables, and what it writes down for the final check. */
+/** The shop's business tables, and below them those for the final check. */
 export const people = demo.table('people', {
   id: text('id').primaryKey(),
   email: text('email').notNull(),
-  /** Counts the person's intents in commit order: raised under the row's lock. */
+  /** Counts the person's intents in commit order: incremented under the row lock. */
   version: integer('version').notNull(),
 })
 
@@ -16,7 +16,7 @@ export const orders = demo.table('orders', {
   totalCents: integer('total_cents').notNull(),
 })
 
-/** What a committed transaction must lead to. Written by the business transaction itself. */
+/** Deliveries that must happen. The business transaction writes them. */
 export const expected = demo.table('expected', {
   ref: text('ref').primaryKey(),
   run: text('run').notNull(),
@@ -25,7 +25,7 @@ export const expected = demo.table('expected', {
   isEvent: boolean('is_event').notNull(),
 })
 
-/** What a rolled-back transaction must not lead to. Written outside of it, on another connection. */
+/** Deliveries that must not happen: of rolled-back transactions. Another transaction writes them. */
 export const rolledBack = demo.table('rolled_back', {
   ref: text('ref').primaryKey(),
   run: text('run').notNull(),

@@ -8,13 +8,13 @@ import { rolledBack } from './shop-schema.ts'
 
 /** Requests that the shop works on at a time. */
 const WRITERS = 8
-/** What requests are about; the rest are orders. */
+/** Shares of requests; the rest are orders. */
 const SHARE = { view: 0.2, signUp: 0.2 }
-/** Of five transactions, one is rolled back. */
+/** Share of transactions that are rolled back. */
 const DECLINED = 0.2
-/** Of a hundred orders, so many come again: the client saw no answer and sent its request once more. */
+/** Share of orders whose request is repeated, as by a client that got no answer. */
 const REPEATED = 0.06
-/** One order in so many, by the number of intents, carries a note that the fake Customer.io refuses. */
+/** One order in this many has a note that the fake Customer.io rejects. */
 const refusedOneIn = (intents: number) => Math.max(40, Math.floor(intents / 20))
 export const REFUSED_NOTE = 'too long for Customer.io'
 
@@ -23,16 +23,16 @@ export interface ShopOptions {
   readonly schema: string | undefined
   /** Begins every id of this run. */
   readonly run: string
-  /** To be committed in all. */
+  /** Intents to commit. */
   readonly intents: number
   readonly durationMs: number
   readonly signal: AbortSignal
 }
 
-/** Thrown inside a transaction: the card was declined, and everything rolls back. */
+/** Thrown in a transaction to roll it back: the card was declined. */
 class Declined extends Error {}
 
-/** A shop like many: each request is one transaction, with its business rows and its intents. */
+/** A small shop: each request is one transaction with business rows and intents. */
 export class Shop {
   readonly ledger = new Ledger()
   readonly #options: ShopOptions
@@ -51,14 +51,9 @@ export class Shop {
       max: WRITERS,
       application_name: 'customerio-outbox demo shop',
     })
-    this.#pool.on('error', () => {}) // the next statement says it
+    this.#pool.on('error', () => {}) // the next statement reports it
     this.#db = drizzle(this.#pool)
     this.#outbox = createOutbox({ schema: options.schema })
-  }
-
-  /** Intents committed so far. */
-  get committed(): number {
-    return this.ledger.committedAt.size
   }
 
   /** Serves requests until every intent is committed. Rejects when the signal is aborted. */
@@ -84,7 +79,7 @@ export class Shop {
     }
   }
 
-  /** The same order with the same dedup keys: its rollback has left none behind. */
+  /** Repeats the order with the same dedup keys: the rollback freed them. */
   async #tryAnotherCard(request: Request, pace: Pace): Promise<void> {
     const places = pace.take(2)
     const { stored } = places === 2 ? await this.#transact(request, false) : { stored: 0 }
@@ -105,7 +100,7 @@ export class Shop {
     return { kind: 'order', personId: known, orderId: `${run}-order-${number}`, note }
   }
 
-  /** One transaction, committed or rolled back at its end; `stored` is how many intents it has committed. */
+  /** Runs one transaction and commits it, or rolls it back if `decline`. `stored`: intents that it committed. */
   async #transact(request: Request, decline: boolean): Promise<{ stored: number; declined: boolean }> {
     const { run } = this.#options
     const refs = Array.from({ length: intentsOf(request) }, () => `${run}-${++this.#lastRef}`)
