@@ -131,7 +131,7 @@ test('a wrong key pauses the destination; after a correction of its file, everyt
   const b = await fakeOf('b')
   await writeKeys('b')
   await writeFile(inFolder('relay.json'), '{"workspaces": {"a": ')
-  await relay.printed(/is not JSON.*invalid settings ignored/)
+  await relay.printed(/expected JSON.*invalid settings ignored/)
   await enqueue('a', 'still')
   await a.until(() => a.person({ id: 'still' }) !== undefined)
   await enqueue('b', 'u1')

@@ -89,7 +89,7 @@ test.skipIf(!hasScript)('on a terminal of 80 columns every line fits', TIMEOUT, 
   const [status] = await once(child, 'close')
   await database.drop()
   const lines = output
-    .replace(/\u001b\[\d*G/g, '\n') // the cursor goes to the first column
+    .replaceAll('\u001b[1G', '\n') // the cursor goes to the first column
     .split(/[\r\n]+/)
     .map((line) => stripVTControlCharacters(line).trimEnd())
   for (const words of ['█', 'next probe in', '2 of 2 alive', 'HOLDS']) expect(lines.join()).toContain(words)

@@ -79,9 +79,9 @@ async function readKeys(workspace: ConfiguredWorkspace, folder: string) {
   const keys: { [K in Key]?: string } = {}
   const wrong: string[] = []
   for (const key of KEYS) {
-    const where = workspace[key]
-    if (where === undefined) continue
-    const value = await readReference(where, folder)
+    const given = workspace[key]
+    if (given === undefined) continue
+    const value = await readReference(given, folder)
     keepSecret(value.found)
     if (value.found !== undefined) keys[key] = value.found
     else wrong.push(`${key}: ${value.problem}`)
@@ -93,13 +93,13 @@ type Found =
   | { readonly found: string; readonly problem?: never }
   | { readonly problem: string; readonly found?: never }
 
-async function readReference(where: Reference, folder: string): Promise<Found> {
-  if ('env' in where) {
-    const found = process.env[where.env]
-    const name = `the environment variable ${where.env}`
+async function readReference(reference: Reference, folder: string): Promise<Found> {
+  if ('env' in reference) {
+    const found = process.env[reference.env]
+    const name = `the environment variable ${reference.env}`
     return found ? checkCredential(name, found) : { problem: `${name} is not set` }
   }
-  const file = path.resolve(folder, where.file)
+  const file = path.resolve(folder, reference.file)
   try {
     // Editors end a file with a line break.
     return checkCredential(`the file ${file}`, (await readFile(file, 'utf8')).trim())
