@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Sight } from './read-sight.ts'
 
-const READ_EVERY_MS = 100
+const READ_EVERY_MS = 200
 
 export interface MonitorOptions {
   readonly read: () => Promise<Sight>
