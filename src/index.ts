@@ -1,17 +1,17 @@
 /**
  * customerio-outbox: a transactional outbox for Postgres apps that delivers to Customer.io.
  *
- * The way of an intent through the stages, one folder each:
+ * An intent passes through these folders, in this order:
  *
  * ```
- * intent      what may be enqueued: types, limits, checks; pure
- * enqueue     the caller's transaction and the one statement that stores an intent
+ * intent      types, limits and checks of intents; pure, no I/O
+ * enqueue     stores an intent in the caller's transaction, in one statement
  * store       the schema, and every statement of the relay, one file each
  * relay       dispatcher, lane workers, batches, breaker, settle
- * customerio  the wire forms, the transport, and what an answer means
- * observe     health and status for people and machines
+ * customerio  wire formats, HTTP transports, and the classification of answers
+ * observe     health server, status views and metrics
  * cli         one file per command
- * testing     the fake Customer.io and a real Postgres, for tests
+ * testing     a fake Customer.io and a real Postgres, for tests
  * ```
  */
 export { NotATransactionError } from './enqueue/errors.ts'

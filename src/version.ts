@@ -1,4 +1,4 @@
 import { createRequire } from 'node:module'
 
-/** This package's version. */
+/** The version in package.json: `0.1.0`. */
 export const VERSION: string = createRequire(import.meta.url)('../package.json').version

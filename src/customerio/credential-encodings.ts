@@ -1,19 +1,19 @@
 import type { Answer } from './answers/answer.ts'
 
-/** So much of a credential in one piece identifies it. */
+/** Characters of a credential that identify it. */
 const PIECE_LENGTH = 8
 
-const REDACTED = 'the text shows a credential: it is not kept'
+const REDACTED = 'redacted: the text shows a credential'
 
 /**
- * Every piece of a credential, in the forms in which it goes out or a server may show it: plain, base64 of Basic
+ * Every piece of a credential, in each encoding in which it is sent or a server may show it: plain, base64 of Basic
  * authentication, percent-encoded, escaped for HTML or JSON, hexadecimal. In lower case.
  *
- * @param user Of Basic authentication, where the key is the password.
+ * @param user User of Basic authentication; the key is the password.
  */
 export function credentialEncodings(key: string, user?: string): ReadonlySet<string> {
   const pairs = [key, `${key}:`, `${user ?? ''}:${key}`].map((text) => Buffer.from(text))
-  const forms = [
+  const encodings = [
     key,
     encodeURIComponent(key),
     JSON.stringify(key).slice(1, -1),
@@ -22,16 +22,16 @@ export function credentialEncodings(key: string, user?: string): ReadonlySet<str
     Buffer.from(key).toString('hex'),
     ...pairs.flatMap((pair) => [pair.toString('base64').replace(/=+$/, ''), pair.toString('base64url')]),
   ]
-  return new Set(forms.flatMap((form) => piecesOfForm(form.toLowerCase())))
+  return new Set(encodings.flatMap((encoding) => piecesOf(encoding.toLowerCase())))
 }
 
-/** A form that is shorter than a piece has none: it would take words apart, and no workspace has such a key. */
-function piecesOfForm(form: string): string[] {
-  const places = Math.max(0, form.length - PIECE_LENGTH + 1)
-  return Array.from({ length: places }, (_, at) => form.slice(at, at + PIECE_LENGTH))
+/** An encoding that is shorter than a piece has none: it would match ordinary words, and no key is that short. */
+function piecesOf(text: string): string[] {
+  const count = Math.max(0, text.length - PIECE_LENGTH + 1)
+  return Array.from({ length: count }, (_, at) => text.slice(at, at + PIECE_LENGTH))
 }
 
-/** The answer without the texts of Customer.io's that show a piece of a credential. Every other text is ours. */
+/** Redacts the texts of Customer.io in an answer that show a piece of a credential. All other texts are ours. */
 export function redactCredentials(answer: Answer, pieces: ReadonlySet<string>): Answer {
   const kept = (text: string) => (showsAny(text, pieces) ? REDACTED : text)
   if (answer.kind === 'rejected') return { ...answer, message: kept(answer.message) }
@@ -47,5 +47,5 @@ export function redactCredentials(answer: Answer, pieces: ReadonlySet<string>): 
 }
 
 function showsAny(text: string, pieces: ReadonlySet<string>): boolean {
-  return piecesOfForm(text.toLowerCase()).some((piece) => pieces.has(piece))
+  return piecesOf(text.toLowerCase()).some((piece) => pieces.has(piece))
 }

@@ -1,10 +1,10 @@
-/** Where a workspace lives. */
+/** Region of a workspace. */
 export interface WorkspaceRegion {
   /** Default: `us`. */
   readonly region?: 'us' | 'eu' | undefined
 }
 
-/** The Track API's: all that is about people, objects and their events. */
+/** Credential of the Track API: people, objects and their events. */
 export interface TrackCredentials extends WorkspaceRegion {
   readonly siteId: string
   readonly trackApiKey: string
@@ -12,14 +12,14 @@ export interface TrackCredentials extends WorkspaceRegion {
   readonly trackUrl?: string | undefined
 }
 
-/** The App API's: transactional messages and broadcasts. */
+/** Credential of the App API: transactional messages and broadcasts. */
 export interface AppCredentials extends WorkspaceRegion {
   readonly appApiKey: string
   /** Replaces the region's origin, for a proxy or a test: `http://127.0.0.1:8099`. */
   readonly appUrl?: string | undefined
 }
 
-/** The Pipelines API's. */
+/** Credential of the Pipelines API. */
 export interface PipelinesCredentials extends WorkspaceRegion {
   readonly pipelinesWriteKey: string
   /** Replaces the region's origin, for a proxy or a test: `http://127.0.0.1:8099`. */
@@ -27,10 +27,10 @@ export interface PipelinesCredentials extends WorkspaceRegion {
 }
 
 /**
- * What keeps a text from being a credential: site id and keys are visible ASCII characters without spaces, which every
+ * Describes why a text cannot be a credential. Site ids and keys are visible ASCII characters without spaces, which every
  * HTTP header can carry. The description quotes nothing of the text.
  *
- * @returns undefined if the text is one.
+ * @returns undefined if the text can be a credential.
  */
 export function credentialProblem(text: string): string | undefined {
   if (text === '') return 'is empty, expected a credential of Customer.io'

@@ -2,7 +2,7 @@ import type { Names } from '../store/names.ts'
 import { NotATransactionError } from './errors.ts'
 import { type Executor, FAILED_TRANSACTION } from './executor.ts'
 
-/** An intent as `outbox.enqueue` and `outbox.enqueue_many` name its parts. */
+/** Arguments of the SQL functions `outbox.enqueue` and `outbox.enqueue_many`, by their names. */
 export interface EnqueueArguments {
   readonly operation: string
   readonly payload: object
@@ -21,15 +21,17 @@ interface Row {
   readonly duplicate: boolean
 }
 
-/** The function's row as text: `(0190…,f)`. */
+/** The row that `outbox.enqueue` returns, as text: `(0190…,f)`. */
 const STORED = /^\((?<id>[0-9a-f-]{36}),(?<duplicate>[tf])\)$/
 
 /**
- * Every parameter is bound as text and cast by the server: drivers differ in what they make of an object bound
- * to jsonb (postgres.js encodes a string a second time) and of a Date. The row comes back as text for the same reason.
+ * Stores one intent.
  *
- * The call stands in the target list and not in FROM, where Postgres spends 22 us more to plan it and to set it up: a
- * seventh of what an INSERT from a client costs.
+ * Every parameter is bound as text and cast by the server. Drivers differ in how they encode an object bound to jsonb
+ * (postgres.js encodes a string twice) and a Date. The row is returned as text for the same reason.
+ *
+ * The call stands in the target list: in FROM, planning and setup take 22 µs more, a seventh of the time of an INSERT
+ * from a client.
  */
 export async function enqueueOne(executor: Executor, names: Names, intent: EnqueueArguments): Promise<Row> {
   const [row] = await run<{ stored: string }>(
@@ -54,7 +56,7 @@ export async function enqueueOne(executor: Executor, names: Names, intent: Enque
   return { id, duplicate: duplicate === 't' }
 }
 
-/** One statement for any number of intents. */
+/** Stores any number of intents in one statement. */
 export async function enqueueMany(
   executor: Executor,
   names: Names,
@@ -69,11 +71,11 @@ export async function enqueueMany(
 }
 
 /**
- * Throws the database's own error: Drizzle wraps it in one whose message lists the parameters, and those are
- * customers' data.
+ * Runs one statement. An error is the database's own: Drizzle wraps it in one whose message lists the parameters, which
+ * are customers' data.
  *
- * @throws {NotATransactionError} where a statement of the transaction has failed before. A driver need not know it:
- * pg learns a transaction's state only after it has rejected the statement.
+ * @throws {NotATransactionError} if a statement of the transaction failed before. The driver may not have noticed: pg
+ * updates the state of a transaction only after it has rejected the failing statement.
  */
 async function run<Result>(executor: Executor, text: string, values: (string | null)[]): Promise<Result[]> {
   try {

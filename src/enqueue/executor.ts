@@ -2,21 +2,21 @@ import { sql } from 'drizzle-orm/sql' // the whole of drizzle-orm takes 1 s more
 import { fromDrizzle } from 'pg-boss'
 import { NotATransactionError } from './errors.ts'
 
-/** Runs one statement on the caller's open transaction. Every parameter is text, which every driver agrees on. */
+/** Runs one statement on the caller's open transaction. Parameters are text, the only type that drivers agree on. */
 export interface Executor {
   execute(text: string, values: readonly (string | null)[]): Promise<unknown[]>
-  /** The driver's own savepoint, where it has one; else SAVEPOINT is sent as a statement. */
+  /** The savepoint of the driver, if it has one. Without it, SAVEPOINT is sent as a statement. */
   nested?<T>(work: (inner: Executor) => Promise<T>): Promise<T>
 }
 
-export const FAILED_TRANSACTION = 'got one that has failed, ROLLBACK is all that it takes now'
+export const FAILED_TRANSACTION = 'got one in which a statement has failed, run ROLLBACK and begin again'
 
 /** A `pg.Client` or `PoolClient` on which BEGIN has been run. */
 export interface PgClientLike {
   query(text: string, values: unknown[]): Promise<{ rows: unknown[] }>
-  /** node-postgres tells so whether BEGIN has been run. */
+  /** `T` if node-postgres has run BEGIN, `E` if a statement has failed since. */
   getTransactionStatus(): 'I' | 'T' | 'E' | null
-  /** A Pool has it: it is not a transaction. */
+  /** Absent: only a Pool has it, and a Pool is not a transaction. */
   readonly totalCount?: never
 }
 
@@ -25,7 +25,7 @@ export interface DrizzleTransactionLike {
   // biome-ignore lint/suspicious/noExplicitAny: Drizzle's own generics differ from driver to driver
   execute(query: any): PromiseLike<unknown>
   rollback(): never
-  // biome-ignore lint/suspicious/noExplicitAny: as above
+  // biome-ignore lint/suspicious/noExplicitAny: Drizzle's own generics differ from driver to driver
   transaction?(work: (nested: any) => Promise<any>): Promise<any>
 }
 
@@ -36,25 +36,29 @@ export interface PgliteTransactionLike {
   readonly closed: boolean
 }
 
-/** What pg-boss' adapters return (`fromKysely(trx)`, `fromKnex(trx)`, `fromPrisma(tx)`, …). */
+/** The result of an adapter of pg-boss: `fromKysely(trx)`, `fromKnex(trx)`, `fromPrisma(tx)`, …. */
 export interface ExecuteSqlLike {
   executeSql(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>
 }
 
 /**
- * A transaction that the caller has begun and will commit. Accepted by its shape: a pg client, a Drizzle
- * transaction, a PGlite transaction, or what one of pg-boss' adapters returns.
+ * A transaction that the caller has begun and will commit: a pg client, a Drizzle transaction, a PGlite transaction, or
+ * the result of an adapter of pg-boss. It is recognised by its methods, not by its class.
  */
 export type Transaction = PgClientLike | DrizzleTransactionLike | PgliteTransactionLike | ExecuteSqlLike
 
 /**
- * @throws {NotATransactionError} for a pool, a bare database handle, or a client outside a transaction: what is
+ * Finds out how to run a statement on `tx`. No statement is run yet.
+ *
+ * @throws {NotATransactionError} for a pool, a database handle, or a client outside a transaction. An intent that is
  * enqueued there would not roll back with the business write.
  */
 export function executorFor(tx: Transaction): Executor {
   const shape = tx as unknown as Record<string, unknown>
   if (tx === null || (typeof tx !== 'object' && typeof tx !== 'function')) {
-    throw new NotATransactionError(`got ${tx === null ? 'null' : typeof tx}`)
+    throw new NotATransactionError(
+      `got ${tx === null ? 'null' : typeof tx}, pass the client on which you ran BEGIN`,
+    )
   }
   if (isFunction(shape.executeSql)) return fromExecuteSql(tx as ExecuteSqlLike)
   if (isFunction(shape.execute)) return fromDrizzleTransaction(tx as DrizzleTransactionLike, shape)
@@ -62,7 +66,9 @@ export function executorFor(tx: Transaction): Executor {
     return fromQuery(tx as PgliteTransactionLike)
   }
   if (isFunction(shape.query)) return fromPgClient(tx as PgClientLike, shape)
-  throw new NotATransactionError('got an object with neither query, execute nor executeSql')
+  throw new NotATransactionError(
+    'got an object without query, execute or executeSql, pass the client on which you ran BEGIN',
+  )
 }
 
 function fromExecuteSql(tx: ExecuteSqlLike): Executor {
@@ -78,8 +84,7 @@ function fromDrizzleTransaction(tx: DrizzleTransactionLike, shape: Record<string
   const db = fromDrizzle(tx as never, sql as never)
   const execute: Executor['execute'] = async (text, values) => (await db.executeSql(text, [...values])).rows
   if (!tx.transaction) return { execute }
-  // postgres.js rolls the whole transaction back for a statement that failed in it, unless that was in a
-  // savepoint of its own making.
+  // postgres.js rolls back the whole transaction if a statement fails outside a savepoint of its own.
   const transaction = tx.transaction.bind(tx)
   return { execute, nested: (work) => transaction((inner) => work(executorFor(inner))) }
 }

@@ -1,8 +1,8 @@
 import type { Executor } from './executor.ts'
 
 /**
- * Runs `work` under a savepoint of the caller's transaction: when it fails, the transaction is rolled back to
- * where it was and can go on. Costs two more round trips.
+ * Runs `work` under a savepoint of the caller's transaction. If `work` fails, the transaction is rolled back to the
+ * savepoint and can go on. Costs two more round trips.
  */
 export async function underSavepoint<T>(
   executor: Executor,

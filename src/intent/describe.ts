@@ -1,11 +1,11 @@
 import { distance } from 'fastest-levenshtein'
 
-/** Words for error messages: names and kinds, never values. */
+/** Text for error messages: names and types, never values. */
 
 const PLAIN_NAME = /^[A-Za-z_$][\w$]*$/
 const MAX_NAME_LENGTH = 60
 
-/** A value's kind, as a message says it: `string`, `null`, `array`, `Date`, `NaN`, `Map`. */
+/** The type of a value for a message: `string`, `null`, `array`, `Date`, `NaN`, `Map`. */
 export function kindOf(value: unknown): string {
   if (value === null) return 'null'
   if (Array.isArray(value)) return 'array'
@@ -20,7 +20,7 @@ function classOf(value: object): string {
 }
 
 /**
- * A path as code writes it: `data.items[3]["first name"]`. Long names are cut, control characters escaped.
+ * A path in the syntax of JavaScript: `data.items[3]["first name"]`. Cuts long names and escapes control characters.
  */
 export function pathOf(keys: readonly (string | number)[]): string {
   let path = ''
@@ -32,7 +32,7 @@ export function pathOf(keys: readonly (string | number)[]): string {
   return path
 }
 
-/** A path below another one: `data` and `total`, or `data` and `["first name"]`. */
+/** Appends a path to another: `data` and `total`, or `data` and `["first name"]`. */
 export function join(prefix: string, path: string): string {
   return prefix === '' || path === '' || path.startsWith('[') ? prefix + path : `${prefix}.${path}`
 }
@@ -41,7 +41,7 @@ function shorten(name: string): string {
   return name.length <= MAX_NAME_LENGTH ? name : `${name.slice(0, MAX_NAME_LENGTH)}…`
 }
 
-/** An object literal's kind of object: of this realm, of another one (Jest, vm), or without a prototype. */
+/** Whether a value is an object literal: of this realm, of another one (Jest, vm), or without a prototype. */
 export function isPlainObject(value: unknown): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null) return false
   const prototype: unknown = Object.getPrototypeOf(value)
@@ -49,7 +49,7 @@ export function isPlainObject(value: unknown): value is Record<string, unknown> 
   return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype as object, 'isPrototypeOf')
 }
 
-/** What to write instead of an unknown name: the one that was probably meant, or all that are known. */
+/** Advice for an unknown name: the similar known name, or all known names. */
 export function hint(name: string, known: readonly string[]): string {
   const meant = closest(name, known)
   return meant === undefined ? `pass one of ${known.join(', ')}` : `did you mean ${meant}?`

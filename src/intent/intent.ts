@@ -1,37 +1,37 @@
 /**
- * The intent: what an app asks to be delivered to Customer.io, as a discriminated union on `operation`.
+ * The intent: an operation that an app wants delivered to Customer.io. A discriminated union on `operation`.
  *
- * Pure types, no I/O. Limits and their sources are in `limits.ts`, the checks in `validate.ts`.
+ * Pure types, no I/O. `limits.ts` has the limits and their sources, `validate/` the checks.
  */
 
 import type { JsonObject } from './json-types.ts'
 import type { MessageIntent, TriggerBroadcastIntent } from './message-intents.ts'
 import type { PipelinesIntent } from './pipelines-intents.ts'
 
-/** Exactly one identifier of a person; at most 150 bytes of UTF-8. */
+/** Exactly one identifier of a person, of at most 150 bytes of UTF-8. */
 export type PersonIdentifiers =
   | { readonly id: string | number }
   | { readonly email: string }
   | { readonly phone: string }
   | { readonly cio_id: string }
 
-/** The person an intent is about: `customerId` (the same as `identifiers: { id }`) or `identifiers`. */
+/** The person of an intent: `customerId`, which equals `identifiers: { id }`, or `identifiers`. */
 export type Person =
   | { readonly customerId: string | number; readonly identifiers?: never }
   | { readonly identifiers: PersonIdentifiers; readonly customerId?: never }
 
-/** One of the two people of a merge. Customer.io merges by id, email or cio_id, not by phone. */
+/** One of the two people of a merge. Customer.io merges by `id`, `email` or `cio_id`, not by `phone`. */
 export type MergeIdentifier =
   | { readonly id: string | number }
   | { readonly email: string }
   | { readonly cio_id: string }
 
-/** Unix time in whole seconds. Default: the time of the business write, which the database stamps. */
+/** Unix time in whole seconds. Default: the database's time at `enqueue`. */
 export type UnixSeconds = number
 
 export type IdentifyIntent = Person & {
   readonly operation: 'identify'
-  /** At most 300 attributes; names ≤ 150 bytes, values ≤ 1,000 bytes. */
+  /** At most 300. Names have at most 150 bytes, values at most 1,000 bytes. Null removes an attribute. */
   readonly attributes?: JsonObject
   readonly timestamp?: UnixSeconds
 }
@@ -46,7 +46,7 @@ export type TrackIntent = Person & {
 
 export type TrackPageViewIntent = Person & {
   readonly operation: 'trackPageView'
-  /** The page's URL or path; 1 to 100 bytes. */
+  /** URL or path of the page, 1 to 100 bytes. */
   readonly path: string
   readonly data?: JsonObject
   readonly timestamp?: UnixSeconds
@@ -54,7 +54,7 @@ export type TrackPageViewIntent = Person & {
 
 export type TrackScreenIntent = Person & {
   readonly operation: 'trackScreen'
-  /** The screen's name; 1 to 100 bytes. */
+  /** Name of the screen, 1 to 100 bytes. */
   readonly name: string
   readonly data?: JsonObject
   readonly timestamp?: UnixSeconds
@@ -64,7 +64,7 @@ export type AddDeviceIntent = Person & {
   readonly operation: 'addDevice'
   readonly deviceId: string
   readonly platform: 'ios' | 'android'
-  /** `last_used` (Unix seconds) and the device's attributes. */
+  /** `last_used` in Unix seconds, and attributes of the device. */
   readonly data?: JsonObject & { readonly last_used?: UnixSeconds }
 }
 
@@ -79,24 +79,24 @@ export type DestroyIntent = Person & { readonly operation: 'destroy' }
 
 export type MergeCustomersIntent = {
   readonly operation: 'mergeCustomers'
-  /** The person that stays. Its identifier is the ordering key. */
+  /** The person that stays. Its identifier is the default ordering key. */
   readonly primary: MergeIdentifier
-  /** The person that is merged into the primary and deleted. */
+  /** The person that Customer.io merges into `primary` and deletes. */
   readonly secondary: MergeIdentifier
 }
 
-/** Any operation of the Track API v2 as it stands: people, objects, relationships. */
+/** Any operation of the Track API v2, sent without changes: people, objects, relationships. */
 export type EntityIntent = {
   readonly operation: 'entity'
   readonly entity: JsonObject & { readonly type: string; readonly action: string }
 }
 
-/** An event of somebody who is not known yet, or an invitation by email. */
+/** An event of an anonymous visitor, or an anonymous invite by email. */
 export type TrackAnonymousIntent = {
   readonly operation: 'trackAnonymous'
   /**
-   * A cookie's or a device's id, at most 150 bytes: once a person has it as `anonymous_id`, the event is theirs.
-   * '' for an anonymous invite, which goes to the email address in `data.recipient`.
+   * Id of a cookie or a device, at most 150 bytes. A person who has it as `anonymous_id` gets the event. Empty for an
+   * anonymous invite: it goes to the email address in `data.recipient`.
    */
   readonly anonymousId: string
   /** 1 to 100 bytes. */
@@ -105,18 +105,18 @@ export type TrackAnonymousIntent = {
   readonly timestamp?: UnixSeconds
 }
 
-/** What became of a push notification on a device. */
+/** A report that a device received, opened or converted from a push notification. */
 export type TrackPushIntent = {
   readonly operation: 'trackPush'
-  /** The notification's `CIO-Delivery-ID`. */
+  /** The `CIO-Delivery-ID` of the notification. */
   readonly deliveryId: string
-  /** The notification's `CIO-Delivery-Token`. */
+  /** The `CIO-Delivery-Token` of the notification. */
   readonly deviceId?: string
   readonly event: 'opened' | 'converted' | 'delivered'
   readonly timestamp?: UnixSeconds
 }
 
-/** What the Track API takes. */
+/** Intents for the Track API. */
 export type TrackApiIntent =
   | IdentifyIntent
   | TrackIntent
@@ -132,7 +132,8 @@ export type TrackApiIntent =
   | MergeCustomersIntent
   | EntityIntent
 
-/** Whatever can be enqueued. */
+/** Any intent that can be enqueued. */
 export type Intent = TrackApiIntent | MessageIntent | TriggerBroadcastIntent | PipelinesIntent
 
+/** Name of an operation, such as `track` or `sendEmail`. */
 export type Operation = Intent['operation']

@@ -1,4 +1,4 @@
-/** Any JSON value. Dates, NaN, Infinity, bigint, functions and class instances are not JSON and are refused. */
+/** Any JSON value. `enqueue` refuses dates, NaN, Infinity, bigint, functions and class instances. */
 export type Json =
   | string
   | number
@@ -7,5 +7,5 @@ export type Json =
   | readonly Json[]
   | { readonly [key: string]: Json | undefined }
 
-/** A JSON object. Keys whose value is `undefined` are left out, as `JSON.stringify` does. */
+/** A JSON object. Keys with the value `undefined` are left out, as `JSON.stringify` does. */
 export type JsonObject = { readonly [key: string]: Json | undefined }

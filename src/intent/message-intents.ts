@@ -1,6 +1,6 @@
 /**
- * What the App API sends: transactional messages, one request each, and broadcasts. Their types are
- * customerio-node's own, so that what its request constructors take can be enqueued as it stands.
+ * Intents for the App API: transactional messages and broadcasts, one request each. The types come from customerio-node,
+ * so that the options of its request constructors can be enqueued without changes.
  */
 import type {
   SendEmailRequestOptions,
@@ -11,9 +11,9 @@ import type {
 } from 'customerio-node'
 import type { JsonObject } from './json-types.ts'
 
-/** What `new SendEmailRequest(…)` takes, and the attachments that its `attach` adds. */
+/** Options of `new SendEmailRequest(…)`, and the attachments that its `attach` adds. */
 export type EmailMessage = SendEmailRequestOptions & {
-  /** Contents by file name, in base64; at most 2,000,000 bytes of them in all, before base64. */
+  /** Contents in base64 by file name. At most 2,000,000 bytes in all, before base64. */
   readonly attachments?: Readonly<Record<string, string>>
 }
 
@@ -24,29 +24,29 @@ export type SendEmailIntent = {
 
 export type SendPushIntent = {
   readonly operation: 'sendPush'
-  /** What `new SendPushRequest(…)` takes. */
+  /** Options of `new SendPushRequest(…)`. */
   readonly message: SendPushRequestOptions
 }
 
 export type SendSMSIntent = {
   readonly operation: 'sendSMS'
-  /** What `new SendSMSRequest(…)` takes. */
+  /** Options of `new SendSMSRequest(…)`. */
   readonly message: SendSMSRequestOptions
 }
 
 export type SendInboxMessageIntent = {
   readonly operation: 'sendInboxMessage'
-  /** What `new SendInboxMessageRequest(…)` takes. */
+  /** Options of `new SendInboxMessageRequest(…)`. */
   readonly message: SendInboxMessageRequestOptions
 }
 
 export type SendInAppIntent = {
   readonly operation: 'sendInApp'
-  /** What `new SendInAppRequest(…)` takes. */
+  /** Options of `new SendInAppRequest(…)`. */
   readonly message: SendInAppRequestOptions
 }
 
-/** A transactional message. Customer.io cannot recognise a second one as a duplicate: see `onAmbiguous`. */
+/** A transactional message. Customer.io cannot recognise a second send as a duplicate; see `onAmbiguous`. */
 export type MessageIntent =
   | SendEmailIntent
   | SendPushIntent
@@ -54,7 +54,7 @@ export type MessageIntent =
   | SendInboxMessageIntent
   | SendInAppIntent
 
-/** Who a broadcast goes to, instead of the recipients that it is configured with. */
+/** Recipients of a broadcast, in place of the recipients that are configured for it. */
 export type BroadcastRecipients =
   | { readonly ids: readonly (string | number)[]; readonly id_ignore_missing?: boolean }
   | {
@@ -63,14 +63,14 @@ export type BroadcastRecipients =
       readonly email_add_duplicates?: boolean
     }
   | {
-      /** Each with `id` or `email`, and `data` of their own. */
+      /** Each with `id` or `email`, and their own `data`. */
       readonly per_user_data: readonly JsonObject[]
       readonly id_ignore_missing?: boolean
       readonly email_ignore_missing?: boolean
       readonly email_add_duplicates?: boolean
     }
   | {
-      /** A file of one JSON object a line. */
+      /** URL of a file with one JSON object per line. */
       readonly data_file_url: string
       readonly id_ignore_missing?: boolean
       readonly email_ignore_missing?: boolean
@@ -82,7 +82,7 @@ export type BroadcastRecipients =
 export type TriggerBroadcastIntent = {
   readonly operation: 'triggerBroadcast'
   readonly broadcastId: string | number
-  /** What the broadcast's messages read as `trigger`. */
+  /** Available as `trigger` in the messages of the broadcast. */
   readonly data?: JsonObject
   readonly recipients?: BroadcastRecipients
 }

@@ -1,6 +1,6 @@
 import type { Operation } from './intent.ts'
 
-/** Customer.io's APIs, and the operations that each takes. A destination is a workspace and one of them. */
+/** The APIs of Customer.io and the operations of each. A destination is a workspace and one of these APIs. */
 const OPERATIONS_OF = {
   track: [
     'identify',
@@ -29,6 +29,7 @@ const OPERATIONS_OF = {
   ],
 } as const satisfies Record<string, readonly Operation[]>
 
+/** An API of Customer.io: the second half of a destination's name. */
 export type Api = keyof typeof OPERATIONS_OF
 
 const entries = Object.entries(OPERATIONS_OF) as [Api, readonly Operation[]][]
@@ -44,7 +45,7 @@ export function isOperation(value: unknown): value is Operation {
   return apis.has(value)
 }
 
-/** The API that takes an operation, as the database's `api_of` has it. */
+/** The API that an operation belongs to. The SQL function `api_of` has the same mapping. */
 export function apiOf(operation: Operation): Api {
   return apis.get(operation) as Api
 }

@@ -1,20 +1,22 @@
 import { hint, isPlainObject, kindOf } from './describe.ts'
 import { InvalidOptionError } from './errors.ts'
 
-/** @throws InvalidOptionError `Expected ${label} ${expected}, got ${got}`. */
+/** @throws {InvalidOptionError} with the message `Expected ${label} ${expected}, got ${got}`. */
 export function failOption(option: string, expected: string, got: string, label: string): never {
   throw new InvalidOptionError(`Expected ${label} ${expected}, got ${got}`, option)
 }
 
-/** Options are the programmer's own words, so they may be printed: 80 characters of a string, else the kind of value. */
+/** The value of an option for a message. Options come from code, so 80 characters of a string may be printed. */
 export function shownOption(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.slice(0, 80))
   return typeof value === 'number' || typeof value === 'boolean' ? String(value) : kindOf(value)
 }
 
 /**
- * @param label What a message calls the options.
- * @throws InvalidOptionError if they are no object, or for the first name that is not known.
+ * Checks that `options` is an object with known names only.
+ *
+ * @param label Name of the options in a message.
+ * @throws {InvalidOptionError} if `options` is not an object, or for the first unknown name.
  */
 export function checkOptionNames<Name extends string>(
   options: unknown,

@@ -1,6 +1,6 @@
 /**
- * What the Pipelines API takes. The payloads are customerio-node's own types; `messageId` is left out, because
- * it is the intent's id: so every retry and replay carries the same one.
+ * Intents for the Pipelines API. The payloads are types of customerio-node without `messageId`: the relay sends the id of
+ * the intent, the same for every retry and replay.
  */
 import type {
   AliasPayload,
@@ -38,7 +38,7 @@ export type PipelinesGroupIntent = {
   readonly message: Message<GroupPayload>
 }
 
-/** Merges two people, as `mergeCustomers` does: it travels alone. */
+/** Merges two people, as `mergeCustomers` does. The relay sends it in a request of its own. */
 export type PipelinesAliasIntent = {
   readonly operation: 'pipelines.alias'
   readonly message: Message<AliasPayload>

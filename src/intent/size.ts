@@ -5,14 +5,14 @@ export function utf8Bytes(text: string): number {
   return Buffer.byteLength(text, 'utf8')
 }
 
-/** Bytes of a JSON value's text, as it is sent. */
+/** Bytes of a JSON value as it is sent. */
 export function jsonBytes(value: unknown): number {
   return utf8Bytes(JSON.stringify(value))
 }
 
 /**
- * Whether `text` takes more than `limit` bytes. No UTF-16 unit takes more than three, so short texts need no
- * count.
+ * Whether `text` takes more than `limit` bytes. A UTF-16 unit takes three bytes at most, so a short text is not
+ * counted.
  */
 export function isLonger(text: string, limit: number): boolean {
   return text.length * 3 > limit && utf8Bytes(text) > limit
@@ -20,14 +20,14 @@ export function isLonger(text: string, limit: number): boolean {
 
 const ID = '"id":"01ARZ3NDEKTSV4RRFFQ69G5FAV"'
 const AT = '"timestamp":9999999999'
-/** What customerio-node puts around a Pipelines call, with a version longer than any it has had. */
+/** The envelope of customerio-node around a Pipelines call, with a longer version than any that exists. */
 const ENVELOPE =
   '"messageId":"00000000-0000-0000-0000-000000000000","timestamp":"2026-01-01T00:00:00.000Z",' +
   '"context":{"library":{"name":"customerio-node","version":"10.10.10-rc.1"}}'
 
 /**
- * Per operation, an intent's JSON beside the JSON of the operation that is sent for it, in the form that
- * gains the most bytes: a person by number, no `timestamp`, `data` given.
+ * For each operation, the JSON of an intent and the JSON that is sent for it, in the form that adds the most bytes: a
+ * person by number, no `timestamp`, with `data`.
  */
 const FORMS: Readonly<Record<Operation, readonly [intent: string, sent: string]>> = {
   identify: [
@@ -71,7 +71,7 @@ const FORMS: Readonly<Record<Operation, readonly [intent: string, sent: string]>
     '{"type":"person","action":"merge","primary":{"id":"1"},"secondary":{"id":"2"}}',
   ],
   entity: ['{"operation":"entity","entity":{"type":""}}', `{"type":"",${ID},${AT}}`],
-  // As on v2; v1's form is smaller.
+  // The form of v2. The form of v1 is smaller.
   trackAnonymous: [
     '{"operation":"trackAnonymous","anonymousId":"","name":"","data":{}}',
     `{"type":"person","identifiers":{"anonymous_id":""},"action":"event","name":"",${ID},${AT},"attributes":{}}`,
@@ -123,23 +123,24 @@ const gains = Object.fromEntries(
   ]),
 ) as Record<Operation, number>
 
-/** `{}`: no body is smaller. */
+/** `{}`, the smallest body. */
 const EMPTY_BODY = 2
 
-/** By how much {@link wireBytes} may exceed the bytes really sent. */
+/** Maximum of {@link wireBytes} minus the bytes that are sent. */
 export const WIRE_BYTES_SLACK = 160
 
 /**
- * No fewer than the bytes that are sent for an intent whose fields other than `operation` take `payloadBytes` as JSON:
- * the bound of who has not got the intent's text at hand, or no time for it.
+ * An upper bound of the bytes that are sent for an intent, without serialising it.
+ *
+ * @param payloadBytes Bytes of UTF-8 of the payload as JSON.
  */
 export function wireBytesAtMost(operation: Operation, payloadBytes: number): number {
   return Math.max(EMPTY_BODY, payloadBytes + utf8Bytes(`"operation":"${operation}",`) + gains[operation])
 }
 
 /**
- * The bytes of UTF-8 that Customer.io will be sent for an intent, envelope, event id and timestamp included:
- * never too few, and at most {@link WIRE_BYTES_SLACK} too many.
+ * The bytes of UTF-8 that are sent to Customer.io for an intent, with envelope, event id and timestamp. Never too low, and
+ * at most {@link WIRE_BYTES_SLACK} too high.
  */
 export function wireBytes(intent: Intent): number {
   return Math.max(EMPTY_BODY, jsonBytes(intent) + gains[intent.operation])

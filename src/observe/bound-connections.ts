@@ -2,12 +2,12 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
 /**
- * Keeps an HTTP server at `most` connections without ever refusing a new one: the oldest makes room. Connections
- * without a complete request go first, so that silent or slow clients do not cut off an answer that is under way.
- * With a plain `maxConnections` that many slow clients kept every probe out. A connection has one request at a time.
+ * Limits an HTTP server to `most` connections without refusing a new one: the server closes the oldest connection. It
+ * closes connections without a complete request first, so that idle or slow clients do not interrupt an answer. With
+ * Node's `maxConnections`, `most` slow clients blocked every probe. A connection has one request at a time.
  */
 export function boundConnections(server: Server, most: number): void {
-  // Sets keep the order of insertion: the first element is the oldest.
+  // A Set keeps the order of insertion, so its first element is the oldest.
   const waiting = new Set<Socket>()
   const answering = new Set<Socket>()
   const forget = (socket: Socket) => {
@@ -18,7 +18,7 @@ export function boundConnections(server: Server, most: number): void {
     if (waiting.size + answering.size >= most) {
       const [oldest] = waiting.size > 0 ? waiting : answering
       if (oldest) {
-        forget(oldest) // at once: 'close' comes in a later tick, after other connections
+        forget(oldest) // now, because 'close' is emitted in a later tick, after other connections
         oldest.destroy()
       }
     }
@@ -27,7 +27,7 @@ export function boundConnections(server: Server, most: number): void {
   })
   server.prependListener('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
     if (!waiting.delete(socket)) {
-      socket.destroy() // a second request before the first is answered: one write can hold thousands
+      socket.destroy() // a second request before the first answer: one write can hold thousands of requests
       return
     }
     answering.add(socket)

@@ -1,6 +1,6 @@
 /**
- * Calls `load` at most once per `ttlMs`, and once at a time: callers in between share its answer, a failure
- * included, so that no number of them can load what is behind it.
+ * Calls `load` at most once per `ttlMs` milliseconds, and once at a time. Callers in between share the result, or the
+ * failure, so that many callers put no load on the source.
  */
 export function cached<T>(load: () => Promise<T>, ttlMs: number): () => Promise<T> {
   let current: Promise<T> | undefined

@@ -5,22 +5,28 @@ import { cached } from './cached.ts'
 import type { Metrics } from './metrics.ts'
 import type { BreakerStatus } from './views/read-breaker-state.ts'
 
+/** Options of {@link startHealthServer}. */
 export interface HealthServerOptions {
-  /** TCP port; 0 takes a free one. */
+  /** TCP port. 0 chooses a free one. */
   readonly port: number
+  /** Address to listen on. */
   readonly host: string
-  /** Whether the relay takes part in the fleet; false while it starts and once it stops. */
+  /** Whether the relay is in the fleet. False while it starts and after it stops. */
   readonly isStarted: () => boolean
-  /** Whether the relay's polls succeed. Default: they do. */
+  /** Whether the last poll of the relay succeeded. Default: true. */
   readonly canPoll?: () => boolean
-  /** Rejects while the database does not answer. */
+  /** Rejects if the database does not answer. */
   readonly pingDatabase: () => Promise<unknown>
+  /** Reads the breakers of the fleet. Rejects if the database does not answer. */
   readonly readBreakers: () => Promise<readonly BreakerStatus[]>
   readonly metrics: Metrics
 }
 
+/** A running health server. */
 export interface HealthServer {
+  /** The TCP port that it listens on. */
   readonly port: number
+  /** Closes the server and all connections. */
   close(): Promise<void>
 }
 
@@ -30,12 +36,15 @@ interface Answer {
   readonly contentType: string
 }
 
-/** Probes, scrapes and load balancers hold a few each. */
+/** Far more than probes, scrapes and load balancers need: each holds a few. */
 const MAX_CONNECTIONS = 100
 
 /**
- * Serves `/healthz`, `/readyz`, `/health/customerio` and `/metrics`, and nothing else: GET and HEAD only, no
- * payloads, no keys. Slow or large requests are cut off, and a new connection always gets in.
+ * Serves `/healthz`, `/readyz`, `/health/customerio` and `/metrics`, with GET and HEAD only. No answer holds a payload or a
+ * key. The server cuts off slow and large requests, and always accepts a new connection.
+ *
+ * @returns When the server listens.
+ * @throws {Error} if the port cannot be opened.
  */
 export async function startHealthServer(options: HealthServerOptions): Promise<HealthServer> {
   const routes = routesOf(options)
@@ -45,11 +54,11 @@ export async function startHealthServer(options: HealthServerOptions): Promise<H
       headersTimeout: 5_000,
       requestTimeout: 10_000,
       keepAliveTimeout: 5_000,
-      connectionsCheckingInterval: 1_000, // by default Node enforces the first two every 30 s only
+      connectionsCheckingInterval: 1_000, // Node's default checks both timeouts every 30 s only
     },
     (request, response) => {
       if (response.destroyed || request.socket.destroyed) return
-      request.resume() // a body is nothing to us
+      request.resume() // discards the body
       const { method = '', url = '/' } = request
       answer(routes, method, url.split('?', 1)[0] ?? '/').then(
         (result) => send(response, result, method),
@@ -57,7 +66,7 @@ export async function startHealthServer(options: HealthServerOptions): Promise<H
       )
     },
   )
-  server.timeout = 10_000 // a client that does not read its answer
+  server.timeout = 10_000 // closes connections whose client does not read the answer
   boundConnections(server, MAX_CONNECTIONS)
   server.maxRequestsPerSocket = 1_000
   await listen(server, options)
@@ -75,7 +84,7 @@ type Routes = Readonly<Record<string, () => Promise<Answer>>>
 
 function routesOf(options: HealthServerOptions): Routes {
   const { metrics } = options
-  const render = cached(() => metrics.render(), 0) // scrapes at one time share one rendering
+  const render = cached(() => metrics.render(), 0) // concurrent scrapes share one rendering
   return Object.assign(Object.create(null), {
     '/healthz': async () => json(200, { status: 'ok' }),
     '/readyz': () => ready(options),
@@ -102,7 +111,7 @@ async function ready({ isStarted, canPoll, pingDatabase }: HealthServerOptions):
 
 const SEVERITY = { closed: 0, half_open: 1, open: 2, paused: 3, rejecting: 4 } as const
 
-/** The worst breaker at the top, as a load balancer or a page wants it, and each destination below. */
+/** The worst breaker at the top level, for a load balancer or a dashboard, and all destinations below it. */
 async function customerIo({ readBreakers }: HealthServerOptions): Promise<Answer> {
   const breakers = await readBreakers().catch(() => undefined)
   if (!breakers) return json(503, { circuit_state: 'unknown', error: 'the database does not answer' })

@@ -1,27 +1,28 @@
 import type { Status } from './views/read-status.ts'
 
-/** Label of the series that sums up every destination without a series of its own: no destination has this name. */
+/** Label of the series for all destinations without a series of their own. No destination has this name. */
 export const OTHER = 'other'
-/** Destinations that this relay does not serve and that have series of their own, at most: any caller may name more. */
+/** Maximum series for destinations that this relay does not serve: callers may name any number of destinations. */
 const UNSERVED_AT_MOST = 50
-/** Kinds of dead letters that have a series of their own, at most. */
+/** Maximum series for kinds of dead letters. */
 const DEAD_LETTER_KINDS_AT_MOST = 1_000
 
 type State = Status['breakers'][number]['state']
 
-/** What the gauges say of one destination, or of all others together. */
+/** Values of the gauges for one destination, or for all others together. */
 export interface DestinationSeries {
   readonly destination: string
   pending: number
   scheduled: number
-  /** Of all others: the longest. */
+  /** Seconds. For all others, the longest. */
   lagSeconds: number
-  /** Of all others: the most. */
+  /** Failures in a row. For all others, the most. */
   failures: number
-  /** How many breakers are in each state: one of them is 1, of a single destination. */
+  /** Number of breakers in each state. For a single destination, one state is 1 and the others are 0. */
   readonly states: Record<State, number>
 }
 
+/** Number of dead letters of one kind. */
 export interface DeadLetterSeries {
   readonly destination: string
   readonly operation: string
@@ -30,8 +31,8 @@ export interface DeadLetterSeries {
 }
 
 /**
- * Adds to `named` the destinations that have series of their own from now on: those served, and the first others that
- * appear. A destination keeps its series, so that a value falls to 0 and does not vanish.
+ * Adds destinations to `named`, the set of those with series of their own: the served destinations, and the first others
+ * that appear. A destination keeps its series, so that a value falls to 0 in place of disappearing.
  */
 export function nameDestinations(named: Set<string>, served: readonly string[], status: Status): void {
   for (const destination of served) named.add(destination)
@@ -42,7 +43,7 @@ export function nameDestinations(named: Set<string>, served: readonly string[], 
   }
 }
 
-/** A series for each of the `named`, and one more if others have anything to say. */
+/** A series for each destination in `named`, and one for all others if there are any. */
 export function destinationSeries(status: Status, named: ReadonlySet<string>): DestinationSeries[] {
   const series = new Map([...named].map((destination) => [destination, emptySeries(destination)]))
   const seriesOf = (destination: string) => {
@@ -67,7 +68,7 @@ export function destinationSeries(status: Status, named: ReadonlySet<string>): D
   return [...series.values()]
 }
 
-/** Dead letters by destination, operation and reason; of destinations that are not `named`, together. */
+/** Dead letters by destination, operation and reason. Destinations that are not in `named` share their series. */
 export function deadLetterSeries(status: Status, named: ReadonlySet<string>): DeadLetterSeries[] {
   const series = new Map<string, DeadLetterSeries>()
   for (const { destination: from, operation, reason, count } of status.deadLetters) {

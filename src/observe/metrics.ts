@@ -5,24 +5,27 @@ import { VERSION } from '../version.ts'
 import { deadLetterSeries, destinationSeries, nameDestinations } from './metric-series.ts'
 import type { Status } from './views/read-status.ts'
 
+/** Options of {@link createMetrics}. */
 export interface MetricsOptions {
-  /** Counts what this process settles. */
+  /** Its `settled` events are counted. */
   readonly relay: Pick<EventEmitter<RelayEvents>, 'on'>
-  /** Reads the views; rejects while the database does not answer. Called once per scrape: cache it. */
+  /** Reads the views. Rejects if the database does not answer. Called once per scrape, so cache it. */
   readonly readStatus: () => Promise<Status>
-  /** The destinations that the relay serves: they have series of their own, also before their first intent. */
+  /** Destinations that the relay serves. They have series of their own even before their first intent. */
   readonly destinations: () => readonly string[]
 }
 
+/** Metrics in the exposition format of Prometheus. */
 export interface Metrics {
+  /** The `Content-Type` of the text. */
   readonly contentType: string
-  /** The exposition text. Never rejects for the database's sake. */
+  /** Renders the text. Does not reject if the database does not answer. */
   render(): Promise<string>
 }
 
 /**
- * Metrics of one relay process in a registry of their own. The gauges are the database's, the same from every
- * relay; while it does not answer they are left out and `customerio_outbox_database_up` is 0.
+ * Creates the metrics of one relay process in a registry of their own. The gauges come from the database and are the same
+ * for every relay. If the database does not answer, they are left out and `customerio_outbox_database_up` is 0.
  */
 export function createMetrics(options: MetricsOptions): Metrics {
   const registry = new Registry()
@@ -30,20 +33,20 @@ export function createMetrics(options: MetricsOptions): Metrics {
   countSettled(registry, options.relay)
   const up = new Gauge({
     name: 'customerio_outbox_database_up',
-    help: '1 while the database answers, else 0',
+    help: '1 if the database answers, else 0',
     registers: [registry],
   })
   const fleet = fleetGauges(registry)
   const named = new Set<string>()
   new Gauge({
     name: 'customerio_outbox_info',
-    help: 'Always 1; the label tells the version of this relay',
+    help: 'Always 1; the label has the version of this relay',
     labelNames: ['version'],
     registers: [registry],
   }).set({ version: VERSION }, 1)
   return {
     contentType: registry.contentType,
-    // Read first, then render: the registry asks its collectors all at once, so none may fill another's gauge.
+    // Reads first, then renders: the registry runs its collectors concurrently, so none may fill another's gauge.
     render: async () => {
       const status = await options.readStatus().catch(() => undefined)
       up.set(status ? 1 : 0)
@@ -80,16 +83,16 @@ function fleetGauges(registry: Registry) {
   const gauge = <Label extends string>(name: string, help: string, labelNames: Label[]) =>
     new Gauge({ name: `customerio_outbox_${name}`, help, labelNames, registers: [registry] })
   const pending = gauge('pending', 'Intents that are due (an estimate over 100,000)', ['destination'])
-  const scheduled = gauge('scheduled', 'Intents whose sendAfter has not come', ['destination'])
+  const scheduled = gauge('scheduled', 'Intents whose sendAfter is in the future', ['destination'])
   const lag = gauge('lag_seconds', 'Age of the oldest due intent', ['destination'])
-  const breaker = gauge('breaker_state', '1 for the state that the breaker is in', ['destination', 'state'])
+  const breaker = gauge('breaker_state', '1 for the current state of the breaker', ['destination', 'state'])
   const failures = gauge('breaker_failures', 'Failures of the destination in a row', ['destination'])
   const dead = gauge('dead_letters', 'Dead letters that are kept', ['destination', 'operation', 'reason'])
   const alive = gauge('relays_alive', 'Relays seen within the last 30 s', [])
   return {
     reset: () => {
       for (const each of [pending, scheduled, lag, breaker, failures, dead, alive]) each.reset()
-      alive.remove() // a reset gauge without labels says 0, which is not known
+      alive.remove() // a gauge without labels is 0 after a reset, but its value is unknown
     },
     fill: (status: Status, named: ReadonlySet<string>) => {
       for (const one of destinationSeries(status, named)) {

@@ -1,12 +1,12 @@
 /**
- * What an app's own tests need: a fake Customer.io.
+ * A fake Customer.io for the tests of an app.
  *
  * ```ts
  * import { startFakeCustomerIo } from 'customerio-outbox/testing'
  *
  * await using fake = await startFakeCustomerIo()
  * fake.misbehave({ kind: 'serverError', status: 502, times: 3 })
- * // … the app places an order; its relay runs with CUSTOMERIO_TRACK_URL = fake.url …
+ * // … the app places an order, and its relay runs with CUSTOMERIO_TRACK_URL = fake.url …
  * await fake.until(() => fake.counts.applied === 1)
  * fake.person({ id: 'u1' })?.events[0]?.name // 'order_placed'
  * ```

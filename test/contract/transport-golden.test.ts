@@ -118,10 +118,10 @@ describe('what may share a request', () => {
 
 describe('rows that cannot be sent', () => {
   test.each([
-    ['track', 'sendEmail', 'sendEmail: operation is not one that the Track API takes'],
-    ['app', 'track', 'track: operation is not one that the App API takes'],
-    ['broadcast', 'sendEmail', 'sendEmail: operation is not one that the broadcast API takes'],
-    ['pipelines', 'identify', 'identify: operation is not one that the Pipelines API takes'],
+    ['track', 'sendEmail', 'sendEmail: operation does not belong to the Track API'],
+    ['app', 'track', 'track: operation does not belong to the App API'],
+    ['broadcast', 'sendEmail', 'sendEmail: operation does not belong to the broadcast API'],
+    ['pipelines', 'identify', 'identify: operation does not belong to the Pipelines API'],
   ] as const)("%s refuses another API's %s", (api, operation, message) => {
     const transport = createTransport(api, server.url)
     transports.push(transport)

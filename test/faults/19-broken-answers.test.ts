@@ -49,7 +49,7 @@ const BROKEN: readonly Broken[] = [
   },
   {
     name: '200 with an error that belongs to nothing',
-    words: /speaks of an error/,
+    words: /success status with an error/,
     breakIt: ({ response }) => response.writeHead(200, JSON_TYPE).end('{"meta":{"error":"sorry"}}'),
   },
   {

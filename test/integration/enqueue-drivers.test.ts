@@ -167,7 +167,7 @@ describe.each(DRIVERS)('enqueue in %s', (_name, open) => {
     await expect(failed).rejects.toThrow()
     expect(refusal).toMatchObject({
       name: 'NotATransactionError',
-      message: expect.stringContaining('has failed, ROLLBACK is all that it takes now'),
+      message: expect.stringContaining('got one in which a statement has failed, run ROLLBACK and begin again'),
     })
   })
 

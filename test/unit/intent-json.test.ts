@@ -104,7 +104,9 @@ describe('what JSON cannot hold is refused where it stands', () => {
       'data.a.l',
     ],
   ])('a circle: %s', (_name, make, path) => {
-    expect(problem(make())).toBe(`track: ${path} is circular: it holds itself`)
+    expect(problem(make())).toBe(
+      `track: ${path} is circular, which JSON cannot hold: remove the reference to itself`,
+    )
   })
 })
 

@@ -79,11 +79,11 @@ describe('refused: of the Track API', () => {
     ],
     [
       anonymous({ anonymousId: '' }),
-      'data.recipient must be an email address where anonymousId is empty, got undefined',
+      'data.recipient must be an email address if anonymousId is empty, got undefined',
     ],
     [
       anonymous({ anonymousId: '', data: { recipient: 7 } }),
-      'data.recipient must be an email address where anonymousId is empty, got number',
+      'data.recipient must be an email address if anonymousId is empty, got number',
     ],
     [anonymous({ anonymousId: '', data: { recipient: ' ' } }), 'data.recipient is only spaces'],
     [anonymous({ name: '' }), 'name is empty'],
@@ -205,7 +205,7 @@ describe('refused: of the App API', () => {
       'recipients.email_ignore_missing is not sent beside ids: pass one of id_ignore_missing',
     ],
     [broadcast({ recipients: { ids: '1' } }), 'recipients.ids must be an array, got string'],
-    [broadcast({ recipients: { emails: [] } }), 'recipients.emails is empty: it names nobody'],
+    [broadcast({ recipients: { emails: [] } }), 'recipients.emails is empty: list at least one recipient'],
     [broadcast({ recipients: { data_file_url: '' } }), 'recipients.data_file_url is empty'],
     [broadcast({ data: [] }), 'data must be a plain object, got array'],
   ])('%j', (value, message) => {

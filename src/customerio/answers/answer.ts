@@ -1,39 +1,40 @@
-/** One operation of a batch that Customer.io refused while it took the others. */
+/** One operation of a batch that Customer.io refused. It accepted the others. */
 export interface RefusedOperation {
-  /** Its place in the batch, from 0. Always a place that the batch has. */
+  /** Index in the batch, from 0. Always within the batch. */
   readonly index: number
-  /** Customer.io's own text, which may quote the payload. For the dead letter only. */
+  /** Text of Customer.io, which may quote the payload. For the dead letter only. */
   readonly reason: string
-  /** A documented field name, or the documented beginning of its path: never a name that the app chose. */
+  /** A documented field name, or the documented beginning of its path. Never a name that the app chose. */
   readonly field?: string | undefined
-  /** Customer.io's own text, which may quote the payload. For the dead letter only. */
+  /** Text of Customer.io, which may quote the payload. For the dead letter only. */
   readonly message?: string | undefined
 }
 
 /**
- * What is known of a request that failed on its way: `not_applied` where it never left, or where the API itself
- * says that it failed; `unknown` where it may have been taken all the same. Only the second is ambiguous for
- * what must not be sent twice.
+ * Whether Customer.io may have applied a failed request. `not_applied`: the request never left, or the API itself says
+ * that it failed. `unknown`: Customer.io may have applied it. Only `unknown` is ambiguous for an intent that must not be
+ * sent twice.
  */
 export type Outcome = 'not_applied' | 'unknown'
 
 /**
- * What a request came to: a closed set, by whose fault it is. Every failure belongs to someone and is charged
- * to them only.
+ * The result of a request: a closed set, by the cause of a failure. A failure belongs to the destination, the credential,
+ * the rate, or the intent, and is charged to that one only.
  *
- * - `accepted`: taken, but for the operations listed. Accepted is not applied: Customer.io also answers 200 for
- *   a suppressed id or an unknown `cio_id`. `deliveryId` is a transactional message's.
- * - `rejected`: Customer.io refuses the request's content in its own form (400, 422, and 404 of the App API), or answers
- *   a batch with errors that name no member of it: one of the members broke it.
- * - `too_large`: 413 to a batch, in any form: it is about the size of this request; to a single item, in Customer.io's form.
- * - `credential`: 401, 403, in any form: never an intent's fault.
- * - `rate_limited`: 429, with the wait that was asked for.
- * - `unavailable`: the destination's fault or the network's: 5xx, 408, timeout, reset, an answer that is not in
- *   Customer.io's form, a redirect that is not followed, an answer over 1 MB.
+ * - `accepted`: Customer.io accepted all operations but those listed. Accepted does not mean applied: Customer.io also
+ *   answers 200 for a suppressed id or an unknown `cio_id`. `deliveryId` is the id of a transactional message.
+ * - `rejected`: Customer.io refuses the content of the request in its own format (400, 422, and 404 of the App API). Or it
+ *   answers a batch with errors that name no member: one of the members caused them.
+ * - `too_large`: 413 to a batch, in any format, because the status is about the size of this request. 413 to a single item
+ *   in the format of Customer.io.
+ * - `credential`: 401 or 403 in any format. Never the fault of an intent.
+ * - `rate_limited`: 429, with the requested wait in milliseconds.
+ * - `unavailable`: the fault of the destination or the network. 5xx, 408, a timeout, a reset, an answer that is not in the
+ *   format of Customer.io, a redirect that is not followed, an answer over 1 MB.
  *
- * `message` of `rejected` is Customer.io's own text, which may quote the payload: it belongs in the dead letter and
- * nowhere else. Every other `message` is written here, from the status, the media type, the length, and the code of an
- * error: it quotes neither the answer nor the request, and may go to logs, events, and tables.
+ * `message` of `rejected` is text of Customer.io, which may quote the payload: it belongs in the dead letter only. Every
+ * other `message` is made from the status, the media type, the length, and the code of an error. It quotes neither the
+ * answer nor the request, and may go to logs, events, and tables.
  */
 export type Answer =
   | {
@@ -44,7 +45,7 @@ export type Answer =
   | {
       readonly kind: 'rejected'
       readonly status: number
-      /** A documented field name, or the documented beginning of its path: never a name that the app chose. */
+      /** A documented field name, or the documented beginning of its path. Never a name that the app chose. */
       readonly field?: string | undefined
       readonly message: string
     }

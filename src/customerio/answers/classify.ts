@@ -6,26 +6,27 @@ import type { Answered, Received } from './received.ts'
 import { isObject, operationError, refusalOf } from './refusal-form.ts'
 import { retryAfterMs } from './retry-after.ts'
 
-/** A server that answers these has not taken the request: it did not arrive in time, or no server was there to take it. */
+/** With these statuses the request was not applied: it arrived late or too large, or no server was available. */
 const NOT_TAKEN = new Set([408, 413, 503])
 
-/** 4xx that blame the content of a request whose path is always the same. */
+/** 4xx that blame the content of a request, if the path does not depend on the content. */
 const CONTENT_STATUSES: ReadonlySet<number> = new Set([400, 422])
 
-/** Customer.io's ids of messages are base64url or base64. */
+/** Customer.io's ids of messages are in base64url or base64. */
 const DELIVERY_ID = /^[A-Za-z0-9+/_=-]{1,128}$/
 
+/** The request that an answer belongs to. */
 export interface Request {
-  /** How many items were sent: an answer may name them by their places. Default: 1. */
+  /** Number of items that were sent: an answer may name them by index. Default: 1. */
   readonly items?: number | undefined
-  /** Which 4xx blame the content: if a path names what is sent, a 404 does. Default: 400 and 422. */
+  /** 4xx that blame the content. A 404 does if the path depends on the content. Default: 400 and 422. */
   readonly contentStatuses?: ReadonlySet<number> | undefined
 }
 
 /**
- * Decides whose fault an answer is. Pure and total: every status, body and error has its kind.
+ * Decides what an answer means and whose fault a failure is. Pure and total: every status, body and error has a kind.
  *
- * @param now Unix ms, for a `Retry-After` that is a date in an answer that does not say when it was given.
+ * @param now Unix milliseconds, for a `Retry-After` that is a date in an answer without `Date`.
  */
 export function classify(
   received: Received,
@@ -38,12 +39,12 @@ export function classify(
   const message = describeAnswer(received)
   if (status >= 200 && status < 300) return succeeded(received, json, items)
   if (status === 401 || status === 403) return { kind: 'credential', status, message }
-  // A proxy with a smaller limit than Customer.io's answers in its own form: a batch is smaller in two halves. Of a single
-  // item that says nothing, because the proxy may answer so to everything.
+  // A proxy with a lower limit than Customer.io's answers in its own format. A batch can be halved. For a single item the
+  // status proves nothing, because the proxy may give it to every request.
   if (status === 413 && (items > 1 || refusalOf(json))) return { kind: 'too_large', status, message }
   if (status === 429) return { kind: 'rate_limited', retryAfterMs: retryAfterMs(received, now), message }
-  // In its own form these are Customer.io's verdict on the content. Any other 4xx comes from a gateway or a wrong address
-  // and says nothing about the intent: `{"message":"Bad Request"}` must not bury a backlog.
+  // In the format of Customer.io these are its verdict on the content. Any other 4xx comes from a gateway or a wrong URL
+  // and says nothing about the intent: `{"message":"Bad Request"}` must not turn a backlog into dead letters.
   const refusal = contentStatuses.has(status) ? refusalOf(json) : undefined
   if (refusal) return { kind: 'rejected', status, ...refusal }
   return { kind: 'unavailable', status, outcome: failureOutcome(status), message }
@@ -52,19 +53,19 @@ export function classify(
 function failed({ error, written, redirect }: Extract<Received, { readonly error: unknown }>): Answer {
   const what = describeError(error)
   if (redirect !== undefined) {
-    const message = `a redirect that is not followed: ${what}`
+    const message = `redirect not followed: ${what}`
     return { kind: 'unavailable', status: redirect, outcome: 'not_applied', message }
   }
   const outcome = written ? 'unknown' : 'not_applied'
   return { kind: 'unavailable', status: undefined, outcome, message: what }
 }
 
-/** A 500 may come after the deed, and a gateway that failed (502, 504) cannot say what the API behind it did. */
+/** A 500 may follow an applied request, and a failed gateway (502, 504) does not know what the API behind it did. */
 function failureOutcome(status: number): Outcome {
   return NOT_TAKEN.has(status) ? 'not_applied' : 'unknown'
 }
 
-/** A 2xx counts if it is a JSON object, or empty and not declared to be markup. */
+/** A 2xx counts as success if it is a JSON object, or empty and without a markup content type. */
 function succeeded(answered: Answered, json: Record<string, unknown> | undefined, items: number): Answer {
   const { status, body, contentType } = answered
   const unclear = (why: string): Answer => ({
@@ -75,15 +76,15 @@ function succeeded(answered: Answered, json: Record<string, unknown> | undefined
   })
   if (json === undefined && (body.trim() !== '' || isMarkup(contentType)))
     return unclear('answer is not JSON')
-  if (speaksOfAnError(json)) return unclear('a success that speaks of an error')
+  if (hasUnlistedError(json)) return unclear('success status with an error in the body')
   const errors = Array.isArray(json?.errors) ? json.errors : []
   const refused = errors.flatMap((error) => refusedOperation(error, items))
   if (refused.length === errors.length) return { kind: 'accepted', refused, ...deliveryIdOf(json) }
-  // Some error names no item of this request: nothing tells which items were taken. A batch is halved, and the answer to a
-  // single item condemns it only if it is Customer.io's own and names no place.
+  // An error names no item of this request, so it is unknown which items were accepted. A batch is halved. A single item is
+  // rejected only if the answer is in the format of Customer.io and has no index.
   if (items > 1)
     return { kind: 'rejected', status, message: `errors that name no item: ${describeAnswer(answered)}` }
-  const refusal = errors.some(hasPlace) ? undefined : refusalOf(json)
+  const refusal = errors.some(hasIndex) ? undefined : refusalOf(json)
   return refusal ? { kind: 'rejected', status, ...refusal } : unclear('errors that name no item')
 }
 
@@ -91,8 +92,8 @@ function isMarkup(contentType: string | undefined): boolean {
   return contentType !== undefined && /\b(html|xml)\b/i.test(contentType)
 }
 
-/** An error outside of the list of errors. */
-function speaksOfAnError(json: Record<string, unknown> | undefined): boolean {
+/** Whether an answer has an error outside of its list of errors. */
+function hasUnlistedError(json: Record<string, unknown> | undefined): boolean {
   const meta = isObject(json?.meta) ? json.meta : undefined
   const listed = Array.isArray(json?.errors) ? undefined : json?.errors
   return [json?.error, meta?.error, meta?.errors, listed].some(
@@ -106,13 +107,13 @@ function refusedOperation(error: unknown, items: number): RefusedOperation[] {
   const index = known.index as number
   if (index < 0 || index >= items) return []
   const field = documentedField(known.path)
-  // A name that the app chose goes to the dead letter alone, which has the payload beside it.
+  // A name that the app chose goes to the dead letter only, which holds the payload too.
   const parts = field === known.path ? [known.message] : [known.path, known.message]
   const message = parts.filter((part) => part !== undefined).join(': ') || undefined
   return [{ index, reason: known.reason ?? 'refused', field, message }]
 }
 
-function hasPlace(error: unknown): boolean {
+function hasIndex(error: unknown): boolean {
   return isObject(error) && error.batch_index !== undefined
 }
 

@@ -1,6 +1,6 @@
 import type { Answered } from './received.ts'
 
-/** What servers and proxies answer with. Any other `Content-Type` may have been made from the request. */
+/** Usual media types of servers and proxies. Any other `Content-Type` may be derived from the request. */
 const MEDIA_TYPES = new Set([
   'application/json',
   'application/octet-stream',
@@ -17,8 +17,8 @@ const MEDIA_TYPES = new Set([
 const count = new Intl.NumberFormat('en-US')
 
 /**
- * An answer in words that are ours: media type and length, such as `text/html, 1,532 bytes`. Nothing of its text is kept,
- * because a server may quote the request in any form.
+ * Describes an answer by media type and length: `text/html, 1,532 bytes`. Keeps nothing of its text, because a server may
+ * quote the request in any form.
  */
 export function describeAnswer({ contentType, body }: Pick<Answered, 'contentType' | 'body'>): string {
   const bytes = Buffer.byteLength(body)

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { RedirectError } from './redirect-error.ts'
 
-/** Codes of Node, undici, and zlib, in words for an operator. */
+/** Meanings of the error codes of Node, undici, and zlib, for an operator. */
 const MEANINGS: Readonly<Record<string, string>> = {
   EAI_AGAIN: 'the name server does not answer',
   ECONNREFUSED: 'connection refused',
@@ -30,13 +30,13 @@ const MEANINGS: Readonly<Record<string, string>> = {
   UNKNOWN_CONTENT_ENCODING: 'the answer has an unknown content encoding',
 }
 
-/** Deepest chain of causes that is followed. */
+/** Maximum length of a chain of causes. */
 const MAX_DEPTH = 5
 
 /**
- * A thrown error in words that are ours: its class, its code, the address that was called, and what the code means. Its own
- * message is never kept: undici's quotes a header's value, which may be the credential, and others quote an address that
- * the server chose.
+ * Describes a thrown error by its class, its code, the IP address that was called, and the meaning of the code. Its own
+ * message is never kept: undici quotes the value of a header, which may be the credential, and other messages quote an
+ * address that the server chose.
  */
 export function describeError(error: unknown): string {
   const chain = causesOf(error)
@@ -50,7 +50,7 @@ export function describeError(error: unknown): string {
   return `${code}${addressOf(coded)}: ${meaning}`
 }
 
-/** From the outside in: undici wraps what went wrong in "fetch failed". */
+/** The errors from the outermost to the innermost: undici wraps the cause in "fetch failed". */
 function causesOf(error: unknown): Error[] {
   const chain: Error[] = []
   for (let next = error; next instanceof Error && chain.length < MAX_DEPTH; next = next.cause)
@@ -68,7 +68,7 @@ function classOf(error: unknown): string {
   return /^[A-Za-z]{1,40}$/.test(error.name) ? error.name : 'Error'
 }
 
-/** An address of the network, never a host name: a redirect may have put anything in front of customer.io. */
+/** The IP address, never a host name: a redirect may have chosen any subdomain of customer.io. */
 function addressOf(error: Error): string {
   const { address, port } = error as { readonly address?: unknown; readonly port?: unknown }
   if (typeof address !== 'string' || isIP(address) === 0 || !Number.isInteger(port)) return ''

@@ -1,4 +1,4 @@
-/** Names of the published descriptions of Customer.io's APIs: fields that the API has, not names that an app chose. */
+/** Field names of the published descriptions of Customer.io's APIs. Apps choose all other names. */
 const NAMES = new Set(
   `batch type action identifiers id email phone cio_id anonymous_id object_type_id object_id cio_object_id
   name attributes timestamp data primary secondary device token platform last_used device_token device_id
@@ -16,8 +16,8 @@ const NAMES = new Set(
 const MAX_SEGMENTS = 8
 
 /**
- * The documented beginning of a field's path: `attributes.plan` becomes `attributes`, because the app chose `plan`;
- * `cio_relationships[0].identifiers` stays. Undefined if there is none: the text may be a value.
+ * The documented beginning of the path of a field. `attributes.plan` becomes `attributes`, because the app chose `plan`;
+ * `cio_relationships[0].identifiers` stays. Undefined if the path begins with an unknown name: it may be a value.
  */
 export function documentedField(path: string | undefined): string | undefined {
   if (path === undefined) return undefined

@@ -2,23 +2,23 @@
 export interface Answered {
   readonly status: number
   readonly contentType: string | undefined
-  /** Unpacked, at most 1 MB. */
+  /** Decompressed, at most 1 MB. */
   readonly body: string
   readonly retryAfter: string | undefined
-  /** When the server sent it, by the server's clock. */
+  /** The header `Date`: when the server sent the answer, by its own clock. */
   readonly date?: string | undefined
 }
 
-/** What came back: a response, or the error instead of one. */
+/** The outcome of an HTTP request: a response, or an error. */
 export type Received =
   | Answered
   | {
       readonly error: unknown
-      /** Whether the server may have taken the request. */
+      /** Whether the request was written to a connection, so that the server may have taken it. */
       readonly written: boolean
-      /** Of a redirect that was not followed. */
+      /** Status of a redirect that was not followed. */
       readonly redirect?: number | undefined
     }
 
-/** Longest body that is read, in bytes after unpacking. Customer.io's own answers are below 200 KB. */
+/** Maximum bytes of a body after decompression. Answers of Customer.io are below 200 KB. */
 export const MAX_ANSWER_BYTES = 1_000_000

@@ -1,39 +1,39 @@
 import { documentedField } from './documented-field.ts'
 
-/** A refusal in a form that Customer.io documents. A gateway that knows no route, or a firewall, has another one. */
+/** A refusal in a format that Customer.io documents. A gateway without a route, or a firewall, answers in another. */
 export interface Refusal {
   readonly field: string | undefined
-  /** Customer.io's own text, bounded; it may quote the payload. */
+  /** Text of Customer.io, at most 500 characters. It may quote the payload. */
   readonly message: string
 }
 
-/** One entry of `errors`, each text bounded. */
+/** One entry of `errors`. Each text has at most 500 characters. */
 export interface OperationError {
-  /** As it came: nothing says yet that the batch has this place. */
+  /** Not checked: the batch may have no such index. */
   readonly index: unknown
   readonly reason: string | undefined
-  /** As it came: it may be a name that the app chose. */
+  /** Not checked: it may be a name that the app chose. */
   readonly path: string | undefined
   readonly message: string | undefined
 }
 
-/** Longest piece of an answer that is kept in a dead letter. */
+/** Maximum characters of an answer that a dead letter keeps. */
 const MESSAGE_LENGTH = 500
 const REASON_LENGTH = 100
 
 /**
- * The refusal of a whole request:
+ * Reads the refusal of a whole request:
  *
  * - `{"meta":{"error":"…"}}` or `{"meta":{"errors":["…"]}}`: Track v1, App, Pipelines;
  * - `{"errors":[{"reason":"…","field":"…","message":"…"}]}`: Track v2;
  * - `{"errors":[{"detail":"…","source":{"pointer":"…"}}]}`: broadcasts.
  *
- * @returns undefined for any other form.
+ * @returns undefined for any other format.
  */
 export function refusalOf(json: Readonly<Record<string, unknown>> | undefined): Refusal | undefined {
   if (json === undefined) return undefined
-  const words = metaWords(json.meta)
-  if (words !== undefined) return { field: undefined, message: excerpt(words) }
+  const stated = metaText(json.meta)
+  if (stated !== undefined) return { field: undefined, message: excerpt(stated) }
   if (!Array.isArray(json.errors)) return undefined
   const errors = json.errors.map(operationError)
   const [first] = errors
@@ -44,7 +44,7 @@ export function refusalOf(json: Readonly<Record<string, unknown>> | undefined): 
   return broadcastRefusal(json.errors)
 }
 
-/** Undefined if it has neither a reason nor a message. */
+/** One entry of `errors`; undefined if it has neither a reason nor a message. */
 export function operationError(error: unknown): OperationError | undefined {
   if (!isObject(error)) return undefined
   const [reason, path, message] = [text(error.reason), text(error.field), text(error.message)]
@@ -52,7 +52,7 @@ export function operationError(error: unknown): OperationError | undefined {
   return { index: error.batch_index, reason: reason?.slice(0, REASON_LENGTH), path, message }
 }
 
-function metaWords(meta: unknown): string | undefined {
+function metaText(meta: unknown): string | undefined {
   if (!isObject(meta)) return undefined
   const { error, errors } = meta
   if (typeof error === 'string') return text(error)
@@ -79,7 +79,7 @@ function text(value: unknown): string | undefined {
 }
 
 function excerpt(value: string): string {
-  // NUL cannot be stored as text, and control characters have no place in a report.
+  // Postgres cannot store NUL as text, and other control characters would break the output of a report.
   return value
     .slice(0, 2 * MESSAGE_LENGTH)
     .replace(/\p{Cc}+/gu, ' ')

@@ -4,11 +4,11 @@ const MIN_MS = 1_000
 const MAX_MS = 3_600_000
 
 /**
- * The wait that `Retry-After` asks for: seconds, or an HTTP date, which counts from the answer's own `Date`, because this
- * host's clock may be off. At least 1 s, so that `0` or a date in the past is no busy loop; at most an hour, so that a
- * broken clock cannot stop a queue.
+ * The wait that `Retry-After` asks for, in seconds or as an HTTP date. A date counts from the answer's own `Date`, because
+ * the clock of this host may be wrong. At least 1 s, so that `0` or a date in the past makes no busy loop. At most an hour,
+ * so that a wrong clock cannot stop a queue.
  *
- * @returns milliseconds; undefined if the header has no usable value, and the caller's own delay applies.
+ * @returns Milliseconds; undefined if the header has no usable value. Then the caller's own delay applies.
  */
 export function retryAfterMs(
   { retryAfter, date }: Pick<Answered, 'retryAfter' | 'date'>,

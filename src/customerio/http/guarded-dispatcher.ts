@@ -3,16 +3,17 @@ import { type Answered, MAX_ANSWER_BYTES } from '../answers/received.ts'
 import { RedirectError } from '../answers/redirect-error.ts'
 import { ResponseCollector } from './response-collector.ts'
 
-/** A redirect chain longer than this is a loop. */
+/** Maximum redirects of a request: a longer chain is a loop. */
 const MAX_REDIRECTS = 3
-/** Longest head of an answer, in bytes. */
+/** Maximum bytes of the head of an answer. */
 const MAX_HEADER_BYTES = 16_384
 
 /**
- * One keep-alive agent per destination.
+ * A keep-alive agent. Each destination has its own.
  *
- * undici 7 and not 8: it is the newest that runs on Node 22.12 and takes the handlers of the fetch that is
- * built into Node 22, 24 and 26 alike.
+ * undici 7, not 8: it is the newest that runs on Node 22.12 and accepts the handlers of the fetch in Node 22, 24 and 26.
+ *
+ * @param timeoutMs Milliseconds to connect, to receive the head, and between two pieces of the body.
  */
 export function keepAliveAgent(timeoutMs: number): Agent {
   return new Agent({
@@ -28,10 +29,12 @@ export function keepAliveAgent(timeoutMs: number): Agent {
 }
 
 /**
- * Passes one call's requests on to the agent. It bounds redirects: customerio-node follows any number of them,
- * anywhere; here only the configured origin, and https on customer.io's own domain, are ever spoken to, so that
- * the credential and the payload go nowhere else. And it keeps what customerio-node does not tell: whether the request got
- * as far as a connection, and the response as it came.
+ * Passes the requests of one call on to the agent, with two additions.
+ *
+ * It limits redirects. customerio-node follows any number of them to any host. The guard allows the configured origin, and
+ * https on customer.io, so that credential and payload go nowhere else.
+ *
+ * It records what customerio-node does not report: whether the request was written to a connection, and the response.
  */
 export class GuardedDispatcher extends Dispatcher {
   readonly #agent: Dispatcher
@@ -57,7 +60,7 @@ export class GuardedDispatcher extends Dispatcher {
     return this.#status
   }
 
-  /** Whether the last request of the call was put on a connection, and may therefore have arrived. */
+  /** Whether the last request of the call was written to a connection, so that it may have arrived. */
   get written(): boolean {
     return this.#written
   }
@@ -68,7 +71,7 @@ export class GuardedDispatcher extends Dispatcher {
     this.#answered = undefined
     if (++this.#requests > 1 + MAX_REDIRECTS) throw new RedirectError(`more than ${MAX_REDIRECTS} redirects`)
     if (target.origin !== this.#origin && !isCustomerIo(target)) {
-      throw new RedirectError('it leads to a host that is not https on customer.io')
+      throw new RedirectError('the target is not https on customer.io')
     }
     this.#status = undefined
     const collector = new ResponseCollector(handler, {
@@ -87,8 +90,8 @@ export class GuardedDispatcher extends Dispatcher {
 }
 
 /**
- * Asks for an answer that is not compressed. The fetch of Node 22 joins the Content-Length that customerio-node sets with
- * its own, to `2, 2`, which undici refuses: the agent is given the one number.
+ * Asks for an answer without compression. The fetch of Node 22 joins the Content-Length of customerio-node with its own to
+ * `2, 2`, which undici refuses, so only the first number is passed on.
  */
 function headersOf(headers: Dispatcher.DispatchOptions['headers']): Dispatcher.DispatchOptions['headers'] {
   if (headers === null || typeof headers !== 'object' || Symbol.iterator in headers) return headers

@@ -10,8 +10,9 @@ type Handler = Required<
 >
 type Headers = Readonly<Record<string, string | string[] | undefined>>
 
+/** Callbacks of a {@link ResponseCollector}. */
 export interface CollectorEvents {
-  /** The request was put on a connection, and may have arrived. */
+  /** The request was written to a connection, and may have arrived. */
   onWritten(): void
   onStatus(status: number): void
   onAnswered(answered: Answered): void
@@ -20,23 +21,23 @@ export interface CollectorEvents {
 const FIRST_BUFFER_BYTES = 4_096
 
 /**
- * Collects one response in memory, unpacks it, and hands it on to fetch in one piece. The agent ends a response that is
- * longer than `MAX_ANSWER_BYTES` on the wire; `unpack` has the same bound. fetch gets no `Content-Encoding`, because it
- * would unpack without a bound: 2 MB of gzip became 2 GB.
+ * Collects one response in memory, decompresses it, and passes it on to fetch in one piece. The agent aborts a response
+ * that is longer than `MAX_ANSWER_BYTES` on the wire, and `unpack` has the same limit. fetch gets no `Content-Encoding`,
+ * because it would decompress without a limit: 2 MB of gzip became 2 GB.
  */
 export class ResponseCollector implements Handler {
   readonly #events: CollectorEvents
   readonly #fetch: Handler
   #status = 0
   #headers: Headers = {}
-  /** One buffer, not a list of chunks: a body of 1 MB may arrive in a million chunks. */
+  /** A single buffer in place of a list of chunks: a body of 1 MB may arrive in a million chunks. */
   #buffer = Buffer.allocUnsafe(FIRST_BUFFER_BYTES)
   #bytes = 0
 
   constructor(handler: Dispatcher.DispatchHandler, events: CollectorEvents) {
     this.#events = events
-    // The fetch of Node 22 and 24 has handlers with `onConnect`, `onHeaders`, and `onData`, that of Node 26 the ones
-    // below: undici's decorator speaks to both.
+    // The fetch of Node 22 and 24 has handlers with `onConnect`, `onHeaders`, and `onData`. Node 26 has those below.
+    // undici's decorator supports both.
     this.#fetch = new DecoratorHandler(handler) as unknown as Handler
   }
 
@@ -96,7 +97,7 @@ export class ResponseCollector implements Handler {
   }
 }
 
-/** The controller of a response that is here in full: there is nothing to pause. */
+/** The controller of a complete response. It has nothing to pause. */
 function completeResponse(
   controller: Dispatcher.DispatchController,
   headers: Readonly<Record<string, string>>,

@@ -2,9 +2,9 @@ import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib'
 import { MAX_ANSWER_BYTES } from '../answers/received.ts'
 
 /**
- * Undoes a `Content-Encoding`. The relay asks for none; some servers compress all the same.
+ * Decompresses a body. The relay asks for no `Content-Encoding`, but some servers compress anyway.
  *
- * @throws Error with a code if the encoding is unknown, the bytes are broken, or they unpack to more than 1 MB.
+ * @throws {Error} with a `code` if the encoding is unknown, the bytes are invalid, or they decompress to over 1 MB.
  */
 export function unpack(body: Uint8Array, encoding: string | undefined): Uint8Array {
   const bound = { maxOutputLength: MAX_ANSWER_BYTES }

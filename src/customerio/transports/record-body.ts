@@ -1,13 +1,13 @@
 import type { APIClient } from 'customerio-node'
 
-/** Any client of customerio-node: all of them send through such a `request`. */
+/** Any client of customerio-node: each sends through such a `request`. */
 type Recordable = Pick<APIClient, 'request'>
 
 /**
- * The body that customerio-node sends for a call, without sending it: what it adds, leaves out and renames is
- * thus its own doing, and the size is right.
+ * The body that customerio-node would send for a call. Nothing is sent. customerio-node itself adds, drops and renames
+ * fields, so the size is exact.
  *
- * @param client One that is never used to send.
+ * @param client A client that is used for recording only.
  */
 export function recordBody<Client extends Recordable>(
   client: Client,

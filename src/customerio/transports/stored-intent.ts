@@ -3,28 +3,27 @@ import { fail } from '../../intent/errors.ts'
 import type { Intent, Operation } from '../../intent/intent.ts'
 import { validateIntent } from '../../intent/validate/validate-intent.ts'
 
-/** What the mapping needs of a stored intent. */
+/** The columns of a stored intent that the wire format needs. */
 export type StoredIntent = {
-  /** The intent's UUID. */
+  /** UUIDv7 of the intent. */
   readonly id: string
   readonly operation: Operation
-  /** The intent's other fields, as read from `jsonb`. */
+  /** The fields of the intent without `operation`, as read from `jsonb`. */
   readonly payload: unknown
   /**
-   * The time of the business write in whole Unix seconds: sent where the intent has no `timestamp` of its
-   * own.
+   * The database's time at `enqueue` in whole Unix seconds. Sent if the intent has no `timestamp`.
    */
   readonly occurredAtSeconds: number
-  /** UTF-8 bytes of the payload's JSON, spaces included: who gives it spares measuring what is sent. */
+  /** Bytes of UTF-8 of the payload as JSON, spaces included. With it, the operation is not measured again. */
   readonly payloadBytes?: number
 }
 
 /**
- * The intent of a row. A null counts as absent, in the payload and in its `message`: `jsonb_build_object` in a
- * trigger writes one for every empty column.
+ * The intent of a row. A null in the payload or in its `message` counts as absent: `jsonb_build_object` in a trigger
+ * writes a null for every empty column.
  *
- * @throws InvalidIntentError where the payload is not one that `enqueue` would have let in, which callers of
- * the SQL function can bring about. No retry helps: the intent is for the dead letters.
+ * @throws {InvalidIntentError} if `enqueue` would have refused the payload. Callers of the SQL function can store such a
+ * payload. No retry helps: the intent becomes a dead letter.
  */
 export function intentOf({ operation, payload, payloadBytes }: StoredIntent): Intent {
   if (!isPlainObject(payload)) fail({ operation }, '', 'has a payload that is not a JSON object')
@@ -35,12 +34,12 @@ export function intentOf({ operation, payload, payloadBytes }: StoredIntent): In
   return validateIntent(intent, undefined, payloadBytes)
 }
 
-/** The error for a row that another API's transport was given. */
+/** Throws the error for a row whose operation belongs to another API. */
 export function failOperation({ operation }: StoredIntent, api: string): never {
-  return fail({ operation }, 'operation', `is not one that the ${api} API takes`)
+  return fail({ operation }, 'operation', `does not belong to the ${api} API`)
 }
 
-/** The object itself where it has none. */
+/** Returns the object itself if it has no null. */
 function withoutNulls(object: Record<string, unknown>): Record<string, unknown> {
   for (const field in object) if (object[field] === null) return copyWithoutNulls(object)
   return object

@@ -4,7 +4,7 @@ import { toUlid } from './ulid.ts'
 import { type TrackFormOptions, type TrackV2Operation, toTrackOperation } from './track-operation.ts'
 import { intentOf, failOperation, type StoredIntent } from './stored-intent.ts'
 
-/** A call of the Track API: a member of a v2 batch, or one of v1's that v2 has no form for. */
+/** A call of the Track API: a member of a v2 batch, or a v1 call for an operation that v2 does not have. */
 export type TrackCall =
   | { readonly via: 'batch'; readonly operation: TrackV2Operation }
   | { readonly via: 'trackAnonymous'; readonly anonymousId: string; readonly event: AnonymousEvent }
@@ -25,9 +25,9 @@ export type PushMetric = {
 }
 
 /**
- * The call that delivers a stored intent: the same for every retry, redrive and replay.
+ * The call that delivers a stored intent. It is the same for every retry, redrive and replay.
  *
- * @throws InvalidIntentError for a row that cannot be sent.
+ * @throws {InvalidIntentError} for a row that cannot be sent.
  */
 export function toTrackCall(row: StoredIntent, options: TrackFormOptions = {}): TrackCall {
   if (apiOf(row.operation) !== 'track') failOperation(row, 'Track')
@@ -39,7 +39,7 @@ export function toTrackCall(row: StoredIntent, options: TrackFormOptions = {}): 
   return { via: 'batch', operation: toTrackOperation(row, intent, options) }
 }
 
-/** An invite, which has no id, is known to v1 only. */
+/** Only v1 has invites, which have no id. */
 function goesToV2({ anonymousId }: TrackAnonymousIntent, { anonymousOnV2 = false }: TrackFormOptions) {
   return anonymousOnV2 && anonymousId !== ''
 }

@@ -10,33 +10,33 @@ import type { Json, JsonObject } from '../../intent/json-types.ts'
 import { toUlid } from './ulid.ts'
 import type { StoredIntent } from './stored-intent.ts'
 
-/** One member of a Track v2 batch. Fields that are `undefined` are left out of the JSON that is sent. */
+/** One member of a Track v2 batch. Fields with the value `undefined` are left out of the JSON that is sent. */
 export type TrackV2Operation = {
   readonly type: string
   readonly action: string
   readonly [field: string]: Json | undefined
 }
 
-/** How the Track API's forms are chosen. */
+/** Options for the formats of the Track API. */
 export interface TrackFormOptions {
   /**
-   * Sends `trackAnonymous` to v2 with `identifiers: { anonymous_id }`, which other clients do and Customer.io
-   * does not document, instead of one request each to v1. Default: false.
+   * Sends `trackAnonymous` to v2 with `identifiers: { anonymous_id }` in place of one request each to v1. Other clients do
+   * so, but Customer.io does not document it. Default: false.
    */
   readonly anonymousOnV2?: boolean | undefined
   /**
-   * Sends `identify` with its timestamp, by which Customer.io orders updates in rapid succession; an update that
-   * is older than the profile's last one is dropped. Default: true.
+   * Sends `identify` with its timestamp. Customer.io orders updates in rapid succession by it, and drops an update that is
+   * older than the last update of the profile. Default: true.
    */
   readonly identifyTimestamp?: boolean | undefined
 }
 
-/** An intent that Track v2 has a form for, documented or not. */
+/** An intent that Track v2 can deliver, documented or not. */
 export type TrackV2Intent = Exclude<TrackApiIntent, TrackPushIntent>
 
 /**
- * The Track v2 operation that delivers an intent. The same row gives the same operation on every retry, redrive
- * and replay, event id and timestamp included.
+ * The Track v2 operation that delivers an intent. A row gives the same operation for every retry, redrive and replay,
+ * including event id and timestamp.
  */
 export function toTrackOperation(
   row: StoredIntent,
@@ -76,7 +76,7 @@ function person(intent: Person, action: string) {
   return { type: 'person', identifiers: identifiersOf(intent), action }
 }
 
-/** Customer.io takes an id as text only. */
+/** Customer.io accepts an id as a string only. */
 function identifiersOf(intent: Person): JsonObject {
   return intent.customerId === undefined ? withTextId(intent.identifiers) : { id: String(intent.customerId) }
 }
@@ -90,7 +90,7 @@ type EventIntent = Extract<
   { operation: 'track' | 'trackAnonymous' | 'trackPageView' | 'trackScreen' }
 >
 
-/** One literal: it is made for every event. */
+/** A single object literal, because this runs for every event. */
 function event(
   row: StoredIntent,
   intent: EventIntent,
@@ -109,7 +109,7 @@ function event(
   }
 }
 
-/** On v2, relationships stand beside the attributes, as an array; on v1 they stood among them. */
+/** In v2, relationships are an array beside the attributes; in v1 they stand among them. */
 function identify(intent: IdentifyIntent, timestamp: number | undefined): TrackV2Operation {
   const identified = { ...person(intent, 'identify'), timestamp }
   if (intent.attributes === undefined) return identified
@@ -125,7 +125,7 @@ function isV1Relationships(value: Json | undefined): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** What `data` has beside `last_used` are the device's attributes, as in customerio-node. */
+/** All fields of `data` but `last_used` are attributes of the device, as in customerio-node. */
 function device({ deviceId, platform, data }: AddDeviceIntent): JsonObject {
   const { last_used, ...attributes } = data ?? {}
   const named = { token: deviceId, platform, last_used }
@@ -134,7 +134,7 @@ function device({ deviceId, platform, data }: AddDeviceIntent): JsonObject {
 
 const EVENT_ACTIONS = ['event', 'page', 'screen']
 
-/** As it stands; a person's event gets the id that makes its duplicates harmless, and its time. */
+/** Unchanged, except that the event of a person gets an id, by which Customer.io drops duplicates, and a timestamp. */
 function entity(row: StoredIntent, { entity: operation }: EntityIntent): TrackV2Operation {
   if (operation.type !== 'person' || !EVENT_ACTIONS.includes(operation.action)) return operation
   return {

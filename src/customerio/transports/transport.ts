@@ -1,47 +1,47 @@
 import type { Answer } from '../answers/answer.ts'
 import type { StoredIntent } from './stored-intent.ts'
 
-/** An intent in the form in which it is sent. */
+/** An intent in its wire format. */
 export interface WireItem<Call = unknown> {
-  /** UTF-8 bytes of the item in its request's body. May be measured only when it is asked for. */
+  /** Bytes of UTF-8 of the item in the body of the request. May be measured on the first read. */
   readonly bytes: number
-  /** No less than `bytes`, and known at once. */
+  /** An upper bound of `bytes`, without measuring. */
   readonly maxBytes: number
-  /** May share a request with others. */
+  /** Whether the item may share a request with others. */
   readonly batchable: boolean
-  /** Travels alone, after all before it and before all after it: merge, destroy, suppress, unsuppress. */
+  /** Sent alone, after the answers to all earlier intents and before all later ones: merge, destroy, (un)suppress. */
   readonly barrier: boolean
-  /** What the transport sends; opaque to the relay. */
+  /** The call that the transport makes; opaque to the relay. */
   readonly call: Call
 }
 
-/** Whether Customer.io takes a credential; `unknown`: neither was said, by no answer or by one of something in between. */
+/** Whether Customer.io accepts a credential. `unknown`: there was no answer, or a gateway answered. */
 export type CredentialCheck = 'accepted' | 'refused' | 'unknown'
 
+/** Limits of one request. */
 export interface TransportLimits {
-  /** Most items a request may hold. */
+  /** Maximum items of a request. */
   readonly count: number
-  /** Most bytes that the items of a request may take together, with a comma between each two of them. */
+  /** Maximum bytes of all items of a request, commas between them included. */
   readonly bytes: number
-  /** Most bytes of one item. */
+  /** Maximum bytes of one item. */
   readonly itemBytes: number
 }
 
-/** Sends what one API of Customer.io takes; knows nothing of queues, retries and breakers. */
+/** Sends intents to one API of Customer.io. It has no queue, no retries and no breaker. */
 export interface Transport<Call = unknown> {
   readonly limits: TransportLimits
   /**
-   * The wire form of a stored intent: pure, and the same for every retry, redrive and replay.
+   * The wire format of a stored intent. Pure, and the same for every retry, redrive and replay.
    *
-   * @throws InvalidIntentError for a row that can never be sent.
+   * @throws {InvalidIntentError} for a row that can never be sent.
    */
   prepare(row: StoredIntent): WireItem<Call>
   /**
-   * One request; more than one item only where all are batchable. Resolves always, with what the request came
-   * to.
+   * Sends one request. More than one item only if all are batchable. Never rejects: every failure is an `Answer`.
    */
   send(items: readonly WireItem<Call>[]): Promise<Answer>
-  /** Asks for the account of the credential, with no intent's content. Absent if the API has no such endpoint. */
+  /** Checks the credential in a request without content of an intent. Absent if the API has no such endpoint. */
   checkCredential?(): Promise<CredentialCheck>
   close(): Promise<void>
 }

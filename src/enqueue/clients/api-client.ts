@@ -4,7 +4,10 @@ import type { Intent } from '../../intent/intent.ts'
 import { toJsonValue } from './to-json.ts'
 import { type Enqueuing, type Sink, unchecked } from './client-types.ts'
 
-/** What of customerio-node's `APIClient` can be enqueued. */
+/**
+ * The methods of customerio-node's `APIClient` that can be enqueued. Each resolves when the intent is stored in the
+ * transaction; see `Outbox.apiClient`.
+ */
 export type OutboxApiClient = Enqueuing<
   Pick<
     APIClient,
@@ -32,8 +35,8 @@ function send(operation: string, className: string, request: unknown): Intent {
 }
 
 /**
- * By customerio-node's own mark, which holds across copies of the package, or by the name: the app's version
- * may be an older one.
+ * Recognises a request by the mark of customerio-node, which works across copies of the package, or by its class name:
+ * older versions have no mark.
  */
 function isRequest(request: unknown, className: string): request is { readonly message: unknown } {
   if (typeof request !== 'object' || request === null) return false
@@ -50,7 +53,7 @@ function triggerBroadcast(broadcastId: string | number, data: unknown, recipient
   })
 }
 
-/** customerio-node leaves out what is null or empty. */
+/** customerio-node leaves out null and empty values. */
 function given(field: string, value: unknown): Record<string, unknown> {
   const isNothing = value == null || (typeof value === 'object' && Object.keys(value).length === 0)
   return isNothing ? {} : { [field]: value }

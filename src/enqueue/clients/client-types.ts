@@ -2,8 +2,8 @@ import type { Intent } from '../../intent/intent.ts'
 import type { EnqueueResult } from '../results.ts'
 
 /**
- * Methods of one of customerio-node's clients with their own parameters, which enqueue in place of sending. Those
- * that take an array give a result for each of its elements.
+ * The methods of a client of customerio-node, with the same parameters, that enqueue in place of sending. A method that
+ * takes an array returns a result for each element.
  */
 export type Enqueuing<Methods> = {
   readonly [Name in keyof Methods]: Methods[Name] extends (...args: infer Args) => unknown
@@ -11,16 +11,16 @@ export type Enqueuing<Methods> = {
     : never
 }
 
-/** Makes an intent, or throws why it cannot: called where `onError` holds. */
+/** Makes an intent, or throws. Called where `onError` applies. */
 export type MakeIntent = () => Intent
 
-/** Where a facade's intents go: one transaction, with one set of options. */
+/** Stores the intents of a client: one transaction with one set of options. */
 export interface Sink {
   one(make: MakeIntent): Promise<EnqueueResult>
   many(make: readonly MakeIntent[]): Promise<EnqueueResult[]>
 }
 
-/** The checks of `enqueue` come after: until then it is one by its looks only. */
+/** Marks fields as an intent. `enqueue` checks them later. */
 export function unchecked(intent: Record<string, unknown>): Intent {
   return intent as unknown as Intent
 }

@@ -5,8 +5,8 @@ import { toJsonValue, toJsonFields } from './to-json.ts'
 import { type Enqueuing, type Sink, unchecked } from './client-types.ts'
 
 /**
- * What of customerio-node's `PipelinesClient` can be enqueued. A `messageId` is refused: it is the intent's id,
- * the same on every attempt.
+ * The methods of customerio-node's `PipelinesClient` that can be enqueued. Each resolves when the intent is stored in the
+ * transaction; see `Outbox.pipelinesClient`. A `messageId` is refused: the id of the intent is sent on every attempt.
  */
 export type OutboxPipelinesClient = Enqueuing<
   Pick<PipelinesClient, 'identify' | 'track' | 'page' | 'screen' | 'group' | 'alias' | 'batch'>

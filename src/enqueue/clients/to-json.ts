@@ -1,6 +1,6 @@
 /**
- * A value as customerio-node would have put it on the wire: dates become text, what JSON has no form for is left
- * out. What JSON cannot write at all comes back as it is, for the intent's checks to refuse by name.
+ * A value as customerio-node would send it: dates become text, and values without a JSON form are left out. A value that
+ * `JSON.stringify` cannot write is returned unchanged: the checks of the intent refuse it and name the field.
  */
 export function toJsonValue(value: unknown): unknown {
   if (value === undefined) return undefined
@@ -12,7 +12,7 @@ export function toJsonValue(value: unknown): unknown {
   }
 }
 
-/** The same for an object that is taken apart: what is no object has no fields. */
+/** The fields of an object as customerio-node would send them; undefined for any other value. */
 export function toJsonFields(value: unknown): Record<string, unknown> | undefined {
   const sent = toJsonValue(value)
   return typeof sent === 'object' && sent !== null && !Array.isArray(sent)
@@ -20,7 +20,7 @@ export function toJsonFields(value: unknown): Record<string, unknown> | undefine
     : undefined
 }
 
-/** What customerio-node calls an empty parameter. */
+/** Whether customerio-node considers a parameter empty. */
 export function isEmpty(value: unknown): boolean {
   return value === undefined || value === null || (typeof value === 'string' && value.trim() === '')
 }

@@ -4,7 +4,10 @@ import type { Intent } from '../../intent/intent.ts'
 import { toJsonValue, toJsonFields, isEmpty } from './to-json.ts'
 import { type Enqueuing, type Sink, unchecked } from './client-types.ts'
 
-/** What of customerio-node's `TrackClient` can be enqueued. */
+/**
+ * The methods of customerio-node's `TrackClient` that can be enqueued. Each resolves when the intent is stored in the
+ * transaction; see `Outbox.trackClient`.
+ */
 export type OutboxTrackClient = Enqueuing<
   Pick<
     TrackClient,
@@ -65,7 +68,7 @@ export function createTrackClient({ one, many }: Sink): OutboxTrackClient {
   }
 }
 
-/** v1 tells by the shape of a path's identifier whom it means: `cio_…`, an email address, else an id. */
+/** v1 recognises the kind of an identifier in a path by its form: `cio_…`, an email address, or else an id. */
 function personOf(customerId: string | number): Record<string, unknown> {
   if (typeof customerId !== 'string') return { customerId }
   if (customerId.startsWith('cio_')) return { identifiers: { cio_id: customerId.slice('cio_'.length) } }
@@ -80,7 +83,7 @@ function identify(customerId: string | number, data: unknown): Intent {
   return unchecked({ ...person, attributes, timestamp })
 }
 
-/** v1 has one call for events, pages and screens, told apart by `type`; whatever else it says is an event. */
+/** v1 has one call for events, pages and screens. Its `type` decides; any other type is an event. */
 const EVENTS = {
   event: { operation: 'track', name: 'name' },
   page: { operation: 'trackPageView', name: 'path' },
@@ -110,7 +113,11 @@ function track(customerId: string | number, given: unknown): Intent {
 function trackAnonymous(anonymousId: string | number, given: unknown): Intent {
   const { type, name, timestamp, data, anonymous_id, ...others } = toJsonFields(given) ?? {}
   if (type === 'page' || type === 'screen') {
-    fail({ operation: 'trackAnonymous' }, 'type', `${type} cannot be enqueued: leave it out for an event`)
+    fail(
+      { operation: 'trackAnonymous' },
+      'type',
+      `${type} cannot be enqueued, leave it out to record an event`,
+    )
   }
   if (others.id !== undefined) {
     fail({ operation: 'trackAnonymous' }, 'id', 'cannot be given: the outbox makes one')
@@ -142,12 +149,12 @@ function entity(operation: unknown): Intent {
   return unchecked({ operation: 'entity', entity: toJsonValue(operation) })
 }
 
-/** Customer.io takes an email and a cio_id as text only. */
+/** Customer.io accepts an email and a cio_id as strings only. */
 function identifier(type: string, value: unknown): unknown {
   return type === 'id' ? value : textOf(value)
 }
 
-/** A path's number is text; what is neither is left to the checks. */
+/** A number in a path is text. The checks of the intent refuse other types. */
 function textOf(value: unknown): unknown {
   return typeof value === 'number' ? String(value) : value
 }

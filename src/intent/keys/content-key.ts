@@ -5,9 +5,9 @@ import type { Intent } from '../intent.ts'
 import { toPayload } from '../payload.ts'
 
 /**
- * The dedup key of `dedup: 'content'`: `content:` and the SHA-256 of operation, person and payload as
- * canonical JSON, so that neither the order of keys nor the way in which the person is written counts. A
- * `timestamp` counts where one is given.
+ * The dedup key of `dedup: 'content'`: `content:` and the SHA-256 of operation, person and payload as canonical JSON. So
+ * the order of keys and the form of the person (`customerId` or `identifiers`) make no difference. A `timestamp` in the
+ * intent does.
  */
 export function contentKey(intent: Intent): string {
   const { customerId, ...rest } = toPayload(intent) as Record<string, unknown>
@@ -16,15 +16,15 @@ export function contentKey(intent: Intent): string {
   return `content:${createHash('sha256').update(canonical).digest('hex')}`
 }
 
-/** Fields that hold a person's identifiers, and fields that are an id themselves. */
+/** Fields with the identifiers of a person, and fields that are an id. */
 const HOLDERS = new Set(['identifiers', 'primary', 'secondary'])
 const IDS = new Set(['userId', 'previousId', 'broadcastId'])
 
-/** 42 and '42' are one person: both are sent as text. */
+/** 42 and '42' are the same person: both are sent as strings. */
 function withTextIds(content: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(content).map(([field, value]) => {
-      // A message's; a push notification has a text of that name in its own.
+      // The message of an intent is an object. The `message` inside a push notification is a string.
       if (field === 'message' && isPlainObject(value)) return [field, withTextIds(value)]
       if (IDS.has(field) && value !== undefined) return [field, String(value)]
       return [

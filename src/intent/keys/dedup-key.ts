@@ -4,10 +4,10 @@ import type { ResolvedOptions } from '../options.ts'
 import { key } from '../validate/validate-options.ts'
 
 /**
- * The dedup key of one of the intents that are enqueued with `options`, if it has one.
+ * The dedup key of an intent that is enqueued with `options`, or undefined.
  *
- * @param index Its index in the array, 0 for a single intent.
- * @throws InvalidOptionError where the `dedupKey` function returns something that is no key.
+ * @param index Index in the array; 0 for a single intent.
+ * @throws {InvalidOptionError} if the `dedupKey` function returns an invalid key.
  */
 export function dedupKeyOf(options: ResolvedOptions, intent: Intent, index = 0): string | undefined {
   if (options.dedup === 'content') return contentKey(intent)

@@ -5,9 +5,10 @@ import { isLonger, jsonBytes, utf8Bytes } from '../size.ts'
 import { checkBytes, checkNotBlank } from './text.ts'
 
 /**
- * Refuses attributes of a person, an object or a relationship that are too many, or one whose name or value
- * is too long. `cio_relationships` is no attribute, although a person's attributes may carry it: it is
- * checked on its own.
+ * Checks the number of attributes of a person, an object or a relationship, and the size of each name and value.
+ * `cio_relationships` is not an attribute, although it may stand among them: it has a check of its own.
+ *
+ * @throws {InvalidIntentError} for the first attribute over a limit.
  */
 export function checkAttributes(
   context: ErrorContext,
@@ -52,8 +53,8 @@ function checkValue(context: ErrorContext, path: () => string, value: unknown): 
 }
 
 /**
- * Refuses relationships that an identify cannot carry among its attributes. They are an array, or, as the
- * Track API's first version has them, `{ action: 'add_relationships', relationships: […] }`.
+ * Checks the relationships among the attributes of an identify: an array, or the form of the Track API v1,
+ * `{ action: 'add_relationships', relationships: […] }`.
  */
 export function checkIdentifyRelationships(context: ErrorContext, field: string, value: unknown): void {
   if (!isPlainObject(value)) {
@@ -70,7 +71,7 @@ export function checkIdentifyRelationships(context: ErrorContext, field: string,
   checkRelationships(context, `${field}.relationships`, value.relationships ?? null)
 }
 
-/** Refuses relationships that are not an array, or whose own attributes are past a limit. */
+/** Checks that relationships are an array, and the sizes of their attributes. */
 export function checkRelationships(context: ErrorContext, field: string, value: unknown): void {
   if (value === undefined) return
   if (!Array.isArray(value)) fail(context, field, `must be an array of relationships, got ${kindOf(value)}`)

@@ -4,7 +4,7 @@ import type { TriggerBroadcastIntent } from '../message-intents.ts'
 import { checkId, checkTextId } from './person.ts'
 import { checkNotBlank } from './text.ts'
 
-/** The ways to name recipients, and the flags that customerio-node sends beside each: it drops any other. */
+/** Fields that name recipients, and the flags that customerio-node sends with each. It drops other flags. */
 const SELECTORS: Readonly<Record<string, readonly string[]>> = {
   ids: ['id_ignore_missing'],
   emails: ['email_ignore_missing', 'email_add_duplicates'],
@@ -12,7 +12,7 @@ const SELECTORS: Readonly<Record<string, readonly string[]>> = {
   data_file_url: ['id_ignore_missing', 'email_ignore_missing', 'email_add_duplicates'],
 }
 
-/** Refuses a broadcast that would go to others than it says. */
+/** Checks that a broadcast reaches the recipients it names, and no others. */
 export function checkBroadcast(
   context: ErrorContext,
   { broadcastId, recipients }: TriggerBroadcastIntent,
@@ -30,7 +30,7 @@ function checkRecipients(context: ErrorContext, recipients: Record<string, unkno
     fail(context, 'recipients', "is empty: leave it out to send to the broadcast's own recipients")
   }
   const [selector, ...others] = given.filter((field) => Object.hasOwn(SELECTORS, field))
-  // A filter of segments and attributes goes as it stands.
+  // A filter of segments and attributes is sent unchanged.
   if (selector === undefined) return
   if (others.length > 0) {
     const names = [selector, ...others].join(', ')
@@ -52,7 +52,7 @@ function checkSelected(context: ErrorContext, field: string, value: unknown, isU
     return
   }
   if (!Array.isArray(value)) fail(context, field, `must be an array, got ${kindOf(value)}`)
-  if (value.length === 0) fail(context, field, 'is empty: it names nobody')
+  if (value.length === 0) fail(context, field, 'is empty: list at least one recipient')
   for (const [index, recipient] of value.entries()) checkRecipient(context, field, index, recipient)
 }
 

@@ -9,12 +9,12 @@ import { isUlid } from './ulid.ts'
 
 const TYPES = ['person', 'object', 'delivery']
 const EVENT_ACTIONS: readonly unknown[] = ['event', 'page', 'screen']
-/** The last is not documented for v2; other clients send it, and an entity goes as it stands. */
+/** `anonymous_id` is not documented for v2, but other clients send it, and an entity is sent unchanged. */
 const ENTITY_PERSON_KINDS = [...PERSON_KINDS, 'anonymous_id']
 
 type Fields = Record<string, unknown>
 
-/** Refuses a v2 operation that is past a limit or names nobody. Everything else in it goes as it stands. */
+/** Checks the limits and the identifiers of a v2 operation. All other fields are sent unchanged. */
 export function checkEntity(context: ErrorContext, entity: Fields): void {
   if (typeof entity.type !== 'string' || !TYPES.includes(entity.type)) {
     fail(context, 'entity.type', `must be one of ${TYPES.join(', ')}`)
@@ -71,7 +71,7 @@ function checkEntityAttributes(context: ErrorContext, { type, action }: Fields, 
   if (areStored) checkAttributes(context, 'entity.attributes', attributes)
 }
 
-/** Refuses a merge that does not name two different people. */
+/** Checks that a merge names two different people. */
 export function checkMerge(context: ErrorContext, { primary, secondary }: Fields, prefix = ''): void {
   checkIdentifiers(context, `${prefix}primary`, primary, MERGE_KINDS)
   checkIdentifiers(context, `${prefix}secondary`, secondary, MERGE_KINDS)
@@ -93,7 +93,7 @@ function soleEntry(identifiers: unknown): [string, string] {
 }
 
 /**
- * An entity goes as it stands, so its id must be what Customer.io takes: "id attribute must be a string
+ * An entity is sent unchanged, so its id must have the type that Customer.io takes: "id attribute must be a string
  * value".
  */
 function checkStringId(context: ErrorContext, field: string, identifiers: unknown): void {

@@ -3,7 +3,8 @@ import { fail, type ErrorContext } from '../errors.ts'
 import { MAX_DEPTH } from '../limits.ts'
 
 /**
- * Keys from the innermost to the outermost: collected on the way out, so that the common path costs nothing.
+ * A problem and its path. `keys` go from the innermost to the outermost: the walk collects them on the way back, so an
+ * intent without a problem costs nothing.
  */
 type Problem = {
   readonly text: string
@@ -12,17 +13,18 @@ type Problem = {
 }
 
 /**
- * Values left to look at. A value takes a byte at least, so an intent that runs out of them is too large in
- * any case.
+ * Number of values that may still be visited. A value takes one byte at least, so an intent with more values is too
+ * large.
  */
 type Budget = { left: number; readonly limit: number }
 
 /**
- * Refuses what `JSON.stringify` would change or drop, and what `jsonb` cannot hold: dates, NaN, bigint,
- * functions, class instances, holes, circular references, NUL characters, lone surrogates. What passes comes
- * back from the database equal.
+ * Refuses values that `JSON.stringify` would change or drop, or that `jsonb` cannot hold: dates, NaN, bigint, functions,
+ * class instances, holes, circular references, NUL characters, lone surrogates. An intent that passes is equal when the
+ * relay reads it back.
  *
- * @param limit Bytes that an intent of this kind may take.
+ * @param limit Maximum bytes of an intent of this operation.
+ * @throws {InvalidIntentError} for the first such value.
  */
 export function checkJson(context: ErrorContext, intent: Record<string, unknown>, limit: number): void {
   const problem = findInObject(intent, 0, { left: limit, limit })
@@ -30,7 +32,8 @@ export function checkJson(context: ErrorContext, intent: Record<string, unknown>
 
   if (problem.exceeds !== undefined) {
     const circular = findCircle(intent, [], new Set())
-    if (circular !== undefined) fail(context, pathOf(circular), 'is circular: it holds itself')
+    if (circular !== undefined)
+      fail(context, pathOf(circular), 'is circular, which JSON cannot hold: remove the reference to itself')
     const field = pathOf(problem.keys.slice(-1))
     if (problem.exceeds === 'depth') {
       fail(context, field, problem.text, { limit: MAX_DEPTH, actual: MAX_DEPTH + 1 })
@@ -41,8 +44,8 @@ export function checkJson(context: ErrorContext, intent: Record<string, unknown>
 }
 
 /**
- * Whether a value that `JSON.parse` made of the text of a `jsonb` passes `checkJson`. Only depth and numbers can be wrong
- * with it: 1e400 becomes infinite. To look through its texts, too, took a fiftieth of a relay's time.
+ * Whether a value that `JSON.parse` made from `jsonb` would pass `checkJson`. Only its depth and its numbers can be wrong:
+ * 1e400 becomes infinite. Checking its texts as well took a fiftieth of a relay's time.
  */
 export function isSound(value: unknown, depth = 0): boolean {
   if (typeof value === 'number') return Number.isFinite(value)
@@ -90,7 +93,7 @@ function find(value: unknown, depth: number, budget: Budget): Problem | undefine
   }
 }
 
-/** `JSON.rawJSON`, of Node.js 22 and later: its text goes into the JSON as it is. */
+/** Whether a value comes from `JSON.rawJSON` (Node.js 22 and later), which writes its text into the JSON unchanged. */
 function isRawJson(value: object): boolean {
   const { isRawJSON } = JSON as { isRawJSON?: (value: object) => boolean }
   return isRawJSON?.(value) === true
@@ -99,12 +102,12 @@ function isRawJson(value: object): boolean {
 function findInObject(object: Record<string, unknown>, depth: number, budget: Budget): Problem | undefined {
   for (const key of Object.keys(object)) {
     const value = object[key]
-    // JSON.stringify leaves the key out, as the types say.
+    // JSON.stringify leaves out the key.
     if (value === undefined) continue
     const problem = findInText(key, 'is a name that holds') ?? find(value, depth, budget)
     if (problem !== undefined) return within(problem, key)
   }
-  // One that Object.keys does not list, which JSON.stringify calls all the same.
+  // JSON.stringify calls a toJSON method even if Object.keys does not list it.
   if (typeof object.toJSON === 'function') return found('has a toJSON method: pass plain JSON')
   if (Object.getOwnPropertySymbols(object).length > 0)
     return found('has a symbol for a name, which JSON cannot hold')
@@ -156,8 +159,8 @@ function within(problem: Problem, key: string | number): Problem {
 const MAX_CIRCLE = 1_000
 
 /**
- * The path of the first value that holds itself, through fewer than {@link MAX_CIRCLE} others. Only for the
- * message: depth or size have already said no.
+ * The path of the first value that contains itself through fewer than {@link MAX_CIRCLE} others. Only for the message:
+ * the intent is over the depth or the size already.
  */
 function findCircle(
   value: unknown,

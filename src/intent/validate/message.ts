@@ -23,8 +23,7 @@ const common = {
 }
 
 /**
- * The fields of each message and their types: those of customerio-node's requests, which leave out any other
- * without a word.
+ * Fields and types of each message: those of customerio-node's requests, which drop any other field silently.
  */
 const SHAPES: Readonly<Record<MessageIntent['operation'], z.ZodObject>> = {
   sendEmail: z.strictObject({
@@ -64,7 +63,7 @@ const SHAPES: Readonly<Record<MessageIntent['operation'], z.ZodObject>> = {
   sendInApp: z.strictObject(common),
 }
 
-/** Refuses a message that customerio-node's request would not take, or not send in full. */
+/** Checks that customerio-node's request takes a message and sends all of its fields. */
 export function checkMessage(context: ErrorContext, { operation, message }: MessageIntent): void {
   const fields = message as Record<string, unknown>
   checkObject(context, 'message', SHAPES[operation], fields)
@@ -94,7 +93,7 @@ function checkEmail(context: ErrorContext, fields: Record<string, unknown>): voi
   }
 }
 
-/** Base64, and no more of it than an email may carry. */
+/** Checks that attachments are base64 and within the size of an email. */
 function checkAttachments(context: ErrorContext, attachments: Record<string, unknown>): void {
   const field = 'message.attachments'
   let actual = 0

@@ -6,7 +6,7 @@ import { checkBytes, checkNotBlank } from './text.ts'
 export const PERSON_KINDS = ['id', 'email', 'phone', 'cio_id'] as const
 export const MERGE_KINDS = ['id', 'email', 'cio_id'] as const
 
-/** Refuses an intent that does not name exactly one person by exactly one identifier. */
+/** Checks that an intent names exactly one person by exactly one identifier. */
 export function checkPerson(context: ErrorContext, intent: Record<string, unknown>): void {
   const { customerId, identifiers } = intent
   if (identifiers === undefined) {
@@ -22,7 +22,7 @@ export function checkPerson(context: ErrorContext, intent: Record<string, unknow
   checkIdentifiers(context, 'identifiers', identifiers, PERSON_KINDS)
 }
 
-/** Refuses identifiers that are not an object with exactly one identifier, of one of `kinds`. */
+/** Checks that identifiers are an object with exactly one identifier, of one of `kinds`. */
 export function checkIdentifiers(
   context: ErrorContext,
   field: string,
@@ -51,7 +51,7 @@ export function checkIdentifiers(
   else checkTextId(context, `${field}.${kind}`, identifiers[kind])
 }
 
-/** An `id`: text, or a whole number, which is sent as its decimal text. */
+/** Checks an `id`: a string, or a whole number, which is sent as a decimal string. */
 export function checkId(context: ErrorContext, field: string, value: unknown): void {
   if (typeof value !== 'number') {
     checkTextId(context, field, value, 'a string or a whole number')
@@ -67,7 +67,7 @@ export function checkId(context: ErrorContext, field: string, value: unknown): v
   )
 }
 
-/** An identifier that Customer.io takes as text only. */
+/** Checks an identifier that Customer.io accepts as a string only. */
 export function checkTextId(
   context: ErrorContext,
   field: string,

@@ -12,7 +12,7 @@ const common = { messageId: z.undefined().optional(), timestamp: anyField, conte
 const person = { userId: anyField, anonymousId: anyField, ...common }
 const view = { ...person, name: optionalString, category: optionalString, properties: data }
 
-/** The fields of each call and their types: those of customerio-node's payloads but `messageId`. */
+/** Fields and types of each call: those of customerio-node's payloads without `messageId`. */
 const SHAPES: Readonly<Record<PipelinesIntent['operation'], z.ZodObject>> = {
   'pipelines.identify': z.strictObject({ ...person, traits: data }),
   'pipelines.track': z.strictObject({ ...person, event: text, properties: data }),
@@ -22,7 +22,7 @@ const SHAPES: Readonly<Record<PipelinesIntent['operation'], z.ZodObject>> = {
   'pipelines.alias': z.strictObject({ userId: anyField, previousId: anyField, ...common }),
 }
 
-/** Refuses a call that names nobody, or has fields that Pipelines does not know. */
+/** Checks that a call names a person and has known fields only. */
 export function checkPipelines(context: ErrorContext, { operation, message }: PipelinesIntent): void {
   const fields = message as Record<string, unknown>
   if (fields.messageId !== undefined) {
@@ -35,12 +35,12 @@ export function checkPipelines(context: ErrorContext, { operation, message }: Pi
     checkRequiredId(context, 'message.previousId', fields.previousId)
     return
   }
-  checkSomebody(context, fields)
+  checkAnyPerson(context, fields)
   if (operation === 'pipelines.track') checkNotBlank(context, 'message.event', message.event)
   if (operation === 'pipelines.group') checkTextId(context, 'message.groupId', message.groupId)
 }
 
-function checkSomebody(context: ErrorContext, { userId, anonymousId }: Record<string, unknown>): void {
+function checkAnyPerson(context: ErrorContext, { userId, anonymousId }: Record<string, unknown>): void {
   if (userId === undefined && anonymousId === undefined) {
     fail(context, 'message.userId', 'is required, or anonymousId')
   }
@@ -55,7 +55,7 @@ function checkRequiredId(context: ErrorContext, field: string, id: unknown): voi
 
 const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)$/
 
-/** Pipelines takes a time as text; the Track API takes one in seconds. */
+/** Checks a time: Pipelines takes it as text, the Track API in seconds. */
 function checkIsoTime(context: ErrorContext, field: string, value: unknown): void {
   if (value === undefined) return
   const must = 'must be an ISO 8601 time with a zone'

@@ -4,12 +4,12 @@ import { fail, type ErrorContext } from '../errors.ts'
 import type { Operation } from '../intent.ts'
 
 /**
- * The fields of each operation and their types. What a type cannot say (one identifier, bytes, seconds) is
- * checked after, field by field; contents of objects are checked by one walk.
+ * Fields and types of each operation. Rules beyond the type (one identifier, bytes, seconds) have checks of their own;
+ * one walk checks the contents of objects.
  */
 export const text = z.string()
 export const object = z.custom<Record<string, unknown>>(isPlainObject, 'a plain object')
-/** What is checked on its own. */
+/** A field with a check of its own. */
 export const anyField = z.unknown().optional()
 
 const person = { customerId: anyField, identifiers: anyField }
@@ -58,7 +58,7 @@ function fields(shape: z.ZodRawShape): z.ZodObject {
   return z.strictObject({ operation: text, ...shape })
 }
 
-/** Refuses unknown fields by name, missing fields, and fields of another type. */
+/** Checks an intent for unknown fields, missing fields, and fields of another type. */
 export function checkShape(
   context: ErrorContext,
   operation: Operation,
@@ -67,7 +67,7 @@ export function checkShape(
   checkObject(context, '', SHAPES[operation], intent)
 }
 
-/** The same for an object within an intent, which is found at `prefix`. */
+/** Checks an object within an intent, at the path `prefix`, as {@link checkShape} does. */
 export function checkObject(
   context: ErrorContext,
   prefix: string,

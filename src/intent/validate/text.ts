@@ -1,13 +1,13 @@
 import { fail, failSize, type ErrorContext } from '../errors.ts'
 import { isLonger, utf8Bytes } from '../size.ts'
 
-/** Refuses a text that is empty, or only spaces. */
+/** Checks that a text is not empty and not only spaces. */
 export function checkNotBlank(context: ErrorContext, field: string, text: string): void {
   if (text.trim() !== '') return
   fail(context, field, text === '' ? 'is empty' : 'is only spaces')
 }
 
-/** Refuses a text of more than `limit` bytes of UTF-8. */
+/** Checks that a text has at most `limit` bytes of UTF-8. */
 export function checkBytes(context: ErrorContext, field: string, text: string, limit: number): void {
   if (isLonger(text, limit)) failSize(context, field, { limit, actual: utf8Bytes(text) })
 }

@@ -3,7 +3,7 @@ import { fail, type ErrorContext } from '../errors.ts'
 import { MAX_TIMESTAMP_SECONDS } from '../limits.ts'
 
 /**
- * Refuses a timestamp that is not whole Unix seconds. Absent is fine: the database stamps the business write.
+ * Checks that a timestamp is in whole Unix seconds. It may be absent: the database's time at `enqueue` is sent then.
  */
 export function checkTimestamp(context: ErrorContext, field: string, value: unknown): void {
   if (value === undefined) return

@@ -16,13 +16,14 @@ import { checkBytes, checkNotBlank } from './text.ts'
 import { checkTimestamp } from './timestamp.ts'
 
 /**
- * Returns `value` itself, as an intent that Customer.io can take: the right fields, JSON that comes back from
- * `jsonb` as it went, and sizes within `limits.ts`.
+ * Checks that Customer.io would take an intent: known fields, JSON that `jsonb` stores without loss, and sizes within
+ * `limits.ts`.
  *
- * @param index Its index, where it is one of an array: error paths then begin with `[index]`.
- * @param payloadBytes For what was read from `jsonb`, whose texts are not looked through: bytes of UTF-8 of its fields other
- * than `operation` as JSON, or more. If they are few enough it is not measured.
- * @throws InvalidIntentError for the first thing that is wrong.
+ * @param index Index in an array of intents. Error paths then begin with `[index]`.
+ * @param payloadBytes Only for an intent that was read from `jsonb`: bytes of UTF-8 of its payload as JSON, or an upper
+ * bound. Its texts are not checked again, and it is measured only if the bound is over the limit.
+ * @returns `value` itself.
+ * @throws {InvalidIntentError} for the first problem.
  */
 export function validateIntent(value: unknown, index?: number, payloadBytes?: number): Intent {
   const fields = fieldsOf(value, index)
@@ -114,7 +115,7 @@ function checkPersonal(context: ErrorContext, intent: Extract<Intent, Person>): 
   checkPerson(context, intent)
 }
 
-/** Checks that read into the payload, and therefore come after the walk that has found it to be JSON. */
+/** Checks that read the payload. They come after the walk, which has found it to be JSON. */
 function checkContents(context: ErrorContext, intent: Intent): void {
   if (intent.operation === 'entity') {
     checkEntity(context, intent.entity)
@@ -129,7 +130,7 @@ function checkEventName(context: ErrorContext, field: string, name: string): voi
   checkBytes(context, field, name, MAX_EVENT_NAME_BYTES)
 }
 
-/** An invite has no id: it goes to the address that its data names. */
+/** Checks an anonymous event. An invite has no id: it goes to the address in its data. */
 function checkAnonymous(
   context: ErrorContext,
   { anonymousId, name, data, timestamp }: TrackAnonymousIntent,
@@ -140,7 +141,7 @@ function checkAnonymous(
     checkTextId(context, 'anonymousId', anonymousId)
   } else if (typeof data?.recipient !== 'string') {
     const got = kindOf(data?.recipient)
-    fail(context, 'data.recipient', `must be an email address where anonymousId is empty, got ${got}`)
+    fail(context, 'data.recipient', `must be an email address if anonymousId is empty, got ${got}`)
   } else {
     checkTextId(context, 'data.recipient', data.recipient)
   }

@@ -7,7 +7,7 @@ import { utf8Bytes } from '../size.ts'
 const DEFAULT_WINDOW_SECONDS = 7 * 24 * 60 * 60
 const DEFAULT_CONTENT_WINDOW_SECONDS = 5 * 60
 const MAX_WINDOW_SECONDS = 10 * 365 * 24 * 60 * 60
-/** As `outbox.check_intent` has them; ten years ahead is counted from this host's clock. */
+/** The limits of the SQL function `outbox.check_intent`. Ten years ahead count from the clock of this host. */
 const MAX_AHEAD_MS = 3_653 * 24 * 60 * 60 * 1_000
 const END_OF_9999 = Date.parse('9999-12-31T23:59:59.999Z')
 const WORKSPACE = /^[a-z0-9][a-z0-9_-]{0,62}$/i
@@ -26,11 +26,10 @@ const OPTIONS = [
 ] as const satisfies readonly (keyof EnqueueOptions)[]
 
 /**
- * Returns the options with their defaults in place.
+ * Checks options and adds the defaults.
  *
- * @param of What they are for: `'one'` intent ({@link EnqueueOptions}) or `'many'` ({@link
- * BatchEnqueueOptions}).
- * @throws InvalidOptionError for the first one that is wrong.
+ * @param of `'one'` for {@link EnqueueOptions}, `'many'` for {@link BatchEnqueueOptions}.
+ * @throws {InvalidOptionError} for the first wrong option.
  */
 export function validateOptions(options: unknown = {}, of: 'one' | 'many' = 'one'): ResolvedOptions {
   const given = checkOptionNames(options, OPTIONS, 'options')
@@ -63,10 +62,10 @@ export function validateOptions(options: unknown = {}, of: 'one' | 'many' = 'one
 }
 
 /**
- * Returns a dedup or ordering key that the database can hold. Its value is never printed: it may name a
- * person.
+ * Checks a dedup key or an ordering key. A message never prints its value: it may identify a person.
  *
- * @param label What a message calls it.
+ * @param label Name of the key in a message.
+ * @throws {InvalidOptionError} if the database could not store it.
  */
 export function key(option: string, value: unknown, label = option): string {
   if (typeof value !== 'string') {

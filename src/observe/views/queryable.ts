@@ -1,9 +1,9 @@
-/** What reads the views: a pg pool, a pg client, or anything with their `query`. */
+/** A pg pool, a pg client, or any object with the same `query`. */
 export interface Queryable {
   query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>
 }
 
-/** Runs one SELECT whose columns are named as `Row` names them. */
+/** Runs one SELECT. Its columns must have the names of the fields of `Row`. */
 export async function select<Row>(db: Queryable, text: string): Promise<Row[]> {
   return (await db.query(text)).rows as Row[]
 }

@@ -1,22 +1,22 @@
 import type { Names } from '../../store/names.ts'
 import { type Queryable, select } from './queryable.ts'
 
-/** What waits for one destination: a row of the view `backlog`. */
+/** Pending intents of one destination: a row of the view `backlog`. */
 export interface Backlog {
   /** `<workspace>/<api>`, such as `default/track`. */
   readonly destination: string
   /** Intents that are due. */
   readonly pending: number
-  /** Intents whose `sendAfter` has not come. */
+  /** Intents whose `sendAfter` is in the future. */
   readonly scheduled: number
   readonly oldestPendingAt: Date | null
-  /** Age of the oldest due intent by the database's clock; 0 where nothing is due. */
+  /** Age of the oldest due intent in seconds, by the database's clock. 0 if no intent is due. */
   readonly lagSeconds: number
-  /** True where `pending` is an estimate: over 100,000. */
+  /** Whether `pending` is an estimate: it is over 100,000. */
   readonly estimated: boolean
 }
 
-/** Destinations that have intents; none where nothing waits. */
+/** Reads the backlog of every destination with pending intents. */
 export function readBacklog(db: Queryable, names: Names): Promise<Backlog[]> {
   return select<Backlog>(
     db,

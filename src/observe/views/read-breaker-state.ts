@@ -1,21 +1,21 @@
 import type { Names } from '../../store/names.ts'
 import { type Queryable, select } from './queryable.ts'
 
-/** A destination's breaker as the whole fleet has it: a row of the view `breaker_state`. */
+/** The breaker of a destination, shared by the fleet: a row of the view `breaker_state`. */
 export interface BreakerStatus {
   readonly destination: string
   /**
-   * `paused`: the credential was refused or, if `retryAt` is null, a person paused it. `rejecting`: Customer.io rejected
-   * most of the last intents, and a person decides whether delivery goes on.
+   * `paused`: Customer.io refused the credential or, if `retryAt` is null, an operator paused the destination.
+   * `rejecting`: Customer.io rejected most of the last intents, and an operator must decide about further delivery.
    */
   readonly state: 'closed' | 'open' | 'half_open' | 'paused' | 'rejecting'
   /** Failures in a row. */
   readonly failureCount: number
   readonly lastFailureAt: Date | null
-  /** What Customer.io, or the network, said last; who paused it and why, where a person did. */
+  /** The last error of Customer.io or the network. If an operator paused it, the operator and the reason. */
   readonly lastError: string | null
   readonly openedAt: Date | null
-  /** When it is tried next. */
+  /** Time of the next probe. */
   readonly retryAt: Date | null
   /** Seconds since `openedAt`, by the database's clock. */
   readonly openSeconds: number | null
@@ -23,7 +23,7 @@ export interface BreakerStatus {
   readonly retrySeconds: number | null
 }
 
-/** Destinations that ever failed; one that never did has no row, and a closed breaker. */
+/** Reads the breaker of every destination that has ever failed. Other destinations have no row; theirs is closed. */
 export function readBreakerState(db: Queryable, names: Names): Promise<BreakerStatus[]> {
   return select<BreakerStatus>(
     db,

@@ -14,6 +14,7 @@ export interface DeadLetterCount {
   readonly newestSeconds: number
 }
 
+/** Counts the dead letters of each kind. */
 export function readDeadLetterSummary(db: Queryable, names: Names): Promise<DeadLetterCount[]> {
   return select<DeadLetterCount>(
     db,

@@ -3,12 +3,13 @@ import { type Queryable, select } from './queryable.ts'
 
 /** The one row of the view `health`. */
 export interface Health {
-  /** `down`: intents are due and no relay lives. `degraded`: delivery is held back, late, or has dead letters. */
+  /** `down`: intents are due and no relay is alive. `degraded`: delivery is paused or late, or there are dead letters. */
   readonly status: 'ok' | 'degraded' | 'down'
-  /** A sentence each, for the person on call; the worst first. */
+  /** One sentence each, for the engineer on call. The worst comes first. */
   readonly reasons: readonly string[]
 }
 
+/** Reads the overall health. */
 export async function readHealth(db: Queryable, names: Names): Promise<Health> {
   const [row] = await select<Health>(db, `SELECT status, reasons FROM ${names.q}.health`)
   if (!row) throw new Error('the view health returned no row')

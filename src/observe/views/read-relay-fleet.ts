@@ -1,7 +1,7 @@
 import type { Names } from '../../store/names.ts'
 import { type Queryable, select } from './queryable.ts'
 
-/** A relay that has said that it lives: a row of the view `relay_fleet`. */
+/** A relay that has sent a heartbeat: a row of the view `relay_fleet`. */
 export interface RelayStatus {
   readonly relayId: string
   readonly host: string
@@ -13,11 +13,11 @@ export interface RelayStatus {
   readonly upSeconds: number
   /** Seconds since `lastSeenAt`, by the database's clock. */
   readonly silentSeconds: number
-  /** Seen within the last 30 s, which is how the view `health` counts. */
+  /** Whether the last heartbeat is at most 30 s old. The view `health` uses the same limit. */
   readonly alive: boolean
 }
 
-/** Running relays, and those that died within the hour. */
+/** Reads all running relays, and those that ended within the last hour. */
 export function readRelayFleet(db: Queryable, names: Names): Promise<RelayStatus[]> {
   return select<RelayStatus>(
     db,

@@ -7,9 +7,9 @@ import { type Health, readHealth } from './read-health.ts'
 import { type RelayStatus, readRelayFleet } from './read-relay-fleet.ts'
 import { readThroughput, type ThroughputMinute } from './read-throughput.ts'
 
-/** Everything that the views say of an outbox. Ages are measured by the database's clock. */
+/** The rows of all views of an outbox. Ages are measured by the database's clock. */
 export interface Status {
-  /** When it was read, by the database's clock. */
+  /** Time of the read, by the database's clock. */
   readonly at: Date
   readonly health: Health
   readonly backlog: readonly Backlog[]
@@ -20,11 +20,12 @@ export interface Status {
 }
 
 /**
- * Reads every view, one after the other and not in one snapshot: under load two numbers may be a few
- * milliseconds apart. Costs no more than a look at 100,000 rows, whatever the backlog.
+ * Reads all views, one after the other and not in one snapshot: under load, values may be a few milliseconds apart. Reads at
+ * most about 100,000 rows, for any backlog.
  *
  * @param db A pool, or a client.
- * @param names The names of the outbox' schema.
+ * @param names Names of the objects in the outbox's schema.
+ * @throws {Error} of the driver if the database does not answer.
  */
 export async function readStatus(db: Queryable, names: Names): Promise<Status> {
   const [clock] = await select<{ at: Date }>(db, 'SELECT clock_timestamp() AS at')

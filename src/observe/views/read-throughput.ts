@@ -1,19 +1,20 @@
 import type { Names } from '../../store/names.ts'
 import { type Queryable, select } from './queryable.ts'
 
-/** What left the queue in one minute: a row of the view `throughput`. */
+/** Intents that left the queue in one minute: a row of the view `throughput`. */
 export interface ThroughputMinute {
   readonly destination: string
-  /** The minute's begin. */
+  /** Start of the minute. */
   readonly minute: Date
   readonly delivered: number
   readonly deadLettered: number
-  /** Milliseconds from enqueue to delivery, within 10 %; null where nothing was delivered. */
+  /** Milliseconds from enqueue to delivery, accurate to 10 %. Null if no intent was delivered. */
   readonly p50Ms: number | null
+  /** Milliseconds from enqueue to delivery, accurate to 10 %. Null if no intent was delivered. */
   readonly p99Ms: number | null
 }
 
-/** The last five minutes in which anything was settled, the current one included; newest first. */
+/** Reads the minutes with settled intents among the last five, the current one included. The newest comes first. */
 export function readThroughput(db: Queryable, names: Names): Promise<ThroughputMinute[]> {
   return select<ThroughputMinute>(
     db,
