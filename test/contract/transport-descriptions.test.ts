@@ -10,8 +10,8 @@ import { accepted, candidate } from '../support/intent-arbitraries.ts'
 import { createTransport } from '../support/transports.ts'
 
 /**
- * Every body against Customer.io's published OpenAPI descriptions, where a folder of them is at hand: they are
- * not ours to ship. The App API has none.
+ * Checks every body against the published OpenAPI descriptions of Customer.io, if a folder with them exists. We may not
+ * ship them. The App API has none.
  */
 const FOLDER =
   process.env.OUTBOX_API_DESCRIPTIONS ?? path.join(import.meta.dirname, '../../../shared/reference')
@@ -19,7 +19,7 @@ const DESCRIPTIONS = {
   track: { file: 'track-api-openapi.json', prefix: '' },
   pipelines: { file: 'pipelines-api-openapi.json', prefix: '/v1' },
 } as const
-/** Other clients send it; that is why it is an option. */
+/** Other clients send it, so it is an option. */
 const UNDOCUMENTED = 'trackAnonymous on v2'
 
 type Described = keyof typeof DESCRIPTIONS
@@ -47,8 +47,8 @@ async function loadAjv(): Promise<Ajv | undefined> {
 }
 
 /**
- * A `oneOf` is read as `anyOf`: the descriptions use it for "a known or an anonymous user", whose forms overlap,
- * so that by the letter no event of a known user could be in a batch.
+ * Reads `oneOf` as `anyOf`. The descriptions use it for "a known or an anonymous user", and these schemas overlap: taken
+ * literally, no event of a known user could be in a batch.
  */
 function anyOfForOneOf(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(anyOfForOneOf)
@@ -75,7 +75,7 @@ async function validators(): Promise<(api: Described, path: string, body: unknow
   }
 }
 
-/** An entity goes as it stands, and so do a device's attributes, which are texts in the description. */
+/** An entity is sent unchanged, and so are the attributes of a device, which are strings in the description. */
 function isCallersForm(intent: Intent): boolean {
   if (intent.operation === 'entity') return true
   if (intent.operation !== 'addDevice') return false
@@ -95,7 +95,7 @@ beforeEach(() => {
 
 afterAll(() => vi.unstubAllGlobals())
 
-describe.skipIf(reason !== undefined)('as the API descriptions have it', () => {
+describe.skipIf(reason !== undefined)('bodies match the API descriptions', () => {
   const check = reason === undefined ? validators() : undefined
 
   test.each(GOLDENS.filter(({ api, name }) => api in DESCRIPTIONS && name !== UNDOCUMENTED))(
@@ -105,7 +105,7 @@ describe.skipIf(reason !== undefined)('as the API descriptions have it', () => {
     },
   )
 
-  test('a body that is not is found', async () => {
+  test('a body that does not match is found', async () => {
     const wrong = { batch: [{ type: 'person', action: 'identify', identifiers: 'nobody' }] }
     const validate = await check
     expect(() => validate?.('track', '/api/v2/batch', wrong)).toThrow()
@@ -113,7 +113,7 @@ describe.skipIf(reason !== undefined)('as the API descriptions have it', () => {
     expect(() => validate?.('track', '/api/v1/events', { name: 7 })).toThrow()
   })
 
-  test('whatever is accepted', async () => {
+  test('any accepted intent', async () => {
     const validate = await check
     let count = 0
     await fc.assert(
@@ -135,7 +135,7 @@ describe.skipIf(reason !== undefined)('as the API descriptions have it', () => {
     expect(count).toBeGreaterThan(100)
   })
 
-  test('the goldens are what is sent', async () => {
+  test('the goldens equal the sent bodies', async () => {
     for (const { api, operation, payload, options, path, body } of GOLDENS) {
       sent = []
       const transport = createTransport(api, 'http://127.0.0.1:9', options)

@@ -13,7 +13,7 @@ afterEach(async () => {
   await Promise.all(opened.splice(0).map((one) => one.close()))
 })
 
-/** A TCP server that treats each connection as told, once the request's head has arrived. */
+/** A TCP server that calls `behave` for each connection when the head of the request has arrived. */
 async function startRawServer(onRequest: (socket: Socket) => void, onConnect?: (socket: Socket) => void) {
   const sockets = new Set<Socket>()
   const server: Server = createServer((socket) => {
@@ -64,7 +64,7 @@ describe('the request never left: not applied', () => {
     })
   })
 
-  test('a server that speaks no TLS', async () => {
+  test('a server without TLS', async () => {
     const { port } = await startRawServer((socket) => socket.end('no TLS here'))
     expect(await sendTo(`https://127.0.0.1:${port}`)).toMatchObject({
       kind: 'unavailable',
@@ -122,7 +122,7 @@ describe('the request may have arrived: unknown', () => {
 
   test.each<[string, number, Record<string, string>, string]>([
     ['HTML', 200, { 'content-type': 'text/html' }, '<html>Sign in to the hotel</html>'],
-    ['nothing, and calls it HTML', 200, { 'content-type': 'text/html' }, ''],
+    ['an empty body of type HTML', 200, { 'content-type': 'text/html' }, ''],
     ['JSON cut short, in full length', 200, { 'content-type': 'application/json' }, '{"delivery_id":"RPI'],
     ['an array', 200, { 'content-type': 'application/json' }, '[]'],
     ['null', 200, { 'content-type': 'application/json' }, 'null'],
@@ -158,7 +158,7 @@ describe('an answer', () => {
     [408, 'not_applied'],
     [503, 'not_applied'],
     [500, 'unknown'],
-  ])("%d in the API's JSON: what was taken is %s", async (status, outcome) => {
+  ])("%d in the API's JSON: the outcome is %s", async (status, outcome) => {
     expect(await canned({ status, body: '{"meta":{"error":"internal error"}}' })).toEqual({
       kind: 'unavailable',
       status,
@@ -167,7 +167,7 @@ describe('an answer', () => {
     })
   })
 
-  test('Retry-After is honoured with a body of JSON and without', async () => {
+  test('Retry-After counts with a JSON body and without', async () => {
     const headers = { 'retry-after': '7' }
     expect(await canned({ status: 429, headers, body: '{}' })).toMatchObject({ retryAfterMs: 7_000 })
     expect(await canned({ status: 429, headers, body: 'slow down' })).toMatchObject({ retryAfterMs: 7_000 })

@@ -37,11 +37,11 @@ const CREDENTIALS: Record<Golden['api'], string> = {
   pipelines: `Basic ${Buffer.from('write-key:').toString('base64')}`,
 }
 
-test('there is a golden for every operation', () => {
+test('every operation has a golden', () => {
   expect(new Set(GOLDENS.map((golden) => golden.operation))).toEqual(new Set(OPERATIONS))
 })
 
-describe('golden: what is on the wire', () => {
+describe('golden: bytes on the wire', () => {
   test.each(GOLDENS)('$name', async (golden) => {
     const transport = transportFor(golden)
     const item = transport.prepare(rowOf(golden))
@@ -61,7 +61,7 @@ describe('golden: what is on the wire', () => {
     expect(request?.headers['x-retry-count']).toBeUndefined()
   })
 
-  test.each(GOLDENS)('$name: the size is right, and a second time gives the same', async (golden) => {
+  test.each(GOLDENS)('$name: the size is exact, and a second call gives the same', async (golden) => {
     const transport = transportFor(golden)
     const item = transport.prepare(rowOf(golden))
     await transport.send([item])
@@ -74,24 +74,24 @@ describe('golden: what is on the wire', () => {
   })
 })
 
-describe('what may share a request', () => {
+describe('which items may share a request', () => {
   const prepared = (name: string) => {
     const golden = GOLDENS.find((one) => one.name === name) as Golden
     const { batchable, barrier } = transportFor(golden).prepare(rowOf(golden))
     return { batchable, barrier }
   }
   test.each(['identify', 'track', 'entity', 'trackAnonymous on v2', 'pipelines.identify', 'pipelines.track'])(
-    '%s may',
+    '%s may share',
     (name) => expect(prepared(name)).toEqual({ batchable: true, barrier: false }),
   )
   test.each(['suppress', 'unsuppress', 'destroy', 'mergeCustomers', 'pipelines.alias'])(
-    '%s goes between all before and all after it',
+    '%s is a barrier between earlier and later items',
     (name) => expect(prepared(name)).toEqual({ batchable: false, barrier: true }),
   )
-  test.each(['trackAnonymous', 'trackPush', 'sendEmail', 'triggerBroadcast'])('%s goes alone', (name) =>
+  test.each(['trackAnonymous', 'trackPush', 'sendEmail', 'triggerBroadcast'])('%s is sent alone', (name) =>
     expect(prepared(name)).toEqual({ batchable: false, barrier: false }),
   )
-  test('a Pipelines call with a context or integrations of its own goes alone', () => {
+  test('a Pipelines call with its own context or integrations is sent alone', () => {
     expect(prepared('pipelines.screen')).toEqual({ batchable: false, barrier: false })
     expect(prepared('pipelines.group')).toEqual({ batchable: false, barrier: false })
   })
@@ -136,7 +136,7 @@ describe('rows that cannot be sent', () => {
     )
   })
 
-  test('a null of jsonb_build_object counts as absent, in a message too', () => {
+  test('a null from jsonb_build_object counts as absent, in a message too', () => {
     const transport = createTransport('app', server.url)
     transports.push(transport)
     const message = { identifiers: { id: '42' }, transactional_message_id: 3, to: null, send_at: null }
@@ -146,7 +146,7 @@ describe('rows that cannot be sent', () => {
   })
 })
 
-test("an accepted message's delivery id is told", async () => {
+test('the answer to an accepted message has its delivery id', async () => {
   const golden = GOLDENS.find((one) => one.operation === 'sendSMS') as Golden
   const transport = transportFor(golden)
   server.answer({ body: '{"delivery_id":"RPILAgUB","queued_at":1700000000}' })

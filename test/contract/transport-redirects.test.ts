@@ -72,7 +72,7 @@ describe('a redirect', () => {
     expect(dispatcher.written).toBe(false)
   })
 
-  test('that loops ends after three', async () => {
+  test('in a loop ends after three', async () => {
     for (let hop = 0; hop < 5; hop++) redirect(ORIGIN, ORIGIN + path)
     const { error, dispatcher } = await call()
     expect(error).toBe('more than 3 redirects')
@@ -80,7 +80,7 @@ describe('a redirect', () => {
     expect(dispatcher.written).toBe(false)
   })
 
-  test('between two hosts that loops ends after three', async () => {
+  test('between two hosts in a loop ends after three', async () => {
     for (let hop = 0; hop < 3; hop++) {
       redirect(ORIGIN, `https://track-eu.customer.io${path}`)
       redirect('https://track-eu.customer.io', ORIGIN + path)
@@ -91,18 +91,21 @@ describe('a redirect', () => {
 
 describe('a redirect as an answer', () => {
   test.each([
-    ['nowhere', {}],
+    ['without a location', {}],
     ['to a relative address', { location: '/elsewhere' }],
     ['off the domain', { location: 'https://example.com/api/v2/batch' }],
     ['with a credential in it', { location: 'https://user:secret@track-eu.customer.io' }],
-  ])('%s: whoever redirects has not taken anything', async (_name, headers: Record<string, string>) => {
-    const server = await startCaptureServer()
-    server.answer({ status: 307, headers })
-    const transport = createTransport('track', server.url)
-    const { operation, payload } = GOLDENS[0] as Golden
-    const row = { id: INTENT_ID, operation, payload, occurredAtSeconds: OCCURRED_AT }
-    const answer = await transport.send([transport.prepare(row)])
-    await Promise.all([transport.close(), server.close()])
-    expect(answer).toMatchObject({ kind: 'unavailable', outcome: 'not_applied' })
-  })
+  ])(
+    '%s: a server that redirects has not applied the request',
+    async (_name, headers: Record<string, string>) => {
+      const server = await startCaptureServer()
+      server.answer({ status: 307, headers })
+      const transport = createTransport('track', server.url)
+      const { operation, payload } = GOLDENS[0] as Golden
+      const row = { id: INTENT_ID, operation, payload, occurredAtSeconds: OCCURRED_AT }
+      const answer = await transport.send([transport.prepare(row)])
+      await Promise.all([transport.close(), server.close()])
+      expect(answer).toMatchObject({ kind: 'unavailable', outcome: 'not_applied' })
+    },
+  )
 })

@@ -33,14 +33,14 @@ describe("the workspace's region", () => {
     expect(await checkRegion(credentials('eu'))).toEqual({ kind: 'ok', region: 'eu' })
   })
 
-  test('is the other one', async () => {
+  test('is the other region', async () => {
     server.answer(names('eu'))
     const wrong = { kind: 'wrong_region', configured: 'us', actual: 'eu' }
     expect(await checkRegion(credentials())).toEqual(wrong)
     expect(await checkRegion(credentials('us'))).toEqual(wrong)
   })
 
-  test.each([401, 403])('is refused with %d, in whatever form', async (status) => {
+  test.each([401, 403])('is refused with %d, in any format', async (status) => {
     server.answer({ status, body: 'Unauthorized request', headers: { 'content-type': 'text/plain' } })
     const refused = { kind: 'credential_refused', status, message: 'text/plain, 20 bytes' }
     expect(await checkRegion(credentials())).toEqual(refused)
@@ -54,7 +54,7 @@ describe("the workspace's region", () => {
     [{ status: 200, body: '{}' }],
     [{ status: 200, body: '{"region":"mars"}' }],
     [{ status: 307, body: '', headers: { location: 'https://example.com' } }],
-  ])('cannot be told from %j', async (answer) => {
+  ])('is unknown with the answer %j', async (answer) => {
     server.answer(answer)
     expect(await checkRegion(credentials())).toMatchObject({
       kind: 'unreachable',
@@ -63,7 +63,7 @@ describe("the workspace's region", () => {
     expect(server.take()).toHaveLength(1)
   })
 
-  test('cannot be told without an answer', async () => {
+  test('is unknown without an answer', async () => {
     const { url } = server
     await server.close()
     const check = await checkRegion({ siteId: 'site', trackApiKey: 'key', trackUrl: url })

@@ -4,11 +4,11 @@ import { type Harness, startHarness, stepOf, track } from '../support/relay-harn
 import { accountFor, breakerState, findings } from './support/account.ts'
 
 /*
- * Guards the hold in `outbox.breakers`. Switched off, and seen to fail:
- * - the hold not written (`BreakerStore.hold` without its statement): no wait is ever seen in the view;
+ * Guards the cooldown in `outbox.breakers`. Mutations that made it fail:
+ * - the cooldown not written (`BreakerStore.hold` without its statement): the view never shows a wait;
  * - not read (`rate_limited_until` read as null): the second relay sends 0.8 s to 1.9 s too early;
- * - `Retry-After` not read: the wait is 1 s in place of 2;
- * - 429 counted as a failure of the destination: 17 transitions in place of none.
+ * - `Retry-After` not read: the wait is 1 s, not 2 s;
+ * - 429 counted as a failure of the destination: 17 transitions, not 0.
  */
 
 let h: Harness
@@ -17,7 +17,7 @@ beforeEach(async () => {
 })
 afterEach(() => h.close())
 
-/** `Retry-After` of each form. Dates have whole seconds: this one is 1.9 s away or more. */
+/** `Retry-After` in each format. Dates have whole seconds: this one is at least 1.9 s ahead. */
 function retryAfter(form: string): number | string | undefined {
   if (form === 'as an HTTP date') return new Date(Date.now() + 2_900).toUTCString()
   return form === 'in seconds' ? 2 : undefined
@@ -41,7 +41,7 @@ test.each([
     )
     if (typeof asked === 'string') expect(held.getTime()).toBeGreaterThanOrEqual(Date.parse(asked))
 
-    // The relay that was told is gone: another one keeps the wait, for people of every lane.
+    // The relay that got the 429 has stopped. Another one keeps the wait, for people of every lane.
     await first.stop()
     await h.relay()
     ids.push(...(await h.enqueue(...Array.from({ length: 50 }, (_, n) => track(`v${n}`, n)))))

@@ -1,13 +1,12 @@
 /**
- * Shown to fail: with a pool of three times as many connections as `connections` says, the relay is seen
- * with 20.
+ * Mutation that made it fail: with a pool of three times `connections`, the relay has 20 sessions.
  */
 import pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { type Stage, startStage } from './support/stage.ts'
 
-/** As `RelayOptions.connections` says: its own pool, one to listen, at most two of pg-boss. */
+/** By `RelayOptions.connections`: its own pool, one connection for LISTEN, at most two of pg-boss. */
 const CONNECTIONS = 6 + 1 + 2
 
 let s: Stage
@@ -16,7 +15,7 @@ beforeEach(async () => {
 })
 afterEach(() => s.close())
 
-test('30: the app\u2019s pool is exhausted: the relay has its own, and no more connections than it says', async () => {
+test('30: the app\u2019s pool is exhausted: the relay has its own, with no more connections than configured', async () => {
   await s.child()
   const most = watchConnections()
   const app = new pg.Pool({ connectionString: s.db.url, max: 5 })
@@ -24,7 +23,7 @@ test('30: the app\u2019s pool is exhausted: the relay has its own, and no more c
   const busy = await Promise.all(
     Array.from({ length: 5 }, async (_, n) => {
       const client = await app.connect()
-      client.on('error', () => {}) // the next statement says it
+      client.on('error', () => {}) // the next statement reports the error
       await client.query('BEGIN')
       await s.outbox.enqueue(client, { operation: 'track', customerId: `busy${n}`, name: 'step' })
       return client
@@ -52,7 +51,7 @@ test('30: the app\u2019s pool is exhausted: the relay has its own, and no more c
   await s.fake.until(({ counts }) => counts.applied === 5_005)
 })
 
-/** The most sessions of the relay that were seen at once, until the function returned is called. */
+/** Counts the most concurrent sessions of the relay until the returned function is called. */
 function watchConnections(): () => Promise<number> {
   let most = 0
   let watching = true

@@ -5,11 +5,11 @@ import { accountFor } from './support/account.ts'
 import { type Gateway, type Intercepted, startGateway } from './support/gateway.ts'
 
 /*
- * Guards that a suppress goes alone, after the answer to all that went before it. Switched off, and seen to fail:
+ * Guards that a suppress is sent alone, after the answers to all earlier intents. Mutations that made it fail:
  * - `BARRIERS` empty: the suppress shares the identifies' request;
- * - a failed batch passed over and tried again later: the suppress goes out before the identifies' end.
+ * - a failed batch skipped and retried later: the suppress is sent before the identifies are done.
  *
- * What cannot be promised is told by the second test: a request that has left is out of the relay's hands.
+ * The second test shows the limit of the guarantee: a relay has no control over a request that it has sent.
  */
 
 let h: Harness
@@ -37,14 +37,14 @@ test.each([
   ['after it was applied', 'apply'],
   ['before it was applied', 'before'],
 ] as const)(
-  '34: an identify times out %s: its retry goes out before the suppress, never after',
+  '34: an identify times out %s: its retry is sent before the suppress, never after',
   async (_, after) => {
     h.fake.misbehave({ kind: 'hang', after, times: 2 })
     const ids = await h.enqueue(identify('a'), identify('b'), { operation: 'suppress', customerId: 'u1' })
     await relay()
     await h.drained()
     expect(await accountFor(h, ids)).toMatchObject({ delivered: 3, dead: 0 })
-    // The suppress waits for the identifies' end, and travels alone.
+    // The suppress waits until the identifies are done, and is sent alone.
     expect(sent()).toEqual(['identify,identify', 'identify,identify', 'identify,identify', 'suppress'])
     expect(actions().at(-1)).toBe('suppress')
     expect(h.fake.person({ id: 'u1' })).toMatchObject({ suppressed: true, deleted: true, attributes: {} })
@@ -55,7 +55,7 @@ test.each([
   ['suppress', { suppressed: true, deleted: true, attributes: {} }],
   ['destroy', { suppressed: false, deleted: false, attributes: { plan: 'a' } }],
 ] as const)('34: an identify that timed out reaches Customer.io after the %s', async (operation, person) => {
-  // It is on its way somewhere between the relay, which has given it up, and Customer.io.
+  // The request is between the relay, which has timed out, and Customer.io.
   const late: Intercepted[] = []
   gateway.intercept((intercepted) => {
     if (late.length > 0) return 'pass on'
@@ -68,7 +68,7 @@ test.each([
   expect(sent()).toEqual(['identify', 'identify', operation === 'destroy' ? 'delete' : operation])
   expect(h.fake.person({ id: 'u1' })).toMatchObject({ deleted: true })
   await late[0]?.forward()
-  // Nothing that a relay does can call back what has left it. Customer.io ignores updates of a suppressed id, so
+  // A relay cannot recall a request that it has sent. Customer.io ignores updates of a suppressed id, so
   // suppression holds; a deletion is undone by any later update, as its documentation says.
   expect(h.fake.person({ id: 'u1' })).toMatchObject(person)
   expect(h.fake.counts.ignored).toBe(operation === 'suppress' ? 1 : 0)

@@ -1,7 +1,7 @@
 /**
- * Shown to fail: with `durably` (lane.ts) left out of mark-sending.ts the message is sent twice; left out of
- * read-horizon.ts, the server draws numbers again that the relay has seen; left out of settle.ts, the settled intent is
- * back after the crash.
+ * Mutations that made it fail: with `durably` (lane.ts) left out of mark-sending.ts the message is sent twice; left out of
+ * read-horizon.ts, the server assigns numbers again that the relay has seen; left out of settle.ts, the settled intent is
+ * pending again after the crash.
  */
 import { once } from 'node:events'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -26,7 +26,7 @@ afterEach(async () => {
   await server.close()
 })
 
-/** Everything so far is on disk; what follows is not, unless its commit asks for it. */
+/** All commits so far are on disk. Later commits are not, unless they ask for it. */
 const flush = () => h.db.rows('CHECKPOINT')
 
 async function crash(): Promise<void> {
@@ -34,7 +34,7 @@ async function crash(): Promise<void> {
   await server.start()
 }
 
-test('41: relay and server crash while a park message is under way: it is requested once, and is parked', async () => {
+test('41: relay and server crash while a park message is in flight: it is requested once, and is parked', async () => {
   const gateway = await startGateway(h.fake)
   try {
     const requests = holdRequests(gateway)
@@ -56,7 +56,7 @@ test('41: relay and server crash while a park message is under way: it is reques
   }
 })
 
-test('41: a number that the horizon has seen is never drawn again', async () => {
+test('41: a number that the horizon has seen is never assigned again', async () => {
   const db = openDatabase({ connectionString: h.db.url })
   await flush()
   await h.enqueue(...Array.from({ length: 100 }, (_, n) => track('u1', n)))
@@ -67,7 +67,7 @@ test('41: a number that the horizon has seen is never drawn again', async () => 
   expect(BigInt(row?.last ?? 0)).toBeGreaterThanOrEqual(lastSeq)
 })
 
-test('41: what was settled stays settled', async () => {
+test('41: a settled intent stays settled', async () => {
   const db = openDatabase({ connectionString: h.db.url })
   await h.enqueue(track('u1', 1))
   const [row] = await h.db.rows<{ destination: string; lane: number; seq: string; id: string }>(

@@ -12,15 +12,15 @@ import { everyText, textsOfLines } from './support/every-row.ts'
 import { startGateway } from './support/gateway.ts'
 
 /*
- * Guards `credentialProblem` where credentials are loaded, and `describeError`. Shown to fail:
- * - `credentialProblem` that finds nothing: `createRelay` throws nothing, the commands start, and the changed file is put in
- *   force, whose key the HTTP client refuses;
+ * Guards `credentialProblem` at every place that loads credentials, and `describeError`. Mutations that made it fail:
+ * - `credentialProblem` that finds nothing: `createRelay` throws nothing, the commands start, and the changed file is applied,
+ *   whose key the HTTP client refuses;
  * - `describeError` with the error's own message: the answer quotes the key.
  */
 
 const KEY = 'app-key-1f6a09c3'
 const OTHER = 'second-line-77d0'
-/** What must not be read anywhere. */
+/** Must not appear anywhere. */
 const PARTS = [KEY, OTHER, KEY.slice(0, 8), OTHER.slice(-8)]
 
 const BAD: readonly (readonly [string, string, string])[] = [
@@ -54,7 +54,7 @@ function expectNoPart(texts: readonly string[]): void {
 
 const SETTINGS = ['siteId', 'trackApiKey', 'appApiKey', 'pipelinesWriteKey'] as const
 
-test('45: createRelay and updateWorkspaces refuse every such credential by its name', async () => {
+test('45: createRelay and updateWorkspaces refuse every such credential and name it', async () => {
   const relay = await h.relay()
   for (const [, key, problem] of BAD) {
     for (const setting of SETTINGS) {
@@ -81,7 +81,7 @@ function messageOf(call: () => unknown): string {
   }
 }
 
-test('45: the commands refuse it by the variable or the file, in one line', async () => {
+test('45: the commands refuse it and name the variable or the file, in one line', async () => {
   const environment = { DATABASE_URL: h.db.url, CUSTOMERIO_APP_URL: h.fake.url }
   const keyFile = path.join(folder, 'key')
   const config = path.join(folder, 'relay.json')
@@ -108,7 +108,7 @@ function join(start: string) {
   return (end: string) => start + end
 }
 
-test('45: a key file that gets a second line while the relay runs is one log line, and the key before stays in force', async () => {
+test('45: a key file that gets a second line while the relay runs causes one log line, and the previous key stays in use', async () => {
   const keyFile = path.join(folder, 'key')
   const config = path.join(folder, 'relay.json')
   await writeFile(keyFile, `${KEY}\n`)
@@ -128,7 +128,7 @@ test('45: a key file that gets a second line while the relay runs is one log lin
   await h.enqueue(track('u1', 1), track('u2', 2))
   await h.drained()
   expect(h.fake.counts.applied).toBe(2)
-  // The file is read every 2 s: it is broken all the while, and said once.
+  // The file is read every 2 s. It stays invalid, and the relay logs that once.
   await new Promise((resolve) => setTimeout(resolve, 2_500))
   const status = await runCli(['status', '--json'], environment)
   relay.child.kill('SIGTERM')
@@ -138,7 +138,7 @@ test('45: a key file that gets a second line while the relay runs is one log lin
   expectNoPart([...(await everyText(h.db)).values()].flat())
 })
 
-test('45: an error of the HTTP client at any such key says nothing of it', async () => {
+test('45: an error of the HTTP client about such a key does not quote it', async () => {
   const { operation, payload } = GOLDENS.find(({ api }) => api === 'app') as Golden
   for (const [, appApiKey] of BAD) {
     const transport = createAppTransport({ appApiKey, appUrl: h.fake.url }, 1_000)
@@ -149,7 +149,7 @@ test('45: an error of the HTTP client at any such key says nothing of it', async
   }
 })
 
-test('45: an error of the HTTP client is told by its code', async () => {
+test('45: an error of the HTTP client is described by its code', async () => {
   const gone = await startGateway(h.fake)
   await gone.close()
   await h.relay({ customerio: everyApi(gone) })

@@ -7,13 +7,13 @@ import { everyText, textsIn, textsOfLines } from './support/every-row.ts'
 import { type Gateway, type Intercepted, startGateway } from './support/gateway.ts'
 
 /*
- * Guards what is kept of an answer: `describeAnswer`, `describeError`, `documentedField`, `DELIVERY_ID`, and the events and
- * log lines without a text. Shown to fail:
+ * Guards the parts of an answer that are kept: `describeAnswer`, `describeError`, `documentedField`, `DELIVERY_ID`, and the events and
+ * log lines without a text. Mutations that made it fail:
  * - `describeAnswer` with a piece of the body: every form in `breaker_transitions.reason` and in the log;
- * - `describeAnswer` with the content type as it came, and `documentedField` that gives back its path: forms in the same
+ * - `describeAnswer` with the unchecked content type, and `documentedField` that returns the whole path: forms in the same
  *   places, and in the log lines of dead letters;
- * - `describeError` with the error's message: forms that a redirect put into its address;
- * - `DELIVERY_ID` that takes everything: forms in `delivered.delivery_id`.
+ * - `describeError` with the error's message: forms that a redirect has in its address;
+ * - `DELIVERY_ID` that matches everything: forms in `delivered.delivery_id`.
  *
  * A payload belongs in the queue and in the dead letters. So does the text in which Customer.io refuses it, which may quote
  * it: `dead_letters.message`. No other place has either.
@@ -23,7 +23,7 @@ const TEXT = 'Rosalind "Ros" <franklin> & so/on+51'
 const NUMBER = 70418260339
 const SHORT = 'Zq~7x'
 
-/** What a server may make of the payload, and what would tell of each. */
+/** Encodings in which a server may quote the payload, and a text that reveals each. */
 const FORMS: Readonly<Record<string, string>> = {
   verbatim: TEXT,
   number: String(NUMBER),
@@ -85,12 +85,12 @@ const answer = (status: number, body: unknown, headers: Record<string, string> =
   return ({ response }: Intercepted) => response.writeHead(status, headers).end(text)
 }
 const refusal = { batch_index: 0, reason: ECHO, field: ECHO, message: ECHO }
-/** Bytes that no server of Node would write. */
+/** Answers with bytes that a server of Node cannot write. */
 const raw = (head: string) => (intercepted: Intercepted) => {
   intercepted.request.socket.end(`${head}\r\n\r\n`)
 }
 
-/** Every place of an answer that can show what was sent. */
+/** Every part of an answer that can quote the request. */
 const ECHOING: readonly (readonly [string, (intercepted: Intercepted) => unknown])[] = [
   ['a 400 page', answer(400, `<pre>${ECHO}</pre>`, { 'content-type': 'text/html' })],
   ['a 400 of a gateway', answer(400, { message: ECHO })],
@@ -108,15 +108,15 @@ const ECHOING: readonly (readonly [string, (intercepted: Intercepted) => unknown
   ['a 200 with garbage', answer(200, ECHO)],
   ['a 200 with an error', answer(200, { error: ECHO })],
   ['a delivery id', answer(200, { delivery_id: ECHO })],
-  ['an address to go to', answer(307, '', { location: `https://127.0.0.1:1/${encodeURIComponent(ECHO)}` })],
+  ['a location', answer(307, '', { location: `https://127.0.0.1:1/${encodeURIComponent(ECHO)}` })],
   [
-    'a user to go to an address as',
+    'a location with a user',
     answer(307, '', { location: `https://x:${FORMS.number}@127.0.0.1:1/${encodeURIComponent(ECHO)}` }),
   ],
-  ['a host to go to', answer(307, '', { location: `https://${FORMS.number}.invalid/` })],
-  ['an address that is none', answer(307, '', { location: ECHO })],
+  ['the host of a location', answer(307, '', { location: `https://${FORMS.number}.invalid/` })],
+  ['a location that is not a URL', answer(307, '', { location: ECHO })],
   ['a reason phrase', raw(`HTTP/1.1 500 ${ECHO}`)],
-  ['bytes that are no HTTP', raw(ECHO)],
+  ['bytes that are not HTTP', raw(ECHO)],
   ['an encoding', answer(200, 'x', { 'content-encoding': ECHO })],
   ['a 401', answer(401, ECHO)],
   ['a 403 with a text', answer(403, { meta: { error: ECHO } })],
@@ -139,12 +139,12 @@ const PAYLOADS_BELONG_HERE = new Set([
   'outbox.dead_letters.message',
 ])
 
-test('46: nothing of a payload is outside of the queue and the dead letters, in whatever form an answer shows it', async () => {
+test('46: a payload is in the queue and the dead letters only, whatever encoding an answer quotes it in', async () => {
   const { relay, get } = await startRelay()
   for (const [name, echo] of ECHOING) {
     gateway.intercept(echo)
     const { length } = gateway.passages
-    await h.enqueue(...intentsOf(name)) // a lane of its own, without the backoff of the last one
+    await h.enqueue(...intentsOf(name)) // a lane without the backoff of the previous case
     const answered = () => new Set(gateway.passages.slice(length).map(({ path }) => path)).size
     await eventually(`${name} to each API`, () => answered() === 3, 20_000)
   }
@@ -172,7 +172,7 @@ test('46: nothing of a payload is outside of the queue and the dead letters, in 
     ),
   )
   expect([...new Set(telling)]).toEqual([])
-  // It was looked for where it could have been: each kind of text is there, and Customer.io's own beside the payload.
+  // The search covered every place: each kind of text is there, and Customer.io's own text beside the payload.
   expect(rows.get('outbox.breaker_transitions.reason')?.join('\n')).toMatch(/502: text\/html, [\d,]+ bytes/)
   expect(stdout).toContain('"message":"dead letter"')
   expect(rows.get('outbox.dead_letters.message')?.join('\n')).toContain(TEXT.slice(0, 8))

@@ -1,13 +1,13 @@
 /**
- * Shown to fail: with `prepareRow` (src/relay/destination/prepare-row.ts) passing errors on, every turn of the lane fails and it never
- * drains; with `String(value)` of every recipient in src/relay/destination/recipient-allowlist.ts as well, so does the first row; with
+ * Mutations that made it fail: with `prepareRow` (src/relay/destination/prepare-row.ts) rethrowing errors, every turn of the lane fails and it never
+ * drains; with `String(value)` of every recipient in src/relay/destination/recipient-allowlist.ts as well, the first row fails it, too; with
  * recipients of `per_user_data` that are not text left out there, the broadcast is sent.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { everyApi, type Harness, peopleOfOneLane, startHarness, track } from '../support/relay-harness.ts'
 
 const SECRET = 'jane.doe-4711'
-/** What a caller can write by SQL, each with an ordering key of its own so that it is stored. */
+/** Rows that a caller can write by SQL. Each has an ordering key, so that it is stored. */
 const POISON: readonly (readonly [operation: string, payload: string])[] = [
   ['track', `{"customerId":{"toString":1},"name":"${SECRET}"}`],
   ['track', `{"customerId":{"toString":1,"valueOf":1,"toJSON":1},"name":"${SECRET}"}`],
@@ -44,7 +44,7 @@ test.each([
   ['with allowRecipients', { allowRecipients: ['*'] }],
   ['without allowRecipients', {}],
 ])(
-  '47: rows that no intent can be made of are dead letters, their lanes go on: %s',
+  '47: rows that are not valid intents become dead letters, and their lanes go on: %s',
   async (_name, settings) => {
     const [first, second] = (await peopleOfOneLane(h.db, 'default/track', 2)) as [string, string]
     for (const [operation, payload] of POISON) {
@@ -77,7 +77,7 @@ test.each([
   },
 )
 
-test('47: what is not text is no recipient that allowRecipients lets out', async () => {
+test('47: allowRecipients allows no recipient that is not text', async () => {
   const ids = await Promise.all(
     ['[{"email":"qa@example.com"},{"id":4711}]', '[{"email":"qa@example.com","id":{"toString":1}}]'].map(
       async (people) => {

@@ -12,7 +12,7 @@ import { accountFor, findings } from './support/account.ts'
 import { startGateway } from './support/gateway.ts'
 
 /*
- * Guards the bounds of an answer. Shown to fail:
+ * Guards the size limits of an answer. Mutations that made it fail:
  * - no `maxResponseSize`: the endless body and the gigabyte end with the timeout, after hundreds of megabytes;
  * - no `maxOutputLength`: gzip of 900 KB becomes 900 MB.
  *
@@ -21,12 +21,12 @@ import { startGateway } from './support/gateway.ts'
 
 const MB = 1_000_000
 const JSON_TYPE = { 'content-type': 'application/json' }
-/** Unpacks to 64 MiB. Members of gzip may follow one another: their texts do, too. */
+/** Decompresses to 64 MiB. Members of gzip can be concatenated, and so are their contents. */
 const MEMBER = gzipSync(Buffer.alloc(64 * 1_048_576))
 const members = (count: number) => Buffer.concat(Array.from({ length: count }, () => MEMBER))
 const CHILD = fileURLToPath(new URL('./support/answer-child.ts', import.meta.url))
 
-/** Writes for as long as the other side reads. */
+/** Writes as long as the other side reads. */
 function endlessly(socket: Pick<Socket, 'write' | 'once' | 'destroyed'>, chunk: string | Buffer): void {
   while (!socket.destroyed) {
     if (!socket.write(chunk)) {
@@ -52,7 +52,7 @@ const ANSWERS: readonly (readonly [string, string, (response: ServerResponse) =>
     'UNKNOWN_CONTENT_ENCODING: the answer has an unknown content encoding',
     packed('gzip, gzip', gzipSync(MEMBER)),
   ],
-  ['gzip that is none', 'Z_DATA_ERROR: Error of the HTTP client', packed('gzip', Buffer.from('{}'))],
+  ['invalid gzip', 'Z_DATA_ERROR: Error of the HTTP client', packed('gzip', Buffer.from('{}'))],
   [
     'a body without an end',
     TOO_LONG,
@@ -84,7 +84,7 @@ const ANSWERS: readonly (readonly [string, string, (response: ServerResponse) =>
   ],
 ]
 
-test('48: no answer takes more than its bound: each ends at once, as what cannot be told, and memory stays flat', async () => {
+test('48: no answer exceeds its limit: each ends at once as unavailable, and memory stays flat', async () => {
   const ends: Promise<unknown>[] = []
   let asked = 0
   const encodings: (string | undefined)[] = []
@@ -118,7 +118,7 @@ test('48: no answer takes more than its bound: each ends at once, as what cannot
   expect(results.every(({ answer }) => answer.kind === 'unavailable' && answer.outcome === 'unknown')).toBe(
     true,
   )
-  // The timeout of a request is 30 s: none of them came to it.
+  // The timeout of a request is 30 s, and no request reached it.
   expect(results.filter(({ ms }) => ms > 15_000)).toEqual([])
   expect(results.at(-1).grownMb).toBeLessThan(80)
   expect(new Set(encodings)).toEqual(new Set(['identity']))
@@ -126,7 +126,7 @@ test('48: no answer takes more than its bound: each ends at once, as what cannot
   server.close()
 }, 60_000)
 
-test('48: an answer over 1 MB to what was taken: sent again and dropped there; a message is a dead letter', async () => {
+test('48: an answer over 1 MB to an applied request: an event is sent again and deduplicated, a message is a dead letter', async () => {
   const h = await startHarness({ sequenceOf: stepOf })
   const gateway = await startGateway(h.fake)
   const broken = new Map<string, number>()
@@ -162,7 +162,7 @@ test('48: an answer over 1 MB to what was taken: sent again and dropped there; a
   }
 })
 
-test('48: the check of a region reads no more', async () => {
+test('48: the region check has the same limit', async () => {
   const server = createServer((_, response) => packed('gzip', MEMBER)(response)).listen(0, '127.0.0.1')
   await once(server, 'listening')
   const trackUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`

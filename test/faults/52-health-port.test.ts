@@ -1,5 +1,5 @@
 /**
- * Shown to fail: with `server.maxConnections = 100` in place of `boundConnections`, the probe beside 1,000 silent,
+ * Mutations that made it fail: with `server.maxConnections = 100` in place of `boundConnections`, the probe beside 1,000 silent,
  * slow or unread connections is refused. With `connectionsCheckingInterval` at Node's default of 30 s the silent
  * connection is still open after 8 s.
  */
@@ -29,10 +29,10 @@ afterAll(async () => {
   await db.drop()
 })
 
-/** Opens a connection that stays as it is: silent, or with `first` sent. */
+/** Opens a connection that stays open: silent, or with `first` sent. */
 async function open(first = ''): Promise<Socket> {
   const client = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
-  client.on('error', () => {}) // the server may end it
+  client.on('error', () => {}) // the server may close it
   clients.push(client)
   await Promise.race([once(client, 'connect'), once(client, 'close')])
   if (first !== '') client.write(first)
@@ -42,7 +42,7 @@ async function open(first = ''): Promise<Socket> {
 const openMany = (count: number, first?: string) =>
   Promise.all(Array.from({ length: count }, () => open(first)))
 
-/** Three probes, each on a connection of its own and with the deadline of a second. */
+/** Three probes, each on its own connection and with a deadline of one second. */
 async function expectProbesAnswered(): Promise<void> {
   for (let n = 0; n < 3; n++) {
     const response = await fetch(`http://127.0.0.1:${port}/healthz`, {
@@ -72,7 +72,7 @@ test.each(Object.entries(SLOW))(
   },
 )
 
-test('52: beside connections that drip a byte now and then, /healthz answers within a second', async () => {
+test('52: beside connections that send a byte now and then, /healthz answers within a second', async () => {
   const drips = await openMany(1_000, 'GET /healthz HTTP/1.1\r\n')
   const timer = setInterval(() => {
     for (const drip of drips) if (!drip.destroyed) drip.write('x')
@@ -80,7 +80,7 @@ test('52: beside connections that drip a byte now and then, /healthz answers wit
   try {
     await expectProbesAnswered()
     await eventually(
-      'all but a hundred to be ended',
+      'all but a hundred to be closed',
       () => drips.filter((each) => !each.closed).length <= 100,
     )
     await expectProbesAnswered()
@@ -89,7 +89,7 @@ test('52: beside connections that drip a byte now and then, /healthz answers wit
   }
 })
 
-test('52: beside connections that ask for /metrics again and again and read nothing, /healthz answers within a second', async () => {
+test('52: beside connections that request /metrics repeatedly and read nothing, /healthz answers within a second', async () => {
   const greedy = await openMany(200)
   for (const client of greedy) {
     client.pause()
@@ -103,7 +103,7 @@ test('52: beside connections that are closed on one side only, /healthz answers 
   await expectProbesAnswered()
 })
 
-test('52: a connection that says nothing is ended by its deadline', async () => {
+test('52: a silent connection is closed by its deadline', async () => {
   const silent = await open()
   silent.resume()
   await eventually('the silent connection to be ended', () => silent.readableEnded || silent.closed, 8_000)

@@ -5,7 +5,7 @@ import { accountFor, findings } from './support/account.ts'
 import { type Gateway, startGateway } from './support/gateway.ts'
 
 /*
- * Guards the floor in `retryAfterMs`. Shown to fail: no floor, and the next request comes within 20 ms.
+ * Guards the minimum in `retryAfterMs`. Mutation that made it fail: without a minimum, the next request comes within 20 ms.
  */
 
 let h: Harness
@@ -19,10 +19,10 @@ afterEach(async () => {
   await h.close()
 })
 
-/** The first two say nothing usable: 1 s, doubled. */
+/** The first two have no usable value: 1 s, doubled. */
 const VALUES = ['', 'soon', '0', '-5', '0.001', 'Thu, 01 Jan 2015 00:00:00 GMT']
 
-test('52: whatever Retry-After says, the next request comes a second later at the earliest', async () => {
+test('52: with any Retry-After, the next request comes at least a second later', async () => {
   gateway.intercept(({ response }) => {
     const value = VALUES[gateway.passages.length - 1]
     if (value === undefined) return 'pass on'

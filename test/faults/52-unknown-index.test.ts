@@ -5,8 +5,8 @@ import { accountFor, findings } from './support/account.ts'
 import { type Gateway, startGateway } from './support/gateway.ts'
 
 /*
- * Guards the places that `classify` takes from a 200 or 207. Shown to fail: a place outside of the batch taken for one of
- * it, and eight intents count as delivered that Customer.io never got.
+ * Guards the indexes that `classify` reads from a 200 or 207. Mutation that made it fail: an index outside of the batch is
+ * accepted, and eight intents count as delivered that Customer.io never got.
  */
 
 let h: Harness
@@ -28,7 +28,7 @@ const ERRORS = [
 ]
 
 test.each([200, 207])(
-  '52: a %d that names an operation which was not sent delivers nothing and condemns nothing',
+  '52: a %d that names an operation outside of the batch delivers nothing and rejects nothing',
   async (status) => {
     let asked = 0
     gateway.intercept(({ response }) =>
@@ -38,7 +38,7 @@ test.each([200, 207])(
     )
     await h.relay({ customerio: everyApi(gateway) })
     const ids = await h.enqueue(...Array.from({ length: 8 }, (_, n) => track('u1', n)))
-    // Halved until one is left, which then waits: 8, 4, 2, 1.
+    // The batch is halved until one intent is left, which waits: 8, 4, 2, 1.
     await eventually('a request of one intent', () =>
       gateway.passages.some(({ body }) => JSON.parse(body.toString()).batch.length === 1),
     )
@@ -52,7 +52,7 @@ test.each([200, 207])(
   },
 )
 
-test('52: a message that is answered so may have been sent: it is a dead letter `ambiguous`', async () => {
+test('52: a message with such an answer may have been sent: it is a dead letter `ambiguous`', async () => {
   gateway.intercept(({ response }) =>
     response
       .writeHead(200, { 'content-type': 'application/json' })

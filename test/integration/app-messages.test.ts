@@ -55,7 +55,7 @@ test('every kind of message arrives once, with the body that was enqueued, and i
   )
 })
 
-test('people of one lane are written to together, each of them one message at a time', async () => {
+test('people of one lane get their messages concurrently, one message per person at a time', async () => {
   const people = await peopleOfOneLane(h.db, 'default/app', 8)
   h.fake.latencyMs = 200
   await h.enqueue(...[1, 2, 3].flatMap((n) => people.map((person) => email(person, n))))
@@ -64,7 +64,7 @@ test('people of one lane are written to together, each of them one message at a 
   expect(h.fake.counts.sends).toBe(24)
   const times = [...arrivals(h.fake.sends).values()]
   const firsts = times.map(([first]) => first ?? 0)
-  expect(Math.max(...firsts) - Math.min(...firsts)).toBeLessThan(200) // all eight were under way at once
+  expect(Math.max(...firsts) - Math.min(...firsts)).toBeLessThan(200) // all eight requests were in flight at once
   for (const [first = 0, second = 0, third = 0] of times) {
     expect(second - first).toBeGreaterThanOrEqual(199)
     expect(third - second).toBeGreaterThanOrEqual(199)
@@ -72,7 +72,7 @@ test('people of one lane are written to together, each of them one message at a 
   for (const person of people) expect(stepsOf(person)).toEqual([1, 2, 3])
 })
 
-test('one person with a long queue does not keep the others of the lane waiting', async () => {
+test('one person with a long queue does not delay other people of the lane', async () => {
   const [busy = '', ...others] = await peopleOfOneLane(h.db, 'default/app', 5)
   await h.enqueue(...Array.from({ length: 300 }, (_, n) => email(busy, n)))
   await h.enqueue(...others.map((person) => email(person, 1)))
@@ -97,7 +97,7 @@ test('four relays and writers at the same time: each message once, in order per 
   }
 })
 
-test('a message that is refused is a dead letter with its status and its words; the next one goes out', async () => {
+test('a refused message is a dead letter with status and message; the next one is sent', async () => {
   h.fake.misbehave({
     kind: 'badRequest',
     operation: ({ body }) => (body as { to: string }).to.startsWith('u1'),
@@ -111,7 +111,7 @@ test('a message that is refused is a dead letter with its status and its words; 
   ])
 })
 
-test('a 429 parks nothing: the destination waits, and each message goes out once', async () => {
+test('a 429 parks nothing: the destination waits, and each message is sent once', async () => {
   h.fake.misbehave({ kind: 'rateLimit', retryAfter: 1, times: 2 })
   await h.enqueue(...Array.from({ length: 12 }, (_, n) => email(`u${n}`, 1)))
   await h.relay()
@@ -120,7 +120,7 @@ test('a 429 parks nothing: the destination waits, and each message goes out once
   expect(await h.db.rows('SELECT 1 FROM outbox.dead_letters')).toEqual([])
 })
 
-test('a slow Track API with a long backlog keeps no message waiting', async () => {
+test('a slow Track API with a long backlog delays no message', async () => {
   await h.relay({ lanes: 2, requestTimeoutMs: 10_000 })
   h.fake.misbehave({ kind: 'latency', ms: 4_000, match: ({ api }) => api === 'track' })
   await h.enqueue(

@@ -10,14 +10,14 @@ beforeAll(async () => {
 })
 afterAll(() => db.drop())
 
-test('5,000 intents take one round trip, are ordered as the array, and answered in its order', async () => {
+test('5,000 intents take one round trip, and are stored and returned in the order of the array', async () => {
   const intents: Intent[] = Array.from({ length: 5000 }, (_, n) => ({
     operation: 'track',
     customerId: n % 97,
     name: 'step',
     data: { n },
   }))
-  // Every tenth repeats the key of the one before it.
+  // Every tenth intent repeats the key of the intent before it.
   const keyOf = (_intent: Intent, index: number) => `key ${index % 10 === 9 ? index - 1 : index}`
   const { results, statements } = await db.transaction(async (client) => {
     const tx = recording(client)
@@ -38,7 +38,7 @@ test('5,000 intents take one round trip, are ordered as the array, and answered 
   expect(results).toEqual(expected)
 })
 
-test('every intent of an array has an id of its own, in the order of time with later ones', async () => {
+test('every intent of an array has its own id, in order with ids of later arrays', async () => {
   const enqueue = () =>
     db.transaction((tx) =>
       outbox.enqueue(tx, [

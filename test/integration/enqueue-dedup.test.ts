@@ -25,7 +25,7 @@ async function pidOf(client: pg.PoolClient): Promise<number> {
   return (await client.query('SELECT pg_backend_pid() AS pid')).rows[0].pid
 }
 
-/** Resolves once the server says that `waiting` waits for a lock that `holding` holds. */
+/** Resolves when `waiting` waits for a lock of `holding`, as the server reports it. */
 async function waitsFor(waiting: number, holding: number): Promise<void> {
   await eventually('the wait for the other transaction', async () => {
     const [row] = await db.rows<{ waits: boolean }>(
@@ -84,7 +84,7 @@ describe('two open transactions with one key', () => {
     await outbox.enqueue(holder, intent, { dedupKey: 'm' })
     const firstPending = run(first, ['a', 'm', 'z'])
     await waitsFor(pids[1], pids[0])
-    // Took it z first, and then waited for m, the first would have m next and wait for z.
+    // If the second array took z first and then waited for m, the first would hold m and wait for z.
     const secondPending = run(second, ['z', 'm', 'a'])
     await waitsFor(pids[2], pids[1])
     await end(holder, 'ROLLBACK')
@@ -114,7 +114,7 @@ describe('two open transactions with one key', () => {
 describe('the window', () => {
   const age = (by: string) => db.rows('UPDATE outbox.dedup SET expires_at = expires_at - $1::interval', [by])
 
-  test('ends exactly where it was said to end: from the database clock of the enqueue', async () => {
+  test('ends exactly when it should, counted from enqueue by the clock of the database', async () => {
     await enqueue({ dedupKey: 'k', dedupWindowSeconds: 1.5 })
     const [row] = await db.rows<{ seconds: number }>(
       `SELECT extract(epoch FROM d.expires_at - i.enqueued_at)::float8 AS seconds
@@ -123,7 +123,7 @@ describe('the window', () => {
     expect(row?.seconds).toBe(1.5)
   })
 
-  test('while it lasts, nothing is stored; after it, the intent is stored again with an id of its own', async () => {
+  test('within it nothing is stored; after it the intent is stored again with a new id', async () => {
     const options = { dedupKey: 'k', dedupWindowSeconds: 3600 }
     const first = await enqueue(options)
     await age('3590 seconds')
@@ -148,7 +148,7 @@ describe('the window', () => {
     expect(await expiry()).toEqual(before)
   })
 
-  test('its end counts also in a transaction that began before it', async () => {
+  test('it ends also for a transaction that began before its end', async () => {
     await enqueue({ dedupKey: 'single' })
     await enqueue({ dedupKey: 'array' })
     const old = await db.begin()
@@ -161,14 +161,14 @@ describe('the window', () => {
   })
 })
 
-test('one key in two workspaces is two keys', async () => {
+test('the same key in two workspaces makes two keys', async () => {
   const here = await enqueue({ dedupKey: 'k' })
   const there = await enqueue({ dedupKey: 'k', workspace: 'other' })
   expect([here.duplicate, there.duplicate]).toEqual([false, false])
   expect(await enqueue({ dedupKey: 'k', workspace: 'other' })).toEqual({ id: there.id, duplicate: true })
 })
 
-test("dedup 'content' goes by operation, person and payload, and not by the order of keys", async () => {
+test("dedup 'content' compares operation, person and payload, but not the order of keys", async () => {
   const [dedup, name] = ['content', 'n'] as const
   const enqueueContent = async (given: object) =>
     (await enqueue({ dedup }, { operation: 'track', name, ...given } as Intent)).duplicate
@@ -192,7 +192,7 @@ test("dedup 'content' of an array stores each content once", async () => {
   expect(await storedIds()).toEqual([first?.id, second?.id])
 })
 
-test('an array with a key already used and keys repeated inside answers each in its place', async () => {
+test('an array with a used key and repeated keys returns each result at its index', async () => {
   const earlier = await enqueue({ dedupKey: 'used' })
   const keys = ['a', 'used', 'b', 'a', 'used', 'b', 'c']
   const results = await db.transaction((tx) =>
@@ -212,7 +212,7 @@ describe('in a REPEATABLE READ transaction', () => {
     return client
   }
 
-  test('a key of before its snapshot is a duplicate', async () => {
+  test('a key from before its snapshot is a duplicate', async () => {
     const first = await enqueue({ dedupKey: 'k' })
     const tx = await snapshot()
     expect(await outbox.enqueue(tx, intent, { dedupKey: 'k' })).toEqual({ id: first.id, duplicate: true })

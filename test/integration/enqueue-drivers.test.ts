@@ -3,7 +3,7 @@ import { createOutbox, type Intent } from '../../src/index.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { type Driver, DRIVERS, TakeBack } from '../support/enqueue-drivers.ts'
 
-/** Whatever a driver, a cast or a JSON encoder could change on the way. */
+/** Values that a driver, a cast or a JSON encoder could change. */
 const HARD_JSON = {
   unicode: 'Zoë 👩‍👩‍👧 漢字 \u2028 \u{10FFFF} é',
   quotes: `"double" 'single' \\ back \\\\ $1 :name ? {{liquid}} \n\t\r\b\f`,
@@ -51,7 +51,7 @@ describe.each(DRIVERS)('enqueue in %s', (_name, open) => {
     )
   }
 
-  test('an intent is stored as it is given, with the id that is returned', async () => {
+  test('an intent is stored unchanged, with the returned id', async () => {
     const result = await driver.transaction(({ tx }) => outbox.enqueue(tx, hard('single')))
     const [row] = await stored('single')
     expect(result).toEqual({ id: row?.id, duplicate: false })
@@ -64,7 +64,7 @@ describe.each(DRIVERS)('enqueue in %s', (_name, open) => {
     })
   })
 
-  test('an array is stored in its order, each as it is given', async () => {
+  test('an array is stored in its order, each intent unchanged', async () => {
     const intents: Intent[] = [hard('many'), person('many'), hard('many')]
     const results = await driver.transaction(({ tx }) => outbox.enqueue(tx, intents))
     const rows = await stored('many')
@@ -81,7 +81,7 @@ describe.each(DRIVERS)('enqueue in %s', (_name, open) => {
   test.each([
     ['to the millisecond', new Date('2033-02-28T23:59:59.123Z'), new Date('2033-03-01T00:00:00.007Z')],
     [
-      'to the last that is taken',
+      'up to the latest accepted',
       new Date(Date.now() + 3_652 * 86_400_000),
       new Date('9999-12-31T23:59:59.999Z'),
     ],
@@ -98,7 +98,7 @@ describe.each(DRIVERS)('enqueue in %s', (_name, open) => {
     ])
   })
 
-  test('every option arrives', async () => {
+  test('every option is stored', async () => {
     await driver.transaction(({ tx }) =>
       outbox.enqueue(tx, person('x'), {
         orderingKey: 'options',
@@ -112,7 +112,7 @@ describe.each(DRIVERS)('enqueue in %s', (_name, open) => {
     expect(Number(row?.lane)).toBeGreaterThanOrEqual(16)
   })
 
-  test('a dedup key used before gives the first intent back, from single and array alike', async () => {
+  test('a used dedup key returns the id of the first intent, for one intent and for an array', async () => {
     const dedupKey = `ключ "1"`
     const enqueueOne = () =>
       driver.transaction(({ tx }) =>
@@ -141,7 +141,7 @@ describe.each(DRIVERS)('enqueue in %s', (_name, open) => {
     expect(again.duplicate).toBe(false)
   })
 
-  test('a rollback to a savepoint takes back what came after it and nothing else', async () => {
+  test('a rollback to a savepoint removes the intents after it only', async () => {
     const options = { dedupKey: 'taken back' }
     const [, again] = await driver.transaction(async ({ tx, nested }) => {
       await outbox.enqueue(tx, { operation: 'track', customerId: 'savepoint', name: 'before' })
@@ -157,7 +157,7 @@ describe.each(DRIVERS)('enqueue in %s', (_name, open) => {
     expect(names).toEqual(['before', 'after'])
   })
 
-  test('a transaction in which a statement has failed is refused as no transaction', async () => {
+  test('a transaction in which a statement has failed is refused', async () => {
     let refusal: unknown
     const failed = driver.transaction(async ({ tx, run }) => {
       await run('SELECT 1/0').catch(() => {})
@@ -167,11 +167,13 @@ describe.each(DRIVERS)('enqueue in %s', (_name, open) => {
     await expect(failed).rejects.toThrow()
     expect(refusal).toMatchObject({
       name: 'NotATransactionError',
-      message: expect.stringContaining('got one in which a statement has failed, run ROLLBACK and begin again'),
+      message: expect.stringContaining(
+        'got one in which a statement has failed, run ROLLBACK and begin again',
+      ),
     })
   })
 
-  test("an error is the database's own and says nothing of the customer", async () => {
+  test("an error is the database's own and has no data of the customer", async () => {
     const elsewhere = createOutbox({ schema: 'not_migrated' })
     const secret: Intent = {
       operation: 'identify',

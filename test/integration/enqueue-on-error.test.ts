@@ -6,7 +6,7 @@ import { type Driver, DRIVERS } from '../support/enqueue-drivers.ts'
 const intent: Intent = { operation: 'identify', customerId: 'u1', attributes: { pin: 'SECRET' } }
 const invalid: Intent = { operation: 'track', customerId: 'u1', name: '' }
 
-// pg-boss' adapter offers no savepoint of the driver's own, which postgres.js alone insists on.
+// The adapter of pg-boss offers no savepoint of the driver. Only postgres.js requires one.
 describe.each(DRIVERS)("onError 'ignore' in %s", (_name, open) => {
   let ignored: Error[] = []
   const onIgnored = (error: Error) => void ignored.push(error)
@@ -33,7 +33,7 @@ describe.each(DRIVERS)("onError 'ignore' in %s", (_name, open) => {
   const intents = async () =>
     (await driver.rows('SELECT operation FROM outbox.intents ORDER BY seq')).map(({ operation }) => operation)
 
-  test('an invalid intent is left out: the business write commits, and the error is told once', async () => {
+  test('an invalid intent is left out: the business write commits, and the error is reported once', async () => {
     const [single, many] = await driver.transaction(async ({ tx, run }) => {
       await run("INSERT INTO orders VALUES ('before')")
       const single = await outbox.enqueue(tx, invalid, { onError: 'ignore' })
@@ -68,7 +68,7 @@ describe.each(DRIVERS)("onError 'ignore' in %s", (_name, open) => {
     expect(many.map(({ error }) => error)).toEqual([ignored[1], ignored[1]])
   })
 
-  test('what can be enqueued is enqueued, and a later rollback takes it back', async () => {
+  test('a valid intent is enqueued, and a later rollback removes it', async () => {
     const options = { onError: 'ignore', dedupKey: 'k' } as const
     const results = await driver.transaction(async ({ tx }) => [
       await outbox.enqueue(tx, intent, options),
@@ -88,7 +88,7 @@ describe.each(DRIVERS)("onError 'ignore' in %s", (_name, open) => {
     expect(ignored).toEqual([])
   })
 
-  test("without 'ignore' the same errors are thrown and nobody else is told", async () => {
+  test("without 'ignore' the same errors are thrown and onIgnored is not called", async () => {
     await expect(driver.transaction(({ tx }) => outbox.enqueue(tx, invalid))).rejects.toThrow('name is empty')
     await expect(driver.transaction(({ tx }) => broken.enqueue(tx, intent))).rejects.toMatchObject({
       code: '3F000',
@@ -97,7 +97,7 @@ describe.each(DRIVERS)("onError 'ignore' in %s", (_name, open) => {
   })
 })
 
-test('without onIgnored a Node warning tells of it, without the payload', async () => {
+test('without onIgnored, Node emits a warning without the payload', async () => {
   const { promise, resolve } = Promise.withResolvers<Error>()
   process.once('warning', resolve)
   const db = await createTestDatabase()

@@ -39,7 +39,7 @@ async function refusalOf(tx: unknown): Promise<Error> {
   return error as Error
 }
 
-describe('what is not a transaction is refused, and nothing is written', () => {
+describe('anything but a transaction is refused, and nothing is written', () => {
   test('a pg Pool', async () => {
     expect((await refusalOf(db.pool)).message).toContain('got a pg Pool')
   })
@@ -119,9 +119,9 @@ describe('a bad intent is refused before any SQL runs, and the transaction goes 
   test.each([
     ['an unknown option', { dedupkey: 'k' }],
     ['a key of 501 bytes', { dedupKey: 'x'.repeat(501) }],
-    ['a window of nothing', { dedupKey: 'k', dedupWindowSeconds: 0 }],
+    ['a window of 0 seconds', { dedupKey: 'k', dedupWindowSeconds: 0 }],
     ['an invalid Date', { sendAfter: new Date('soon') }],
-    ['an expiry before the sending', { sendAfter: new Date(2000), expiresAt: new Date(1000) }],
+    ['an expiry before sendAfter', { sendAfter: new Date(2000), expiresAt: new Date(1000) }],
     ['a workspace with a slash', { workspace: 'a/b' }],
   ])('%s', async (_name, options) => {
     await db.transaction(async (client) => {
@@ -152,7 +152,7 @@ describe('a bad intent is refused before any SQL runs, and the transaction goes 
   })
 })
 
-test('the smallest and the largest dedup windows are taken', async () => {
+test('the smallest and the largest dedup windows are accepted', async () => {
   const windows = [Number.MIN_VALUE, 1e-7, 1e-3, 315_360_000]
   await db.transaction(async (tx) => {
     for (const dedupWindowSeconds of windows) {

@@ -15,7 +15,7 @@ import type { OutboxApiClient, OutboxPipelinesClient, OutboxTrackClient } from '
 import { type FakeCustomerIo, startFakeCustomerIo } from '../../src/testing/index.ts'
 import { type Harness, startHarness } from '../support/relay-harness.ts'
 
-/** One Customer.io is told through the outbox, the other by customerio-node itself. */
+/** One fake Customer.io gets requests through the outbox, the other from customerio-node itself. */
 let harness: Harness
 let direct: FakeCustomerIo
 beforeAll(async () => {
@@ -47,7 +47,7 @@ afterAll(async () => {
   await direct.close()
 })
 
-/** What both have to the same effect: the own id and time of what was enqueued stand for none. */
+/** The state that both must share. The id and the time that the outbox adds to an intent are removed. */
 const WRITTEN = new Date('2026-01-02T03:04:05.678Z')
 const AT = 1_700_000_000
 const EVENT_ID = '01H455VB4PEX5VSKNK084SN02Q'
@@ -60,7 +60,7 @@ const TRACK: [name: string, ...steps: Step[]][] = [
   ['identify of a number', (c) => c.identify(42, { plan: 'pro' })],
   ['identify by email', (c) => c.identify('Jane@example.com', { plan: 'pro' })],
   ['identify without attributes', (c) => c.identify('u1')],
-  ['identify by a cio_id that nobody has', (c) => c.identify('cio_a3000001', { plan: 'pro' })],
+  ['identify by an unknown cio_id', (c) => c.identify('cio_a3000001', { plan: 'pro' })],
   [
     'identify with _update',
     (c) => c.identify('u1', { plan: 'free' }),
@@ -142,14 +142,14 @@ const TRACK: [name: string, ...steps: Step[]][] = [
   ],
 ]
 
-/** What the Track API made of it: each operation in its v2 form. */
+/** The operations that the Track API applied, each in its v2 format. */
 function trackEffect({ applied, ignored, duplicates }: FakeCustomerIo) {
   const operations = (list: readonly { readonly body: object }[]) =>
     list.map(({ body }) => normal(body as Record<string, unknown>))
   return { applied: operations(applied), ignored: operations(ignored), duplicates: operations(duplicates) }
 }
 
-/** v1's relationships stand in an object, v2's in an array; Customer.io takes an id as text only. */
+/** v1 has relationships in an object, v2 in an array. Customer.io accepts an id as a string only. */
 function normal(body: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const { id, timestamp, cio_relationships: related, attributes, identifiers, primary, ...rest } = body
   return {
@@ -261,13 +261,13 @@ const API: [name: string, step: (client: Api) => Promise<unknown>][] = [
     (c) => c.triggerBroadcast(7, undefined, { ids: ['u1', 'u2'], id_ignore_missing: true }),
   ],
   [
-    'triggerBroadcast with data of each',
+    'triggerBroadcast with data for each person',
     (c) => c.triggerBroadcast(7, { at: WRITTEN }, { per_user_data: [{ id: 'u1', data: { n: 1 } }] }),
   ],
 ]
 
 describe('APIClient', () => {
-  /** Customer.io takes an id as text only, and the outbox sends it so. */
+  /** Customer.io accepts an id as a string only, and the outbox sends a string. */
   const effect = ({ sends, broadcasts }: FakeCustomerIo) => ({
     sends: sends.map(({ kind, personKey, body: { identifiers: _, ...body } }) => ({ kind, personKey, body })),
     broadcasts: broadcasts.map(({ broadcastId, audience, body }) => ({ broadcastId, audience, body })),
@@ -328,7 +328,7 @@ describe('PipelinesClient', () => {
   })
 })
 
-test('options hold for the calls of one client, and a rollback takes them back', async () => {
+test('options apply to the calls of one client, and a rollback removes the intents', async () => {
   const { db, outbox } = harness
   const options = { dedupKey: 'invite:u1', orderingKey: 'a', sendAfter: new Date(Date.now() + 60_000) }
   const both = await db.transaction(async (tx) => [

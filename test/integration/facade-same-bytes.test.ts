@@ -37,7 +37,7 @@ afterAll(async () => {
 
 const CASES = GOLDENS.filter(({ options }) => options === undefined)
 
-/** What was sent, byte for byte but for what is an intent's own: its id, its event id, and its time. */
+/** The bytes that were sent, without the id, the event id and the time of the intent. */
 async function sent(): Promise<string[]> {
   await eventually(
     'an empty queue',
@@ -64,6 +64,6 @@ test.each(CASES.map((golden) => [golden.name, golden] as const))(
   },
 )
 
-test('no operation is left out', () => {
+test('every operation has a case', () => {
   expect(new Set(CASES.map(({ operation }) => operation))).toEqual(new Set(OPERATIONS))
 })

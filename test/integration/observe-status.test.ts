@@ -60,7 +60,7 @@ test('reads every view into numbers, dates and ages by the database clock', asyn
   expect(status.relays[1]?.silentSeconds).toBeGreaterThanOrEqual(40)
 })
 
-test('however many ask, the views are read once at a time, and a failure is shared too', async () => {
+test('concurrent callers share one read of the views, and its failure', async () => {
   let loads = 0
   const gate = Promise.withResolvers<number>()
   const read = cached(() => {

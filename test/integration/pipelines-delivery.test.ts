@@ -36,11 +36,11 @@ test('all six calls arrive once, each with its intent’s id and the time of the
     const written = rows.find((row) => row.id === id)?.at.getTime() ?? 0
     expect(Date.parse(byId.get(id)?.timestamp ?? '')).toBe(Math.floor(written / 1_000) * 1_000)
   }
-  // Lenient mode would have answered 200 and dropped what is wrong: see the 400 below.
+  // Without strict mode the API answers 200 and drops invalid items: see the 400 below.
   expect(h.fake.counts).toMatchObject({ pipelines: 6, dropped: 0, refused: 0, duplicates: 0 })
 })
 
-test('many travel in few requests, in order per person', async () => {
+test('many calls share few requests, in order per person', async () => {
   await h.enqueue(...Array.from({ length: 2_000 }, (_, n) => event(`u${n % 50}`, n)))
   await h.relay()
   await h.drained()
@@ -48,7 +48,7 @@ test('many travel in few requests, in order per person', async () => {
   expect(h.fake.requests.total).toBeLessThanOrEqual(16 * 2)
 })
 
-test('a 400 on a batch, which strict mode gives, is halved to the culprit; nothing is dropped silently', async () => {
+test('a batch that strict mode answers with 400 is halved until the culprit is found; nothing is dropped silently', async () => {
   h.fake.misbehave({ kind: 'refuse', operation: (op) => placeOf(op) === 37 })
   await h.enqueue(...Array.from({ length: 64 }, (_, i) => event('u1', i + 1)))
   await h.relay()
@@ -61,7 +61,7 @@ test('a 400 on a batch, which strict mode gives, is halved to the culprit; nothi
   expect(h.fake.counts).toMatchObject({ pipelines: 63, dropped: 0, outOfOrder: 0, duplicates: 0 })
 })
 
-test('a write key that is refused is no silent loss: the destination pauses, and resumes when it is right again', async () => {
+test('a refused write key loses nothing: the destination pauses, and resumes when the key is accepted', async () => {
   h.fake.credentials = { pipelinesWriteKey: 'another' }
   await h.enqueue(...Array.from({ length: 10 }, (_, n) => event('u1', n)))
   const relay = await h.relay()

@@ -34,7 +34,7 @@ function relayOf(options: Partial<Parameters<typeof createRelay>[0]>) {
   return { relay, unchecked }
 }
 
-test('a workspace that lives elsewhere keeps the relay from starting, each with a line', async () => {
+test('a relay does not start if workspaces are in another region; the error has a line for each', async () => {
   const { relay } = relayOf({
     workspaces: { right: at(eu, 'eu'), first: at(eu), second: at(us, 'eu'), app: { appApiKey: 'key' } },
   })
@@ -49,7 +49,7 @@ test('a workspace that lives elsewhere keeps the relay from starting, each with 
   ])
 })
 
-test('the command line says it in one line, exit status 2', async () => {
+test('the command prints one line, with exit status 2', async () => {
   const { status, stderr } = await runCli(['relay'], {
     DATABASE_URL: db.url,
     CUSTOMERIO_SITE_ID: 'site',
@@ -78,7 +78,7 @@ test('a refused credential or no answer in time does not', async () => {
   ])
 })
 
-test('nobody is asked with checkRegion: false', async () => {
+test('with checkRegion: false no request is made', async () => {
   const { relay, unchecked } = relayOf({ customerio: at(eu), checkRegion: false })
   await relay.start()
   expect(unchecked).toEqual([])

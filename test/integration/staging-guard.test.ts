@@ -8,7 +8,7 @@ beforeEach(async () => {
 })
 afterEach(() => h.close())
 
-/** One request a second: what is held back takes none of them. */
+/** One request a second: suppressed intents use none of them. */
 const relay = (...allowRecipients: string[]) =>
   h.relay({
     workspaces: {
@@ -20,7 +20,7 @@ const outcomes = async () => {
   return new Map(rows.map(({ id, outcome }) => [id, outcome]))
 }
 
-test('only those who are allowed are ever requested; the others are settled as suppressed by config', async () => {
+test('only allowed intents are sent; all others are settled as suppressed by config', async () => {
   const to = (address: string): Intent => ({
     operation: 'sendEmail',
     message: { to: address, identifiers: { id: 'u1' }, transactional_message_id: 1 },
@@ -70,7 +70,7 @@ test('only those who are allowed are ever requested; the others are settled as s
   expect(counted).toEqual({ suppressed: others.length, delivered: allowed.length })
 })
 
-test('what is held back neither stops nor slows what stands behind it', async () => {
+test('suppressed intents neither stop nor delay intents behind them', async () => {
   await h.enqueue(...Array.from({ length: 500 }, (_, n) => email(`u${n % 5}`, n)))
   await h.enqueue({
     operation: 'sendEmail',
@@ -81,7 +81,7 @@ test('what is held back neither stops nor slows what stands behind it', async ()
   expect(h.fake.sends.map(({ to }) => to)).toEqual(['qa@test.net'])
 })
 
-test('what is held back of a batch is settled with it, in one request', async () => {
+test('suppressed intents of a batch are settled together with its one request', async () => {
   await h.enqueue(...Array.from({ length: 400 }, (_, n) => track(n % 2 === 0 ? 'test-1' : `u${n}`, n)))
   await relay('test-*')
   await h.drained(5_000)
@@ -89,7 +89,7 @@ test('what is held back of a batch is settled with it, in one request', async ()
   expect(h.fake.requests.total).toBeLessThanOrEqual(2)
 })
 
-test('an API that is down is not asked about what is held back', async () => {
+test('suppressed intents cause no request to an API that is down', async () => {
   h.fake.misbehave({ kind: 'outage' })
   await h.enqueue(track('u1', 1), email('u1', 1))
   await relay('test-*')

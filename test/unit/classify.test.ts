@@ -40,11 +40,11 @@ const STATUSES = [
   523, 524, 529, 530, 599,
 ]
 
-/** An answer in short: its kind, and for what is unavailable what is known of it. */
+/** An answer in short: its kind, and the outcome of an unavailable one. */
 const inShort = (answer: Answer) =>
   answer.kind === 'unavailable' ? `unavailable, ${answer.outcome}` : answer.kind
 
-test('every status with every body has its kind: the owner of the fault', () => {
+test('every status with every body has a kind, by the cause of the failure', () => {
   const among = (names: string[], yes: string, no = 'unavailable, unknown') =>
     Object.fromEntries(Object.keys(BODIES).map((name) => [name, names.includes(name) ? yes : no]))
   const all = (kind: string) => among([], kind, kind)
@@ -79,7 +79,7 @@ test('every status with every body has its kind: the owner of the fault', () => 
   }
 })
 
-test('a content type counts for one thing: a 2xx that is empty and calls itself HTML or XML is not the API', () => {
+test('the content type decides in one case: an empty 2xx of type HTML or XML is not from the API', () => {
   for (const contentType of CONTENT_TYPES) {
     for (const status of STATUSES) {
       for (const [name, body] of Object.entries(BODIES)) {
@@ -93,7 +93,7 @@ test('a content type counts for one thing: a 2xx that is empty and calls itself 
   }
 })
 
-test('whatever comes has a kind, and its words fit a text column', () => {
+test('any answer has a kind, and its message fits a text column', () => {
   const header = fc.option(fc.string({ unit: 'binary' }), { nil: undefined })
   fc.assert(
     fc.property(
@@ -125,12 +125,12 @@ test.each([
   [undefined, 'x', 'no content type, 1 byte'],
   ['text/plain', 'é'.repeat(766), 'text/plain, 1,532 bytes'],
   ['ada/lovelace', '', 'another content type, 0 bytes'],
-])('of an answer in %s its media type and its length are kept', (contentType, body, message) => {
+])('an answer in %s is described by media type and length', (contentType, body, message) => {
   for (const status of [401, 413, 429, 503])
     expect(respond(status, body, contentType)).toMatchObject({ message })
 })
 
-test('a delivery id has the form of one', () => {
+test('a delivery id must have the documented form', () => {
   for (const id of ['her secret', '<b>', '', 'x'.repeat(129)])
     expect(respond(200, JSON.stringify({ delivery_id: id }))).toEqual({ kind: 'accepted', refused: [] })
 })
@@ -149,7 +149,7 @@ const respondToBatch = (items: number, errors: unknown, status = 207) =>
     items,
   })
 
-test('a 207, and a 200 that carries errors, name what was refused', () => {
+test('a 207, and a 200 with errors, name the refused operations', () => {
   const errors = [{ batch_index: 2, reason: 'invalid', field: 'name', message: 'too long' }]
   for (const status of [207, 200]) {
     expect(respondToBatch(3, errors, status)).toEqual({
@@ -159,7 +159,7 @@ test('a 207, and a 200 that carries errors, name what was refused', () => {
   }
 })
 
-test('a field that the app named is in the message alone', () => {
+test('a field with a name of the app is in the message only', () => {
   const errors = [{ batch_index: 0, reason: 'invalid', field: 'attributes.plan', message: 'too long' }]
   expect(respondToBatch(1, errors)).toMatchObject({
     refused: [{ field: 'attributes', message: 'attributes.plan: too long' }],
@@ -172,7 +172,7 @@ test('a field that the app named is in the message alone', () => {
   })
 })
 
-test('a 404 blames the content only where the path names it', () => {
+test('a 404 blames the content only if the path depends on it', () => {
   const named = new Set([400, 404, 422])
   const gone = (body: string) => ({ status: 404, contentType: undefined, body, retryAfter: undefined })
   expect(classify(gone(BODIES.v1), NOW).kind).toBe('unavailable')
@@ -183,16 +183,16 @@ test('a 404 blames the content only where the path names it', () => {
 })
 
 test.each([
-  ['no place', [{ reason: 'odd' }]],
+  ['no index', [{ reason: 'odd' }]],
   ['null', [null]],
   ['a number', [7]],
-  ['a place that is text', [{ batch_index: 'x', reason: 'odd' }]],
-  ['a place that is half', [{ batch_index: 0.5, reason: 'odd' }]],
-  ['a place before the first', [{ batch_index: -1, reason: 'odd' }]],
-  ['a place after the last', [{ batch_index: 9, reason: 'odd', message: 'odd' }]],
+  ['an index that is text', [{ batch_index: 'x', reason: 'odd' }]],
+  ['an index with a fraction', [{ batch_index: 0.5, reason: 'odd' }]],
+  ['a negative index', [{ batch_index: -1, reason: 'odd' }]],
+  ['an index after the last', [{ batch_index: 9, reason: 'odd', message: 'odd' }]],
   ['one of two errors', [{ batch_index: 0, reason: 'odd' }, {}]],
 ])(
-  'a 2xx whose errors name no item (%s) is never a delivery: a batch is halved, one intent waits',
+  'a 2xx whose errors name no item (%s) is never a delivery: a batch is halved, a single intent is retried',
   (_, errors) => {
     for (const status of [200, 207]) {
       expect(respondToBatch(9, errors, status).kind).toBe('rejected')
@@ -205,12 +205,12 @@ test.each([
   },
 )
 
-test("a 2xx to one intent with a refusal in Customer.io's form that names no place condemns it", () => {
+test("a 2xx to one intent with a refusal in Customer.io's format and no index rejects it", () => {
   const errors = [{ reason: 'invalid', field: 'name', message: 'too long' }]
   expect(respondToBatch(1, errors)).toMatchObject({ kind: 'rejected', field: 'name' })
 })
 
-test('a 2xx that speaks of an error is unavailable', () => {
+test('a 2xx with an error in its body is unavailable', () => {
   expect(respond(200, '{"error":"maintenance"}').kind).toBe('unavailable')
   expect(respond(200, '{"errors":"all of them"}').kind).toBe('unavailable')
 })
@@ -226,11 +226,11 @@ test.each([
   '{"errors":[{"message":"bad"}]}',
   '{"success":false,"errors":[{"code":7003,"message":"no route"}]}',
   '{"errors":[{"detail":"bad","status":"400"}]}',
-])("a 400 that is not in Customer.io's form is a gateway's: %s", (body) => {
+])("a 400 that is not in Customer.io's format comes from a gateway: %s", (body) => {
   expect(respond(400, body)).toMatchObject({ kind: 'unavailable', status: 400, outcome: 'unknown' })
 })
 
-test('a refusal says why: v1 error, v1 errors, v2 errors with their field', () => {
+test('a refusal has its reason: v1 error, v1 errors, v2 errors with their field', () => {
   expect(respond(400, BODIES.v1)).toMatchObject({ kind: 'rejected', status: 400, message: 'bad' })
   expect(respond(400, '{"meta":{"errors":["a","b"]}}')).toMatchObject({ message: 'a; b' })
   expect(
@@ -255,7 +255,7 @@ test.each([
   expect(respond(429, '', undefined, header)).toMatchObject({ kind: 'rate_limited', retryAfterMs: ms })
 })
 
-test('a Retry-After date counts from the date of the answer, where it has one: this host may be an hour off', () => {
+test('a Retry-After date counts from the date of the answer if it has one: the clock of this host may be an hour off', () => {
   const answer = {
     status: 429,
     contentType: undefined,
@@ -269,7 +269,7 @@ test('a Retry-After date counts from the date of the answer, where it has one: t
   expect(classify({ ...answer, date: 'some day' }, NOW)).toMatchObject({ retryAfterMs: 3_000 })
 })
 
-describe('an error instead of a response is the destination’s', () => {
+describe('an error in place of a response is a failure of the destination', () => {
   const caused = (code: string, message: string) =>
     new TypeError('fetch failed', { cause: Object.assign(new Error(message), { code }) })
   const refused = Object.assign(new Error('x'), { code: 'ECONNREFUSED', address: '127.0.0.1', port: 8099 })

@@ -12,16 +12,16 @@ test.each([
   ['percent-encoded', encodeURIComponent(KEY)],
   ['in JSON with escaped slashes', KEY.replaceAll('/', '\\/')],
   ['in base64', Buffer.from(KEY).toString('base64')],
-  ['as it goes out in Basic authentication', Buffer.from(`site:${KEY}`).toString('base64')],
+  ['in Basic authentication', Buffer.from(`site:${KEY}`).toString('base64')],
   ['in hexadecimal', Buffer.from(KEY).toString('hex')],
-  ['its beginning', KEY.slice(0, 8)],
-  ['its end', KEY.slice(-8)],
-])('a text that shows a key is not kept: %s', (_, form) => {
+  ['the beginning', KEY.slice(0, 8)],
+  ['the end', KEY.slice(-8)],
+])('a text that shows a key is redacted: %s', (_, form) => {
   const kept = redactCredentials(rejected(`you sent ${form} to us`), pieces)
   expect(kept).toMatchObject({ message: 'redacted: the text shows a credential' })
 })
 
-test('of a refused operation neither the reason nor the message shows a key, and no delivery id does', () => {
+test('neither reason and message of a refused operation nor a delivery id show a key', () => {
   const refused = [{ index: 0, reason: `x ${KEY}`, field: 'name', message: `y ${KEY}` }]
   expect(JSON.stringify(redactCredentials({ kind: 'accepted', refused }, pieces))).not.toContain('a-key')
   const sent: Answer = { kind: 'accepted', refused: [], deliveryId: `${KEY.slice(0, 5)}RPIL` }
@@ -29,7 +29,7 @@ test('of a refused operation neither the reason nor the message shows a key, and
   expect(redactCredentials({ ...sent, deliveryId: KEY }, pieces)).toEqual({ kind: 'accepted', refused: [] })
 })
 
-test('other texts stay, and a key that is as short as a word takes none apart', () => {
+test('other texts are unchanged, and a very short key matches nothing', () => {
   expect(redactCredentials(rejected('name is required'), pieces)).toEqual(rejected('name is required'))
   expect(redactCredentials(rejected('the key is wrong'), credentialEncodings('key'))).toEqual(
     rejected('the key is wrong'),

@@ -15,7 +15,7 @@ import {
   type OutboxTrackClient,
 } from '../../src/index.ts'
 
-/** Parameters that the one takes, the other takes. */
+/** Compiles if the second method accepts the parameters of the first. */
 type Takes<Ours, Theirs> = {
   [Name in keyof Ours]: Name extends keyof Theirs
     ? Theirs[Name] extends (...args: infer Args) => unknown
@@ -28,7 +28,7 @@ type Takes<Ours, Theirs> = {
 type All<Names extends PropertyKey> = { readonly [Name in Names]: true }
 
 describe('types', () => {
-  test("every method takes what customerio-node's takes", () => {
+  test("every method accepts the parameters of customerio-node's method", () => {
     expectTypeOf<Takes<OutboxTrackClient, TrackClient>>().toExtend<All<keyof OutboxTrackClient>>()
     expectTypeOf<Takes<OutboxApiClient, APIClient>>().toExtend<All<keyof OutboxApiClient>>()
     expectTypeOf<Takes<OutboxPipelinesClient, PipelinesClient>>().toExtend<All<keyof OutboxPipelinesClient>>()
@@ -38,12 +38,12 @@ describe('types', () => {
     expectTypeOf<ReturnType<OutboxTrackClient['track']>>().toEqualTypeOf<Promise<EnqueueResult>>()
   })
 
-  test('what cannot be enqueued is absent', () => {
+  test('methods that cannot be enqueued are absent', () => {
     type Absent = 'getAccountRegion' | 'addCustomersToSegment' | 'submitForm' | 'reportMetric' | 'unsubscribe'
     expectTypeOf<Extract<keyof OutboxTrackClient, Absent>>().toBeNever()
     expectTypeOf<Extract<keyof OutboxApiClient, 'sendWhatsApp' | 'listExports'>>().toBeNever()
     const client = createOutbox().trackClient(never())
-    // @ts-expect-error a getter has an answer that no outbox can give
+    // @ts-expect-error a getter returns an answer, which an outbox cannot give
     expect(client.getAccountRegion).toBeUndefined()
     // @ts-expect-error a person is a string or a number
     void client.track({ id: 1 }, { name: 'x' }).catch(() => {})
@@ -53,7 +53,7 @@ describe('types', () => {
   })
 })
 
-/** Nothing here may reach the database. */
+/** Fails if a statement reaches the database. */
 function never() {
   return {
     executeSql: (): never => {
@@ -75,7 +75,7 @@ describe('refused before any SQL', () => {
     ['an event without a name', () => track.track('u1', {}), /^track: name is required/],
     ['a misspelt field', () => track.track('u1', { name: 'x', dta: {} }), /^track: dta is not a known field/],
     [
-      'an id that is no ULID',
+      'an id that is not a ULID',
       () => track.track('u1', { name: 'x', id: 'order-1' }),
       /^entity: entity\.id must be a ULID/,
     ],
@@ -91,14 +91,14 @@ describe('refused before any SQL', () => {
     ],
     ['a push of nothing', () => track.trackPush(), /^trackPush: deliveryId is required/],
     [
-      'another platform',
+      'an unknown platform',
       () => track.addDevice('u1', 't', 'windows'),
       /^addDevice: platform must be one of ios/,
     ],
     ['a value that is no JSON', () => track.identify('u1', { n: 1n }), /^identify: attributes\.n /],
     ['no batch', () => track.batch('x' as never), /^batch: operations must be an array/],
     [
-      'one of a batch',
+      'one operation of a batch',
       () => track.batch([{ type: 'person', action: 'identify', identifiers: { id: 'u1' } }, {}]),
       /^entity: \[1\]\.entity\.type /,
     ],
@@ -111,7 +111,7 @@ describe('refused before any SQL', () => {
       /^sendSMS: request must be an instance of customerio-node's SendSMSRequest/,
     ],
     [
-      'a request that is none',
+      'an object that is not a request',
       () => api.sendEmail({ message: {} } as SendEmailRequest),
       /^sendEmail: request must be an instance/,
     ],
@@ -121,7 +121,7 @@ describe('refused before any SQL', () => {
       /^pipelines\.track: message\.messageId is the intent's own id/,
     ],
     [
-      'another call',
+      'an unknown call',
       () => pipelines.batch([{ type: 'flush' } as never]),
       /pipelines\.flush|operation is unknown/,
     ],
@@ -129,7 +129,7 @@ describe('refused before any SQL', () => {
     await expect(call()).rejects.toThrow(message)
   })
 
-  test("is told to onIgnored with onError: 'ignore'", async () => {
+  test("is passed to onIgnored with onError: 'ignore'", async () => {
     const ignored: string[] = []
     const lenient = createOutbox({ onIgnored: ({ message }) => ignored.push(message) })
     const client = lenient.trackClient(never(), { onError: 'ignore' })

@@ -5,7 +5,7 @@ import { OPERATIONS } from '../../src/intent/operations.ts'
 import { validateIntent } from '../../src/intent/validate/validate-intent.ts'
 
 describe('builders', () => {
-  test('there is one for every operation', () => {
+  test('every operation has a builder', () => {
     const { pipelines, ...others } = intents
     const names = [...Object.keys(others), ...Object.keys(pipelines).map((name) => `pipelines.${name}`)]
     expect(names).toEqual([...OPERATIONS])
@@ -126,12 +126,12 @@ describe('builders', () => {
     expect(validateIntent(built)).toBe(built)
   })
 
-  test('each gives its own type', () => {
+  test('each builder returns its own type', () => {
     expectTypeOf(intents.track('42', 'x')).toEqualTypeOf<TrackIntent>()
     expectTypeOf(intents.entity).returns.toExtend<Intent>()
   })
 
-  test('a person who is missing is refused when the intent is checked', () => {
+  test('the check of the intent refuses a missing person', () => {
     expect(() => validateIntent(intents.destroy(null as unknown as string))).toThrow(
       'destroy: customerId must be',
     )

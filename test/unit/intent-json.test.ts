@@ -14,7 +14,7 @@ function problem(data: unknown): string {
   return 'accepted'
 }
 
-/** Of Node.js 22 and later. */
+/** Exists in Node.js 22 and later. */
 const { rawJSON: rawJson } = JSON as unknown as { rawJSON: (text: string) => unknown }
 
 class Money {
@@ -25,7 +25,7 @@ function nested(levels: number): unknown {
   return levels === 0 ? 1 : { a: nested(levels - 1) }
 }
 
-test('what was read from jsonb is refused as what is enqueued is: for its depth, and for a number that became infinite', () => {
+test('an intent read from jsonb is refused for its depth, or for a number that became infinite, as an enqueued one is', () => {
   const stored = (data: unknown) => {
     const read: unknown = JSON.parse(JSON.stringify(track(data)).replaceAll('"1e400"', '1e400'))
     return () => validateIntent(read, undefined, 100)
@@ -40,7 +40,7 @@ test('what was read from jsonb is refused as what is enqueued is: for its depth,
   expect(stored({ a: [{ b: '1e400' }] })).toThrow('data.a[0].b is Infinity, which JSON cannot hold')
 })
 
-describe('what JSON cannot hold is refused where it stands', () => {
+describe('a value that JSON cannot hold is refused by its path', () => {
   test.each<[unknown, string]>([
     [
       { at: new Date() },
@@ -110,7 +110,7 @@ describe('what JSON cannot hold is refused where it stands', () => {
   })
 })
 
-describe('what Postgres cannot store is refused', () => {
+describe('text that Postgres cannot store is refused', () => {
   test.each<[unknown, string]>([
     [
       { note: 'a\u0000b' },
@@ -146,13 +146,13 @@ describe('what Postgres cannot store is refused', () => {
     )
   })
 
-  test('what only looks so is taken', () => {
+  test('text that only looks like it is accepted', () => {
     expect(problem({ a: '\\u0000', b: '😀', c: '\u0001', '\\ud83d': 1 })).toBe('accepted')
   })
 })
 
 describe('depth and breadth', () => {
-  test('32 levels are taken, 33 refused', () => {
+  test('32 levels are accepted, 33 are refused', () => {
     expect(problem(nested(32))).toBe('accepted')
     expect(() => validateIntent(track(nested(33)))).toThrow(
       expect.objectContaining({
@@ -164,19 +164,19 @@ describe('depth and breadth', () => {
     )
   })
 
-  test('a depth that would overflow the stack is refused as any other', () => {
+  test('a depth that would overflow the stack is refused with the same error', () => {
     const deep = JSON.parse(`${'['.repeat(100_000)}${']'.repeat(100_000)}`)
     expect(problem({ deep })).toBe('track: data is nested deeper than 32 levels: send flatter data')
   })
 
-  test('a few objects that stand for billions are refused at once', () => {
+  test('a few shared objects that expand to billions of values are refused at once', () => {
     let data: unknown = []
     for (let i = 0; i < 30; i++) data = [data, data]
     expect(problem({ data })).toBe('track: data makes the operation more than 32000 bytes: send less data')
   })
 })
 
-describe('what is JSON in disguise is taken', () => {
+describe('unusual forms of JSON are accepted', () => {
   test('the same object twice', () => {
     const address = { city: 'Aarhus' }
     expect(problem({ billing: address, shipping: address })).toBe('accepted')
@@ -186,7 +186,7 @@ describe('what is JSON in disguise is taken', () => {
     expect(problem({ a: runInNewContext('({ b: [1] })'), b: Object.create(null) })).toBe('accepted')
   })
 
-  test('a __proto__ name is data, and nothing more', () => {
+  test('a __proto__ name is plain data', () => {
     const intent = JSON.parse(
       '{"operation":"track","customerId":"42","name":"x","data":{"__proto__":{"admin":true}}}',
     )

@@ -9,7 +9,7 @@ const track = (fields: object): Intent =>
   ({ operation: 'track', customerId: '42', name: 'x', ...fields }) as Intent
 
 describe('toPayload', () => {
-  test("is the intent's other fields", () => {
+  test('is the intent without its operation', () => {
     const intent = track({ data: { total: 1 }, timestamp: 5 })
     expect(toPayload(intent)).toEqual({ customerId: '42', name: 'x', data: { total: 1 }, timestamp: 5 })
     expect(intent.operation).toBe('track')
@@ -61,7 +61,7 @@ describe('contentKey', () => {
     expect(contentKey(intent)).not.toBe(key)
   })
 
-  test("a merge's ids are texts too", () => {
+  test('ids of a merge count as strings too', () => {
     const merge = (id: string | number): Intent => ({
       operation: 'mergeCustomers',
       primary: { id },
@@ -75,7 +75,7 @@ describe('contentKey', () => {
 describe('dedupKeyOf', () => {
   const intent = track({})
 
-  test('none, the given one, the content, or the one that a function gives', () => {
+  test('is absent, the given key, the content, or the result of a function', () => {
     expect(dedupKeyOf(validateOptions(), intent)).toBeUndefined()
     expect(dedupKeyOf(validateOptions({ dedupKey: 'order:1' }), intent)).toBe('order:1')
     expect(dedupKeyOf(validateOptions({ dedup: 'content' }), intent)).toBe(contentKey(intent))
@@ -83,7 +83,7 @@ describe('dedupKeyOf', () => {
     expect(dedupKeyOf(validateOptions({ dedupKey }, 'many'), intent, 7)).toBe('track:7')
   })
 
-  test('what a function gives is checked', () => {
+  test('the result of a function is checked', () => {
     const options = validateOptions({ dedupKey: () => '' }, 'many')
     expect(() => dedupKeyOf(options, intent, 7)).toThrow(
       expect.objectContaining({
@@ -103,12 +103,12 @@ describe('of a message', () => {
   const alias = (userId: unknown, previousId: unknown) =>
     ({ operation: 'pipelines.alias', message: { userId, previousId } }) as Intent
 
-  test('42 and "42" are one person', () => {
+  test('42 and "42" are the same person', () => {
     expect(contentKey(push({}))).toBe(contentKey(push({ identifiers: { id: '42' } })))
     expect(contentKey(alias(1, 2))).toBe(contentKey(alias('1', '2')))
   })
 
-  test('another person, template or text is another key', () => {
+  test('a different person, template or text gives a different key', () => {
     const keys = [
       push({}),
       push({ identifiers: { id: 43 } }),

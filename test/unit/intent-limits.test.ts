@@ -3,7 +3,7 @@ import type { Intent } from '../../src/intent/intent.ts'
 import { wireBytes } from '../../src/intent/size.ts'
 import { validateIntent } from '../../src/intent/validate/validate-intent.ts'
 
-/** A text of exactly so many bytes of UTF-8, most of its characters of three bytes. */
+/** A text of exactly `bytes` bytes of UTF-8. Most of its characters take three bytes. */
 function text(bytes: number): string {
   return '€'.repeat(Math.floor(bytes / 3)) + 'x'.repeat(bytes % 3)
 }
@@ -47,7 +47,7 @@ describe.each<[string, number, string, (bytes: number) => unknown]>([
     (n) => entity({ attributes: { 'a b': text(n) } }),
   ],
 ])('%s', (_name, limit, field, make) => {
-  test(`${limit} bytes are taken`, () => {
+  test(`${limit} bytes are accepted`, () => {
     const intent = make(limit)
     expect(validateIntent(intent)).toBe(intent)
   })
@@ -66,7 +66,7 @@ describe.each<[string, number, string, (bytes: number) => unknown]>([
 })
 
 describe('attributes', () => {
-  test('names of 150 bytes are taken, of 151 refused', () => {
+  test('names of 150 bytes are accepted, of 151 refused', () => {
     expect(() => validateIntent(identify({ [text(150)]: 1 }))).not.toThrow()
     const cut = `attributes["${'€'.repeat(50)}x"]`
     expect(() => validateIntent(identify({ [text(151)]: 1 }))).toThrow(
@@ -79,7 +79,7 @@ describe('attributes', () => {
     )
   })
 
-  test('a value that is not a text counts as its JSON', () => {
+  test('a value that is not a string counts by its JSON', () => {
     const list = (bytes: number) => identify({ list: [text(bytes - 4)] })
     expect(() => validateIntent(list(1_000))).not.toThrow()
     expect(() => validateIntent(list(1_001))).toThrow(
@@ -87,7 +87,7 @@ describe('attributes', () => {
     )
   })
 
-  test('300 are taken, 301 refused; undefined and relationships do not count', () => {
+  test('300 are accepted, 301 refused; undefined and relationships do not count', () => {
     const many = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`a${i}`, i]))
     expect(() =>
       validateIntent(identify({ ...many(300), left: undefined, cio_relationships: [] })),
@@ -110,7 +110,7 @@ describe('attributes', () => {
     expect(() => validateIntent(identify({ [name]: 1 }))).toThrow(message)
   })
 
-  test("relationships are not bound by a value's size, their attributes are", () => {
+  test('relationships have no limit as a value, but their attributes have', () => {
     const relationships = Array.from({ length: 40 }, (_, i) => ({
       identifiers: { object_type_id: '1', object_id: `company-${i}` },
       relationship_attributes: { role: i === 39 ? text(1_001) : 'admin' },
@@ -121,7 +121,7 @@ describe('attributes', () => {
     )
   })
 
-  test('the data of an event is bound by the operation alone', () => {
+  test('the data of an event is limited by the size of the operation only', () => {
     const data = Object.fromEntries(Array.from({ length: 400 }, (_, i) => [`a${i}`, i]))
     expect(() => validateIntent(track({ data: { ...data, note: text(5_000) } }))).not.toThrow()
   })
@@ -133,7 +133,7 @@ describe('one operation', () => {
     return track({ data: { note: text(bytes - empty) } }) as Intent
   }
 
-  test('32,000 bytes are taken, envelope included', () => {
+  test('32,000 bytes are accepted, envelope included', () => {
     expect(wireBytes(sized(32_000))).toBe(32_000)
     expect(() => validateIntent(sized(32_000))).not.toThrow()
   })

@@ -34,7 +34,7 @@ const sms = (fields: object, operation = 'sendSMS') => ({
 const broadcast = (fields: object) => ({ operation: 'triggerBroadcast', broadcastId: 7, ...fields })
 const piped = (type: string, message: object) => ({ operation: `pipelines.${type}`, message })
 
-describe('accepted, and returned as they are', () => {
+describe('accepted, and returned unchanged', () => {
   test.each([
     anonymous({}),
     anonymous({ anonymousId: '', data: { recipient: 'a@b' } }),
@@ -68,7 +68,7 @@ describe('accepted, and returned as they are', () => {
   })
 })
 
-describe('refused: of the Track API', () => {
+describe('refused: Track API', () => {
   test.each([
     [anonymous({ anonymousId: undefined }), 'anonymousId is required, and must be a string'],
     [anonymous({ anonymousId: 7 }), 'anonymousId must be a string, got number'],
@@ -113,7 +113,7 @@ describe('refused: of the Track API', () => {
   })
 })
 
-describe('refused: of the App API', () => {
+describe('refused: App API', () => {
   test.each([
     [{ operation: 'sendEmail' }, 'message is required, and must be a plain object'],
     [{ operation: 'sendEmail', message: 'hi' }, 'message must be a plain object, got string'],
@@ -213,7 +213,7 @@ describe('refused: of the App API', () => {
   })
 })
 
-describe('refused: of the Pipelines API', () => {
+describe('refused: Pipelines API', () => {
   test.each([
     [piped('identify', {}), 'identify: message.userId is required, or anonymousId'],
     [piped('identify', { userId: '' }), 'identify: message.userId is empty'],
@@ -272,7 +272,7 @@ describe('sizes', () => {
     ['pipelines.track', 32_000, (text) => piped('track', { userId: 1, event: 'x', properties: { text } })],
     ['sendEmail', 3_000_000, (text) => email({ message_data: { text } })],
     ['triggerBroadcast', 3_000_000, (text) => broadcast({ data: { text } })],
-  ])('%s takes %d bytes', (operation, limit, make) => {
+  ])('%s accepts %d bytes', (operation, limit, make) => {
     const intent = make('ø'.repeat(limit / 2 - 300))
     expect(validateIntent(intent)).toBe(intent)
     const { message, field, limit: told, actual } = refusal(make('ø'.repeat(limit / 2)))
@@ -282,7 +282,7 @@ describe('sizes', () => {
     expect({ field, told }).toEqual({ field: '', told: limit })
   })
 
-  test('2,000,000 bytes of attachments are taken', () => {
+  test('2,000,000 bytes of attachments are accepted', () => {
     const intent = email({ attachments: { a: base64(1_500_000), b: base64(500_000) } })
     expect(validateIntent(intent)).toBe(intent)
   })

@@ -15,13 +15,13 @@ const DEFAULTS = {
 }
 
 describe('accepted', () => {
-  test('nothing at all: the defaults', () => {
+  test('no options: the defaults', () => {
     expect(validateOptions()).toEqual(DEFAULTS)
     expect(validateOptions({})).toEqual(DEFAULTS)
     expect(validateOptions({ dedupKey: undefined, workspace: undefined })).toEqual(DEFAULTS)
   })
 
-  test('dedup by content holds for five minutes unless told otherwise', () => {
+  test('dedup by content has a window of five minutes by default', () => {
     expect(validateOptions({ dedup: 'content' })).toEqual({
       ...DEFAULTS,
       dedup: 'content',
@@ -126,7 +126,7 @@ describe('refused', () => {
     )
   })
 
-  test('one key for an array of intents', () => {
+  test('a single key for an array of intents', () => {
     expect(() => validateOptions({ dedupKey: 'x' }, 'many')).toThrow(
       'Expected dedupKey to be a function (intent, index) => string for an array of intents, got string',
     )

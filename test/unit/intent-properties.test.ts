@@ -6,7 +6,7 @@ import { WIRE_BYTES_SLACK, wireBytes } from '../../src/intent/size.ts'
 import { accepted, candidate, data } from '../support/intent-arbitraries.ts'
 import { createTransport } from '../support/transports.ts'
 
-/** As `JSON.stringify` has it: no keys without a value, no negative zero. */
+/** A value after `JSON.stringify`: no keys without a value, no negative zero. */
 function plain(value: unknown): unknown {
   if (Object.is(value, -0)) return 0
   if (Array.isArray(value)) return value.map(plain)
@@ -22,7 +22,7 @@ const transports = {
   pipelines: createTransport('pipelines', 'http://127.0.0.1:9'),
 }
 
-describe('whatever is accepted', () => {
+describe('any accepted intent', () => {
   test('comes back from JSON equal', () => {
     let count = 0
     fc.assert(
@@ -43,7 +43,7 @@ describe('whatever is accepted', () => {
     expect(count).toBeGreaterThan(250)
   })
 
-  test('comes back from JSON equal, whatever it was made of', () => {
+  test('comes back from JSON equal, for any kind of input', () => {
     const anything = fc.anything({
       withBigInt: true,
       withDate: true,
@@ -64,7 +64,7 @@ describe('whatever is accepted', () => {
     )
   })
 
-  test('is sent in no more bytes than was estimated, and in few less', () => {
+  test('is sent in at most the estimated bytes, and few less', () => {
     let count = 0
     fc.assert(
       fc.property(candidate, fc.uuid({ version: 7 }), (value, uuid) => {

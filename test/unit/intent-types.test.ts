@@ -25,7 +25,7 @@ type Of<Name extends Operation> = Extract<Intent, { operation: Name }>
 type MessageOf<Name extends Operation> = Of<Name> extends { message: infer Message } ? Message : never
 type Taken<Request extends abstract new (...args: never[]) => unknown> = ConstructorParameters<Request>[0]
 
-describe("a message is what customerio-node's request takes", () => {
+describe("a message has the type of customerio-node's request", () => {
   test('sends', () => {
     expectTypeOf<Taken<typeof SendEmailRequest>>().toExtend<MessageOf<'sendEmail'>>()
     expectTypeOf<MessageOf<'sendEmail'>>().toExtend<Taken<typeof SendEmailRequest>>()
@@ -35,7 +35,7 @@ describe("a message is what customerio-node's request takes", () => {
     expectTypeOf<MessageOf<'sendInApp'>>().toEqualTypeOf<Taken<typeof SendInAppRequest>>()
   })
 
-  test('attachments are what attach leaves', () => {
+  test('attachments have the form that attach produces', () => {
     const request = new SendEmailRequest({ to: 'a@b', identifiers: { id: 1 }, transactional_message_id: 3 })
     request.attach('a.txt', Buffer.from('hello'))
     const attachments: MessageOf<'sendEmail'>['attachments'] = request.message.attachments ?? {}
@@ -46,7 +46,7 @@ describe("a message is what customerio-node's request takes", () => {
     expect(validateIntent(intent)).toBe(intent)
   })
 
-  test('an email needs a template or its own words', () => {
+  test('an email needs a template or its own content', () => {
     // @ts-expect-error neither
     const neither: MessageOf<'sendEmail'> = { to: 'a@b', identifiers: { id: 1 } }
     expect(() => validateIntent({ operation: 'sendEmail', message: neither })).toThrow(
@@ -54,13 +54,13 @@ describe("a message is what customerio-node's request takes", () => {
     )
   })
 
-  test('a broadcast is what triggerBroadcast takes', () => {
+  test('a broadcast has the parameters of triggerBroadcast', () => {
     type Parameters_ = Parameters<APIClient['triggerBroadcast']>
     expectTypeOf<Of<'triggerBroadcast'>['broadcastId']>().toEqualTypeOf<Parameters_[0]>()
     expectTypeOf<BroadcastRecipients>().toExtend<NonNullable<Parameters_[2]>>()
   })
 
-  test('a push metric is what trackPush takes', () => {
+  test('a push metric has the parameters of trackPush', () => {
     expectTypeOf<PushMetric>().toExtend<PushRequestData>()
     expectTypeOf<Of<'trackPush'>['event']>().toEqualTypeOf<NonNullable<PushRequestData['event']>>()
   })
@@ -79,8 +79,8 @@ test("a Pipelines message is customerio-node's payload without messageId", () =>
   expect(() => validateIntent({ operation: 'pipelines.track', message: own })).toThrow(/leave it out/)
 })
 
-/** Every field that customerio-node's types know, so that none of them is refused as unknown, or left unsent. */
-describe('the fields that are known', () => {
+/** Every field in customerio-node's types: none may be refused as unknown, or be dropped. */
+describe('known fields', () => {
   const common = {
     identifiers: { id: '1' },
     message_data: {},
@@ -136,13 +136,13 @@ describe('the fields that are known', () => {
     ['sendSMS', SMS, new SendSMSRequest(SMS)],
     ['sendInboxMessage', INBOX, new SendInboxMessageRequest(INBOX)],
     ['sendInApp', IN_APP, new SendInAppRequest(IN_APP)],
-  ])('%s takes them, and customerio-node sends them', (operation, message, request) => {
+  ])('%s accepts them, and customerio-node sends them', (operation, message, request) => {
     expect(() => validateIntent({ operation, message })).not.toThrow()
     const sent = Object.keys(request.message).map((name) => (name === 'custom_device' ? 'device' : name))
     expect(sent.sort()).toEqual(Object.keys(message).sort())
   })
 
-  test('of Pipelines', async () => {
+  test('Pipelines', async () => {
     const payload: Required<Omit<TrackPayload, 'messageId'>> = {
       userId: 1,
       anonymousId: 'x',

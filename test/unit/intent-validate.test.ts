@@ -18,7 +18,7 @@ const entity = (fields: object) => ({
   entity: { type: 'person', action: 'event', identifiers: { id: '42' }, name: 'x', ...fields },
 })
 
-describe('accepted, and returned as they are', () => {
+describe('accepted, and returned unchanged', () => {
   test.each([
     { operation: 'identify', customerId: 0 },
     { operation: 'identify', customerId: '42', attributes: { plan: null, tags: ['a'], nested: { a: [1] } } },
@@ -193,7 +193,7 @@ describe('refused: times', () => {
     ).toBe(`addDevice: data.last_used ${problem}`)
   })
 
-  test.each([0, 1_700_000_000, 9_999_999_999])('%d is taken', (timestamp) => {
+  test.each([0, 1_700_000_000, 9_999_999_999])('%d is accepted', (timestamp) => {
     expect(validateIntent(track({ timestamp }))).toMatchObject({ timestamp })
   })
 })

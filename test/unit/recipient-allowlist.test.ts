@@ -42,10 +42,10 @@ const EXAMPLE = ['*@example.com']
 
 describe('every recipient must be allowed', () => {
   test.each<[string, Intent, boolean]>([
-    ['all of several', email('a@example.com, Bo <b@example.com>'), true],
-    ['all but one', email('a@example.com, Real <real@person.net>'), false],
+    ['several, all allowed', email('a@example.com, Bo <b@example.com>'), true],
+    ['several, one not allowed', email('a@example.com, Real <real@person.net>'), false],
     ['a name that looks like an address', email('"a@example.com" <real@person.net>'), false],
-    ['all but the bcc', email('a@example.com', { bcc: 'real@person.net' }), false],
+    ['a bcc that is not allowed', email('a@example.com', { bcc: 'real@person.net' }), false],
     ['an allowed bcc', email('a@example.com', { bcc: 'b@example.com' }), true],
   ])('%s', (_, intent, allowed) => {
     expect(allows(EXAMPLE, intent)).toBe(allowed)
@@ -124,7 +124,7 @@ describe('an address list', () => {
       name.map((one) => `${address} (${one.replace(/[()"]/g, '')})`),
     )
 
-  test('of well-formed lists, those with every address allowed are allowed', () => {
+  test('a well-formed list is allowed if every address is allowed', () => {
     const lists = fc.array(
       word.chain((one) => mailbox(`${one}@example.com`)),
       { minLength: 1, maxLength: 5 },
@@ -157,7 +157,7 @@ describe('a broadcast', () => {
   test.each<[string, Intent, boolean]>([
     ['to its own segment', broadcast(), false],
     ['to a filter', broadcast({ segment: { id: 1 } }), false],
-    ['to nobody', broadcast({ emails: [] }), false],
+    ['to an empty list', broadcast({ emails: [] }), false],
     ['to a file', broadcast({ data_file_url: 'https://example.com/all.jsonl' }), false],
     ['to allowed addresses', broadcast({ emails: ['a@example.com', 'b@example.com'] }), true],
     ['to one other', broadcast({ emails: ['a@example.com', 'real@person.net'] }), false],

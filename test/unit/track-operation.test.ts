@@ -15,7 +15,7 @@ function sent(operation: Operation, payload: StoredIntent['payload']): unknown {
 
 const person = { type: 'person', identifiers: { id: '42' } }
 
-describe('golden: what is sent for each operation', () => {
+describe('golden: the v2 operation of each intent', () => {
   test.each<[string, Operation, unknown, unknown]>([
     [
       'identify',
@@ -167,7 +167,7 @@ describe('golden: what is sent for each operation', () => {
   })
 })
 
-describe('golden: an entity goes as it stands', () => {
+describe('golden: an entity is sent unchanged', () => {
   test.each([
     {
       type: 'object',
@@ -200,7 +200,7 @@ describe('golden: an entity goes as it stands', () => {
     expect(sent('entity', { entity })).toEqual({ ...entity, id: ULID, timestamp: AT })
   })
 
-  test("a person's event keeps the id and time that it has", () => {
+  test("a person's event keeps its own id and time", () => {
     const entity = {
       type: 'person',
       action: 'event',
@@ -213,7 +213,7 @@ describe('golden: an entity goes as it stands', () => {
   })
 })
 
-describe('rows that SQL callers have written', () => {
+describe('rows written by SQL callers', () => {
   test('a null counts as absent', () => {
     const payload = { customerId: '42', identifiers: null, name: 'order_placed', data: null, timestamp: null }
     expect(sent('track', payload)).toEqual({
@@ -235,13 +235,13 @@ describe('rows that SQL callers have written', () => {
       { name: 'x' },
       'track: customerId is required, or identifiers with one of id, email, phone, cio_id',
     ],
-  ])('%s with %j is refused as the intent it would be', (operation, payload, message) => {
+  ])('%s with %j is refused as an intent', (operation, payload, message) => {
     expect(() => sent(operation, payload)).toThrow(
       expect.objectContaining({ name: 'InvalidIntentError', code: 'INVALID_INTENT', message }),
     )
   })
 
-  test('a payload cannot name another operation than its row', () => {
+  test('a payload cannot override the operation of its row', () => {
     expect(sent('destroy', { operation: 'suppress', customerId: '42' })).toEqual({
       ...person,
       action: 'delete',

@@ -8,7 +8,7 @@ import { jsonBytes } from '../../src/intent/size.ts'
 import { accepted, candidate } from '../support/intent-arbitraries.ts'
 import { createTransport } from '../support/transports.ts'
 
-/** Published: 32 KB an operation or call and 500 KB a batch, whichever of 1,000 and 1,024 a KB is. */
+/** Published: 32 KB per operation or call and 500 KB per batch. A KB is 1,000 bytes here, the stricter reading. */
 const PUBLISHED = { item: 32_000, batch: 500_000 }
 
 let bodies: string[] = []
@@ -37,7 +37,7 @@ function prepare(intent: Intent, id: string): WireItem {
   return transports[apiOf(operation)].prepare({ ...row, payloadBytes: jsonBytes(payload) })
 }
 
-test('an attachment is sent whatever its name, also that of a property which every object has', async () => {
+test('an attachment is sent under any name, even that of a property of every object', async () => {
   const attachments = { valueOf: 'aGk=', constructor: 'aGk=', ['__proto__']: 'aGk=' }
   const message = { to: 'a@example.com', identifiers: { id: '1' }, transactional_message_id: 1, attachments }
   const intent = accepted({ operation: 'sendEmail', message })
@@ -50,8 +50,8 @@ test('an attachment is sent whatever its name, also that of a property which eve
   ])
 })
 
-describe('whatever is accepted', () => {
-  test('is sent in as many bytes as its item says, and not in more than its API takes', async () => {
+describe('any accepted intent', () => {
+  test('is sent in the bytes that its item states, and at most the limit of its API', async () => {
     let count = 0
     await fc.assert(
       fc.asyncProperty(candidate, fc.uuid({ version: 7 }), async (value, id) => {
@@ -75,7 +75,7 @@ describe('whatever is accepted', () => {
     expect(count).toBeGreaterThan(250)
   })
 
-  test('is the same on the wire for a second attempt', async () => {
+  test('has the same bytes on a second attempt', async () => {
     await fc.assert(
       fc.asyncProperty(candidate, fc.uuid({ version: 7 }), async (value, id) => {
         const intent = accepted(value)
@@ -94,7 +94,7 @@ describe('whatever is accepted', () => {
 describe.each(['track', 'pipelines'] as const)('a batch of %s', (api) => {
   const transport = transports[api]
 
-  test('that is cut by the limits is within what is published, in whatever script', async () => {
+  test('that is cut by the limits is within the published limits, in any script', async () => {
     const words = fc.constantFrom('a', 'ø', '漢', '😀', '"', '\\', '\n', '\u007f')
     await fc.assert(
       fc.asyncProperty(
@@ -124,14 +124,14 @@ describe.each(['track', 'pipelines'] as const)('a batch of %s', (api) => {
     )
   })
 
-  test('as large as the limits let it be is within what is published', async () => {
+  test('as large as the limits allow is within the published limits', async () => {
     const { limits } = transport
     expect(limits.itemBytes).toBeLessThanOrEqual(PUBLISHED.item)
     expect(limits.bytes + Buffer.byteLength('{"batch":[]}')).toBeLessThanOrEqual(PUBLISHED.batch)
   })
 })
 
-/** As the limits say: items in order, a comma between each two of them. */
+/** Cuts a batch by the limits: items in order, with commas between them. */
 function cut(items: readonly WireItem[], { limits }: Transport): WireItem[][] {
   const batches: WireItem[][] = []
   let room = 0
