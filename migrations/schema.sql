@@ -1054,7 +1054,7 @@ AS $function$
     ('{operator,relay}', '', 'FUNCTION', '{accept_copy}', '{EXECUTE}', NULL),
     ('{operator}', '', 'TABLE', '{dead_letters,lane_heads,lanes,unserved_workspaces}', '{SELECT}', NULL),
 
-    -- The relay: its statements in src/store. It reads neither payloads of dead letters nor outbox.delivered. It needs
+    -- The relay: its statements in src/store. It reads neither payloads of dead letters nor rows of `delivered`. It needs
     -- the id and DELETE of dead letters for one that was put back and fails again. It reads no intent id in dedup.
     -- FOR UPDATE needs UPDATE of one column.
     ('{relay}', '', 'TABLE', '{intents}', '{SELECT,INSERT,DELETE}', NULL),
