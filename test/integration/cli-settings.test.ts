@@ -1,3 +1,4 @@
+import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { describeFailure } from '../../src/cli/errors.ts'
 import { runCli } from '../support/cli.ts'
@@ -147,8 +148,8 @@ describe('a database that refuses the connection', () => {
     return url.toString()
   }
 
-  test.each<[string, () => string, RegExp, number]>([
-    ['nothing listens', () => NO_SERVER.DATABASE_URL, /cannot connect to the database: .*ECONNREFUSED/, 1],
+  test.for<[string, () => string, RegExp, number]>([
+    ['nobody listens', () => NOBODY.DATABASE_URL, /cannot connect to the database: .*ECONNREFUSED/, 1],
     [
       'a wrong password',
       () =>
@@ -167,7 +168,8 @@ describe('a database that refuses the connection', () => {
       /database "nowhere" does not exist/,
       2,
     ],
-  ])('%s: one line', async (_, url, line, expected) => {
+  ])('%s: one line', async ([name, url, line, expected], { skip }) => {
+    if (name === 'a wrong password') skip(await takesEveryPassword(url()), 'the server asks for no password')
     for (const command of ['migrate', 'status', 'relay', 'demo']) {
       const { status, stderr } = await runCli([command], { ...CREDENTIALS, DATABASE_URL: url() })
       expect(stderr).toMatch(line)
@@ -175,6 +177,19 @@ describe('a database that refuses the connection', () => {
       expect(status).toBe(expected)
     }
   })
+
+  /** Whether the server lets its users in without a password, as `trust` in pg_hba.conf does. */
+  async function takesEveryPassword(url: string): Promise<boolean> {
+    const client = new pg.Client({ connectionString: url })
+    try {
+      await client.connect()
+      return true
+    } catch {
+      return false
+    } finally {
+      await client.end()
+    }
+  }
 
   test('details only with LOG_LEVEL=debug, and even then no secret', async () => {
     const { stderr, stdout } = await runCli(['relay'], { ...CREDENTIALS, ...NO_SERVER, LOG_LEVEL: 'debug' })
