@@ -36,7 +36,7 @@ const mail = (rest: object) => send('email', { ...template, to: 'a@b.c', ...rest
 const trigger = (body: unknown, id: unknown = 3) => post(`/v1/campaigns/${id}/triggers`, body)
 
 describe('transactional messages', () => {
-  test('every kind is kept in order, under a delivery id of its own', async () => {
+  test('sends of every kind are recorded in order, each with its own delivery id', async () => {
     const before = Math.floor(Date.now() / 1_000)
     const withFile = email({ identifiers: { email: 'A@b.c' }, message_data: { n: 1 } })
     withFile.attach('invoice.txt', 'hello')
@@ -80,7 +80,7 @@ describe('transactional messages', () => {
     expect(fake.counts.sends).toBe(2)
   })
 
-  test('an email without a template brings its own content', async () => {
+  test('an email without a template is accepted with its own content', async () => {
     const own = { body: '<p>', subject: 's', from: 'x@y.z' }
     await client.sendEmail(new SendEmailRequest({ to: 'a@b.c', identifiers, ...own }))
     for (const missing of ['body', 'subject', 'from'])
@@ -91,7 +91,7 @@ describe('transactional messages', () => {
     expect(fake.counts).toMatchObject({ sends: 1, refused: 3 })
   })
 
-  test('a scheduled message says when', async () => {
+  test('the answer to a scheduled message has its send_at', async () => {
     const send_at = Math.floor(Date.now() / 1_000) + 3_600
     expect((await mail({ send_at })).body).toMatchObject({ send_at })
     expect((await mail({ send_at: 1 })).body).not.toHaveProperty('send_at')
@@ -104,7 +104,7 @@ describe('transactional messages', () => {
     ['a phone number for an identifier', 'sms', { ...template, identifiers: { phone: '+123' } }],
     ['no template', 'in_app', { identifiers }],
     ['an empty template', 'in_app', { identifiers, transactional_message_id: '' }],
-    ['an email to nobody', 'email', template],
+    ['an email without a recipient', 'email', template],
     ['no address', 'email', { ...template, to: 'Jane' }],
     ['too many recipients', 'email', { ...template, to: 'a@b.c', bcc: Array(15).fill('a@b.c').join() }],
     ['a number for a subject', 'email', { ...template, to: 'a@b.c', subject: 1 }],
@@ -144,11 +144,11 @@ describe('transactional messages', () => {
     { to: Array(15).fill('a@b.c').join(), headers: '[{"name":"X-Tag","value":"a"}]' },
     { identifiers: { cio_id: 'abc' }, transactional_message_id: 3 },
     { attachments: { 'a.txt': 'a'.repeat(1_999_996) } },
-  ])('%o is taken', async (rest) => {
+  ])('a message with %o is accepted', async (rest) => {
     expect((await mail(rest)).status).toBe(200)
   })
 
-  test('no JSON, no such path, no such method', async () => {
+  test('a body that is not JSON is answered 400, an unknown path or method 404', async () => {
     expect(await send('email', '{')).toMatchObject({
       status: 400,
       body: { meta: { error: expect.any(String) } },
@@ -160,7 +160,7 @@ describe('transactional messages', () => {
 })
 
 describe('broadcasts', () => {
-  test('every audience is kept in order, under a trigger id of its own', async () => {
+  test('triggers with every audience are recorded in order, each with its own trigger id', async () => {
     const perUser = [{ id: 'u1', data: { a: 1 } }, { email: 'a@b.c' }]
     const answers = [
       await client.triggerBroadcast(3, { headline: 'x' }),
@@ -188,11 +188,11 @@ describe('broadcasts', () => {
 
   test.each<[string, object, string]>([
     ['two audiences', { ids: ['a'], emails: ['a@b.c'] }, 'emails'],
-    ['ids that are none', { ids: ['a', {}] }, 'ids'],
-    ['emails that are none', { emails: ['a'] }, 'emails'],
+    ['invalid ids', { ids: ['a', {}] }, 'ids'],
+    ['invalid emails', { emails: ['a'] }, 'emails'],
     ['too many ids', { ids: Array(10_001).fill('a') }, 'ids'],
-    ['data for nobody', { per_user_data: [{ data: {} }] }, 'per_user_data'],
-    ['data for two', { per_user_data: [{ id: 'a', email: 'a@b.c' }] }, 'per_user_data'],
+    ['data without a person', { per_user_data: [{ data: {} }] }, 'per_user_data'],
+    ['data with two identifiers', { per_user_data: [{ id: 'a', email: 'a@b.c' }] }, 'per_user_data'],
     ['a path for a URL', { data_file_url: '/file' }, 'data_file_url'],
     ['two filters', { recipients: { and: [], or: [] } }, 'recipients'],
     ['an unknown filter', { recipients: { and: [{ not: { xor: [] } }] } }, 'recipients'],
@@ -212,13 +212,13 @@ describe('broadcasts', () => {
     expect(fake.broadcasts).toEqual([])
   })
 
-  test('filters nest', async () => {
+  test('nested filters are accepted', async () => {
     const exists = { attribute: { field: 'plan', operator: 'exists' } }
     const recipients = { and: [{ segment: { id: 3 } }, { or: [{ not: exists }, exists] }] }
     expect((await trigger({ recipients })).status).toBe(200)
   })
 
-  test('a body may be longer than that of any other request', async () => {
+  test('a trigger may have a larger body than other requests', async () => {
     const per_user_data = Array.from({ length: 10_000 }, (_, i) => ({
       id: `u${i}`,
       data: { d: 'a'.repeat(500) },
@@ -226,14 +226,14 @@ describe('broadcasts', () => {
     expect((await trigger({ per_user_data })).status).toBe(200)
   })
 
-  test('no JSON, and no broadcast', async () => {
+  test('a body that is not JSON is answered 400, an invalid broadcast id 404', async () => {
     expect(await trigger('{')).toMatchObject({ status: 400, body: { errors: [{ status: '400' }] } })
     for (const id of [0, 'x', -1]) expect((await trigger({}, id)).status).toBe(404)
   })
 })
 
 describe('credentials', () => {
-  test('the bearer token must match, and may be rotated', async () => {
+  test('a request needs the bearer token, also after a rotation', async () => {
     for (const authorization of ['', 'Bearer', 'Bearer other', `Basic ${btoa('app-key:')}`])
       expect((await post('/v1/send/push', template, authorization)).status).toBe(401)
     fake.credentials = { appApiKey: 'new' }
@@ -247,7 +247,7 @@ describe('credentials', () => {
 })
 
 describe('limits', () => {
-  test('messages within one second; one over the limit is not sent, nor counted', async () => {
+  test('messages above the limit per second are answered 429, and neither sent nor counted', async () => {
     fake.limits = { transactionalPerSecond: 3 }
     const replies = await Promise.all(Array.from({ length: 5 }, () => send('push', template)))
     const statuses = replies.map(({ status }) => status).sort()
@@ -259,7 +259,7 @@ describe('limits', () => {
     expect((await trigger({})).status).toBe(200)
   })
 
-  test('time between two broadcasts', async () => {
+  test('a second broadcast within the interval is answered 429', async () => {
     fake.limits = { broadcastEverySeconds: 1 }
     expect((await trigger({})).status).toBe(200)
     expect((await trigger({}, 4)).status).toBe(429)
@@ -270,7 +270,7 @@ describe('limits', () => {
     expect(fake.broadcasts).toHaveLength(3)
   })
 
-  test('a wrong limit is refused', async () => {
+  test('a limit out of range throws', async () => {
     await expect(startFakeCustomerIo({ limits: { transactionalPerSecond: 0 } })).rejects.toThrow('Expected')
     expect(() => {
       fake.limits = { broadcastEverySeconds: 0 }
@@ -286,7 +286,7 @@ describe('misbehaviours', () => {
     [{ kind: 'garbage' }, { message: expect.stringContaining('Unable to parse JSON') }],
     [{ kind: 'html', after: 'apply' }, { message: expect.stringContaining('Unable to parse JSON') }],
     [{ kind: 'serverError', after: 'apply' }, { statusCode: 500 }],
-  ])('%o: sent, and the answer lost', async (misbehaviour, expected) => {
+  ])('%o: the message is sent, and its answer lost', async (misbehaviour, expected) => {
     fake.misbehave({ ...misbehaviour, ...sendsOnly, times: 1 })
     await expect(client.sendEmail(email())).rejects.toMatchObject(expected)
     expect(fake.sends).toHaveLength(1)
@@ -294,7 +294,7 @@ describe('misbehaviours', () => {
     expect(fake.sends).toHaveLength(2)
   })
 
-  test('hang after apply: sent, and never answered', async () => {
+  test('hang after apply: the message is sent and never answered', async () => {
     fake.misbehave({ kind: 'hang', after: 'apply', ...sendsOnly, times: 1 })
     const impatient = new APIClient('app-key', {
       url: `${fake.url}/v1`,
@@ -315,7 +315,7 @@ describe('misbehaviours', () => {
     { kind: 'badRequest', operation: ({ kind, body }) => kind === 'email' && body?.to === 'a@b.c' },
     { kind: 'failOn', operation: ({ kind }) => kind === 'email' },
     { kind: 'redirect', location: 'http://127.0.0.1:1/' },
-  ])('%o: not sent', async (misbehaviour) => {
+  ])('%o: the message is not sent', async (misbehaviour) => {
     fake.misbehave({ ...misbehaviour, ...sendsOnly, times: 1 })
     const impatient = new APIClient('app-key', {
       url: `${fake.url}/v1`,
@@ -327,7 +327,7 @@ describe('misbehaviours', () => {
     expect(fake.requests.recent[0]?.misbehaviour).toBe(misbehaviour.kind)
   })
 
-  test('one API can be down while the others are up', async () => {
+  test('match can limit an outage to one API', async () => {
     fake.misbehave({ kind: 'outage', match: ({ api }) => api === 'app' })
     expect((await fetch(`${fake.url}/v1/send/email`, { method: 'POST' })).status).toBe(503)
     const response = await fetch(`${fake.url}/api/v2/entity`, {
@@ -339,7 +339,7 @@ describe('misbehaviours', () => {
     expect(fake.counts).toMatchObject({ applied: 1, sends: 0 })
   })
 
-  test('predicates see a broadcast too; refuse leaves the App API alone', async () => {
+  test('predicates see broadcasts, and refuse does not affect the App API', async () => {
     fake.misbehave({ kind: 'refuse', operation: () => true })
     fake.misbehave({ kind: 'badRequest', operation: ({ broadcastId }) => broadcastId === 3 })
     expect(await trigger({})).toMatchObject({ status: 400, body: { errors: [{ status: '400' }] } })
@@ -347,12 +347,12 @@ describe('misbehaviours', () => {
     expect((await send('push', template)).status).toBe(200)
   })
 
-  test('drip answers in the end', async () => {
+  test('drip sends the whole answer', async () => {
     fake.misbehave({ kind: 'drip', everyMs: 1 })
     expect(await client.sendEmail(email())).toMatchObject({ delivery_id: fake.sends[0]?.deliveryId })
   })
 
-  test('what is refused is not sent, whatever the misbehaviour', async () => {
+  test('a message without credentials is not sent, even if garbage answers 200', async () => {
     fake.misbehave({ kind: 'garbage' })
     expect((await fetch(`${fake.url}/v1/send/email`, { method: 'POST' })).status).toBe(200)
     expect(fake.sends).toEqual([])

@@ -27,7 +27,7 @@ async function batch(
   return response.status
 }
 
-test('without credentials of its own it takes any Basic credentials, and none other', async () => {
+test('a fake without credentials accepts any Basic credentials and no other scheme', async () => {
   await using fake = await startFakeCustomerIo()
   expect(await batch(fake, [event('u1')], `Basic ${btoa('any:thing')}`)).toBe(200)
   for (const authorization of ['', 'Bearer abc', `Basic ${btoa('no colon')}`, 'Basic'])
@@ -36,7 +36,7 @@ test('without credentials of its own it takes any Basic credentials, and none ot
   expect(fake.requests.byStatus).toEqual({ 200: 1, 401: 4 })
 })
 
-test('credentials must match, and may be rotated', async () => {
+test('a request needs the present credentials, also after a rotation', async () => {
   await using fake = await startFakeCustomerIo({ siteId: 'site', trackApiKey: 'old:key' })
   const old = `Basic ${btoa('site:old:key')}`
   expect(await batch(fake, [event('u1')], old)).toBe(200)
@@ -62,7 +62,7 @@ test('close ends hanging, slow and idle connections at once', async () => {
   await expect(batch(fake, [event('u1')])).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } })
 })
 
-test('a fixed port is taken, and one that is in use is reported', async () => {
+test('the fake listens on the given port, and reports one that is in use', async () => {
   await using fake = await startFakeCustomerIo()
   const port = Number(new URL(fake.url).port)
   await expect(startFakeCustomerIo({ port })).rejects.toMatchObject({ code: 'EADDRINUSE' })
@@ -71,7 +71,7 @@ test('a fixed port is taken, and one that is in use is reported', async () => {
   expect(again.url).toBe(fake.url)
 })
 
-test('a wrong option is refused', async () => {
+test('an option out of range throws', async () => {
   await expect(startFakeCustomerIo({ port: 70_000 })).rejects.toThrow('Expected port to be')
   await expect(startFakeCustomerIo({ latencyMs: -1 })).rejects.toThrow('Expected latencyMs to be')
   await expect(startFakeCustomerIo({ keepRequests: 0.5 })).rejects.toThrow('Expected keepRequests to be')
@@ -81,7 +81,7 @@ test('a wrong option is refused', async () => {
   }).toThrow('Expected latencyMs to be')
 })
 
-test('until resolves on a later request, and rejects in time, on a throw and on close', async () => {
+test('until resolves after a later request, and rejects at its timeout, on a throw and on close', async () => {
   await using fake = await startFakeCustomerIo()
   const two = fake.until(({ counts }) => counts.applied === 2)
   await batch(fake, [event('u1')])
@@ -102,7 +102,7 @@ test('until resolves on a later request, and rejects in time, on a throw and on 
   await closed
 })
 
-test('reset forgets what was received, ULIDs and misbehaviours', async () => {
+test('reset clears the received operations, the ULIDs and the misbehaviours', async () => {
   await using fake = await startFakeCustomerIo()
   await batch(fake, [event('u1', { id: ulid })])
   fake.misbehave({ kind: 'outage' })
@@ -125,7 +125,7 @@ test('reset forgets what was received, ULIDs and misbehaviours', async () => {
   expect(fake.applied.map(({ ordinal, requestOrdinal }) => [ordinal, requestOrdinal])).toEqual([[1, 1]])
 })
 
-test('requests keeps the newest', async () => {
+test('requests.recent keeps the newest requests', async () => {
   await using fake = await startFakeCustomerIo({ keepRequests: 3 })
   const paths = Array.from({ length: 120 }, (_, i) => `/nothing/${i}`)
   for (const path of paths) await (await fetch(`${fake.url}${path}?query`)).arrayBuffer()
@@ -136,7 +136,7 @@ test('requests keeps the newest', async () => {
   expect(none.requests).toMatchObject({ total: 1, recent: [] })
 })
 
-test('without keepOperations the counts, the dedup and the order check stay', async () => {
+test('without keepOperations the counts, the deduplication and the order check still work', async () => {
   await using fake = await startFakeCustomerIo({
     keepOperations: false,
     sequenceOf: ({ attributes }) => (typeof attributes?.seq === 'number' ? attributes.seq : undefined),
@@ -146,7 +146,7 @@ test('without keepOperations the counts, the dedup and the order check stay', as
   await batch(fake, [event('u1', { id: ulid }), numbered('u1', 2), numbered('u1', 1), numbered('u1', 4)])
   await batch(fake, [{ type: 'person', identifiers: { id: 'u3' }, action: 'suppress' }, event('u3')])
   expect(fake.counts).toMatchObject({ operations: 10, applied: 8, duplicates: 1, ignored: 1, outOfOrder: 1 })
-  // 2 came after 3; the second delivery of 1 is no violation.
+  // 2 arrived after 3. The second delivery of 1 is no violation.
   expect(fake.outOfOrder).toEqual([{ personKey: 'id:u1', ordinal: 5, sequence: 2, after: 3 }])
   expect([fake.applied, fake.duplicates, fake.ignored]).toEqual([[], [], []])
   expect(fake.person({ id: 'u1' })).toMatchObject({
@@ -157,7 +157,7 @@ test('without keepOperations the counts, the dedup and the order check stay', as
   })
 })
 
-test('a script of a few lines serves another process', async () => {
+test('a script of a few lines runs the fake for another process', async () => {
   const index = fileURLToPath(new URL('../../src/testing/index.ts', import.meta.url))
   const script = `
     import { startFakeCustomerIo } from ${JSON.stringify(index)}

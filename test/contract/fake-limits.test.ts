@@ -16,7 +16,7 @@ async function call(method: string, path: string, body: unknown): Promise<number
   return response.status
 }
 
-/** Text of exactly `bytes` bytes of UTF-8, most of it in characters of 3 (or 4) bytes. */
+/** A text of exactly `bytes` bytes of UTF-8, mostly of the given character. */
 function text(bytes: number, character = '語'): string {
   const width = Buffer.byteLength(character)
   return character.repeat(Math.floor(bytes / width)) + 'x'.repeat(bytes % width)
@@ -31,7 +31,7 @@ const accepted = 200
 const refused = 400
 
 describe.each([
-  ['1 byte a character', 'x'],
+  ['1 byte per character', 'x'],
   ['3 bytes', '語'],
   ['4 bytes', '🦀'],
 ])('limits in bytes, %s', (_, character) => {
@@ -122,13 +122,13 @@ test('a batch of 500,000 bytes', async () => {
   expect(fake.counts.applied).toBe(20)
 })
 
-test('a body too long to be kept is refused, and measured', async () => {
+test('a body that is too long to be kept is refused, and its length is recorded', async () => {
   const bytes = 6_000_000
   expect(await call('POST', '/api/v1/customers/u1/events', ' '.repeat(bytes))).toBe(refused)
   expect(fake.requests.recent[0]).toMatchObject({ bytes, operations: 0, status: 400 })
 })
 
-test('escapes count as the bytes that they take in JSON', async () => {
+test('escapes count with their length in JSON', async () => {
   const overhead = Buffer.byteLength(JSON.stringify({ in: '' }))
   const quotes = (count: number) => identify({ a: { in: '"'.repeat(count) } })
   expect(await quotes((1_000 - overhead) / 2)).toBe(accepted)

@@ -38,7 +38,7 @@ async function send(path: string, body: unknown, init: RequestInit = {}): Promis
 const batch = (...names: string[]) => send('/api/v2/batch', { batch: names.map(event) })
 const applied = () => fake.applied.map(({ name }) => name)
 
-describe('what replaces the answer', () => {
+describe('misbehaviours that replace the answer', () => {
   test.each<[Misbehaviour, Partial<Reply>]>([
     [{ kind: 'outage' }, { status: 503, type: 'text/html' }],
     [
@@ -66,7 +66,7 @@ describe('what replaces the answer', () => {
       { status: 200, type: 'text/plain', text: 'OK' },
     ],
     [{ kind: 'redirect', location: 'https://elsewhere.test/' }, { status: 301 }],
-  ])('%o takes nothing', async (misbehaviour, expected) => {
+  ])('%o applies nothing', async (misbehaviour, expected) => {
     const stop = fake.misbehave(misbehaviour)
     expect(await batch('a')).toMatchObject(expected)
     expect(applied()).toEqual([])
@@ -78,7 +78,7 @@ describe('what replaces the answer', () => {
     expect(await batch('a')).toMatchObject({ status: 200, text: '{}' })
   })
 
-  test('garbage takes what it gets, and says what it is told to', async () => {
+  test('garbage applies the operations and answers with the given body', async () => {
     fake.misbehave({ kind: 'garbage', body: '{"errors":[' })
     expect(await batch('a')).toMatchObject({ status: 200, text: '{"errors":[' })
     expect(applied()).toEqual(['a'])
@@ -87,13 +87,13 @@ describe('what replaces the answer', () => {
   test.each<Misbehaviour>([
     { kind: 'serverError', after: 'apply' },
     { kind: 'html', status: 504, after: 'apply' },
-  ])('%o takes what it gets', async (misbehaviour) => {
+  ])('%o applies the operations', async (misbehaviour) => {
     fake.misbehave(misbehaviour)
     expect((await batch('a')).status).toBeGreaterThanOrEqual(500)
     expect(applied()).toEqual(['a'])
   })
 
-  test('Retry-After comes when asked for', async () => {
+  test('rateLimit sends Retry-After if it is given', async () => {
     fake.misbehave({ kind: 'rateLimit', times: 1 })
     expect((await batch('a')).headers.has('retry-after')).toBe(false)
     fake.misbehave({ kind: 'rateLimit', retryAfter: 7 })
@@ -105,7 +105,7 @@ describe('what replaces the answer', () => {
     })
   })
 
-  test('redirect names the place', async () => {
+  test('redirect sends the given Location', async () => {
     fake.misbehave({ kind: 'redirect', location: 'https://elsewhere.test/x', status: 308 })
     const reply = await batch('a')
     expect([reply.status, reply.headers.get('location')]).toEqual([308, 'https://elsewhere.test/x'])
@@ -139,7 +139,7 @@ describe('connections', () => {
     await outcome
   })
 
-  test('drip answers byte by byte, in the end', async () => {
+  test('drip sends the answer byte by byte', async () => {
     fake.misbehave({ kind: 'drip', everyMs: 1 })
     expect(await batch('a')).toMatchObject({ status: 200, text: '{}' })
     expect(applied()).toEqual(['a'])
@@ -147,7 +147,7 @@ describe('connections', () => {
 })
 
 describe('single operations', () => {
-  test('refuse: 207 in a batch, with what the predicate says', async () => {
+  test('refuse answers a batch with 207 and the refusal of the predicate', async () => {
     fake.misbehave({
       kind: 'refuse',
       operation: ({ name }) => name === 'b' && { reason: 'nope', field: 'name' },
@@ -163,7 +163,7 @@ describe('single operations', () => {
     expect(fake.counts.refused).toBe(2)
   })
 
-  test('refuse: 400 elsewhere', async () => {
+  test('refuse answers other endpoints with 400', async () => {
     fake.misbehave({ kind: 'refuse', operation: ({ action }) => action === 'event' })
     expect(await send('/api/v2/entity', event('a'))).toMatchObject({ status: 400 })
     expect(JSON.parse((await send('/api/v1/customers/u1/events', { name: 'a' })).text)).toEqual({
@@ -171,7 +171,7 @@ describe('single operations', () => {
     })
   })
 
-  test('badRequest: the whole batch is refused for one operation', async () => {
+  test('badRequest refuses the whole batch for one operation', async () => {
     fake.misbehave({ kind: 'badRequest', operation: ({ name }) => name === 'b', refusal: { field: 'name' } })
     const reply = await batch('a', 'b', 'c')
     expect(reply.status).toBe(400)
@@ -182,7 +182,7 @@ describe('single operations', () => {
     expect(applied()).toEqual(['a', 'c'])
   })
 
-  test('failOn: 500 for whatever contains the operation', async () => {
+  test('failOn answers 500 to every request with the operation', async () => {
     fake.misbehave({ kind: 'failOn', operation: ({ name }) => name === 'b' })
     expect((await batch('a', 'b')).status).toBe(500)
     expect((await send('/api/v1/customers/u1/events', { name: 'b' })).status).toBe(500)
@@ -190,7 +190,7 @@ describe('single operations', () => {
     expect(applied()).toEqual(['a'])
   })
 
-  test('predicates do not meet what is no operation; one that throws is answered 500', async () => {
+  test('predicates receive only objects, and one that throws is answered 500', async () => {
     fake.misbehave({ kind: 'failOn', operation: ({ name }) => name?.startsWith('x') ?? false })
     expect((await send('/api/v2/batch', { batch: [null, 1, event('a')] })).status).toBe(207)
     fake.misbehave({
@@ -207,7 +207,7 @@ describe('single operations', () => {
 })
 
 describe('scope', () => {
-  test('times: a sequence is a script', async () => {
+  test('several misbehaviours with times form a script', async () => {
     fake.misbehave({ kind: 'rateLimit', times: 1 })
     fake.misbehave({ kind: 'serverError', times: 2 })
     const statuses: number[] = []
@@ -215,14 +215,14 @@ describe('scope', () => {
     expect(statuses).toEqual([429, 500, 500, 200])
   })
 
-  test('times counts only the requests that were affected', async () => {
+  test('times counts only affected requests', async () => {
     fake.misbehave({ kind: 'failOn', times: 1, operation: ({ name }) => name === 'b' })
     const statuses: number[] = []
     for (const name of ['a', 'b', 'b']) statuses.push((await batch(name)).status)
     expect(statuses).toEqual([200, 500, 200])
   })
 
-  test('match sees method, path and operations, of v1 in v2 form', async () => {
+  test('match receives method, path and operations, those of v1 in v2 form', async () => {
     fake.misbehave({
       kind: 'outage',
       match: ({ method, path, operations }) =>
@@ -232,7 +232,7 @@ describe('scope', () => {
     expect((await send('/api/v1/customers/u2/events', { name: 'a' })).status).toBe(503)
   })
 
-  test('each ends by its own function, all by behave', async () => {
+  test('the returned function ends one misbehaviour, behave ends all', async () => {
     const stop = fake.misbehave({ kind: 'outage' })
     fake.misbehave({ kind: 'serverError' })
     expect((await batch('a')).status).toBe(503)
@@ -243,7 +243,7 @@ describe('scope', () => {
     expect((await batch('a')).status).toBe(200)
   })
 
-  test('latencies hold the answer back, not the effect', async () => {
+  test('latency delays the answer, not the effect', async () => {
     fake.misbehave({ kind: 'latency', ms: 60_000, times: 1 })
     const controller = new AbortController()
     const slow = send('/api/v2/batch', { batch: [event('a')] }, { signal: controller.signal })
@@ -255,7 +255,7 @@ describe('scope', () => {
     await outcome
   })
 
-  test('a caller that gives up while its answer is held back does no harm', async () => {
+  test('a caller that gives up during the latency does not disturb later requests', async () => {
     fake.latencyMs = 20
     const controller = new AbortController()
     const slow = send('/api/v2/batch', { batch: [event('a')] }, { signal: controller.signal })
@@ -263,7 +263,7 @@ describe('scope', () => {
     await fake.until(() => fake.counts.applied === 1)
     controller.abort()
     await outcome
-    // Held back as long, and later: it is answered after the first one would have been.
+    // The second request has the same latency, so its answer comes after that of the first was due.
     expect((await batch('b')).status).toBe(200)
   })
 
@@ -272,7 +272,7 @@ describe('scope', () => {
     { kind: 'latency', ms: -1 },
     { kind: 'serverError', status: 400 },
     { kind: 'drip', everyMs: Number.NaN },
-  ])('%o is refused at once', (misbehaviour) => {
+  ])('%o throws at once', (misbehaviour) => {
     expect(() => fake.misbehave(misbehaviour)).toThrow(/^Expected /)
   })
 })

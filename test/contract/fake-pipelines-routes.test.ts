@@ -40,7 +40,7 @@ const track = (messageId: string, seq?: number, userId = 'u1') => ({
 })
 
 describe('messages', () => {
-  test('every kind is kept in order, alone and in a batch', async () => {
+  test('messages of every kind are recorded in order, alone and in a batch', async () => {
     const timestamp = '2026-01-02T03:04:05.678Z'
     expect(
       await strict.identify({ userId: 'u1', traits: { plan: 'pro' }, messageId: 'm1', timestamp }),
@@ -77,14 +77,14 @@ describe('messages', () => {
     expect(fake.person({ id: 'u1' })).toBeUndefined()
   })
 
-  test('what customerio-node would not send, and the description allows', async () => {
+  test('messages that the description allows and customerio-node does not send are accepted', async () => {
     expect((await post('/v1/identify', { userId: '', traits: { email: 'A@b.c' } })).status).toBe(200)
     expect((await post('/v1/track', { groupId: 'g', event: 'x' })).status).toBe(200)
     expect((await post('/v1/track', { event: 'Report Delivery Event', properties: {} })).status).toBe(200)
     expect(fake.pipelines.map(({ personKey }) => personKey)).toEqual(['email:a@b.c', 'groupId:g', 'nobody'])
   })
 
-  test('a message id seen before is dropped, in the same batch and later', async () => {
+  test('a message with a repeated id is dropped, in the same batch and later', async () => {
     await post('/v1/batch', { batch: [track('m1'), track('m1'), track('m2')] })
     await post('/v1/track', { ...track('m2'), event: 'other' })
     await post('/v1/track', track('m1'))
@@ -112,7 +112,7 @@ describe('messages', () => {
     expect(fake.counts).toMatchObject({ pipelines: 1, duplicates: 0, dropped: 1, refused: 1 })
   })
 
-  test('order is checked by user, apart from the Track API', async () => {
+  test('the order is checked per user, separately from the Track API', async () => {
     const sequences: [string, number][] = [
       ['u1', 1],
       ['u1', 3],
@@ -131,7 +131,7 @@ describe('messages', () => {
 describe('refusals', () => {
   const u1 = { userId: 'u1' }
   const wrong: [string, string, object][] = [
-    ['nobody', '/v1/identify', { traits: {} }],
+    ['no user', '/v1/identify', { traits: {} }],
     ['an empty user', '/v1/track', { userId: '', event: 'x' }],
     ['an object for a user', '/v1/page', { userId: {} }],
     ['no event', '/v1/track', u1],
@@ -145,9 +145,9 @@ describe('refusals', () => {
     ['a list for traits', '/v1/identify', { ...u1, traits: [] }],
     ['Unix time', '/v1/identify', { ...u1, timestamp: 1_700_000_000 }],
     ['a date without a time', '/v1/identify', { ...u1, timestamp: '2026-01-02' }],
-    ['a time that is none', '/v1/identify', { ...u1, timestamp: '2026-13-02T03:04:05Z' }],
+    ['an invalid time', '/v1/identify', { ...u1, timestamp: '2026-13-02T03:04:05Z' }],
     ['a number for a message id', '/v1/identify', { ...u1, messageId: 1 }],
-    ['an integration that is no switch', '/v1/identify', { ...u1, integrations: { All: 'yes' } }],
+    ['an integration that is no boolean', '/v1/identify', { ...u1, integrations: { All: 'yes' } }],
     ['a message over 32,000 bytes', '/v1/identify', { ...u1, traits: { d: 'a'.repeat(32_000) } }],
     ['no type in a batch', '/v1/batch', { batch: [u1] }],
     ['no object in a batch', '/v1/batch', { batch: ['x'] }],
@@ -171,7 +171,7 @@ describe('refusals', () => {
     ],
   ]
 
-  test.each(wrong)('%s: 400 in strict mode, else 200 and lost', async (_, path, body) => {
+  test.each(wrong)('%s is answered 400 in strict mode, else 200 and dropped', async (_, path, body) => {
     expect(await post(path, body)).toMatchObject({
       status: 400,
       body: { meta: { errors: [expect.any(String)] } },
@@ -182,13 +182,13 @@ describe('refusals', () => {
     expect(fake.pipelines).toEqual([])
   })
 
-  test('no JSON', async () => {
+  test('a body that is not JSON is answered 400 in strict mode, else 200 and dropped', async () => {
     expect((await post('/v1/batch', '{')).status).toBe(400)
     expect((await post('/v1/batch', '{', { 'x-strict-mode': 'true' })).status).toBe(200)
     expect(fake.pipelinesDropped).toMatchObject([{ body: undefined }])
   })
 
-  test('a batch with a wrong message: refused as a whole in strict mode, else taken without it', async () => {
+  test('a batch with a wrong message is refused as a whole in strict mode, else applied without the message', async () => {
     const batch = [track('m1'), { ...track('m2'), event: 1 }, track('m3'), { type: 'track', event: 'x' }]
     const reply = await post('/v1/batch', { batch })
     expect(reply).toMatchObject({ status: 400, body: { meta: { errors: { length: 2 } } } })
@@ -202,7 +202,7 @@ describe('refusals', () => {
     expect(fake.counts).toMatchObject({ pipelines: 2, dropped: 2, refused: 2 })
   })
 
-  test('exactly 32,000 and 500,000 bytes pass', async () => {
+  test('a message of exactly 32,000 bytes and a batch of exactly 500,000 bytes are accepted', async () => {
     const message = (bytes: number, id: string) => {
       const empty = { ...track(id), properties: { d: '' } }
       return {
@@ -221,7 +221,7 @@ describe('refusals', () => {
 })
 
 describe('credentials', () => {
-  test('a wrong write key: 401 in strict mode, else 200 and lost', async () => {
+  test('a wrong write key is answered 401 in strict mode, else 200 and the message is dropped', async () => {
     await expect(clientOf('other', true).batch([track('m1')])).rejects.toMatchObject({ statusCode: 401 })
     expect(fake.pipelinesDropped).toEqual([])
     expect(await clientOf('other', false).batch([track('m1'), track('m2')])).toEqual({})
@@ -237,7 +237,7 @@ describe('credentials', () => {
     expect(fake.counts).toMatchObject({ pipelines: 1, dropped: 2 })
   })
 
-  test('without a key of its own it takes any with an empty password, and none other', async () => {
+  test('a fake without a write key accepts any with an empty password, and no other credentials', async () => {
     fake.credentials = {}
     const status = async (authorization: string) =>
       (await post('/v1/track', track('m'), { ...strictly, authorization })).status
@@ -253,7 +253,7 @@ describe('misbehaviours', () => {
     { kind: 'garbage' },
     { kind: 'html', after: 'apply' },
     { kind: 'serverError', after: 'apply' },
-  ])('%o: taken, the answer lost, and the retry is a duplicate', async (misbehaviour) => {
+  ])('%o: the message is applied, its answer lost, and the retry is a duplicate', async (misbehaviour) => {
     fake.misbehave({ ...misbehaviour, times: 1, match: ({ api }) => api === 'pipelines' })
     await expect(strict.batch([track('m1'), track('m2')])).rejects.toThrow()
     expect(fake.counts.pipelines).toBe(2)
@@ -268,14 +268,14 @@ describe('misbehaviours', () => {
     [{ kind: 'serverError', status: 502 }, 502],
     [{ kind: 'badRequest', operation: ({ body }) => body?.messageId === 'm2' }, 400],
     [{ kind: 'failOn', operation: ({ kind, body }) => kind === 'track' && body?.messageId === 'm2' }, 500],
-  ])('%o: not taken', async (misbehaviour, statusCode) => {
+  ])('%o: the message is not applied', async (misbehaviour, statusCode) => {
     fake.misbehave(misbehaviour)
     const outcome = expect(strict.batch([track('m1'), track('m2')])).rejects
     await (statusCode === undefined ? outcome.toThrow() : outcome.toMatchObject({ statusCode }))
     expect(fake.pipelines).toEqual([])
   })
 
-  test('refuse: 400 for the batch in strict mode, else the message is lost', async () => {
+  test('refuse answers the batch with 400 in strict mode, else drops the message', async () => {
     fake.misbehave({ kind: 'refuse', operation: ({ body }) => body?.messageId === 'm2' && { message: 'no' } })
     const batch = [track('m1'), track('m2')]
     await expect(strict.batch(batch)).rejects.toMatchObject({
@@ -288,7 +288,7 @@ describe('misbehaviours', () => {
   })
 })
 
-test('without keepOperations the counts, the dedup and the order check stay, on every API', async () => {
+test('without keepOperations the counts, the deduplication and the order check still work on every API', async () => {
   await using sparing = await startFakeCustomerIo({
     keepOperations: false,
     sequenceOf: ({ body }) => (body?.properties as { seq?: number } | undefined)?.seq,

@@ -140,7 +140,7 @@ describe('shapes', () => {
     expect(fake.counts.applied).toBe(0)
   })
 
-  test('a number is taken for an id, and every kind of identifier for a person', async () => {
+  test('a number is accepted as an id, and every kind of identifier as a person', async () => {
     const identifiers = [{ id: 42 }, { email: 'a@b.c' }, { phone: '+37120000000' }]
     await client.batch(identifiers.map((each) => ({ type: 'person', action: 'identify', identifiers: each })))
     await client.batch([

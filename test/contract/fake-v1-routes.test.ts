@@ -87,7 +87,7 @@ describe('the calls of customerio-node', () => {
     expect(fake.person({ id: 'nobody' })).toBeUndefined()
   })
 
-  test('destroy deletes, and a later update brings the person back without their past', async () => {
+  test('destroy deletes the person, and a later update creates the person again without the old data', async () => {
     await client.identify('u1', { plan: 'free' })
     await client.destroy('u1')
     expect(fake.person({ id: 'u1' })).toMatchObject({ deleted: true, attributes: {} })
@@ -97,7 +97,7 @@ describe('the calls of customerio-node', () => {
     expect(person?.operations.map(({ action }) => action)).toEqual(['identify', 'delete', 'identify'])
   })
 
-  test('suppress closes every identifier until unsuppress', async () => {
+  test('suppress ignores operations on every identifier of the person until unsuppress', async () => {
     await client.identify('u1', { email: 'a@b.c' })
     await client.suppress('u1')
     await client.identify('u1', { plan: 'pro' })
@@ -127,7 +127,7 @@ describe('the calls of customerio-node', () => {
     expect(fake.applied.at(-1)).toMatchObject({ action: 'merge', personKey: 'id:u1' })
   })
 
-  test('a merge that has nobody to merge is answered 200 and ignored', async () => {
+  test('a merge without its primary or secondary, or of one person, is answered 200 and ignored', async () => {
     await client.mergeCustomers(IdentifierType.Id, 'u1', IdentifierType.Id, 'u2')
     await client.identify('u1')
     await client.mergeCustomers(IdentifierType.Id, 'u1', IdentifierType.Id, 'u2')
@@ -148,7 +148,7 @@ describe('the calls of customerio-node', () => {
     ])
   })
 
-  test('the region is the one that was chosen', async () => {
+  test('the region is that of the options', async () => {
     expect(await client.getAccountRegion()).toEqual({
       url: 'https://track.customer.io',
       region: 'us',
@@ -164,7 +164,7 @@ describe('the calls of customerio-node', () => {
   })
 })
 
-describe('what v1 means beyond the calls', () => {
+describe('fields of v1', () => {
   test('cio_relationships add and delete', async () => {
     const relationship = { identifiers: { object_type_id: '1', object_id: 'acme' } }
     const add = {
@@ -188,7 +188,7 @@ describe('what v1 means beyond the calls', () => {
     expect(fake.applied.map(({ timestamp }) => timestamp)).toEqual([1_700_000_002, 1_700_000_001])
   })
 
-  test('_update creates nobody', async () => {
+  test('_update creates no person', async () => {
     await client.identify('u1', { plan: 'pro', _update: true })
     expect(fake.person({ id: 'u1' })).toBeUndefined()
     expect(fake.ignored[0]?.why).toBe('update_only')
@@ -197,7 +197,7 @@ describe('what v1 means beyond the calls', () => {
     expect(fake.person({ id: 'u1' })?.attributes).toEqual({ plan: 'pro' })
   })
 
-  test('an email of somebody else is left out; one of an unknown path names its owner', async () => {
+  test('an identifier of another person is skipped, but finds its owner if that of the path is unknown', async () => {
     await client.identify('u1', { email: 'a@b.c' })
     await client.identify('u2', { plan: 'pro' })
     await client.identify('u2', { email: 'a@b.c', city: 'Riga' })
@@ -240,7 +240,7 @@ describe('what v1 means beyond the calls', () => {
     expect(fake.counts.applied).toBe(0)
   })
 
-  test('what does not exist is answered 404', async () => {
+  test('an unknown path or method is answered 404', async () => {
     for (const [method, path] of [
       ['GET', '/api/v1/customers/u1'],
       ['POST', '/api/v1/customers/u1/devices'],

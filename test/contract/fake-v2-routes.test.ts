@@ -27,7 +27,7 @@ async function post(path: string, body: string): Promise<{ status: number; body:
 }
 
 describe('/batch', () => {
-  test('takes every operation in order and answers an empty object', async () => {
+  test('applies every operation in order and answers an empty object', async () => {
     const answer = await client.batch([
       person('u1', 'identify', { attributes: { plan: 'pro' } }),
       person('u1', 'event', { name: 'a', id: ulid, timestamp: 1_700_000_000, attributes: { n: 1 } }),
@@ -51,7 +51,7 @@ describe('/batch', () => {
     expect(fake.person({ id: 'u1' })).toMatchObject({ operationCount: 5, lastOrdinal: 6 })
   })
 
-  test('answers 207 with the place of each refused operation, and takes the others', async () => {
+  test('answers 207 with the index of each refused operation, and applies the others', async () => {
     const batch = [
       person('u1', 'event', { name: 'a' }),
       person('u1', 'event'),
@@ -88,8 +88,8 @@ describe('/batch', () => {
   })
 })
 
-describe('an event with a ULID seen before', () => {
-  test('is dropped and answered 200, on either version, whatever its case', async () => {
+describe('an event with a repeated ULID', () => {
+  test('is dropped and answered 200, on both versions and in upper or lower case', async () => {
     const event = person('u1', 'event', { name: 'a', id: ulid })
     await client.batch([event, event])
     await client.batch([{ ...event, id: ulid.toLowerCase() }])
@@ -101,7 +101,7 @@ describe('an event with a ULID seen before', () => {
     expect(fake.person({ id: 'u2' })).toBeUndefined()
   })
 
-  test('counts as seen only once it was taken', async () => {
+  test('is applied if the first request failed', async () => {
     fake.misbehave({ kind: 'serverError', times: 1 })
     const event = person('u1', 'event', { name: 'a', id: ulid })
     await expect(client.batch([event])).rejects.toMatchObject({ statusCode: 500 })
@@ -111,7 +111,7 @@ describe('an event with a ULID seen before', () => {
 })
 
 describe('/entity', () => {
-  test('takes one operation', async () => {
+  test('applies one operation', async () => {
     expect(await client.entity(person('u1', 'identify', { attributes: { a: 1 } }))).toEqual({})
     expect(fake.person({ id: 'u1' })?.attributes).toEqual({ a: 1 })
   })
@@ -168,7 +168,7 @@ describe('objects, relationships and deliveries', () => {
     expect(Object.keys(fake.person({ id: 'u1' })?.relationships ?? {})).toEqual(['object:cio/ob1'])
   })
 
-  test('a delivery takes a metric', async () => {
+  test('a delivery records a metric', async () => {
     const delivery = { type: 'delivery', action: 'event', identifiers: { id: 'd1' }, name: 'opened' }
     await client.entity({ ...delivery, attributes: { device_token: 't' } })
     expect(fake.delivery('d1').map(({ name }) => name)).toEqual(['opened'])
