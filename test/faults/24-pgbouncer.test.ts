@@ -65,7 +65,9 @@ describe.skipIf(!binary)('24: PgBouncer in transaction mode', () => {
     await eventually('five delivered', () => h.fake.counts.applied === 5)
     await nextHeartbeat(h.db) // the relay is idle by then
     // The relay does not listen, so the flag that makes commits notify is off.
-    expect(await h.db.rows('SELECT last_value = 2 AS idle FROM outbox.notify_flag')).toEqual([{ idle: false }])
+    expect(await h.db.rows('SELECT last_value = 2 AS idle FROM outbox.notify_flag')).toEqual([
+      { idle: false },
+    ])
     const ready = relay.log.find(({ message }) => message === 'listening')
     const answers = await Promise.all(
       ['readyz', 'health/customerio', 'metrics'].map((path) =>

@@ -149,7 +149,7 @@ describe('a database that refuses the connection', () => {
   }
 
   test.for<[string, () => string, RegExp, number]>([
-    ['nobody listens', () => NOBODY.DATABASE_URL, /cannot connect to the database: .*ECONNREFUSED/, 1],
+    ['nothing listens', () => NO_SERVER.DATABASE_URL, /cannot connect to the database: .*ECONNREFUSED/, 1],
     [
       'a wrong password',
       () =>

@@ -5,7 +5,7 @@ export interface Captured {
   readonly method: string
   readonly path: string
   readonly headers: IncomingHttpHeaders
-  /** As it was on the wire. */
+  /** The unparsed body. */
   readonly text: string
   readonly body: unknown
 }
@@ -18,14 +18,14 @@ export interface CannedAnswer {
 
 export interface CaptureServer {
   readonly url: string
-  /** What has arrived, in order; emptied by `take`. */
+  /** Returns the requests since the last call, in order. */
   take(): Captured[]
-  /** What every further request is answered with. Default: 200 `{}`. */
+  /** Sets the answer to further requests. Default: 200 `{}`. */
   answer(answer: CannedAnswer): void
   close(): Promise<void>
 }
 
-/** A plain HTTP server that writes down what arrives: it knows nothing of Customer.io. */
+/** Starts an HTTP server that records requests, without any check of Customer.io's rules. */
 export async function startCaptureServer(): Promise<CaptureServer> {
   let captured: Captured[] = []
   let canned: CannedAnswer = {}

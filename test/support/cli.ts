@@ -55,7 +55,7 @@ export function startCli(
       eventually(`${pattern} on stdout`, () => {
         const match = output.stdout.match(pattern)
         if (!match && child.exitCode !== null)
-          throw new Error(`ended with ${child.exitCode}: ${output.stderr}`)
+          throw new Error(`the command exited with ${child.exitCode}: ${output.stderr}`)
         return match ?? undefined
       }),
     async ended() {

@@ -4,12 +4,12 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 export interface CountingProxy {
   /** The server's URL, through the proxy. */
   readonly url: string
-  /** Statements that clients have sent so far: simple queries, and executions of prepared ones. */
+  /** Number of statements so far: simple queries, and executions of prepared statements. */
   readonly statements: number
   close(): Promise<void>
 }
 
-/** A proxy before a Postgres server that counts the statements of those who connect through it. */
+/** Starts a proxy in front of a Postgres server that counts the statements of its clients. */
 export async function startCountingProxy(serverUrl: string): Promise<CountingProxy> {
   const target = new URL(serverUrl)
   const sockets = new Set<Socket>()
@@ -43,7 +43,7 @@ export async function startCountingProxy(serverUrl: string): Promise<CountingPro
   }
 }
 
-/** Cuts what a client sends into messages: a type, and a length that counts itself. Only the first has no type. */
+/** Parses the bytes of a client into messages: a type, and a length that includes itself. The first has no type. */
 function frameReader(onMessage: (type: string) => void): (chunk: Buffer) => void {
   let rest: Buffer = Buffer.alloc(0)
   let header = 0

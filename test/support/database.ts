@@ -4,17 +4,17 @@ import { inject } from 'vitest'
 
 export interface TestDatabase {
   readonly url: string
-  /** A pool on it, for arranging and for looking. */
+  /** A pool for the test's own statements. */
   readonly pool: pg.Pool
-  /** Opens a client with a transaction begun; the caller ends it. */
+  /** Opens a client and begins a transaction, which the caller ends. */
   begin(): Promise<pg.PoolClient>
-  /** Runs `work` in a transaction and commits it, or rolls it back when it throws. */
+  /** Runs `work` in a transaction and commits it. If `work` throws, the transaction rolls back. */
   transaction<T>(work: (tx: pg.PoolClient) => Promise<T>): Promise<T>
   rows<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]>
   drop(): Promise<void>
 }
 
-/** A database of the file's own: a clone of the migrated template, or an empty one. */
+/** Creates a database for one test file: a clone of the migrated template, or an empty one. */
 export async function createTestDatabase(kind: 'migrated' | 'empty' = 'migrated'): Promise<TestDatabase> {
   const name = `outbox_test_${randomBytes(6).toString('hex')}`
   const template = kind === 'migrated' ? inject('templateDatabase') : 'template0'
@@ -23,7 +23,7 @@ export async function createTestDatabase(kind: 'migrated' | 'empty' = 'migrated'
   return db
 }
 
-/** The same on any server. */
+/** Opens a test database on any server. */
 export async function openTestDatabase(
   serverUrl: string,
   name: string,

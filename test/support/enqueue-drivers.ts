@@ -10,17 +10,17 @@ import type { Transaction } from '../../src/index.ts'
 import { readMigrations } from '../../src/store/migrate/migrations.ts'
 import { namesOf } from '../../src/store/names.ts'
 
-/** A transaction as an app has it: what it hands to `enqueue`, and its own statements. */
+/** A transaction of an app: the object that it passes to `enqueue`, and its own statements. */
 export interface AppTransaction {
   readonly tx: Transaction
   run(statement: string): Promise<void>
-  /** Work under a savepoint, rolled back when it throws; the transaction goes on. */
+  /** Runs `work` under a savepoint. If `work` throws, it is rolled back and the transaction continues. */
   nested(work: (tx: Transaction) => Promise<void>): Promise<void>
 }
 
-/** One of the ways in which an app talks to Postgres. */
+/** A driver or query builder that an app uses for Postgres. */
 export interface Driver {
-  /** Commits what `work` did, or rolls it back when it throws. */
+  /** Commits the transaction of `work`, or rolls it back if `work` throws. */
   transaction<T>(work: (app: AppTransaction) => Promise<T>): Promise<T>
   rows(statement: string): Promise<Record<string, unknown>[]>
   close(): Promise<void>
@@ -159,14 +159,14 @@ function savepoint(run: (statement: string) => Promise<void>, tx: Transaction): 
   }
 }
 
-/** Thrown inside `nested` to take back what was done there. */
+/** Thrown inside `nested` to roll back to its savepoint. */
 export class TakeBack extends Error {}
 
 function unlessMeant(error: unknown): void {
   if (!(error instanceof TakeBack)) throw error
 }
 
-/** An in-process Postgres with the tables and functions of the package; pg-boss is the relay's affair. */
+/** An in-process Postgres with the tables and functions of the package, but without pg-boss, which only the relay uses. */
 export async function migratedPglite(): Promise<PGlite> {
   const db = await PGlite.create()
   for (const { statements } of readMigrations(namesOf())) {

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
 /**
- * Waits until `probe` gives something other than undefined or false, and returns it. For what happens in another
- * process, or in a server, where no signal of ours can be had.
+ * Waits until `probe` returns a value other than undefined or false, and returns that value. For conditions in another
+ * process or server, which cannot signal the test.
  */
 export async function eventually<T>(
   what: string,

@@ -10,14 +10,14 @@ import { startRealPostgres } from '../../src/testing/postgres/real-postgres.ts'
 
 declare module 'vitest' {
   export interface ProvidedContext {
-    /** The server's maintenance database. */
+    /** URL of the server's maintenance database. */
     serverUrl: string
-    /** A migrated database to clone. */
+    /** Name of the migrated database that test files clone. */
     templateDatabase: string
   }
 }
 
-/** One server for the run, with one migrated template that every test file clones. */
+/** Starts one server for the run, with one migrated template that every test file clones. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const server = await startRealPostgres({ volatile: true })
   console.log(`tests run on ${server.source}`)

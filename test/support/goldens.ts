@@ -1,7 +1,7 @@
 import type { Operation } from '../../src/intent/intent.ts'
 
 export const INTENT_ID = '01890a5d-ac96-774b-bcce-b302099a8057'
-/** The same 128 bits. */
+/** The intent's id as a ULID: the same 128 bits. */
 export const EVENT_ID = '01H455VB4PEX5VSKNK084SN02Q'
 export const OCCURRED_AT = 1_700_000_000
 const ISO = '2023-11-14T22:13:20.000Z'
@@ -19,7 +19,7 @@ export interface Golden {
 
 type Rest = Pick<Golden, 'payload' | 'body'> & Partial<Golden>
 
-/** Written from the APIs' published descriptions, not from the code: a change of one is a change of the wire. */
+/** Written from the APIs' published descriptions, not from the code. A change here is a change of the wire format. */
 export const GOLDENS: readonly Golden[] = [
   batched('identify', {
     payload: { customerId: 42, attributes: { plan: 'pro', joined: null } },
@@ -301,12 +301,12 @@ export const GOLDENS: readonly Golden[] = [
   },
 ]
 
-/** A member of a batch of the Track API's second version. */
+/** An operation in a batch of the Track API v2. */
 function batched(operation: Operation, { body, ...rest }: Rest): Golden {
   return { name: operation, api: 'track', operation, path: '/api/v2/batch', body: { batch: [body] }, ...rest }
 }
 
-/** A call of the Track API's first version. */
+/** A call of the Track API v1. */
 function alone(operation: Operation, rest: Rest & { readonly path: string }): Golden {
   return { name: operation, api: 'track', operation, ...rest }
 }

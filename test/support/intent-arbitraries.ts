@@ -39,7 +39,7 @@ function personal<T extends object>(operation: string, fields: fc.Arbitrary<T>):
 
 const email = text.map((local) => `${local}@example.com`)
 
-/** Whom a transactional message is about. */
+/** The recipient of a transactional message. */
 const recipient = fc.oneof(fc.record({ id }), fc.record({ email }))
 const template = fc.oneof(text, fc.nat())
 const commonOfMessage = {
@@ -135,7 +135,7 @@ const pipelines = fc.oneof(
     .map((fields) => ({ operation: 'pipelines.alias', message: fields })),
 )
 
-/** Mostly valid intents; what a limit refuses among them is passed over. */
+/** Mostly valid intents. `accepted` filters those that a limit refuses. */
 export const candidate: fc.Arbitrary<object> = fc.oneof(
   fc
     .record(
@@ -199,7 +199,7 @@ export const candidate: fc.Arbitrary<object> = fc.oneof(
     .map((fields) => ({ operation: 'entity', entity: { type: 'object', action: 'identify', ...fields } })),
 )
 
-/** The candidate, where it is a valid intent. */
+/** The candidate if it is a valid intent, else undefined. */
 export function accepted(value: unknown): Intent | undefined {
   try {
     return validateIntent(value)

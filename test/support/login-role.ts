@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import type { TestDatabase } from './database.ts'
 
-/** A login role of one test: a database user that is a member of one of the outbox' roles, or of none. */
+/** A database user of one test, which is a member of one of the outbox' roles, or of none. */
 export interface LoginRole {
   readonly name: string
-  /** The test's database as this user. */
+  /** URL of the test's database with this user. */
   readonly url: string
-  /** Drops it with whatever it owns in the test's database. */
+  /** Drops the user and all its objects in the test's database. */
   drop(): Promise<void>
 }
 

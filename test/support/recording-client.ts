@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import type { PgClientLike } from '../../src/index.ts'
 
-/** A real client that also writes down the statements it is given. */
+/** A real client that also records its statements. */
 export interface RecordingClient extends PgClientLike {
   readonly statements: string[]
 }

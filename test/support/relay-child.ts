@@ -1,7 +1,7 @@
 import { createRelay, type RelayOptions } from '../../src/index.ts'
 
-/** A relay in a process of its own, with any options: run by `startRelayChild`. */
+/** A relay in a separate process, with any options. `startRelayChild` runs it. */
 const relay = createRelay(JSON.parse(process.env.RELAY_OPTIONS ?? '{}') as RelayOptions)
-process.once('disconnect', () => process.exit(1)) // it ends when the test's process is gone
+process.once('disconnect', () => process.exit(1)) // exit when the test's process ends
 await relay.start()
 process.send?.({ started: relay.relayId, at: Date.now() })

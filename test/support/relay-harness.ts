@@ -20,7 +20,7 @@ import { eventually } from './eventually.ts'
 
 type Settings = Partial<RelayOptions>
 
-/** Breaker and retries in milliseconds where production has seconds: the same code, a shorter test. */
+/** Breaker and retry settings in milliseconds instead of seconds: the same code, a shorter test. */
 export const QUICK: Settings = {
   retry: { attempts: 1, initialDelayMs: 5 },
   breaker: { failures: 5, successes: 3, halfOpenAfterMs: 200, maxHalfOpenAfterMs: 400 },
@@ -35,7 +35,7 @@ export interface Harness {
   readonly fake: FakeCustomerIo
   readonly outbox: Outbox
   relay(settings?: Settings): Promise<Relay>
-  /** The same in a process of its own, to be killed. */
+  /** Starts a relay in a separate process, which the test can kill. */
   relayProcess(settings?: Settings): Promise<ChildProcess>
   enqueue(...intents: Intent[]): Promise<string[]>
   enqueueWith(options: Omit<EnqueueOptions, 'dedupKey'>, ...intents: Intent[]): Promise<string[]>
@@ -44,7 +44,7 @@ export interface Harness {
   close(): Promise<void>
 }
 
-/** A database (or the one given) and a fake Customer.io of the test's own; `close` stops every relay that was started. */
+/** Creates a test database (unless one is given) and a fake Customer.io. `close` stops every relay that was started. */
 export async function startHarness(
   fakeOptions: FakeCustomerIoOptions = {},
   given?: TestDatabase,
@@ -82,7 +82,7 @@ export async function startHarness(
       children.push(child)
       await Promise.race([
         once(child, 'message'),
-        once(child, 'exit').then(([code]) => Promise.reject(new Error(`the relay ended with ${code}`))),
+        once(child, 'exit').then(([code]) => Promise.reject(new Error(`the relay exited with ${code}`))),
       ])
       return child
     },
@@ -108,7 +108,7 @@ async function endChild(child: ChildProcess): Promise<void> {
   await exited
 }
 
-/** Keys for every API of one fake. */
+/** Workspace settings with keys for all APIs of one fake. */
 export function everyApi(fake: Pick<FakeCustomerIo, 'url'>) {
   return {
     siteId: 'site',
@@ -121,7 +121,7 @@ export function everyApi(fake: Pick<FakeCustomerIo, 'url'>) {
   }
 }
 
-/** Ids of people who share one lane of a destination. */
+/** Ids of people in the same lane of a destination. */
 export async function peopleOfOneLane(
   db: TestDatabase,
   destination: string,
@@ -151,7 +151,7 @@ export function track(customerId: string, n: number): Intent {
   return { operation: 'track', customerId, name: 'step', data: { n } }
 }
 
-/** The place that `track(customer, n)` gave an operation: what the fake's order check goes by. */
+/** The number `n` of `track(customer, n)`, for the fake's order check. */
 export function stepOf(operation: { readonly body?: unknown } | Record<string, unknown>): number | undefined {
   const attributes = (operation as { attributes?: { n?: unknown } }).attributes
   return typeof attributes?.n === 'number' ? attributes.n : undefined

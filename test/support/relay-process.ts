@@ -11,7 +11,7 @@ export interface RelayProcess {
   kill(signal: NodeJS.Signals): Promise<{ code: number | null; signal: NodeJS.Signals | null }>
 }
 
-/** A relay as it runs in production: `customerio-outbox relay` in a process of its own. Resolves when it takes part. */
+/** Runs `customerio-outbox relay` in a separate process, as in production. Resolves when it has started. */
 export async function startRelayProcess(
   databaseUrl: string,
   customerioUrl: string,
@@ -25,7 +25,7 @@ export async function startRelayProcess(
       CUSTOMERIO_TRACK_API_KEY: 'key',
       CUSTOMERIO_TRACK_URL: customerioUrl,
     },
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'], // it ends when this process is gone
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'], // the relay exits when this process ends
   })
   const log: Record<string, unknown>[] = []
   const started = Promise.withResolvers<void>()
@@ -40,7 +40,7 @@ export async function startRelayProcess(
   child.stderr?.on('data', (chunk: Buffer) => {
     errors += chunk.toString()
   })
-  child.once('exit', (code) => started.reject(new Error(`the relay ended with ${code}: ${errors}`)))
+  child.once('exit', (code) => started.reject(new Error(`the relay exited with ${code}: ${errors}`)))
   await started.promise
   return {
     child,

@@ -6,7 +6,7 @@ import { createTrackTransport } from '../../src/customerio/transports/track-tran
 import type { Transport } from '../../src/customerio/transports/transport.ts'
 import type { Golden } from './goldens.ts'
 
-/** A transport of each API to one server, with credentials that no workspace has. */
+/** Creates a transport of one API to a server, with invented credentials. */
 export function createTransport(
   api: Golden['api'],
   url: string,

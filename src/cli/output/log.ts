@@ -96,7 +96,8 @@ function logWakeUps(log: Logger, relay: Relay): void {
 
 /** The next step for each reason of `notListening`. */
 const HINTS = {
-  undelivered: 'if the setting names a pooler in transaction mode, set OUTBOX_LISTEN_URL to a direct connection',
+  undelivered:
+    'if the setting names a pooler in transaction mode, set OUTBOX_LISTEN_URL to a direct connection',
   refused: 'set OUTBOX_LISTEN_URL to a direct connection to the primary',
   unreachable: 'check that the setting names a reachable server, or set OUTBOX_LISTEN_URL',
   queue_full: 'run customerio-outbox doctor: it names the session that holds the notification queue',

@@ -1,17 +1,17 @@
 import type { Harness } from '../../support/relay-harness.ts'
 import { describeFindings, judge, uuidOf } from './oracle.ts'
 
-/** Where every intent of a database is, as a second connection sees it. */
+/** The number of intents in each state, read by a second connection. */
 export interface Account {
   readonly delivered: number
   readonly dead: number
   readonly pending: number
-  /** The sum of what was charged to those that wait. */
+  /** Sum of the charged attempts of pending intents. */
   readonly attempts: number
 }
 
 /**
- * Counts each of the committed ids once. Throws where one is nowhere, or in two places: committed must be within
+ * Counts each of the committed ids once. Throws if one is in no state or in two: committed must be within
  * delivered ∪ dead-lettered ∪ pending.
  */
 export async function accountFor(h: Pick<Harness, 'db'>, ids: readonly string[]): Promise<Account> {
@@ -31,7 +31,8 @@ export async function accountFor(h: Pick<Harness, 'db'>, ids: readonly string[])
     [ids],
   )
   const wrong = rows.filter(({ delivered, dead, pending }) => delivered + dead + pending !== 1)
-  if (wrong.length > 0) throw new Error(`not in exactly one place: ${JSON.stringify(wrong.slice(0, 5))}`)
+  if (wrong.length > 0)
+    throw new Error(`expected every intent in exactly one state, got ${JSON.stringify(wrong.slice(0, 5))}`)
   const sum = (of: keyof Account) => rows.reduce((total, row) => total + row[of], 0)
   return {
     delivered: sum('delivered'),
@@ -42,8 +43,8 @@ export async function accountFor(h: Pick<Harness, 'db'>, ids: readonly string[])
 }
 
 /**
- * What the oracle finds wrong with the events of these ids, in the order of their commits: lost, out of order, applied
- * twice, sent again changed. An event is known by the id that it carries. Empty where every promise held.
+ * The oracle's findings about the events with these ids, in the order of their commits: lost, out of order, applied twice,
+ * sent again changed. The id that an event carries identifies it. Empty if no promise was violated.
  */
 export async function findings(
   { db, fake }: Pick<Harness, 'db' | 'fake'>,
@@ -77,7 +78,7 @@ export async function findings(
   )
 }
 
-/** `closed>open`, in the order in which they were written down. */
+/** The transitions of a breaker, such as `closed>open`, in the order of their records. */
 export async function transitions(h: Pick<Harness, 'db'>, destination = 'default/track'): Promise<string[]> {
   const rows = await h.db.rows<{ t: string }>(
     `SELECT from_state || '>' || to_state AS t FROM outbox.breaker_transitions WHERE destination = $1 ORDER BY ordinal`,
@@ -86,7 +87,7 @@ export async function transitions(h: Pick<Harness, 'db'>, destination = 'default
   return rows.map(({ t }) => t)
 }
 
-/** The row of the view, as a person on call sees it. */
+/** The row of the view `breaker_state`. */
 export async function breakerState(h: Pick<Harness, 'db'>, destination = 'default/track') {
   const [row] = await h.db.rows<{
     state: string

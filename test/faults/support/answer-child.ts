@@ -1,8 +1,8 @@
 import { createTrackTransport } from '../../../src/customerio/transports/track-transport.ts'
 
 /*
- * Sends one intent after the other to a server, in a process of its own, so that its memory is what the answers cost.
- * Prints a line of JSON for each: what it came to, how long it took, and how far the peak of memory has grown.
+ * Sends intents one after the other to a server, in a separate process, so that its memory shows the cost of the answers.
+ * Prints one line of JSON per intent: the outcome, the duration, and the growth of peak memory.
  */
 
 const [, , trackUrl = '', count = '1'] = process.argv

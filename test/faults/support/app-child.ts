@@ -1,12 +1,12 @@
 import pg from 'pg'
 import { createOutbox, type EnqueueOptions, type EnqueueResult, type Intent } from '../../../src/index.ts'
 
-/** What the app does: each entry is a transaction, with its intents. */
+/** The app's work: each entry is a transaction with its intents. */
 export type AppWork = readonly (readonly { readonly intent: Intent; readonly options?: EnqueueOptions }[])[]
 
 /**
- * An app in a process of its own: does `APP_WORK` on `DATABASE_URL`, and says what it got. With `APP_END=killed` it ends as a
- * machine without power does as soon as the first COMMIT is answered, with nothing closed and nothing said.
+ * An app in a separate process: does `APP_WORK` on `DATABASE_URL` and prints the results. With `APP_END=killed` it kills
+ * itself as soon as the first COMMIT is confirmed, like a power failure: it closes and prints nothing.
  */
 const client = new pg.Client({ connectionString: process.env.DATABASE_URL })
 await client.connect()

@@ -8,11 +8,11 @@ const CHILD = fileURLToPath(new URL('./app-child.ts', import.meta.url))
 
 export interface AppRun {
   readonly signal: NodeJS.Signals | null
-  /** Of an app that ended in order. */
+  /** The output of an app that exited normally. */
   readonly said?: { readonly results: EnqueueResult[]; readonly now: number }
 }
 
-/** @param end `killed`: SIGKILL as soon as COMMIT is answered. */
+/** @param end `killed`: the app gets SIGKILL as soon as COMMIT is confirmed. */
 export async function runApp(
   databaseUrl: string,
   work: AppWork,
@@ -29,6 +29,6 @@ export async function runApp(
   })
   const [code, signal] = await once(child, 'close')
   if (end === 'killed') return { signal }
-  if (code !== 0) throw new Error(`the app ended with ${code ?? signal}`)
+  if (code !== 0) throw new Error(`the app exited with ${code ?? signal}`)
   return { signal, said: JSON.parse(output) }
 }

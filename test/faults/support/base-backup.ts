@@ -2,7 +2,7 @@ import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import pg from 'pg'
 
-/** Folders whose contents belong to the running server; the folder itself is needed. */
+/** Folders whose contents belong to the running server. The backup needs them empty. */
 const EMPTY = [
   'pg_wal',
   'pg_replslot',
@@ -16,8 +16,8 @@ const EMPTY = [
 const LEFT_OUT = ['postmaster.pid', 'postmaster.opts', 'pgsql_tmp', 'standby.signal', 'backup_label']
 
 /**
- * A base backup of a running server by the low-level API of PostgreSQL 15 and later, written into an empty folder. The
- * server must keep the log of the time of the copy (`wal_keep_size`).
+ * Takes a base backup of a running server with the low-level API of PostgreSQL 15 and later, into an empty folder. The
+ * server must keep the WAL of the time of the copy (`wal_keep_size`).
  */
 export async function copyCluster(
   source: { readonly url: string; readonly data: string },
@@ -35,7 +35,7 @@ export async function copyCluster(
   }
 }
 
-/** A file that is deleted during the copy is not needed: the log deletes it again. */
+/** Skips files that are deleted during the copy: the replay of the WAL deletes them as well. */
 async function copyFolder(from: string, to: string): Promise<void> {
   for (const entry of await readdir(from, { withFileTypes: true })) {
     if (LEFT_OUT.includes(entry.name)) continue

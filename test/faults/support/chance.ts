@@ -1,4 +1,4 @@
-/** A seeded source of chance: the same seed asks the same things in the same order. */
+/** A seeded random generator: equal seeds and equal calls give equal values. */
 export class Chance {
   #state: number
 
@@ -6,7 +6,7 @@ export class Chance {
     this.#state = seed >>> 0
   }
 
-  /** At least 0, less than 1 (mulberry32). */
+  /** A number of at least 0 and less than 1 (mulberry32). */
   next(): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0
     let t = this.#state
@@ -15,7 +15,7 @@ export class Chance {
     return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32
   }
 
-  /** A whole number, both ends included. */
+  /** A whole number from `least` to `most`, both included. */
   between(least: number, most: number): number {
     return least + Math.floor(this.next() * (most - least + 1))
   }
@@ -26,11 +26,11 @@ export class Chance {
 
   pick<T>(from: readonly T[]): T {
     const picked = from[Math.floor(this.next() * from.length)]
-    if (picked === undefined) throw new Error('there is nothing to pick from')
+    if (picked === undefined) throw new Error('Expected at least one item to pick from, got none')
     return picked
   }
 
-  /** One of the names, each as likely as its weight. */
+  /** One of the names, with a probability in proportion to its weight. */
   weighted<Name extends string>(weights: Readonly<Record<Name, number>>): Name {
     const entries = Object.entries(weights) as [Name, number][]
     let left = this.next() * entries.reduce((sum, [, weight]) => sum + weight, 0)
@@ -41,7 +41,7 @@ export class Chance {
     return this.pick(entries)[0]
   }
 
-  /** A source of its own for something that runs beside the rest: neither disturbs the other's order. */
+  /** A separate generator for concurrent work, so that the order of the two does not influence their values. */
   fork(): Chance {
     return new Chance(Math.floor(this.next() * 2 ** 32))
   }

@@ -1,6 +1,6 @@
 import type { TestDatabase } from '../../support/database.ts'
 
-/** Every text of every row of every table and view of both schemas, by `<table>.<column>`. */
+/** All texts in all rows of the tables and views of both schemas, by `<table>.<column>`. */
 export async function everyText(db: TestDatabase): Promise<Map<string, string[]>> {
   const tables = await db.rows<{ name: string }>(
     `SELECT format('%I.%I', n.nspname, c.relname) AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -19,13 +19,13 @@ export async function everyText(db: TestDatabase): Promise<Map<string, string[]>
   return texts
 }
 
-/** The texts and numbers of a value of JSON, names included. */
+/** All texts and numbers in a JSON value, including property names. */
 export function textsIn(value: unknown): string[] {
   if (typeof value !== 'object' || value === null) return [String(value)]
   return Object.entries(value).flatMap(([name, each]) => [name, ...textsIn(each)])
 }
 
-/** The texts of lines of which some are JSON. */
+/** All texts in lines of which some are JSON. */
 export function textsOfLines(lines: string): string[] {
   return lines.split('\n').flatMap((line) => {
     try {

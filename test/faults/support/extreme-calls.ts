@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { OPERATIONS } from '../../../src/intent/operations.ts'
 
-/** Parameters of `outbox.enqueue` as text, to be cast by the server; null for NULL. */
+/** Parameters of `outbox.enqueue` as text, which the server casts. null means NULL. */
 export type Call = Readonly<Record<string, string | null>>
 
 export const PARAMETERS: Readonly<Record<string, string>> = {
@@ -89,7 +89,7 @@ const EXTREMES: Readonly<Record<string, fc.Arbitrary<string | null>>> = {
 
 const ORDINARY: Call = { operation: 'track', payload: '{"customerId":"extreme","name":"extreme"}' }
 
-/** A call with an ordinary value for most parameters and an extreme one for one to three of them. */
+/** A call with extreme values for one to three parameters and ordinary values for the others. */
 export const extremeCall: fc.Arbitrary<Call> = fc
   .subarray(Object.keys(EXTREMES), { minLength: 1, maxLength: 3 })
   .chain((names) =>
@@ -99,7 +99,7 @@ export const extremeCall: fc.Arbitrary<Call> = fc
   )
   .map((changed) => ({ ...ORDINARY, ...Object.fromEntries(changed) }))
 
-/** An element of the array of `outbox.enqueue_many`: such a call as JSON, or something that is no object. */
+/** An element of the array of `outbox.enqueue_many`: an extreme call as JSON, or a value that is not an object. */
 export const extremeElement: fc.Arbitrary<string> = fc.oneof(
   { weight: 8, arbitrary: extremeCall.map(toElement) },
   { weight: 1, arbitrary: value },

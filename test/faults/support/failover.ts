@@ -8,41 +8,41 @@ import { copyCluster } from './base-backup.ts'
 import { type PostgresServer, type PostgresServerOptions, startPostgresServer } from './postgres-server.ts'
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts'
 
-/** A primary and its streaming replica, and one address that leads to the primary: what a virtual IP or a DNS name is. */
+/** A primary and its streaming replica, with one address that leads to the primary, like a virtual IP or a DNS name. */
 export interface Pair {
-  /** The stable address of the maintenance database: for apps and relays, before and after a failover. */
+  /** The stable address of the maintenance database, which apps and relays use before and after a failover. */
   readonly url: string
-  /** In front of the primary. Its connections can be cut, slowed and swallowed. */
+  /** The proxy in front of the primary. It can cut, delay and swallow connections. */
   readonly address: TcpProxy
-  /** One more stable address, whose connections can be cut by themselves. The pair closes it. */
+  /** Opens another stable address, so that its connections can be cut separately. The pair closes it. */
   route(): Promise<TcpProxy>
-  /** The server that the address leads to; another one after a failover. */
+  /** The server that the address leads to. It changes with a failover. */
   readonly primary: PostgresServer
   /** Undefined after a failover, until `addStandby`. */
   readonly standby: PostgresServer | undefined
   /**
-   * From now on the standby receives nothing: commits that follow are lost with the primary. Everything before is
-   * there. Resolves when the primary has no connection of the standby left.
+   * Stops replication after the standby has received all previous commits, so later commits are lost with the primary.
+   * Resolves when the standby has no connection to the primary.
    */
   lag(): Promise<void>
-  /** The standby receives again. Resolves when it has replayed what the primary has flushed so far. */
+  /** Resumes replication. Resolves when the standby has replayed all WAL that the primary has flushed so far. */
   catchUp(): Promise<void>
   /**
-   * Crashes the primary, promotes the standby and leads the address to it. Resolves when the new primary takes writes.
-   * Connections through the addresses end. A standby that does not lag is given what the primary has flushed before.
+   * Crashes the primary, promotes the standby and directs the address to it. Resolves when the new primary accepts writes.
+   * Connections through the addresses are cut. A standby without `lag()` first receives all WAL that the primary flushed.
    *
-   * @param whenCrashed Called when the primary has ended and the standby takes no writes yet.
+   * @param whenCrashed Called after the primary has crashed and before the standby accepts writes.
    */
   failover(whenCrashed?: () => void): Promise<void>
-  /** Removes the primary that crashed, and makes a new standby of the one that leads. */
+  /** Removes the crashed primary, and creates a new standby of the present primary. */
   addStandby(): Promise<void>
-  /** A migrated database, by the stable address; both servers have it. `drop` it, or close the pair. */
+  /** Creates a migrated database on both servers, reached by the stable address. `drop` it, or close the pair. */
   createDatabase(name?: string): Promise<TestDatabase>
-  /** Ends every server and removes its data. */
+  /** Stops both servers and removes their data. */
   close(): Promise<void>
 }
 
-/** The log of a copy and of a lag stays with the primary; a standby that lost its connection is back within 100 ms. */
+/** The primary keeps the WAL of a copy and of a lag. A standby that lost its connection reconnects within 100 ms. */
 const SETTINGS = ['wal_keep_size=256MB', 'wal_retrieve_retry_interval=100ms']
 
 /** Starts both servers. */
@@ -80,7 +80,7 @@ export async function startPair(options: PostgresServerOptions = {}): Promise<Pa
     await eventually('the standby to replay', isThere, 30_000)
   }
   const addStandby = async () => {
-    if (standby) throw new Error('the pair has a standby')
+    if (standby) throw new Error('Expected a pair without a standby, got one with a standby')
     if (crashed) {
       await crashed.close()
       servers.delete(crashed)
@@ -140,7 +140,7 @@ export async function startPair(options: PostgresServerOptions = {}): Promise<Pa
       standby = undefined
       for (const each of routes) {
         each.lead(primary.url)
-        each.cut('rst') // also those that are half open
+        each.cut('rst') // including half-open connections
       }
     },
     addStandby,
@@ -160,7 +160,7 @@ function conninfo(url: string): string {
 
 async function rows(connectionString: string, sql: string): Promise<pg.QueryResultRow[]> {
   const client = new pg.Client({ connectionString })
-  client.on('error', () => {}) // the statement says it
+  client.on('error', () => {}) // the statement rejects with the same error
   await client.connect()
   try {
     return (await client.query(sql)).rows

@@ -7,33 +7,33 @@ import type { PostgresServer } from './postgres-server.ts'
 
 const PRLIMIT = ['/usr/bin/prlimit', '/bin/prlimit'].find((file) => existsSync(file))
 
-/** Whether `limitFileSize` works here; one line says it where not. */
+/** Whether `limitFileSize` works on this machine. If not, prints one line with the skipped test. */
 export async function canLimitFileSize(whatIsSkipped: string): Promise<boolean> {
   if (PRLIMIT) {
     try {
       await promisify(execFile)(PRLIMIT, ['--pid', String(process.pid), '--fsize'])
       return true
-    } catch {} // the line below says it
+    } catch {} // the line below reports it
   }
-  console.warn(`prlimit (util-linux) is not here: ${whatIsSkipped} is skipped`)
+  console.warn(`prlimit (util-linux) is not installed, skipping ${whatIsSkipped}`)
   return false
 }
 
 /**
- * No file of the server grows past so many bytes: every write beyond fails in it, as on a full disk. For the sessions
- * that are open and for those to come; `unlimited` ends it. Files that are larger already stay as they are.
+ * Limits the size of every file of the server: a write beyond it fails, as on a full disk. Applies to open and future
+ * sessions. `unlimited` ends it. Files that are already larger stay unchanged.
  */
 export async function limitFileSize(
   server: PostgresServer,
   db: TestDatabase,
   bytes: number | 'unlimited',
 ): Promise<void> {
-  const owner = process.getuid?.() === 0 ? NOBODY : {} // limits may be set by the user that the server runs as
+  const owner = process.getuid?.() === 0 ? NOBODY : {} // only the user of the server's processes may set their limits
   const sessions = await db.rows<{ pid: number }>('SELECT pid FROM pg_stat_activity')
   for (const pid of [server.pid, ...sessions.map((session) => session.pid)]) {
     const set = promisify(execFile)(PRLIMIT ?? '', ['--pid', String(pid), `--fsize=${bytes}:`], owner)
     await set.catch((error: Error) => {
-      if (!/No such process/.test(error.message)) throw error // it has ended meanwhile
+      if (!/No such process/.test(error.message)) throw error // the process has exited meanwhile
     })
   }
 }

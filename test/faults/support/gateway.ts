@@ -1,48 +1,48 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** One request as it passed. Times are those of `performance.now()`. */
+/** One request that passed the gateway. Times are values of `performance.now()`. */
 export interface Passage {
   readonly path: string
   readonly authorization: string | undefined
-  /** What the relay sent, byte for byte. */
+  /** The unchanged body that the relay sent. */
   readonly body: Buffer
   readonly startedAt: number
-  /** Undefined while it is under way; also set where the relay gave up. */
+  /** When the request was answered or the relay gave up. Undefined while it is in flight. */
   endedAt: number | undefined
-  /** Of the answer that the relay was given in full. */
+  /** The status of an answer that the relay received completely. */
   status: number | undefined
 }
 
 export interface Intercepted {
   readonly passage: Passage
   readonly request: IncomingMessage
-  /** To be answered, in whatever way, instead of Customer.io. */
+  /** The response to the relay, for an answer instead of Customer.io's. */
   readonly response: ServerResponse
-  /** Passes it on and the answer back. Also after the relay has hung up: then Customer.io gets it late. */
+  /** Forwards the request, and the answer back. After the relay has hung up, Customer.io still receives the request, late. */
   forward(): Promise<void>
 }
 
-/** What to do with a request; it is passed on where this does nothing. */
+/** Handles a request. If it returns 'pass on', the gateway forwards the request. */
 export type Interception = (intercepted: Intercepted) => 'pass on' | unknown
 
 export interface Gateway {
   readonly url: string
   readonly passages: readonly Passage[]
   readonly inFlight: number
-  /** For every further request, in place of what was said before. */
+  /** Sets the interception of all further requests, instead of the previous one. */
   intercept(interception: Interception): void
   close(): Promise<void>
 }
 
 export interface GatewayOptions {
-  /** Whether `passages` is kept: every body of a long test takes memory. Default: true. */
+  /** Whether `passages` records requests. A long test switches it off to save the memory of the bodies. Default: true. */
   readonly remember?: boolean
 }
 
 /**
- * A proxy between the relay and the fake Customer.io: it sees how many requests are under way, can hold one back, lose its
- * answer, deliver it late, or answer with bytes that no HTTP server of this project would write.
+ * A proxy between the relay and the fake Customer.io. It records the requests in flight, and can delay a request, drop its
+ * answer, deliver it late, or answer with bytes that no HTTP server of this project writes.
  */
 export async function startGateway(
   target: { readonly url: string },
@@ -56,7 +56,7 @@ export async function startGateway(
     try {
       for await (const chunk of request) chunks.push(chunk as Buffer)
     } catch {
-      return // hung up before it had said all
+      return // the relay hung up before the end of its request
     }
     const { url: path = '/', headers } = request
     const body = Buffer.concat(chunks)
@@ -115,7 +115,7 @@ async function passOn(
   response.end(text)
 }
 
-/** The most requests that were under way at the same time. */
+/** The highest number of requests in flight at the same time. */
 export function mostAtOnce(passages: readonly Passage[]): number {
   const overlapping = (one: Passage) =>
     passages.filter(

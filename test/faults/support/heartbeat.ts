@@ -1,7 +1,7 @@
 import type { TestDatabase } from '../../support/database.ts'
 import { eventually } from '../../support/eventually.ts'
 
-/** Waits until every relay has said once more that it lives (every 3 s): it has looked for work many times by then. */
+/** Waits for the next heartbeat of every relay, which comes every 3 s. Each relay has polled many times by then. */
 export async function nextHeartbeat(db: TestDatabase): Promise<void> {
   const seen = async () => {
     const rows = await db.rows<{ at: string }>(

@@ -1,17 +1,17 @@
 import type { Gateway } from './gateway.ts'
 
 export interface Holding {
-  /** How many requests wait. */
+  /** Number of waiting requests. */
   readonly count: number
-  /** Operations of the requests that wait. */
+  /** Number of operations in the waiting requests. */
   readonly operations: number
-  /** Passes every waiting request on, and holds later ones. Resolves when they are answered. */
+  /** Forwards the waiting requests and holds later ones. Resolves when the forwarded ones are answered. */
   release(): Promise<void>
-  /** The same, and later requests pass. */
+  /** Forwards the waiting requests and all later ones. Resolves when the waiting ones are answered. */
   end(): Promise<void>
 }
 
-/** From now on requests wait in the gateway, before Customer.io sees them. */
+/** Holds all further requests in the gateway, before Customer.io receives them. */
 export function holdRequests(gateway: Gateway): Holding {
   let waiting: { readonly operations: number; readonly forward: () => Promise<void> }[] = []
   gateway.intercept(({ passage, forward }) => {

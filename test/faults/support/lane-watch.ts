@@ -1,7 +1,7 @@
 import type { FakeCustomerIo } from '../../../src/testing/index.ts'
 import type { TestDatabase } from '../../support/database.ts'
 
-/** What a lane is known by from outside: the people it is for, asked of the database beforehand. */
+/** Maps a person to the lane, which the fake cannot see. The database gives the lanes in advance. */
 export type LaneOf = (person: string) => number
 
 export async function lanesOf(db: TestDatabase, people: readonly string[]): Promise<LaneOf> {
@@ -12,12 +12,12 @@ export async function lanesOf(db: TestDatabase, people: readonly string[]): Prom
   const lanes = new Map(rows.map(({ person, lane }) => [person, lane]))
   return (person) => {
     const lane = lanes.get(person)
-    if (lane === undefined) throw new Error(`${person} is not among the people of this test`)
+    if (lane === undefined) throw new Error(`Expected one of the people of this test, got ${person}`)
     return lane
   }
 }
 
-/** Two requests of one lane that were under way at the same time. */
+/** Two requests of one lane that were in flight at the same time. */
 export interface Overlap {
   readonly lane: number
   /** `ordinal` of the requests. */
@@ -26,11 +26,11 @@ export interface Overlap {
 
 export interface LaneWatch {
   readonly overlaps: readonly Overlap[]
-  /** Those of which a request has arrived. One request may carry several. */
+  /** The lanes of all received requests. One request may carry several lanes. */
   readonly lanes: ReadonlySet<number>
 }
 
-/** Looks at every request that arrives: is another one of its lane still unanswered? Answers must take time for that. */
+/** Checks for every request whether another one of its lane is unanswered. Needs a fake with latency. */
 export function watchLanes(fake: FakeCustomerIo, laneOf: LaneOf): LaneWatch {
   const overlaps: Overlap[] = []
   const lanes = new Set<number>()
@@ -56,6 +56,7 @@ export function watchLanes(fake: FakeCustomerIo, laneOf: LaneOf): LaneWatch {
 function isUnderWay(fake: FakeCustomerIo, ordinal: number): boolean {
   const { recent } = fake.requests
   const record = recent[ordinal - 1 - (fake.requests.total - recent.length)]
-  if (record?.ordinal !== ordinal) throw new Error(`request ${ordinal} is not remembered any more`)
+  if (record?.ordinal !== ordinal)
+    throw new Error(`Expected request ${ordinal} among the recent ones; raise keepRequests`)
   return record.status === undefined
 }

@@ -1,14 +1,14 @@
-/** What a committed transaction asked for, as its own business row says. */
+/** One intent of a committed transaction, as its business row describes it. */
 export interface Written {
-  /** A mark of the intent's own, which it carries as `ref`. */
+  /** A unique mark of the intent, which it carries as `ref`. */
   readonly ref: string
   /** The ordering key. */
   readonly person: string
-  /** Its place among the person's intents, in commit order. */
+  /** Position among the person's intents, in commit order. */
   readonly position: number
   /** The id that `enqueue` returned. */
   readonly id: string
-  /** Events carry an id and take effect once; everything else may be applied again. */
+  /** Events carry an id and take effect once. All other operations may be applied again. */
   readonly isEvent: boolean
 }
 
@@ -19,59 +19,59 @@ export interface Received {
 }
 
 export interface Evidence {
-  /** The business rows: what the database says was committed. */
+  /** The business rows, which the database has committed. */
   readonly written: readonly Written[]
-  /** Refs whose COMMIT was answered. */
+  /** Refs whose COMMIT was confirmed. */
   readonly acknowledged: ReadonlySet<string>
   /** Refs that were rolled back, with their transaction or to a savepoint. */
   readonly rolledBack: ReadonlySet<string>
   /**
-   * By ref: commits that a crash or a failover of the database lost, as their writer remembers them. They may have been
-   * delivered before. Default: none.
+   * By ref: commits that a crash or a failover of the database lost, from the records of their writers. They may have been
+   * delivered before the loss. Default: none.
    */
   readonly lostCommits?: ReadonlyMap<string, Written>
-  /** Refs that Customer.io itself refused: only these may be dead letters. Default: every one may. */
+  /** Refs that Customer.io refused: only these may be dead letters. Default: all refs may. */
   readonly refused?: ReadonlySet<string>
   /** Refs that the outbox still holds. */
   readonly pending: readonly string[]
   readonly deadLettered: readonly string[]
-  /** What took effect at Customer.io, in order. */
+  /** The operations that took effect at Customer.io, in order. */
   readonly applied: Iterable<Received>
-  /** Events that Customer.io dropped, because it had seen their id. */
+  /** Events that Customer.io dropped because of a repeated id. */
   readonly duplicates: Iterable<Received & { readonly sameBody: boolean | undefined }>
 }
 
-/** How the promise can be broken. */
+/** The ways in which a promise can be violated. */
 export type Violation =
   /** Committed, and neither delivered nor dead-lettered nor pending. */
   | 'lost'
-  /** Rolled back, and delivered, dead-lettered or pending all the same. */
+  /** Rolled back, but delivered, dead-lettered or pending. */
   | 'sent though rolled back'
-  /** Delivered, dead-lettered or pending, and of no transaction that is known. */
+  /** Delivered, dead-lettered or pending, but of no known transaction. */
   | 'of no transaction'
-  /** The database lost the commit, and the outbox still has a dead letter or a pending intent of it. */
+  /** The database lost the commit, but the outbox has a dead letter or a pending intent of it. */
   | 'kept though its commit was lost'
-  /** A dead letter that Customer.io itself did not refuse. */
+  /** A dead letter that Customer.io did not refuse. */
   | 'dead-lettered without a refusal'
   /** First delivered after a later one of the same person. */
   | 'out of order'
   /** An event that took effect more than once. */
   | 'applied twice'
-  /** An event that came with another id than `enqueue` had returned. */
+  /** An event with another id than `enqueue` returned. */
   | 'under another id'
   /** An event that was sent again with another body. */
   | 'sent again changed'
-  /** COMMIT was answered, and the business row is not there: the database's own fault, or the test's. */
+  /** COMMIT was confirmed, but the business row is missing: a fault of the database or of the test. */
   | 'not durable'
-  /** Rolled back, and the business row is there: the same. */
+  /** Rolled back, but the business row exists: a fault of the database or of the test. */
   | 'not rolled back'
-  /** A commit that was lost, and the business row is there: the test's own fault. */
+  /** A lost commit whose business row exists: a fault of the test. */
   | 'not lost'
 
 export interface Finding {
   readonly violation: Violation
   readonly count: number
-  /** The first few, to be looked up. */
+  /** The first five refs. */
   readonly refs: readonly string[]
 }
 
@@ -82,21 +82,23 @@ export interface Verdict {
   readonly pending: number
   /** Commits that the database lost in a crash or a failover. */
   readonly lostCommits: number
-  /** Those of them that were delivered before: no relay can take that back. */
+  /** Lost commits that were delivered before the loss, which no relay can prevent. */
   readonly deliveredOfLost: number
-  /** Events that arrived again and were dropped: the price of at least once. */
+  /** Repeated events that Customer.io dropped: the cost of at-least-once delivery. */
   readonly resent: number
-  /** Empty where every promise held. */
+  /** Empty if no promise was violated. */
   readonly findings: readonly Finding[]
 }
 
 const REFS_NAMED = 5
 
 /**
- * Whether `committed ⊆ delivered ∪ dead-lettered ∪ pending` and `delivered ∩ rolled back = ∅`, the first deliveries of
- * each person came in commit order, and no event took effect twice. A commit that the database lost counts as neither: it
- * may have been delivered, under its own id and once, and has no place in the order. Pure, and it knows nothing of the outbox: only the
- * business rows, and what was received. One pass over each list.
+ * Checks that `committed ⊆ delivered ∪ dead-lettered ∪ pending` and `delivered ∩ rolled back = ∅`, that the first
+ * deliveries of each person are in commit order, and that no event took effect twice. A commit that the database lost is
+ * neither committed nor rolled back: it may have been delivered once, under its own id, and is exempt from the order.
+ *
+ * A pure function that does not depend on the outbox: it uses only the business rows and the received operations. It
+ * makes one pass over each list.
  */
 export function judge(evidence: Evidence): Verdict {
   const findings = new Findings()
@@ -174,7 +176,7 @@ export function judge(evidence: Evidence): Verdict {
   }
 }
 
-/** A sentence for each finding: `3 lost: w1-7, w1-8, w2-1`. */
+/** One line per finding: `3 lost: w1-7, w1-8, w2-1`. */
 export function describeFindings({ findings }: Verdict): string[] {
   return findings.map(
     ({ violation, count, refs }) =>
@@ -209,7 +211,7 @@ function checkId(findings: Findings, intent: Written, { ulid }: Received): void 
 
 const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 
-/** A ULID's 128 bits as a UUID. */
+/** Converts a ULID to the UUID with the same 128 bits. */
 export function uuidOf(ulid: string): string {
   let bits = 0n
   for (const digit of ulid.toUpperCase()) bits = (bits << 5n) | BigInt(CROCKFORD.indexOf(digit))

@@ -7,19 +7,19 @@ import path from 'node:path'
 import { freePort, NOBODY } from '../../../src/testing/postgres/embedded-cluster.ts'
 
 export interface PgBouncer {
-  /** A URL of the server, by way of the pooler. */
+  /** Converts a URL of the server to one through the pooler. */
   url(original: string): string
-  /** Every line of its log so far. */
+  /** The log of PgBouncer so far. */
   readonly log: string
   close(): Promise<void>
 }
 
 export interface PgBouncerOptions {
-  /** Connections to the server for each database; clients share them. Default: 20. */
+  /** Connections to the server per database, shared by the clients. Default: 20. */
   readonly poolSize?: number
 }
 
-/** Where pgbouncer is, or undefined with one line that says what is left out. */
+/** The path of pgbouncer. If it is not installed, undefined, and one printed line with the skipped test. */
 export function findPgBouncer(whatIsSkipped: string): string | undefined {
   const folders = [...(process.env.PATH ?? '').split(path.delimiter), '/usr/sbin', '/usr/local/sbin']
   const found = folders.map((folder) => path.join(folder, 'pgbouncer')).find(isExecutable)
@@ -29,7 +29,7 @@ export function findPgBouncer(whatIsSkipped: string): string | undefined {
   return found
 }
 
-/** A PgBouncer in transaction mode, with its defaults, in front of the server of a URL that has a password. */
+/** Starts PgBouncer in transaction mode, with its defaults, in front of the server of a URL with a password. */
 export async function startPgBouncer(
   binary: string,
   serverUrl: string,
@@ -77,7 +77,7 @@ max_client_conn = 500
   const close = async () => {
     if (child.exitCode === null && child.signalCode === null && child.pid !== undefined) {
       const exited = once(child, 'exit')
-      child.kill('SIGKILL') // its clients are the test's, and it has nothing to save
+      child.kill('SIGKILL') // only this test uses it, and it has no data
       await exited
     }
     await rm(home, { recursive: true, force: true })

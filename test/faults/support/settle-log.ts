@@ -1,11 +1,11 @@
 import type { TestDatabase } from '../../support/database.ts'
 
 export interface SettleLog {
-  /** How many intents each settle took out of the queue, in order; 0 for one that was refused. */
+  /** Number of intents that each settle removed from the queue, in order. 0 for a refused one. */
   read(): Promise<number[]>
 }
 
-/** Writes down every settle, also one that finds nothing it may settle. */
+/** Records every settle, including those that remove nothing. */
 export async function logSettles(db: TestDatabase): Promise<SettleLog> {
   await db.rows(`
     CREATE TABLE shop.settles (ordinal bigint GENERATED ALWAYS AS IDENTITY, intents bigint NOT NULL);

@@ -1,6 +1,6 @@
 /**
- * Loaded before everything else (`node --import`): the clock of the host is off by so many milliseconds as the query of
- * this module's URL says, for all that asks the time of day. Timers and `performance` are not touched, as on a real host.
+ * Loaded before all other modules (`node --import`): shifts the time of day of this process by the milliseconds in the query
+ * of this module's URL. It does not change timers and `performance`, like a wrong clock of a real host.
  */
 const off = Number(new URL(import.meta.url).searchParams.get('off'))
 

@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import type { Evidence, Written } from './oracle.ts'
 
-/** The business table: every transaction writes a row here beside each intent, and the row says that it committed. */
+/** Creates the business table. Every transaction writes one row per intent, which proves that the transaction committed. */
 export async function createShop(db: pg.Pool | pg.Client): Promise<void> {
   await db.query(`
     CREATE SCHEMA IF NOT EXISTS shop;
@@ -9,23 +9,23 @@ export async function createShop(db: pg.Pool | pg.Client): Promise<void> {
       ref text PRIMARY KEY, person text NOT NULL, position int NOT NULL, id uuid NOT NULL, is_event boolean NOT NULL)`)
 }
 
-/** What the writers remember, in memory and so outside of every transaction. */
+/** The records of the writers, in memory and so independent of any transaction. */
 export class Ledger {
-  /** Refs whose COMMIT was answered. */
+  /** Refs whose COMMIT was confirmed. */
   readonly acknowledged = new Set<string>()
   readonly rolledBack = new Set<string>()
-  /** Refs whose COMMIT was sent and not answered: their business row says what became of it. */
+  /** Refs whose COMMIT was sent and not confirmed. Their business row shows whether it succeeded. */
   readonly unknown = new Set<string>()
-  /** By ref: commits that the database lost in a crash or a failover, whether their COMMIT was answered or not. */
+  /** By ref: commits that the database lost in a crash or a failover, confirmed or not. */
   readonly lostCommits = new Map<string, Written>()
   #losses = 0
 
-  /** How many times so far the database may have lost commits. */
+  /** Number of incidents so far in which the database may have lost commits. */
   get losses(): number {
     return this.#losses
   }
 
-  /** The database may have lost commits. To be called when it has ended and takes no new ones yet. */
+  /** Records that the database may have lost commits. Call it after the crash and before the database accepts new ones. */
   beginLoss(): void {
     this.#losses++
   }
@@ -40,8 +40,8 @@ export class Ledger {
 }
 
 /**
- * What the tables say, in one snapshot: the business rows, and what the outbox holds. To be read when no writer is at
- * work any more, and before the receiver's journal: an intent that is delivered meanwhile is then found twice, not missed.
+ * Reads the business rows and the outbox's tables in one snapshot. Call it after all writers have ended, and before reading
+ * the receiver's journal: an intent that is delivered in between is then found twice, not missed.
  *
  * @param db A connection that is not a relay's.
  */

@@ -9,17 +9,17 @@ import { Writer } from './writers.ts'
 
 type Settings = Parameters<Harness['relay']>[0]
 
-/** A harness with a shop that writes, relays that can be killed, and an oracle that judges. */
+/** A harness with writers, relays that can be killed, and an oracle. */
 export interface Stage extends Harness {
   readonly ledger: Ledger
   writer(name: string): Writer
-  /** A relay in a process of its own, with `QUICK` settings and these. */
+  /** Starts a relay in a separate process, with `QUICK` settings and these. */
   child(settings?: Settings, nodeFlags?: readonly string[]): Promise<RelayChild>
-  /** Locks a table against everybody, until the function returned is called or the stage closes. */
+  /** Locks a table exclusively, until the returned function is called or the stage closes. */
   lock(table: string): Promise<() => Promise<void>>
-  /** Ends sessions of relays at the server: a statement that waits there outlives its client, as it would not its machine. */
+  /** Ends relays' sessions at the server, because a waiting statement outlives a killed client, unlike a lost machine. */
   endSessions(where: string): Promise<void>
-  /** To be asked when no writer is at work. */
+  /** Applies the oracle. Call it after all writers have ended. */
   verdict(): Promise<Verdict>
 }
 
@@ -78,7 +78,7 @@ export async function startStage(fakeOptions: FakeCustomerIoOptions = {}): Promi
 
 async function connect(connectionString: string): Promise<pg.Client> {
   const client = new pg.Client({ connectionString })
-  client.on('error', () => {}) // the next statement says it
+  client.on('error', () => {}) // the next statement rejects with the same error
   await client.connect()
   return client
 }

@@ -1,2 +1,2 @@
-/** How long a lane of a relay that died may stand still, from its death to the first request of another. */
+/** Time limit from the death of a relay to the first request of another relay for its lanes. Milliseconds. */
 export const TAKEOVER_MS = 20_000

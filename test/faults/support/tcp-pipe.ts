@@ -1,10 +1,10 @@
 import type { Socket } from 'node:net'
 
-/** Faults of one direction. */
+/** Faults in one direction. */
 export interface PipeFaults {
-  /** Milliseconds that everything is late. */
+  /** Delay of all bytes. Milliseconds. */
   readonly delayMs?: number
-  /** Bytes vanish, and so does the end of the connection. */
+  /** Drops all bytes, and the end of the connection. */
   readonly swallow?: boolean
 }
 
@@ -13,7 +13,7 @@ export interface Pipe {
   set(faults: PipeFaults): void
 }
 
-/** Carries the bytes of one direction in order, and its end; `onChunk` sees them before any fault does. */
+/** Forwards the bytes of one direction in order, and its end. `onChunk` receives them before any fault applies. */
 export function pipe(from: Socket, to: Socket, onChunk: (chunk: Buffer) => void = () => {}): Pipe {
   let faults: PipeFaults = {}
   let late = Promise.resolve()

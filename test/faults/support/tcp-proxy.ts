@@ -2,52 +2,52 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { pipe, type PipeFaults } from './tcp-pipe.ts'
 
-/** What may be wrong with a connection, each direction for itself. Nothing given: it works. */
+/** Faults of a connection, per direction. Without any it works. */
 export interface Faults {
   /** From the client to the server. */
   readonly up?: PipeFaults
   readonly down?: PipeFaults
 }
 
-/** Bytes vanish in both directions and nobody is told: what a lost NAT entry or a pulled cable looks like. */
+/** Drops all bytes in both directions without an error, like a lost NAT entry or a pulled cable. */
 export const HALF_OPEN: Faults = { up: { swallow: true }, down: { swallow: true } }
 
 /** One connection through the proxy. */
 export interface ProxiedConnection {
   readonly id: number
   /**
-   * Whether the client has sent these characters: `LISTEN`, or what its startup message says, such as the
-   * `application_name`. Looks at the first 64 KB.
+   * Whether the client has sent this text, such as `LISTEN`, or the `application_name` of the startup message. Searches the
+   * first 64 KB.
    */
   mentions(text: string): boolean
-  /** From now on; `{}` makes it work again, though what was swallowed is lost. */
+  /** Sets the faults. `{}` makes the connection work again, but swallowed bytes stay lost. */
   set(faults: Faults): void
-  /** Ends both sides: at once with a RST, or with a FIN. */
+  /** Closes both sides, with a RST or with a FIN. */
   cut(how?: 'rst' | 'fin'): void
 }
 
 export interface TcpProxy {
   readonly port: number
-  /** The same URL, by way of the proxy: a database's, or an HTTP origin. */
+  /** Converts a URL of a database or an HTTP origin to one through the proxy. */
   url(original: string): string
-  /** Those that are open. */
+  /** The open connections. */
   readonly connections: readonly ProxiedConnection[]
-  /** How many were accepted so far. */
+  /** Number of connections accepted so far. */
   readonly accepted: number
-  /** Sets the faults of open connections (those that `which` picks) and returns how many. */
+  /** Sets the faults of the open connections that `which` selects, and returns their number. */
   set(faults: Faults, which?: (connection: ProxiedConnection) => boolean): number
-  /** Cuts open connections (those that `which` picks) and returns how many. */
+  /** Cuts the open connections that `which` selects, and returns their number. */
   cut(how?: 'rst' | 'fin', which?: (connection: ProxiedConnection) => boolean): number
   /**
-   * Faults of every connection to come. With a function: asked again whenever the client has sent something, until
-   * it gives faults, so that it may go by what `mentions` finds; they hold for these bytes already.
+   * Sets the faults of future connections. A function is called whenever the client has sent bytes, until it returns
+   * faults, so that it can use `mentions`. The faults apply to these bytes already.
    */
   setNew(faults: Faults | ((connection: ProxiedConnection) => Faults | undefined)): void
-  /** Connections to come go to this server; open ones stay with theirs. */
+  /** Directs future connections to this server. Open ones keep theirs. */
   lead(target: Target): void
-  /** Nothing listens on the port any more: connections are refused. Open ones go on. */
+  /** Stops listening, so new connections are refused. Open ones continue. */
   refuse(): Promise<void>
-  /** Takes connections again, and takes back `setNew` and every fault of open ones. */
+  /** Accepts connections again, and removes `setNew` and all faults of open connections. */
   restore(): Promise<void>
   /** Closes the port and every socket on both sides. */
   close(): Promise<void>
@@ -83,7 +83,7 @@ export async function startTcpProxy(target: Target): Promise<TcpProxy> {
         decided = true
         up.set(faults.up ?? {})
         down.set(faults.down ?? {})
-        // An end that was not heard before is heard now.
+        // Forward an end that a fault has swallowed.
         if (client.destroyed && !up.swallows) server.destroySoon()
         if (server.destroyed && !down.swallows) client.destroySoon()
       },
@@ -101,7 +101,7 @@ export async function startTcpProxy(target: Target): Promise<TcpProxy> {
     open.set(connection, [client, server])
     const closed = (socket: Socket, other: Socket) => (hadError: boolean) => {
       const { swallows } = socket === client ? up : down
-      if (swallows && !other.destroyed) return // the end of a half-open connection is not heard either
+      if (swallows && !other.destroyed) return // the end of a half-open connection is swallowed as well
       if (hadError) other.resetAndDestroy()
       else other.destroySoon()
       if (other.destroyed) open.delete(connection)
@@ -123,7 +123,7 @@ export async function startTcpProxy(target: Target): Promise<TcpProxy> {
     return (server.address() as AddressInfo).port
   }
   const refuse = async () => {
-    listening?.close() // stops listening at once; open connections do not matter to that
+    listening?.close() // stops listening at once, even with open connections
     listening = undefined
   }
   const all = () => [...open.keys()]

@@ -7,7 +7,7 @@ import type { Ledger } from './shop.ts'
 /** One intent of a transaction. */
 export interface Step {
   readonly person: string
-  /** Written under a savepoint, and taken back by ROLLBACK TO SAVEPOINT. */
+  /** Whether the step is rolled back to a savepoint. */
   readonly undone?: boolean
   /** `identify` carries no id at Customer.io; `track` does. Default: `track`. */
   readonly operation?: 'track' | 'identify'
@@ -17,7 +17,7 @@ export interface Transaction {
   readonly steps: readonly Step[]
   /** Default: `commit`. */
   readonly end?: 'commit' | 'rollback'
-  /** Awaited when everything is written, before the end: the transaction stays open meanwhile. */
+  /** Awaited after all statements and before the end. The transaction stays open meanwhile. */
   readonly hold?: () => Promise<unknown>
 }
 
@@ -25,13 +25,13 @@ export type Outcome = 'committed' | 'rolled back' | 'unknown'
 
 export interface WriterOptions {
   readonly connectionString: string
-  /** Begins every ref, and names the sessions. One of its own for each writer. */
+  /** Prefix of every ref, and name of the sessions. Unique per writer. */
   readonly name: string
   readonly ledger: Ledger
   readonly schema?: string
 }
 
-/** How long a server that restarts is waited for. */
+/** How long a writer waits for a restarting server. Milliseconds. */
 const RECONNECT_WITHIN_MS = 60_000
 
 interface Mark extends Step {
@@ -40,19 +40,19 @@ interface Mark extends Step {
 }
 
 /**
- * An app's connection: transactions one after the other, each with its business rows and its intents. People belong to
- * one writer at a time, so that the transactions of a person never overlap and commit order is well defined.
+ * An app's connection. It runs transactions one after the other, each with business rows and intents. A person belongs to
+ * one writer at a time, so the transactions of a person never overlap and their commit order is well defined.
  */
 export class Writer {
   readonly #options: WriterOptions
   readonly #outbox
-  /** Of each person, the position of the last intent. */
+  /** Position of each person's last intent. */
   #places = new Map<string, number>()
-  /** The same for what no later incident can lose. */
+  /** Position of each person's last intent that no later incident can lose. */
   #safePlaces: ReadonlyMap<string, number> = new Map()
-  /** What was asked to be committed since then. */
+  /** Intents whose COMMIT was sent since then. */
   #asked: Written[] = []
-  /** Refs of a COMMIT that was not answered, until it is known what became of them. */
+  /** Refs of an unconfirmed COMMIT, until its outcome is known. */
   readonly #unsure = new Set<string>()
   #losses = 0
   #client: pg.Client | undefined
@@ -65,10 +65,11 @@ export class Writer {
   }
 
   /**
-   * One transaction. What was committed is entered only when COMMIT has been answered; a lost connection before it means
-   * rolled back, during it unknown. The next transaction begins when the lost session has gone from the server.
+   * Runs one transaction. Its intents count as acknowledged only after a confirmed COMMIT. If the connection is lost before
+   * COMMIT, they count as rolled back; during COMMIT, as unknown. The next transaction starts after the lost session has
+   * ended at the server.
    *
-   * @throws what the database refuses for another reason than a lost connection.
+   * @throws the error of the database, unless the connection was lost.
    */
   async transact({ steps, end = 'commit', hold }: Transaction): Promise<Outcome> {
     const { ledger } = this.#options
@@ -102,17 +103,17 @@ export class Writer {
     }
   }
 
-  /** Finds out what became of every transaction so far, also after a crash or a failover that lost some. */
+  /** Resolves the outcome of every transaction so far, even after a crash or a failover that lost some. */
   async reconcile(): Promise<void> {
     await this.close()
     await this.#connect()
   }
 
-  /** Ends the connection; the next transaction opens another. */
+  /** Closes the connection. The next transaction opens another. */
   async close(): Promise<void> {
     const client = this.#client
     this.#client = undefined
-    await client?.end().catch(() => {}) // it is lost already
+    await client?.end().catch(() => {}) // the connection may be lost already
   }
 
   #mark(step: Step): Mark {
@@ -121,7 +122,7 @@ export class Writer {
     return { ...step, position, ref: `${this.#options.name}-${++this.#refs}` }
   }
 
-  /** @returns what a COMMIT will keep. */
+  /** @returns the intents that a COMMIT keeps. */
   async #write(client: pg.Client, run: readonly Mark[]): Promise<Written[]> {
     const undone = run[0]?.undone === true
     if (undone) await client.query('SAVEPOINT app')
@@ -152,8 +153,8 @@ export class Writer {
   }
 
   /**
-   * After an incident that may have lost commits, the database says what survived, and the writer goes on from there. A
-   * commit that survived one incident is flushed and replicated before the next one begins.
+   * After an incident that may have lost commits, reads the surviving ones from the database and continues after them. A
+   * commit that survived one incident is flushed and replicated before the next one starts.
    */
   async #learnWhatSurvived(client: pg.Client): Promise<void> {
     const { ledger } = this.#options
@@ -190,7 +191,7 @@ export class Writer {
     }
   }
 
-  /** Nothing of the session before is left behind it: neither an open transaction nor a COMMIT under way. */
+  /** Connects after the previous session has ended, so no open transaction and no pending COMMIT of it remains. */
   async #open(): Promise<pg.Client> {
     const name = (session: number) => `writer ${this.#options.name}/${session}`
     const client = new pg.Client({
@@ -198,7 +199,7 @@ export class Writer {
       application_name: name(this.#sessions + 1),
       connectionTimeoutMillis: 5_000,
     })
-    client.on('error', () => {}) // the next statement says it
+    client.on('error', () => {}) // the next statement rejects with the same error
     try {
       await client.connect()
       while (await isThere(client, name(this.#sessions))) await delay(10)
@@ -231,7 +232,7 @@ function refsOf(marks: readonly { readonly ref: string }[]): string[] {
   return marks.map(({ ref }) => ref)
 }
 
-/** Neighbours that share their fate are written together. */
+/** Groups consecutive steps that are either all kept or all undone, so that each group is written together. */
 function runsOf(marks: readonly Mark[]): Mark[][] {
   const runs: Mark[][] = []
   for (const mark of marks) {
@@ -242,7 +243,7 @@ function runsOf(marks: readonly Mark[]): Mark[][] {
   return runs
 }
 
-/** Classes 08 (connection) and 57 (the server ends it, or does not take any); or no word of the server at all. */
+/** Error classes 08 (connection) and 57 (the server ends or refuses the session), or an error that is not the server's. */
 function isLostConnection(error: unknown): boolean {
   if (error instanceof pg.DatabaseError) return /^(08|57)/.test(error.code ?? '')
   const { code = '', message = '' } = error as NodeJS.ErrnoException
