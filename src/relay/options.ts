@@ -150,13 +150,29 @@ export const relayOptionsSchema = z.strictObject({
  * A credential is visible ASCII characters without spaces and line breaks.
  */
 export interface WorkspaceOptions {
-  /** Track API, together with `trackApiKey`: people, events, devices, objects. */
+  /**
+   * Track API, together with `trackApiKey`: people, events, devices, objects.
+   *
+   * @default undefined: intents for this API wait
+   */
   readonly siteId?: string | undefined
-  /** Track API, together with `siteId`. */
+  /**
+   * Track API, together with `siteId`.
+   *
+   * @default undefined: intents for this API wait
+   */
   readonly trackApiKey?: string | undefined
-  /** App API: transactional messages and broadcasts. */
+  /**
+   * App API: transactional messages and broadcasts.
+   *
+   * @default undefined: intents for this API wait
+   */
   readonly appApiKey?: string | undefined
-  /** Pipelines API: the write key of a source. */
+  /**
+   * Pipelines API: the write key of a source.
+   *
+   * @default undefined: intents for this API wait
+   */
   readonly pipelinesWriteKey?: string | undefined
   /**
    * The region in which the workspace lives.
@@ -211,6 +227,8 @@ export interface WorkspaceOptions {
   /**
    * Requests per second to each API, for the whole fleet. Above 0, at most 100,000. The defaults are the limits that Customer.io
    * publishes, or that its users report.
+   *
+   * @default See its members.
    */
   readonly requestsPerSecond?:
     | {
@@ -243,9 +261,17 @@ export interface RelayOptions {
    * @default 'outbox'
    */
   readonly schema?: string | undefined
-  /** The workspace `default`. Short for `workspaces: { default: … }`. */
+  /**
+   * The workspace `default`. Short for `workspaces: { default: … }`.
+   *
+   * @default undefined: `workspaces` is required
+   */
   readonly customerio?: WorkspaceOptions | undefined
-  /** The workspaces of this relay, by the name that `enqueue` gives as `workspace`. One at least, or `customerio`. */
+  /**
+   * The workspaces of this relay, by the name that `enqueue` gives as `workspace`. One at least, or `customerio`.
+   *
+   * @default undefined: `customerio` is required
+   */
   readonly workspaces?: Readonly<Record<string, WorkspaceOptions>> | undefined
   /**
    * Whether `start()` asks Customer.io for the region of each workspace of the Track API. If it is not `region`, `start()` fails
@@ -291,7 +317,11 @@ export interface RelayOptions {
    * @default 1000
    */
   readonly batchSize?: number | undefined
-  /** Quick retries of a request in process, before the lane waits. */
+  /**
+   * Quick retries of a request in process, before the lane waits.
+   *
+   * @default See its members.
+   */
   readonly retry?:
     | {
         /**
@@ -312,6 +342,8 @@ export interface RelayOptions {
    * Attempts of an intent that Customer.io answers with 5xx, alone and while other intents pass. The intents of its ordering key
    * wait between the attempts, all others go on. After the last attempt it becomes a dead letter of reason `exhausted`. A failure
    * in an outage counts no attempt.
+   *
+   * @default See its members.
    */
   readonly intentRetry?:
     | {
@@ -335,7 +367,11 @@ export interface RelayOptions {
         readonly maxDelayMs?: number | undefined
       }
     | undefined
-  /** The circuit breaker of each destination. All relays share its state. */
+  /**
+   * The circuit breaker of each destination. All relays share its state.
+   *
+   * @default See its members.
+   */
   readonly breaker?:
     | {
         /**

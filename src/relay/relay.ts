@@ -31,6 +31,8 @@ import { type RelayParts, wireRelay } from './wire-relay.ts'
  *
  * @example
  * ```ts
+ * import { type StopOptions } from 'customerio-outbox'
+ *
  * const options: StopOptions = { drainMs: 10_000 }
  * await relay.stop(options)
  * ```
@@ -73,7 +75,15 @@ export function createRelay(options: RelayOptions): Relay {
   return new Relay(resolveRelayOptions(options))
 }
 
-/** A relay of the fleet. Create it with `createRelay`. */
+/**
+ * A relay of the fleet. Create it with `createRelay`.
+ *
+ * @example
+ * ```ts
+ * relay.on('settled', ({ destination, delivered }) => console.log(destination, delivered))
+ * await relay.start()
+ * ```
+ */
 export class Relay extends EventEmitter<RelayEvents> {
   /** Identifies this relay in `outbox.relay_fleet`. A new UUID for each relay object. */
   readonly relayId = randomUUID()

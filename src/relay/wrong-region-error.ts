@@ -1,4 +1,18 @@
-/** Workspaces live in another region than their settings. The message has one line for each. */
+/**
+ * Workspaces are in another region than in their settings. The message has one line for each. Thrown by `start` of a relay.
+ *
+ * @example
+ * ```ts
+ * import { WrongRegionError } from 'customerio-outbox'
+ *
+ * try {
+ *   await relay.start()
+ * } catch (error) {
+ *   if (error instanceof WrongRegionError) console.error(error.workspaces)
+ *   throw error
+ * }
+ * ```
+ */
 export class WrongRegionError extends Error {
   override readonly name = 'WrongRegionError'
   readonly code = 'WRONG_REGION'

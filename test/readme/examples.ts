@@ -26,3 +26,24 @@ function examplesOf(file: string): Block[] {
   if (open) throw new Error(`${file}:${open.line - 1} opens a code block that is never closed`)
   return blocks.filter(({ language }) => language === 'ts')
 }
+
+/** Declarations of values that examples use without making them. */
+export const EXAMPLE_FIXTURES = `
+import type { Relay } from 'customerio-outbox'
+import type { NodePgDatabase } from 'drizzle-orm/node-postgres'
+declare global {
+  const connectionString: string
+  const midnight: Date
+  const relay: Relay
+  const db: NodePgDatabase
+}`
+
+const OPERATORS = 'and, asc, count, desc, eq, gt, gte, isNotNull, isNull, lt, lte, ne, sql'
+
+/** An example of a table, with the tables and Drizzle's operators imported. No line of the example moves. */
+export function withTables(example: Block): Block {
+  if (example.file !== 'src/store/schema.ts') return example
+  const tables = [...readDocument(example.file).matchAll(/^export const (\w+) = /gm)].map(([, name]) => name)
+  const imports = `import { ${tables.join(', ')} } from 'customerio-outbox/schema'; import { ${OPERATORS} } from 'drizzle-orm'`
+  return { ...example, code: `${imports}; ${example.code}` }
+}

@@ -54,15 +54,17 @@ function itemsOf({ checker }: Project, symbol: ExportedSymbol): PublicItem[] {
     return options.flatMap((option) => item(`${name}.${option.name}`, missingOfOption(checker, option)))
   }
   if (flags & SymbolFlags.Variable) return item(name, missingTags(checker, symbol, ['example']))
-  const members = [...symbol.getMembers().values()].filter(isPublicMethod)
+  const members = [...symbol.getMembers().values()].filter((member) => isPublicMethod(checker, member))
   return [
     ...(flags & SymbolFlags.Class ? item(name, missingTags(checker, symbol, ['example'])) : []),
     ...members.flatMap((member) => item(`${name}.${member.name}`, missingOfFunction(checker, member))),
   ]
 }
 
-function isPublicMethod({ name, flags }: ExportedSymbol): boolean {
-  return (flags & SymbolFlags.Method) !== 0 && !name.startsWith('#') && !name.startsWith('__')
+function isPublicMethod(checker: Checker, member: ExportedSymbol): boolean {
+  const { name, flags } = member
+  if ((flags & SymbolFlags.Method) === 0 || name.startsWith('#') || name.startsWith('__')) return false
+  return !checker.getJsDocTagsOfSymbol(member).some((tag) => tag.name === 'internal')
 }
 
 function missingOfFunction(checker: Checker, symbol: ExportedSymbol): string[] {

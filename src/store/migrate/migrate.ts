@@ -13,13 +13,19 @@ import { readSchemaState, type SchemaState, SchemaVersionError } from './schema-
  *
  * @example
  * ```ts
+ * import { type MigrateOptions } from 'customerio-outbox'
+ *
  * const options: MigrateOptions = { connectionString, lockWaitMs: 60_000, onWait: console.warn }
  * ```
  */
 export interface MigrateOptions extends LockWaiting {
   /** The URL of the database, such as `postgres://user:password@host:5432/database`. */
   readonly connectionString: string
-  /** The outbox's schema: a lower-case identifier of 1 to 40 characters. Default: `outbox`. */
+  /**
+   * The outbox's schema: a lower-case identifier of 1 to 40 characters.
+   *
+   * @default 'outbox'
+   */
   readonly schema?: string | undefined
 }
 
@@ -28,6 +34,8 @@ export interface MigrateOptions extends LockWaiting {
  *
  * @example
  * ```ts
+ * import { migrate, type MigrateResult } from 'customerio-outbox'
+ *
  * const { applied, notGranted }: MigrateResult = await migrate({ connectionString })
  * ```
  */
@@ -54,6 +62,8 @@ export interface MigrateResult {
  *
  * @example
  * ```ts
+ * import { migrate } from 'customerio-outbox'
+ *
  * const { applied } = await migrate({ connectionString: process.env.DATABASE_URL ?? '' })
  * ```
  */
@@ -129,6 +139,9 @@ function checkOptions(options: unknown): void {
  *
  * @example
  * ```ts
+ * import { writeFile } from 'node:fs/promises'
+ * import { migrationScript } from 'customerio-outbox'
+ *
  * await writeFile('migrate.sql', await migrationScript({ connectionString: process.env.DATABASE_URL ?? '' }))
  * ```
  */

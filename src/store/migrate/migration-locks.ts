@@ -18,9 +18,17 @@ const REPORT_MS = { first: 2_000, next: 10_000 }
 export const SHORT_LOCKS = `SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'; SET LOCAL idle_in_transaction_session_timeout = '${STALLED_TIMEOUT}';`
 
 export interface LockWaiting {
-  /** Milliseconds to retry for a lock, in all. Minimum: 0. Default: 300,000. */
+  /**
+   * Milliseconds to retry for a lock, in all. Minimum: 0.
+   *
+   * @default 300000
+   */
   readonly lockWaitMs?: number | undefined
-  /** Called with a sentence when a step waits for a lock, and for a step that takes over 2 s, every 10 s. Default: none. */
+  /**
+   * Called with a sentence when a step waits for a lock, and for a step that takes over 2 s, every 10 s.
+   *
+   * @default undefined: nothing is reported
+   */
   readonly onWait?: ((message: string) => void) | undefined
 }
 
@@ -30,6 +38,8 @@ export interface LockWaiting {
  *
  * @example
  * ```ts
+ * import { LockedError, migrate } from 'customerio-outbox'
+ *
  * try {
  *   await migrate({ connectionString, lockWaitMs: 60_000 })
  * } catch (error) {

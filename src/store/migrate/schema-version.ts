@@ -9,6 +9,8 @@ import type { Names } from '../names.ts'
  *
  * @example
  * ```ts
+ * import { SchemaVersionError } from 'customerio-outbox'
+ *
  * try {
  *   await relay.start()
  * } catch (error) {

@@ -3,6 +3,8 @@
  *
  * @example
  * ```ts
+ * import { type DatabaseIdentity } from 'customerio-outbox'
+ *
  * relay.once('copyFound', ({ found }: { found: DatabaseIdentity }) => console.error(found.databaseName))
  * ```
  */
@@ -19,6 +21,8 @@ export interface DatabaseIdentity {
  *
  * @example
  * ```ts
+ * import { CopiedDatabaseError } from 'customerio-outbox'
+ *
  * try {
  *   await relay.start()
  * } catch (error) {
