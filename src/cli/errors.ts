@@ -1,6 +1,7 @@
 import { CommanderError } from 'commander'
 import { InvalidSettingError } from '../relay/options.ts'
 import { WrongRegionError } from '../relay/wrong-region-error.ts'
+import { isConnectionError } from '../store/connection/connection-error.ts'
 import { SchemaVersionError } from '../store/migrate/schema-version.ts'
 import { CopiedDatabaseError } from '../store/origin/copied-database-error.ts'
 import { redact } from './output/redact.ts'
@@ -21,18 +22,6 @@ export interface Failure {
   readonly exitStatus: number
 }
 
-/** Codes of pg and Node.js for a database that cannot be reached. */
-const UNREACHABLE = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ETIMEDOUT',
-  'ENOENT', // no such Unix socket
-  'EAI_AGAIN',
-  '53300', // too many connections
-  '57P03', // starting up, or shutting down
-])
 const WRONG_DATABASE = new Set(['ENOTFOUND', '28000', '28P01', '3D000'])
 const NOT_MIGRATED = new Set(['3F000', '42P01', '42883'])
 const NO_RIGHT = '42501'
@@ -53,7 +42,7 @@ export function describeFailure(error: unknown): Failure {
       exitStatus: EXIT.wrongSetting,
     }
   }
-  if (UNREACHABLE.has(code) || /connection timeout|Connection terminated/.test(message)) {
+  if (isConnectionError(cause)) {
     const hint = 'check that it is running and that DATABASE_URL is right'
     return { line: `cannot connect to the database: ${message}: ${hint}`, exitStatus: EXIT.failed }
   }

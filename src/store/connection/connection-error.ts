@@ -8,7 +8,7 @@ const SYSTEM = new Set([
   'ENETUNREACH',
   'ENOTFOUND',
   'EAI_AGAIN',
-  'ENOENT', // a Unix socket that is not there
+  'ENOENT', // no such Unix socket
 ])
 
 /** SQLSTATEs: terminated by an administrator, crashed, starting up, too many connections. Class 08 comes on top. */
