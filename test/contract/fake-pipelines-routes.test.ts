@@ -81,7 +81,7 @@ describe('messages', () => {
     expect((await post('/v1/identify', { userId: '', traits: { email: 'A@b.c' } })).status).toBe(200)
     expect((await post('/v1/track', { groupId: 'g', event: 'x' })).status).toBe(200)
     expect((await post('/v1/track', { event: 'Report Delivery Event', properties: {} })).status).toBe(200)
-    expect(fake.pipelines.map(({ personKey }) => personKey)).toEqual(['email:a@b.c', 'groupId:g', 'nobody'])
+    expect(fake.pipelines.map(({ personKey }) => personKey)).toEqual(['email:a@b.c', 'groupId:g', 'unknown'])
   })
 
   test('a message with a repeated id is dropped, in the same batch and later', async () => {

@@ -120,7 +120,7 @@ describe('shapes', () => {
     ],
     ['an unknown action of an object', { type: 'object', action: 'event', identifiers: acme }, 'action'],
     [
-      'a relationship of nobody',
+      'a relationship without a person',
       { type: 'object', action: 'add_relationships', identifiers: acme, cio_relationships: [{}] },
       'cio_relationships[0].identifiers',
     ],

@@ -27,14 +27,14 @@ export function checkMessage({ kind, body }: FakeOperation): Refusal | undefined
   return checkPerson(kind, body) ?? checkFieldsOfKind(kind, body) ?? checkCommonFields(body)
 }
 
-/** `userId:u1` or `anonymousId:…`. For a message without both, its group, its email trait, or `nobody`. */
+/** `userId:u1` or `anonymousId:…`. For a message without both, its group, its email trait, or `unknown`. */
 export function messageKeyOf(body: Message): string {
   for (const field of ['userId', 'anonymousId', 'groupId'])
     if (isFilled(body[field])) return `${field}:${String(body[field])}`
   const { traits } = body
   return isRecord(traits) && typeof traits.email === 'string'
     ? `email:${traits.email.toLowerCase()}`
-    : 'nobody'
+    : 'unknown'
 }
 
 function checkPerson(kind: string | undefined, body: Message): Refusal | undefined {

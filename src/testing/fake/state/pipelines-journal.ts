@@ -12,7 +12,7 @@ export interface FakeMessage {
   /** When the request arrived, Unix milliseconds. */
   readonly receivedAt: number
   readonly type: 'identify' | 'track' | 'page' | 'screen' | 'group' | 'alias'
-  /** `userId:u1`, else `anonymousId:…`. For a message without both: `groupId:…`, `email:…` or `nobody`. */
+  /** `userId:u1`, else `anonymousId:…`. For a message without both: `groupId:…`, `email:…` or `unknown`. */
   readonly personKey: string
   /** The `event` of a track, or the `name` of a page or a screen. */
   readonly name: string | undefined
