@@ -1,5 +1,5 @@
 /**
- * Shown to fail: without `displaced` in settle.ts, every settle of the lane fails with 23505 and the person's next event is
+ * Shown to fail: without `replaced` in settle.ts, every settle of the lane fails with 23505 and the person's next event is
  * never delivered. Without `DISTINCT ON` it fails with 21000.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
