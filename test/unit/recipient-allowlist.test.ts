@@ -89,6 +89,7 @@ describe('an address list', () => {
     ['<a@example.com', true],
     ['a@example.com>', false],
     ['a @ example.com', false],
+    ['a\\b@example.com', false],
     [`${'('.repeat(5_000)}a@example.com`, false],
     [Array.from({ length: 600 }, () => 'Jane <jane@example.com>').join(', '), false],
   ])('%s: %s', (to, allowed) => {
