@@ -161,7 +161,8 @@ describe('deployment', () => {
   })
 
   test('the grace period of the platform is longer than that of the relay', async () => {
-    const [, ours] = (await cli('relay', '--help')).match(/--shutdown-timeout.*\(default: (\d+)\)/) ?? []
+    const [, ours] =
+      (await cli('relay', '--help')).match(/--shutdown-timeout <[^-]*?1-3600[^-]*?\(default: (\d+)\)/) ?? []
     const given = of('yaml').flatMap(({ code }) => [
       ...code.matchAll(/terminationGracePeriodSeconds: (\d+)/g),
     ])
