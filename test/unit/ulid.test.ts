@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { toUlid } from '../../src/customerio/transports/ulid.ts'
-import { isUlid } from '../../src/intent/validate/ulid.ts'
+import { isUlid } from '../../src/intent/validate/text.ts'
 
 const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 

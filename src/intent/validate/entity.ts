@@ -3,9 +3,8 @@ import { isPlainObject, kindOf } from '../describe.ts'
 import { fail, type ErrorContext } from '../errors.ts'
 import { MAX_EVENT_NAME_BYTES } from '../limits.ts'
 import { checkIdentifiers, checkTextId, MERGE_KINDS, PERSON_KINDS } from './person.ts'
-import { checkBytes, checkNotBlank } from './text.ts'
+import { checkBytes, checkNotBlank, isUlid } from './text.ts'
 import { checkTimestamp } from './timestamp.ts'
-import { isUlid } from './ulid.ts'
 
 const TYPES = ['person', 'object', 'delivery']
 const EVENT_ACTIONS: readonly unknown[] = ['event', 'page', 'screen']
