@@ -9,11 +9,13 @@ export async function eventually<T>(
   probe: () => T | undefined | false | Promise<T | undefined | false>,
   withinMs = 30_000,
 ): Promise<T> {
-  const deadline = performance.now() + withinMs
+  const began = performance.now()
   for (;;) {
     const found = await probe()
     if (found !== undefined && found !== false) return found
-    if (performance.now() > deadline) throw new Error(`${what} did not happen within ${withinMs} ms`)
-    await delay(10)
+    const elapsedMs = performance.now() - began
+    if (elapsedMs > withinMs) throw new Error(`${what} did not happen within ${withinMs} ms`)
+    // A probe is often a query: a long wait asks every 50 ms instead of every 10.
+    await delay(Math.min(Math.max(10, elapsedMs / 10), 50))
   }
 }
