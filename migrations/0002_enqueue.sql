@@ -2,8 +2,9 @@
 --
 -- SECURITY DEFINER with a fixed search_path: a caller needs EXECUTE on enqueue or enqueue_many, and no right on a table.
 
--- Whether enqueue sends wake-ups. 1: no, every relay is awake. 2: yes, a relay sleeps.
--- A sequence, because setval is not transactional and leaves no dead rows. A row that changes with every sleep would
+-- Whether enqueue sends wake-ups. 1: no, because commits are many or no relay receives notifications. 2: yes, because
+-- commits are few. The relays set it: see src/relay/wake-up/notify-mode.ts.
+-- A sequence, because setval is not transactional and leaves no dead rows. A row that changes with every burst would
 -- collect dead versions under a long transaction, and every enqueue would read through them.
 CREATE SEQUENCE "outbox".notify_flag AS integer MINVALUE 1 MAXVALUE 2 START 1 NO CYCLE;
 --> statement-breakpoint
@@ -18,10 +19,10 @@ LANGUAGE sql VOLATILE AS $$
     THEN pg_notify(channel, payload) IS NOT NULL ELSE false END
 $$;
 --> statement-breakpoint
--- Wakes a relay if one sleeps. Returns whether a notification was sent.
+-- Notifies the relays while the notify flag is 2. Returns whether a notification was sent.
 --
 -- NOTIFY serialises commits across the whole server (measured: 7,200 to 3,100 tx/s with 8 writers), so it is sent only
--- while the notify flag is up. It is a hint: correctness rests on polling.
+-- while commits are few. It is a hint: correctness rests on polling.
 --
 -- The payload names the lane, as laneKey in src/store/lanes/lane.ts does, so the relay need not poll the other lanes.
 -- `lane` is NULL for several lanes.

@@ -29,8 +29,9 @@ BEGIN
 END
 $$;
 --> statement-breakpoint
--- One row. 'down': intents are due, and no relay has been seen for 30 s or every relay fails to poll. 'degraded': delivery
--- is stopped or late, or there are dead letters of the last hour. Each reason is a sentence for the person on call.
+-- One row. 'down': intents are due, and no relay is running or every relay fails to poll. 'degraded': delivery is stopped
+-- or late, or there are dead letters of the last hour. Each reason is a sentence for the person on call.
+-- A relay is running if its heartbeat is less than 30 s old. A relay that stops deletes its row at once.
 CREATE VIEW "outbox".health AS
 WITH live_relays AS (
   SELECT count(*) AS relays, max(format) AS format FROM "outbox".relays
@@ -48,7 +49,7 @@ WITH live_relays AS (
 ), origin AS MATERIALIZED (
   SELECT is_copy, origin_name FROM "outbox".check_origin()
 ), reasons AS (
-  SELECT 1 AS severity, 'no relay has been seen for 30 s and intents are due: start customerio-outbox relay' AS reason
+  SELECT 1 AS severity, 'no relay is running, and intents are due: start customerio-outbox relay' AS reason
   FROM live_relays WHERE relays = 0 AND EXISTS (SELECT 1 FROM behind) AND NOT (SELECT is_copy FROM origin)
   UNION ALL
   SELECT 2, 'no relay is running' FROM live_relays
@@ -62,7 +63,7 @@ WITH live_relays AS (
                 to_char(polls_failing_since, 'YYYY-MM-DD HH24:MI:SS TZ'), poll_error)
   FROM "outbox".relays WHERE last_seen_at > now() - interval '30 seconds' AND polls_failing_since IS NOT NULL
   UNION ALL
-  SELECT 2, format('%s has %s delayed %s with an infinite send_after, which no relay will send: delete them, or set a time',
+  SELECT 2, format('%s has %s scheduled %s with an infinite send_after, which no relay will send: delete them, or set a time',
                    h.destination, CASE WHEN f.count > 1000 THEN 'more than 1000' ELSE f.count::text END,
                    CASE f.count WHEN 1 THEN 'intent' ELSE 'intents' END)
   FROM lane_head h, LATERAL (

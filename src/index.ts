@@ -1,7 +1,7 @@
 /**
  * customerio-outbox: a transactional outbox for Postgres apps that delivers to Customer.io.
  *
- * An intent passes through these folders, in this order:
+ * An intent passes through the first five folders, in this order. The other folders show, run and test the first five.
  *
  * ```
  * intent      types, limits and checks of intents; pure, no I/O

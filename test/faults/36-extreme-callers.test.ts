@@ -136,7 +136,7 @@ describe.each(oldestAndNewest())('36: on $name', ({ major }) => {
     ])
     expect(errors).toEqual([])
     expect((await health()).reasons).toContain(
-      'default/track has 1 delayed intent with an infinite send_after, which no relay will send: delete them, or set a time',
+      'default/track has 1 scheduled intent with an infinite send_after, which no relay will send: delete them, or set a time',
     )
     // The row stays, because no relay serves its workspace.
     await h.db.rows(

@@ -1,5 +1,5 @@
 /**
- * Three places record that a relay works a lane. Each is the truth for one question, and none repeats another:
+ * Four records say that a relay works a lane. Each is the truth for one question, and none repeats another:
  *
  * | record                                  | question                                      | written                         |
  * | --------------------------------------- | --------------------------------------------- | ------------------------------- |
@@ -12,7 +12,7 @@
  * - So the fence in `outbox.lanes` decides who settles. It needs no clock and no heartbeat.
  * - The two heartbeats have different lives. An idle relay has no job, and health must see it. A job may be taken before
  *   its lane is claimed, and then only its own heartbeat shows that its worker died.
- * - `outbox.relays` is for people and for `outbox.health`. No lane is handed out or taken back by it.
+ * - `outbox.relays` is for operators and for `outbox.health`. No lane is handed out or taken back by it.
  */
 import { randomUUID } from 'node:crypto'
 import { type JobAttempt, PgBoss } from 'pg-boss'
