@@ -1317,7 +1317,7 @@ CREATE VIEW outbox.health AS
            FROM outbox.check_origin() check_origin(is_copy, origin_system, origin_oid, origin_name, current_system, current_oid, current_name)
         ), reasons AS (
          SELECT 1 AS severity,
-            'no relay has been seen for 30 s and intents are due: start customerio-outbox relay'::text AS reason
+            'no relay is running, and intents are due: start customerio-outbox relay'::text AS reason
            FROM live_relays
           WHERE ((live_relays.relays = 0) AND (EXISTS ( SELECT 1
                    FROM behind)) AND (NOT ( SELECT origin.is_copy
@@ -1344,7 +1344,7 @@ CREATE VIEW outbox.health AS
           WHERE ((relays.last_seen_at > (now() - '00:00:30'::interval)) AND (relays.polls_failing_since IS NOT NULL))
         UNION ALL
          SELECT 2,
-            format('%s has %s delayed %s with an infinite send_after, which no relay will send: delete them, or set a time'::text, h.destination,
+            format('%s has %s scheduled %s with an infinite send_after, which no relay will send: delete them, or set a time'::text, h.destination,
                 CASE
                     WHEN (f.count > 1000) THEN 'more than 1000'::text
                     ELSE (f.count)::text
