@@ -54,7 +54,7 @@ describe.skipIf(!binary)('24: PgBouncer in transaction mode', () => {
     await eventually('the warning', () => warnings(relay.log).length > 0)
     expect(warnings(relay.log)).toEqual(['no wake-ups; polling'])
     expect(relay.log.find(({ level }) => level === 'warn')).toMatchObject({
-      reason: 'unheard',
+      reason: 'undelivered',
       setting: 'DATABASE_URL',
       pollIntervalMs: 200,
       hint: expect.stringMatching(

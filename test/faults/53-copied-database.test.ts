@@ -176,7 +176,7 @@ test('53: a relay continues on a promoted replica, and stops on a copy on anothe
   await fake.until(() => fake.sends.length === 1)
   expect(relay.child.exitCode).toBeNull()
 
-  const other = cleanup.adopt(await startPostgresServer(), (it) => it.close())
+  const other = cleanup.adopt(await startPostgresServer({ ownIdentifier: true }), (it) => it.close())
   const restored = await other.createDatabase()
   cleanup.defer(() => restored.pool.end())
   await deliverOne(restored) // pg-boss' queue is there, as in any copy

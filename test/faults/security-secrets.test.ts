@@ -154,6 +154,9 @@ async function startRelay() {
   return { relay, get }
 }
 
+/** The paths of the three deliveries. The relay may also ask for the account, to check a refused credential. */
+const DELIVERIES = ['/api/v2/batch', '/v1/send/email', '/v1/batch']
+
 const echoing: readonly (readonly [string, () => void])[] = [
   ['a 401', () => answer(401, (text) => text)],
   ['a 401 that shows the headers', () => showHeaders(401)],
@@ -205,7 +208,7 @@ test('no log line, table, view, endpoint or command contains a key or a payload,
           .filter(({ endedAt }) => endedAt)
           .map(({ path }) => path),
       )
-    await eventually(`${name} to each API`, () => paths(length).size === 3, 20_000)
+    await eventually(`${name} to each API`, () => DELIVERIES.every((path) => paths(length).has(path)), 20_000)
   }
   gateway.intercept(() => 'pass on')
   await eventually(

