@@ -17,8 +17,10 @@ export const ULID_LENGTH = 26
 export type Committed = ReadonlyMap<number, string>
 
 /**
- * Applies the oracle of the fault tests to a run: no event is lost, out of order or applied twice, and each has the id
- * that it got at enqueue. Returns one sentence per kind of violation.
+ * Applies the oracle of the fault tests to a run. No event may be lost, out of order or applied twice. Each event must have
+ * the id that it got at enqueue.
+ *
+ * @returns one sentence per kind of violation.
  */
 export function judgeArrivals(log: ArrivalLog, committed: Committed): string[] {
   const verdict = judge({

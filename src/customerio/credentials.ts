@@ -28,15 +28,15 @@ export interface PipelinesCredentials extends WorkspaceRegion {
 
 /**
  * Describes why a text cannot be a credential. Site ids and keys are visible ASCII characters without spaces, which every
- * HTTP header can carry. The description quotes nothing of the text.
+ * HTTP header can carry. The description follows `<name of the text> `, says what to do, and quotes nothing of the text.
  *
  * @returns undefined if the text can be a credential.
  */
 export function credentialProblem(text: string): string | undefined {
-  if (text === '') return 'is empty, expected a credential of Customer.io'
+  if (text === '') return 'is empty: give a credential of Customer.io'
   const lines = text.split(/\r\n|[\r\n\v\f\u0085\u2028\u2029]/)
   const filled = lines.filter((line) => line.trim() !== '').length
-  if (filled > 1) return `has ${filled} lines, expected one: give one credential alone`
+  if (filled > 1) return `has ${filled} lines: give one credential alone`
   const found = [
     lines.length > 1 && 'a line break',
     text.includes('\t') && 'a tab',
@@ -44,5 +44,5 @@ export function credentialProblem(text: string): string | undefined {
     /\p{Cc}/u.test(text) && 'a control character',
     /\P{ASCII}/u.test(text) && 'a character that is not ASCII',
   ].find((each) => each !== false)
-  return found && `holds ${found}, expected visible ASCII characters alone: copy the credential again`
+  return found && `holds ${found}: copy the credential again, as visible ASCII characters without spaces`
 }

@@ -109,9 +109,9 @@ test('35: rows read before a failover are neither marked nor charged after it, a
   await expect(readLane(db, LANE, { ...rest, fence })).rejects.toThrow(FencedError)
   await expect(markSending(db, fence, [row])).rejects.toThrow(FencedError)
   await expect(chargeAttempt(db, fence, row, 1_000)).rejects.toThrow(FencedError)
-  const bound = { watermark: 9n, provisionalWatermark: 9n, provisionalXids: [] }
-  await reportWatermark(db, fence, bound)
-  await releaseLane(db, fence, bound)
+  const laneWatermark = { watermark: 9n, provisionalWatermark: 9n, provisionalXids: [] }
+  await reportWatermark(db, fence, laneWatermark)
+  await releaseLane(db, fence, laneWatermark)
   const [intent] = await h.db.rows('SELECT attempts, sending_at FROM outbox.intents')
   expect(intent).toEqual({ attempts: 0, sending_at: null })
   expect(await h.db.rows('SELECT watermark FROM outbox.lanes')).toEqual([{ watermark: '0' }])

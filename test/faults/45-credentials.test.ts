@@ -24,9 +24,9 @@ const OTHER = 'second-line-77d0'
 const PARTS = [KEY, OTHER, KEY.slice(0, 8), OTHER.slice(-8)]
 
 const BAD: readonly (readonly [string, string, string])[] = [
-  ['two lines', `${KEY}\n${OTHER}`, 'has 2 lines, expected one: give one credential alone'],
-  ['two lines of Windows', `${KEY}\r\n${OTHER}`, 'has 2 lines, expected one'],
-  ['a line break at its end', `${KEY}\n`, 'holds a line break, expected visible ASCII characters alone'],
+  ['two lines', `${KEY}\n${OTHER}`, 'has 2 lines: give one credential alone'],
+  ['two lines of Windows', `${KEY}\r\n${OTHER}`, 'has 2 lines: give one'],
+  ['a line break at its end', `${KEY}\n`, 'holds a line break: copy the credential again, as visible ASCII characters without spaces'],
   ['a carriage return', `${KEY}\r`, 'holds a line break'],
   ['a tab', `${KEY}\t`, 'holds a tab'],
   ['a space', `${KEY} ${OTHER}`, 'holds a space'],
@@ -95,11 +95,11 @@ test('45: the commands refuse it and name the variable or the file, in one line'
     runCli(['relay', '--config', config], environment),
   ])
   expect([breaks, tab, letter, file].map(({ status }) => status)).toEqual([2, 2, 2, 2])
-  expect(breaks.stderr).toBe(ofVariable('has 2 lines, expected one: give one credential alone\n'))
-  expect(tab.stderr).toContain(ofVariable('holds a tab, expected visible ASCII characters alone'))
+  expect(breaks.stderr).toBe(ofVariable('has 2 lines: give one credential alone\n'))
+  expect(tab.stderr).toContain(ofVariable('holds a tab: copy the credential again, as visible ASCII characters without spaces'))
   expect(letter.stderr).toContain(ofVariable('holds a character that is not ASCII'))
   expect(file.stderr).toBe(
-    `customerio-outbox: ${config}: workspaces.a.appApiKey: the file ${keyFile} has 2 lines, expected one: give one credential alone\n`,
+    `customerio-outbox: ${config}: workspaces.a.appApiKey: the file ${keyFile} has 2 lines: give one credential alone\n`,
   )
   expectNoPart([breaks, tab, letter, file].flatMap(({ stdout, stderr }) => [stdout, stderr]))
 })
@@ -124,7 +124,7 @@ test('45: a key file that gets a second line while the relay runs causes one log
   await relay.printed(/"message":"started"/)
   await writeFile(keyFile, `${KEY}\n${OTHER}\n`)
   const [line] = await relay.printed(/.*invalid settings ignored.*/)
-  expect(JSON.parse(line).error).toContain(`the file ${keyFile} has 2 lines, expected one`)
+  expect(JSON.parse(line).error).toContain(`the file ${keyFile} has 2 lines: give one`)
   await h.enqueue(track('u1', 1), track('u2', 2))
   await h.drained()
   expect(h.fake.counts.applied).toBe(2)

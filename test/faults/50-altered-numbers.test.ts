@@ -136,7 +136,7 @@ describe.each(oldestAndNewest())('50: on $name', ({ major }) => {
     expect(h.fake.applied.at(-1)?.personKey).toBe('id:1.0')
   })
 
-  test('arrays of the TypeScript client, whose numbers are not checked, store the same rows as single intents', async () => {
+  test('enqueue of an array skips the check of numbers and stores the same rows as enqueue of each intent', async () => {
     const numbers = [1e21, 31_105_403_625_765_590, 0.300_000_000_000_000_04, 5e-324, 1]
     const intents = numbers.map(
       (n): Intent => ({ operation: 'track', customerId: 2 ** 53 - 1, name: 'n', data: { n } }),

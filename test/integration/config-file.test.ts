@@ -101,7 +101,7 @@ test.each<[string, unknown, RegExp]>([
   [
     'an empty file',
     { workspaces: { a: { appApiKey: { file: 'empty' } } } },
-    /appApiKey: the file \.\/empty is empty, expected a credential of Customer\.io$/,
+    /appApiKey: the file \.\/empty is empty: give a credential of Customer\.io$/,
   ],
   [
     'half a credential',

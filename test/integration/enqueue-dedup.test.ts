@@ -168,7 +168,7 @@ test('the same key in two workspaces makes two keys', async () => {
   expect(await enqueue({ dedupKey: 'k', workspace: 'other' })).toEqual({ id: there.id, duplicate: true })
 })
 
-test("dedup 'content' compares operation, person and payload, but not the order of keys", async () => {
+test("dedup 'content' compares operation, person and payload; the order of JSON fields does not matter", async () => {
   const [dedup, name] = ['content', 'n'] as const
   const enqueueContent = async (given: object) =>
     (await enqueue({ dedup }, { operation: 'track', name, ...given } as Intent)).duplicate

@@ -166,7 +166,7 @@ test('a relay whose idle lane was claimed by another sends nothing more of it', 
     customerio: { siteId: 's', trackApiKey: 'k' },
   })
   await claimLane(db, { destination: 'default/track', lane: 3 }, other.relayId)
-  // The relay still has the lane's job and may claim it again, as the epoch shows.
+  // The first relay still has the lane's job, so it claims the lane again: the epoch becomes 3.
   await h.enqueue(track(person, 1))
   await h.fake.until(({ counts }) => counts.applied === 2)
   await h.drained()

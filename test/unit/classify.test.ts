@@ -210,7 +210,7 @@ test("a 2xx to one intent with a refusal in Customer.io's format and no index re
   expect(respondToBatch(1, errors)).toMatchObject({ kind: 'rejected', field: 'name' })
 })
 
-test('a 2xx with an error in its body is unavailable', () => {
+test('a 2xx with an error in its body counts as `unavailable`', () => {
   expect(respond(200, '{"error":"maintenance"}').kind).toBe('unavailable')
   expect(respond(200, '{"errors":"all of them"}').kind).toBe('unavailable')
 })

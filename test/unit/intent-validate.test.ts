@@ -46,7 +46,7 @@ describe('accepted, and returned unchanged', () => {
     expect(validateIntent(intent)).toBe(intent)
   })
 
-  test('an object without a prototype', () => {
+  test('accepts an intent object without a prototype', () => {
     const intent = Object.assign(Object.create(null), { operation: 'suppress', customerId: 42 })
     expect(validateIntent(intent)).toBe(intent)
   })

@@ -131,7 +131,7 @@ describe('→ burst → confirming', () => {
     expect(written).toEqual([true])
   })
 
-  test('a burst that goes on doubles its cooldown up to 2 s: 2 % of the commits notify at most', async () => {
+  test('while a burst goes on, the cooldown doubles up to 2 s, and at most 2 % of commits notify', async () => {
     const { notifyMode, written, writeUntil } = setUp()
     await notifyMode.afterPoll(false)
     const share = await writeUntil(20_000, 0.2) // 5,000 commits a second
@@ -175,7 +175,7 @@ describe('→ burst → confirming', () => {
     expect(written).toEqual([true, false])
   })
 
-  test('a flag that could not be turned off is reported, and corrected after the cooldown', async () => {
+  test('if the relay cannot clear the notify flag, it reports the error and writes the flag again after the cooldown', async () => {
     const { notifyMode, written, commits, world, errors } = setUp()
     await notifyMode.afterPoll(false)
     world.failWrites = true

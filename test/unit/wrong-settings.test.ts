@@ -87,11 +87,11 @@ test.each<[unknown, string]>([
   ],
   [
     withCustomerio({ appApiKey: 'hunter2 hunter2' }),
-    'Expected customerio.appApiKey to be a credential of Customer.io, got a text that holds a space, expected visible ASCII characters alone: copy the credential again',
+    'Expected customerio.appApiKey to be a credential of Customer.io, got a text that holds a space: copy the credential again, as visible ASCII characters without spaces',
   ],
   [
     withCustomerio({ appApiKey: '' }),
-    'Expected customerio.appApiKey to be a credential of Customer.io, got a text that is empty, expected a credential of Customer.io',
+    'Expected customerio.appApiKey to be a credential of Customer.io, got a text that is empty: give a credential of Customer.io',
   ],
   [withCustomerio({ appApiKey: 5 }), 'Expected customerio.appApiKey to be a string, got number'],
   [

@@ -3,7 +3,7 @@ import { payloadSql } from '../../workload/payload.ts'
 import type { PostgresPeer } from '../peer.ts'
 
 export const TASK = 'track'
-/** The settings of https://worker.graphile.org/docs/performance. */
+/** The settings that Graphile Worker publishes for its own benchmark: https://worker.graphile.org/docs/performance */
 export const SETTINGS = {
   concurrentJobs: 24,
   maxPoolSize: 25,

@@ -7,7 +7,7 @@ export const RUN_PREFIX = 'demo-'
 
 /**
  * Refuses a schema in real use. The demo's relays would deliver an app's intents to the fake, and an app's relay would
- * deliver the demo's people to Customer.io.
+ * send the demo's intents to Customer.io.
  *
  * @throws SettingError
  */

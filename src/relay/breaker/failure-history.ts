@@ -26,7 +26,7 @@ export class FailureHistory {
   readonly #baselines = new Map<string, number>()
   readonly #canaries = new Map<Suspected, Promise<CanaryResult>>()
 
-  /** How many requests the destination has accepted, or refused for their content. */
+  /** Requests of this relay that passed: the destination accepted them, or refused only their content. */
   get passes(): number {
     return this.#passes
   }

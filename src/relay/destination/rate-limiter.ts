@@ -26,7 +26,8 @@ export class RateLimiter {
     for (;;) {
       if (this.#tokens > 0 && this.#isFresh) {
         this.#tokens--
-        // The last of several: the next caller must not wait for the database. That caller also meets the draw's failure.
+        // This was the last token: draw more now, so that the next caller need not wait. An error is ignored here; the next
+        // caller gets it.
         if (this.#tokens === 0 && this.#chunk > 1) this.#drawChunk().catch(() => {})
         return 0
       }

@@ -15,10 +15,7 @@ export const HALF_OPEN: Faults = { up: { swallow: true }, down: { swallow: true 
 /** One connection through the proxy. */
 export interface ProxiedConnection {
   readonly id: number
-  /**
-   * Whether the client has sent this text, such as `LISTEN`, or the `application_name` of the startup message. Searches the
-   * first 64 KB.
-   */
+  /** Whether the first 64 KB from the client contain `text`: a statement such as `LISTEN`, or the `application_name`. */
   mentions(text: string): boolean
   /** Sets the faults. `{}` makes the connection work again, but swallowed bytes stay lost. */
   set(faults: Faults): void

@@ -2,7 +2,10 @@
 export class Ledger {
   /** When COMMIT was answered, by ref, in Unix ms. */
   readonly committedAt = new Map<string, number>()
-  /** Refs of repeated requests whose dedup key was taken: they must not be delivered. */
+  /**
+   * Refs of intents that enqueue found to be duplicates, because an earlier request had used the dedup key. They must not be
+   * delivered.
+   */
   readonly duplicates = new Set<string>()
   readonly rolledBack = new Set<string>()
   committedTransactions = 0
