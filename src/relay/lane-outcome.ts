@@ -11,3 +11,9 @@ export type LaneOutcome =
   | { readonly kind: 'failed'; readonly message: string }
   /** Another relay has claimed the lane. */
   | { readonly kind: 'fenced' }
+
+/** The turn goes on: the lane may have more to send. */
+export const GO_ON = { kind: 'go_on' } as const
+
+/** What follows a step of a turn: the next step, or the end of the turn. */
+export type NextStep = typeof GO_ON | LaneOutcome

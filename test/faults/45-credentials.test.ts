@@ -26,7 +26,11 @@ const PARTS = [KEY, OTHER, KEY.slice(0, 8), OTHER.slice(-8)]
 const BAD: readonly (readonly [string, string, string])[] = [
   ['two lines', `${KEY}\n${OTHER}`, 'has 2 lines: give one credential alone'],
   ['two lines of Windows', `${KEY}\r\n${OTHER}`, 'has 2 lines: give one'],
-  ['a line break at its end', `${KEY}\n`, 'holds a line break: copy the credential again, as visible ASCII characters without spaces'],
+  [
+    'a line break at its end',
+    `${KEY}\n`,
+    'holds a line break: copy the credential again, as visible ASCII characters without spaces',
+  ],
   ['a carriage return', `${KEY}\r`, 'holds a line break'],
   ['a tab', `${KEY}\t`, 'holds a tab'],
   ['a space', `${KEY} ${OTHER}`, 'holds a space'],
@@ -96,7 +100,9 @@ test('45: the commands refuse it and name the variable or the file, in one line'
   ])
   expect([breaks, tab, letter, file].map(({ status }) => status)).toEqual([2, 2, 2, 2])
   expect(breaks.stderr).toBe(ofVariable('has 2 lines: give one credential alone\n'))
-  expect(tab.stderr).toContain(ofVariable('holds a tab: copy the credential again, as visible ASCII characters without spaces'))
+  expect(tab.stderr).toContain(
+    ofVariable('holds a tab: copy the credential again, as visible ASCII characters without spaces'),
+  )
   expect(letter.stderr).toContain(ofVariable('holds a character that is not ASCII'))
   expect(file.stderr).toBe(
     `customerio-outbox: ${config}: workspaces.a.appApiKey: the file ${keyFile} has 2 lines: give one credential alone\n`,

@@ -1,9 +1,9 @@
 import type { QueuedIntent } from '../../store/lanes/read-lane.ts'
-import { type BatchEntry, type Cut, cutBatch } from '../destination/cut-batch.ts'
+import { type Cut, cutBatch } from '../destination/cut-batch.ts'
 import type { Permit } from '../breaker/breaker.ts'
-import type { LaneOutcome } from '../lane-outcome.ts'
+import { GO_ON, type LaneOutcome, type NextStep } from '../lane-outcome.ts'
 import { firstOfEachKey } from '../send/pick-canary.ts'
-import { yieldProbe, pickProbe } from '../send/probe.ts'
+import { NOTHING_TO_PROBE, pickProbe, PROBE_YIELDED, yieldsProbe } from '../send/probe.ts'
 import { BatchInProgress } from '../turn/batch-in-progress.ts'
 import { sendPart } from '../send/send-part.ts'
 import { sendCoalesced } from '../send/send-coalesced.ts'
@@ -14,18 +14,23 @@ const REFRESH_MS = 100
 /** Batches' worth of suspects. With more, the rest of the lane waits until they are fewer. */
 const MOST_SUSPECTS = 4
 
+/** Both send from one lane: the suspects in halves, all other intents in batches. */
+type Side = 'suspects' | 'others'
+
 /** Read → cut → acquire a permit → send → settle, batch by batch. Suspects and other batches take turns. */
 export async function drainBatches(turn: Turn): Promise<LaneOutcome> {
   const { reader, store } = turn
   const { suspects, blocked } = turn.keys
-  let isSuspectsTurn = false
+  let side: Side = 'others'
+  // A blocked key that is due ends the turn: the next turn reads from the watermark, and so begins with that key. While there
+  // are suspects, which only this turn knows, `refresh` releases the key instead.
   while (!turn.stopping.aborted && (suspects.count > 0 || !blocked.isDue)) {
     if (suspects.count > 0) refresh(turn)
     const rows = await nextRows(turn)
-    isSuspectsTurn = suspects.count > 0 && (!isSuspectsTurn || rows.length === 0 || isFull(turn))
-    if (isSuspectsTurn) {
-      const outcome = await sendSuspects(turn)
-      if (outcome) return outcome
+    side = nextSide(side, { suspects: suspects.count, others: rows.length }, turn.batchSize)
+    if (side === 'suspects') {
+      const step = await sendSuspects(turn)
+      if (step.kind !== 'go_on') return step
       continue
     }
     if (rows.length === 0) {
@@ -42,32 +47,60 @@ export async function drainBatches(turn: Turn): Promise<LaneOutcome> {
     }
     // A merge or a deletion comes after everything before it, including blocked and suspected intents.
     if (cut.batch[0]?.item.barrier) {
-      if (suspects.count > 0) continue
+      if (suspects.count > 0) continue // the suspects are next, because this side was not theirs
       if (blocked.any) return { kind: 'handed_back', waitMs: blocked.waitMs }
     }
-    const outcome = await sendCut(turn, rows, cut)
-    if (outcome) return outcome
+    const isClosed = turn.gate.breaker.state === 'closed'
+    const step = await (isClosed ? sendWhileClosed(turn, rows, cut) : sendAsProbe(turn, rows, cut))
+    if (step.kind !== 'go_on') return step
   }
   return { kind: 'handed_back' }
 }
 
-/** Sends a batch, or a single intent as the probe if the breaker is not closed. Undefined: the turn goes on. */
-async function sendCut(
-  turn: Turn,
-  rows: readonly QueuedIntent[],
-  cut: Cut,
-): Promise<LaneOutcome | undefined> {
-  const { gate } = turn
-  const isClosed = gate.breaker.state === 'closed'
-  const probe = isClosed ? undefined : chooseProbe(turn, rows, cut)
-  const yielded = isClosed ? undefined : yieldProbe(gate.history, probe)
-  if (yielded) return yielded
-  const coalesced = probe ? undefined : await sendCoalesced(turn, rows, cut)
-  if (coalesced === 'sent') return undefined
-  const permit = coalesced ?? (await gate.acquirePermit())
+/**
+ * Which side sends next. While both have intents, they take turns. With too many suspects, the others wait. Pure.
+ *
+ * @param last The side that was next before.
+ * @param intents How many intents each side could send.
+ */
+function nextSide(last: Side, intents: { readonly [side in Side]: number }, batchSize: number): Side {
+  if (intents.suspects === 0) return 'others'
+  const mustShrink = intents.suspects >= MOST_SUSPECTS * batchSize
+  return last === 'others' || intents.others === 0 || mustShrink ? 'suspects' : 'others'
+}
+
+/** Sends a batch: together with batches of other lanes if it may share a request, else in its own. */
+async function sendWhileClosed(turn: Turn, rows: readonly QueuedIntent[], cut: Cut): Promise<NextStep> {
+  const shared = await sendCoalesced(turn, rows, cut)
+  switch (shared.kind) {
+    case 'settled':
+      return GO_ON
+    case 'send_alone':
+      return sendNext(turn, shared.permit, rows, cut)
+    case 'not_sent':
+      break
+    default:
+      return shared
+  }
+  const permit = await turn.gate.acquirePermit()
   if (typeof permit === 'object') return permit
-  if (permit !== 'probe') return sendNext(turn, permit, rows, cut)
-  return probe ? sendProbe(turn, permit, rows, probe) : sendNext(turn, permit, rows, cutNext(turn, rows, 1))
+  // While the batch waited for a shared request, the breaker may have opened and its probe may have fallen due. A probe is one
+  // intent, so the batch is cut again.
+  return sendNext(turn, permit, rows, permit === 'probe' ? cutNext(turn, rows, 1) : cut)
+}
+
+/** Sends a single intent as the probe of a breaker that is not closed: a batch of a thousand would fail as a whole. */
+async function sendAsProbe(turn: Turn, rows: readonly QueuedIntent[], cut: Cut): Promise<NextStep> {
+  const { gate, reader } = turn
+  const probe = pickProbe(gate.history, firstOfEachKey(gate.destination, rows)) ?? cut.batch[0]
+  if (!probe) return NOTHING_TO_PROBE
+  if (yieldsProbe(gate.history, probe)) return PROBE_YIELDED
+  const permit = await gate.acquirePermit()
+  if (typeof permit === 'object') return permit
+  const progress = new BatchInProgress(turn, rows, { batch: [probe], dead: [], suppressed: [], used: 0 })
+  const step = await sendPart(turn, { progress, entries: [probe], isolated: false }, permit)
+  reader.drop(progress.settled)
+  return step
 }
 
 /** Makes room for intents that came meanwhile, for keys that have waited long enough, and for those behind settled suspects. */
@@ -77,28 +110,25 @@ function refresh({ reader, keys }: Turn): void {
   reader.refresh(waitingKeys(keys))
 }
 
-function isFull({ batchSize, keys }: Turn): boolean {
-  return keys.suspects.count >= MOST_SUSPECTS * batchSize
-}
-
 /** Sends the first part of the suspects. After the last part, the lane reads again what follows them. */
-async function sendSuspects(turn: Turn): Promise<LaneOutcome | undefined> {
+async function sendSuspects(turn: Turn): Promise<NextStep> {
   const { reader, keys } = turn
   const part = keys.suspects.next()
   if (part) {
     const permit = await turn.gate.acquireOrdinaryPermit()
     if (typeof permit === 'object') return permit
-    const outcome = await turn.inFlight.track(() => sendPart(turn, part, permit))
+    const step = await turn.inFlight.track(() => sendPart(turn, part, permit))
     reader.drop(part.progress.settled)
-    if (outcome) return outcome
+    if (step.kind !== 'go_on') return step
   }
   if (keys.suspects.count === 0) reader.refresh(waitingKeys(keys))
-  return undefined
+  return GO_ON
 }
 
 /**
- * Intents that have failed alone before and are due again become suspects: the rest of the lane does not wait for them. True:
- * there are new ones.
+ * Makes suspects of intents that have failed alone before and are due again: the rest of the lane does not wait for them.
+ *
+ * @returns whether there are new suspects.
  */
 function suspectCharged(turn: Turn, rows: readonly QueuedIntent[]): boolean {
   if (turn.gate.breaker.state !== 'closed' || !rows.some(({ attempts }) => attempts > 0)) return false
@@ -122,13 +152,13 @@ function cutNext({ gate, batchSize }: Turn, rows: readonly QueuedIntent[], most 
   return cutBatch(rows, { ...limits, count: Math.min(most, limits.count) }, prepare)
 }
 
-/** Sends one batch, settles it, and reads ahead meanwhile. Undefined: the turn goes on. */
+/** Sends one batch, settles it, and reads ahead meanwhile. */
 async function sendNext(
   turn: Turn,
   permit: Permit,
   rows: readonly QueuedIntent[],
   cut: Cut,
-): Promise<LaneOutcome | undefined> {
+): Promise<NextStep> {
   const { reader, inFlight } = turn
   const last = rows[cut.used - 1]
   const underWay = last ? (await reader.peek()).indexOf(last) + 1 : 0
@@ -144,22 +174,4 @@ async function sendNext(
   if (ahead.status === 'rejected') throw ahead.reason
   reader.drop(progress.settled)
   return sent.value
-}
-
-/** A probe is one intent: in an outage a batch of a thousand would fail as a whole. */
-function chooseProbe(turn: Turn, rows: readonly QueuedIntent[], { batch }: Cut): BatchEntry | undefined {
-  const { destination, history } = turn.gate
-  return pickProbe(history, firstOfEachKey(destination, rows)) ?? batch[0]
-}
-
-async function sendProbe(
-  turn: Turn,
-  permit: Permit,
-  rows: readonly QueuedIntent[],
-  probe: BatchEntry,
-): Promise<LaneOutcome | undefined> {
-  const progress = new BatchInProgress(turn, rows, { batch: [probe], dead: [], suppressed: [], used: 0 })
-  const outcome = await sendPart(turn, { progress, entries: [probe], isolated: false }, permit)
-  turn.reader.drop(progress.settled)
-  return outcome
 }

@@ -1,9 +1,9 @@
 import type { QueuedIntent } from '../../store/lanes/read-lane.ts'
 import type { DeadLetter } from '../../store/lanes/settle.ts'
 import { cutEach, cutWave } from '../destination/cut-wave.ts'
-import type { LaneOutcome } from '../lane-outcome.ts'
+import { GO_ON, type LaneOutcome, type NextStep } from '../lane-outcome.ts'
 import { endWave } from '../send/end-wave.ts'
-import { yieldProbe, pickProbe } from '../send/probe.ts'
+import { NOTHING_TO_PROBE, pickProbe, PROBE_YIELDED, yieldsProbe } from '../send/probe.ts'
 import { ambiguous } from '../send/send-non-idempotent.ts'
 import { MOST_KEYS, sendMarked, settleAndDrop } from '../send/send-marked.ts'
 import { waitForMore, nextRows, endIdle, type Turn } from '../turn/turn.ts'
@@ -29,25 +29,27 @@ export async function drainNonIdempotent(turn: Turn): Promise<LaneOutcome> {
       await settleAndDrop(turn, { delivered: [], dead: parked.map(foundMarked) })
       continue
     }
-    const outcome = await sendWave(turn, rows)
-    if (outcome) return outcome
+    const step = await sendWave(turn, rows)
+    if (step.kind !== 'go_on') return step
   }
   return { kind: 'handed_back' }
 }
 
-async function sendWave(turn: Turn, rows: readonly QueuedIntent[]): Promise<LaneOutcome | undefined> {
+async function sendWave(turn: Turn, rows: readonly QueuedIntent[]): Promise<NextStep> {
   const { gate } = turn
   const wave = cutWave(gate.destination, rows, MOST_KEYS)
   if (wave.dead.length + wave.suppressed.length > 0) {
     // Settled without a permit: rows that are not sent must not use the rate limit.
     const { dead, suppressed } = cutEach(gate.destination, rows)
     await settleAndDrop(turn, { delivered: [], dead, suppressed })
-    return undefined
+    return GO_ON
   }
   const isClosed = gate.breaker.state === 'closed'
   const probe = isClosed ? undefined : pickProbe(gate.history, wave.batch)
-  const yielded = isClosed ? undefined : yieldProbe(gate.history, probe)
-  if (yielded) return yielded
+  if (!isClosed) {
+    if (!probe) return NOTHING_TO_PROBE
+    if (yieldsProbe(gate.history, probe)) return PROBE_YIELDED
+  }
   const permit = await gate.acquirePermit()
   if (typeof permit === 'object') return permit
   const { passes } = gate.history

@@ -1,6 +1,6 @@
 import type { CanaryResult } from '../breaker/failure-history.ts'
 import { cutWave } from '../destination/cut-wave.ts'
-import type { LaneOutcome } from '../lane-outcome.ts'
+import { GO_ON, type NextStep } from '../lane-outcome.ts'
 import type { Turn } from '../turn/turn.ts'
 import { compareWithHistory, type Evidence } from './attribute.ts'
 import { attributeFailure, endBlamed } from './attribute-failure.ts'
@@ -10,7 +10,7 @@ import { type Failed, messageMayBeContent, recordOfMessage } from './send-non-id
 
 /**
  * Attributes the failures of a wave of messages, and acts on them. A message that failed while others passed is charged an
- * attempt and waits, and the turn goes on (undefined). Any other failure ends the turn.
+ * attempt and waits, and the turn goes on. Any other failure ends the turn.
  *
  * @param passesBefore `FailureHistory.passes` when the wave was sent.
  */
@@ -18,7 +18,7 @@ export async function endWave(
   turn: Turn,
   failures: readonly Failed[],
   passesBefore: number,
-): Promise<LaneOutcome | undefined> {
+): Promise<NextStep> {
   const isRefused = ({ failure }: Failed) => failure.blames === 'credential'
   const refused = failures.filter(isRefused)
   // Refused messages first: their comparison may show that others pass.
@@ -33,7 +33,7 @@ export async function endWave(
     const dead = await chargeFailure(turn, failed.entry.row, failed.failure)
     if (dead) await settleAndDrop(turn, { delivered: [], dead: [dead] })
   }
-  return undefined
+  return GO_ON
 }
 
 function evidenceOf(turn: Turn, { entry, failure }: Failed, passesBefore: number): Evidence {

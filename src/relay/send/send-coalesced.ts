@@ -7,34 +7,41 @@ import type { LaneOutcome } from '../lane-outcome.ts'
 import { BatchInProgress } from '../turn/batch-in-progress.ts'
 import type { Turn } from '../turn/turn.ts'
 
-/**
- * Sends a small batch that holds all of a lane's rows in one request with batches of other lanes. `sent`: it is settled.
- * A permit: the lane sends it alone. An outcome: the turn ends. Undefined: the lane acquires a permit of its own.
- */
+export type CoalescedSend =
+  /** Customer.io accepted the shared request, and the batch is settled. */
+  | { readonly kind: 'settled' }
+  /** No other batch was waiting: the lane sends its batch alone, with this permit. */
+  | { readonly kind: 'send_alone'; readonly permit: Permit }
+  /** The batch may not share a request, or the shared request was not accepted: the lane acquires a permit of its own. */
+  | { readonly kind: 'not_sent' }
+  | LaneOutcome
+
+/** Sends a small batch that holds all of a lane's rows in one request with batches of other lanes. */
 export async function sendCoalesced(
   turn: Turn,
   rows: readonly QueuedIntent[],
   cut: Cut,
-): Promise<'sent' | Permit | LaneOutcome | undefined> {
+): Promise<CoalescedSend> {
   const { gate } = turn
   const { batch, used } = cut
   const items = batch.map(({ item }) => item)
-  if (used < rows.length || hasFailed(gate.history, cut) || !gate.canCoalesce(items)) return undefined
+  if (used < rows.length || hasFailed(gate.history, cut) || !gate.canCoalesce(items))
+    return { kind: 'not_sent' }
   const { passes } = gate.history
   const result = await gate.coalesce(items)
-  if (result.kind === 'send_alone') return 'send'
+  if (result.kind === 'send_alone') return { kind: 'send_alone', permit: 'send' }
   if (result.kind === 'retry_alone') {
     // Any of the batches may be to blame. If other requests pass from now on, it was not the destination.
     if (result.answer?.kind === 'unavailable' || result.answer?.kind === 'credential')
       gate.history.recordFailure(batch[0]?.row.id ?? '', passes)
-    return undefined
+    return { kind: 'not_sent' }
   }
   if (result.kind !== 'accepted') return result
   const progress = new BatchInProgress(turn, rows, cut)
   const verdict = interpretAnswer(result.answer, batch)
   if (verdict.kind === 'settle') await progress.settle(verdict)
   turn.reader.drop(progress.settled)
-  return 'sent'
+  return { kind: 'settled' }
 }
 
 /** A batch that failed before, or holds an intent that failed alone, must not break or delay the request of other lanes. */

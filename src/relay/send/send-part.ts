@@ -1,5 +1,5 @@
 import type { Permit } from '../breaker/breaker.ts'
-import type { LaneOutcome } from '../lane-outcome.ts'
+import { GO_ON, type NextStep } from '../lane-outcome.ts'
 import { halve, type Part } from '../turn/suspects.ts'
 import type { Turn } from '../turn/turn.ts'
 import { countsAtOnce, type Evidence } from './attribute.ts'
@@ -11,11 +11,11 @@ import { blameOf, type Failure, interpretAnswer } from './interpret-answer.ts'
 /**
  * Sends intents in one request, and settles them. If their content or size is refused, or they fail while other requests
  * pass, they are suspects and are put back in two halves, until the culprit stands alone: it is charged an attempt. The first
- * half is settled before the second is sent, so order holds. Undefined: the turn goes on.
+ * half is settled before the second is sent, so order holds.
  */
-export async function sendPart(turn: Turn, part: Part, permit: Permit): Promise<LaneOutcome | undefined> {
+export async function sendPart(turn: Turn, part: Part, permit: Permit): Promise<NextStep> {
   const { progress, entries } = part
-  if (entries.length === 0) return undefined
+  if (entries.length === 0) return GO_ON
   const { passes } = turn.gate.history
   const verdict = await send(turn, part, permit)
   switch (verdict.kind) {
@@ -26,7 +26,7 @@ export async function sendPart(turn: Turn, part: Part, permit: Permit): Promise<
       // Intents that the breaker did not admit stay in the queue, and so do those that follow them.
       for (const { row } of entries)
         if (!progress.settled.has(row.seq)) turn.keys.suspects.dropKey(row.orderingKey)
-      return undefined
+      return GO_ON
     case 'split':
       return separate(turn, part)
     case 'fail':
@@ -58,19 +58,14 @@ async function send(turn: Turn, part: Part, permit: Permit) {
   return interpretAnswer(answer, entries)
 }
 
-/** Attributes the failure of a part, and acts on it. Undefined: the turn goes on. */
-async function endFailure(
-  turn: Turn,
-  part: Part,
-  failure: Failure,
-  passesBefore: number,
-): Promise<LaneOutcome | undefined> {
+/** Attributes the failure of a part, and acts on it. */
+async function endFailure(turn: Turn, part: Part, failure: Failure, passesBefore: number): Promise<NextStep> {
   const { progress, entries, isolated } = part
   const evidence = evidenceOf(turn, part, failure, passesBefore)
   const whose = await attributeFailure(evidence, () => sendCanaries(turn, part, failure))
   if (typeof whose === 'object') return whose
   const [first, ...others] = entries
-  if (first === undefined) return undefined
+  if (first === undefined) return GO_ON
   if (whose !== 'intent') {
     if (whose !== 'retry_later') turn.gate.history.resetBaseline(first.row.id)
     return endBlamed(turn, whose, failure)
@@ -80,7 +75,7 @@ async function endFailure(
   if (!isolated && !wasCharged(entries)) return putBack(turn, { ...part, isolated: true })
   const dead = await chargeFailure(turn, first.row, failure)
   if (dead) await progress.settle({ delivered: [], dead: [dead] })
-  return undefined
+  return GO_ON
 }
 
 /**
@@ -102,12 +97,12 @@ function evidenceOf(
   }
 }
 
-async function separate(turn: Turn, { progress, entries }: Part): Promise<undefined> {
+async function separate(turn: Turn, { progress, entries }: Part): Promise<NextStep> {
   return putBack(turn, ...halve(entries).map((half) => ({ progress, entries: half, isolated: true })))
 }
 
-async function putBack(turn: Turn, ...parts: readonly Part[]): Promise<undefined> {
+async function putBack(turn: Turn, ...parts: readonly Part[]): Promise<NextStep> {
   turn.keys.suspects.putBack(...parts)
   await parts[0]?.progress.settleAside()
-  return undefined
+  return GO_ON
 }
