@@ -66,11 +66,22 @@ export interface DispatcherOptions {
 /**
  * Decides which lanes this relay works. A poll finds the lanes with work, offers them to the fleet as pg-boss jobs, takes as
  * many as there are workers for, and runs their turns.
+ *
+ * Reasons to poll at once. Otherwise the next poll comes after `#delayMs`:
+ *
+ *   wake()                  the database is back, a breaker has changed or its lanes' backoffs have ended, or destinations
+ *                           were added, removed or changed
+ *   notify()                a commit has brought work to a lane that this relay does not work
+ *   NotifyMode              notifications were turned off: commits are found by polls alone
+ *   WatermarkAudit          it has found intents below a lane's watermark
+ *   the end of a turn       pg-boss refused a job for the lane while the last one was active
+ *   a lane becomes idle     its worker is free, or a commit may have been missed (see `#pollForIdleLane`)
+ *   stop()                  the loop must end
  */
 export class Dispatcher {
   readonly #options: DispatcherOptions
   /** Raised: poll now. */
-  readonly #signal = new Signal()
+  readonly #pollNow = new Signal()
   readonly #notifyMode: NotifyMode
   readonly #finder: LaneFinder
   readonly #active = new ActiveLanes()
@@ -85,7 +96,7 @@ export class Dispatcher {
     this.#options = options
     const { source, workers, observer, isListening, pollIntervalMs } = options
     const onError = (error: Error) => observer.failed(error)
-    const pollNow = () => this.#signal.raise()
+    const pollNow = () => this.#pollNow.raise()
     this.#notifyMode = new NotifyMode({
       writeFlag: (isOn) => setNotifyFlag(source.db, isOn),
       isListening,
@@ -119,7 +130,7 @@ export class Dispatcher {
   wake(reason: 'work' | 'breaker'): void {
     if (reason === 'breaker') this.#finder.readBreakersNext()
     this.#handOut.retry()
-    this.#signal.raise()
+    this.#pollNow.raise()
   }
 
   /** Handles a notification. There may be very many: one for a lane that this relay works needs no poll. */
@@ -132,7 +143,7 @@ export class Dispatcher {
     this.#notifyMode.record(session)
     if (lane !== undefined && this.#active.notify(lane)) return
     this.#unservedCheck.checkSoon()
-    this.#signal.raise()
+    this.#pollNow.raise()
   }
 
   /** Polls now: these destinations were added or removed, or their settings changed. */
@@ -145,7 +156,7 @@ export class Dispatcher {
   async stop(): Promise<void> {
     this.#isStopped = true
     this.#active.endAll()
-    this.#signal.raise()
+    this.#pollNow.raise()
     await this.#loop
     this.#active.endAll() // also the lanes that the last poll started
     await Promise.all([this.#watermarkAudit.ended(), this.#unservedCheck.ended()])
@@ -166,7 +177,7 @@ export class Dispatcher {
         delayMs = backoffMs(failures, FAILED_POLL_MS)
         observer.pollFailed(error as Error)
       }
-      await this.#signal.wait(delayMs)
+      await this.#pollNow.wait(delayMs)
     }
   }
 
@@ -177,7 +188,7 @@ export class Dispatcher {
     this.#unservedCheck.start()
 
     const found = await this.#finder.find(this.#active.atWork)
-    this.#active.endIdleUnless((destination) => this.#isOpen(destination))
+    this.#active.endIdleUnless((destination) => this.#acceptsRequests(destination))
     this.#active.wake(found)
     const lanes = found.filter((lane) => this.#mayStart(lane))
     this.#handOut.keepOnly(lanes)
@@ -212,38 +223,42 @@ export class Dispatcher {
     const { breakers, destinations } = this.#options.source
     if (destinations.get(lane.destination) === undefined) return false
     if (this.#active.has(lane) || this.#cooldowns.has(lane)) return false
-    // While one probe is due every lane may start, though the breaker admits one: a dead relay may still hold the job of any.
+    // If a probe is due, every lane may start, and the breaker admits one: a dead relay may still hold the job of any lane.
     return breakers.get(lane.destination).eligibility() !== 'none'
   }
 
-  /** Whether a destination takes every request. Otherwise no idle lane of it is kept. */
-  #isOpen(destination: string): boolean {
+  /** Whether ordinary requests may be sent to a destination. If not, none of its lanes stays idle. */
+  #acceptsRequests(destination: string): boolean {
     const { breakers, destinations } = this.#options.source
     return destinations.get(destination) !== undefined && breakers.get(destination).eligibility() === 'all'
   }
 
   #start(job: LaneJob): void {
-    const idleWait = new IdleWait((readAt) => this.#mayStayIdle(job.lane, readAt))
+    const idleWait = new IdleWait((readAt) => {
+      if (this.#isStopped || isBulk(job.lane)) return false
+      this.#pollForIdleLane(readAt)
+      return !this.#handOut.hasWaitingBeside(job.lane)
+    })
     const turn = this.#options.workers
       .run(job, idleWait)
       .then((cooldownMs) => this.#cooldowns.start(job.lane, cooldownMs))
     this.#active.add(job, idleWait, turn, () => {
       this.#notifyMode.turnEnded()
-      this.#signal.raise() // pg-boss refused a job for the lane while this one was active: poll again
+      this.#pollNow.raise() // pg-boss refused a job for the lane while this one was active: poll again
     })
   }
 
   /**
-   * Whether a drained lane may wait for its next intent.
+   * Polls if a lane that becomes idle makes work possible, or may have missed some.
    *
    * @param readAt When the lane was read last, by `performance.now()`.
    */
-  #mayStayIdle(lane: Lane, readAt: number): boolean {
-    if (this.#isStopped || isBulk(lane)) return false
+  #pollForIdleLane(readAt: number): void {
     // The last poll skipped the lane as one at work, and began after the lane was read: neither saw what was committed
     // between them. If commits do not notify, the next poll comes soon.
-    if (this.#notifyMode.isNotifying && this.#finder.lastPollAt >= readAt) this.#signal.raise()
-    if (this.#handOut.isFull) this.#signal.raise() // there is a free worker now
-    return !this.#handOut.hasWaitingBeside(lane)
+    const mayHaveMissed = this.#notifyMode.isNotifying && this.#finder.lastPollAt >= readAt
+    // The last poll had no worker left. This lane's worker is free now.
+    const mayTakeLane = this.#handOut.isFull
+    if (mayHaveMissed || mayTakeLane) this.#pollNow.raise()
   }
 }

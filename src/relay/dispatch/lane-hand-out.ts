@@ -26,7 +26,7 @@ export class LaneHandOut {
     this.#capacity = capacity
   }
 
-  /** Whether the last poll may have found more lanes than workers. Then lanes may wait, whichever relay offered them. */
+  /** Whether the last poll may have found more lanes than workers. Then lanes that this or another relay offered may wait. */
   get isFull(): boolean {
     return this.#isFull
   }

@@ -34,8 +34,8 @@ export class Gate {
     return this.breaker.history
   }
 
-  /** The breaker is closed and no 429 limits the destination. */
-  get isOpen(): boolean {
+  /** Whether ordinary requests may be sent: the breaker is closed, and no 429 limits the destination. */
+  get acceptsRequests(): boolean {
     return this.breaker.eligibility() === 'all'
   }
 
@@ -65,14 +65,14 @@ export class Gate {
   /** Acquires up to `count` more tokens, without waiting. Returns how many it got. */
   async acquireMore(count: number): Promise<number> {
     for (let more = 0; more < count; more++) {
-      if (!this.isOpen || (await this.destination.acquireToken(this.#bulk)) > 0) return more
+      if (!this.acceptsRequests || (await this.destination.acquireToken(this.#bulk)) > 0) return more
     }
     return count
   }
 
   /** Whether a batch may share a request with batches of other lanes. */
   canCoalesce(items: readonly WireItem[]): boolean {
-    return !this.#bulk && this.isOpen && this.#coalescer.canJoin(items)
+    return !this.#bulk && this.acceptsRequests && this.#coalescer.canJoin(items)
   }
 
   coalesce(items: readonly WireItem[]): Promise<CoalesceResult> {

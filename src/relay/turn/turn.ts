@@ -64,7 +64,8 @@ export async function waitForMore({
   stopping,
   keys,
 }: Pick<Turn, 'gate' | 'idleWait' | 'reader' | 'stopping' | 'keys'>): Promise<boolean> {
-  if (keys.blocked.any || stopping.aborted || !gate.isOpen || !gate.settingsAreCurrent()) return false
+  if (keys.blocked.any || stopping.aborted || !gate.acceptsRequests || !gate.settingsAreCurrent())
+    return false
   await reader.flushWatermark()
   if (!(await idleWait.untilWork(reader.readAt)) || stopping.aborted || !gate.settingsAreCurrent())
     return false
