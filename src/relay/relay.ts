@@ -75,6 +75,20 @@ export function createRelay(options: RelayOptions): Relay {
   return new Relay(resolveRelayOptions(options))
 }
 
+/*
+ * Start and end of a relay:
+ *
+ *   field              set when                                       means
+ *   #starting          start() is called                              a second start() returns this promise
+ *   #isOriginChecked   start() has checked that the database is no    every new connection checks it again
+ *                      copy
+ *   #ending            stop() is called                               a second stop() returns this promise; start() takes no
+ *                                                                     lane; a breaker that closes ends no backoffs
+ *   #endDrain          stop() is called without drainMs               the drain ends now
+ *   #stopping          the drain has ended                            turns end after the request in flight
+ *   #isCopyFound       a connection led to a copy of the database     the relay has reported it, and stops
+ */
+
 /**
  * A relay of the fleet. Create it with `createRelay`.
  *
@@ -89,12 +103,11 @@ export class Relay extends EventEmitter<RelayEvents> {
   readonly relayId = randomUUID()
   readonly #options: ResolvedRelayOptions
   readonly #stopping = new AbortController()
-  /** Aborted when a drain must end early. */
   readonly #endDrain = new AbortController()
   readonly #timers = new Timers((error) => this.#report(error))
   readonly #parts: RelayParts
   #workspaces: ResolvedRelayOptions['workspaces']
-  /** False until `start()`: before it, the schema may be missing. */
+  /** Before `start()`, the schema may be missing. */
   #isOriginChecked = false
   #isCopyFound = false
   #starting: Promise<void> | undefined
@@ -109,7 +122,7 @@ export class Relay extends EventEmitter<RelayEvents> {
       relayId: this.relayId,
       stopping: this.#stopping.signal,
       emit: (name, ...payload) => this.emit(name, ...(payload as never)),
-      onError: (error) => this.#handleError(error),
+      emitError: (error) => this.#emitError(error),
       onBreakerChange: (destination, from, to) => this.#breakerChanged(destination, from, to),
       isOriginChecked: () => this.#isOriginChecked,
     })
@@ -147,7 +160,8 @@ export class Relay extends EventEmitter<RelayEvents> {
 
   /**
    * Finishes the requests in flight, settles them, hands the lanes back and closes every connection. May be called at any
-   * time, also during `start()`. A second call without `drainMs` ends the draining of the first.
+   * time, also during `start()`. A second call without `drainMs` ends the draining of the first. A second call with `drainMs`
+   * above 0 changes nothing. Both return the promise of the first.
    *
    * @param options Whether to drain the backlog first.
    * @returns when every connection is closed.
@@ -316,15 +330,17 @@ export class Relay extends EventEmitter<RelayEvents> {
     const { dispatcher, jobs } = this.#parts
     jobs
       .endBackoffs(destination)
-      .catch((error) => this.#ending === undefined && this.#report(error)) // the backoffs end with the relay
+      // Stopping: another relay ends the backoffs, or they run out.
+      .catch((error) => this.#ending === undefined && this.#report(error))
       .finally(() => dispatcher.wake('work'))
   }
 
+  /** The first step of an error. Unless it belongs to an outage of the database, `#emitError` is the last. */
   #report(error: Error): void {
     this.#parts.outages.report(error)
   }
 
-  #handleError(error: Error): void {
+  #emitError(error: Error): void {
     if (error instanceof CopiedDatabaseError) this.#stopAtCopy(error)
     // An `error` event without a listener would end the process: Node.js throws it.
     else if (this.listenerCount('error') > 0) this.emit('error', error)

@@ -24,8 +24,8 @@ export interface RelayHost {
   /** Aborted when the relay stops: turns end after the request in flight. */
   readonly stopping: AbortSignal
   readonly emit: <Name extends keyof RelayEvents>(name: Name, ...payload: RelayEvents[Name]) => void
-  /** Handles an error that belongs to no outage of the database. */
-  readonly onError: (error: Error) => void
+  /** The last step of an error: all parts report to `OutageReporter`, which passes on what belongs to no outage. */
+  readonly emitError: (error: Error) => void
   readonly onBreakerChange: (destination: string, from: BreakerState | undefined, to: BreakerState) => void
   /** Whether new connections must check that the database is no copy. False until `start()` has checked the first time. */
   readonly isOriginChecked: () => boolean
@@ -54,7 +54,7 @@ export function wireRelay(options: ResolvedRelayOptions, host: RelayHost): Relay
   const breakers = new Breakers({
     db,
     relayId: host.relayId,
-    served: () => destinations.names,
+    destinations: () => destinations.names,
     settings: options,
     onChange: host.onBreakerChange,
     onError,
@@ -114,7 +114,7 @@ export function wireRelay(options: ResolvedRelayOptions, host: RelayHost): Relay
 
 function wireOutages(
   { listenConnectionString, pollIntervalMs }: ResolvedRelayOptions,
-  { relayId, emit, onError }: RelayHost,
+  { relayId, emit, emitError }: RelayHost,
   pollNow: () => void,
 ): OutageReporter {
   const through = listenConnectionString ? 'listenConnectionString' : 'connectionString'
@@ -124,7 +124,7 @@ function wireOutages(
     onListening: () => emit('listening', { relayId }),
     onNotListening: (reason, { message }) =>
       emit('notListening', { reason, message, through, pollIntervalMs }),
-    onError,
+    onError: emitError,
     pollNow,
   })
 }

@@ -35,7 +35,7 @@ function relay(halfOpenAfterMs = 30, retryAttempts = 0, onError: (error: Error) 
   const breakers = new Breakers({
     db,
     relayId,
-    served: () => [DESTINATION],
+    destinations: () => [DESTINATION],
     settings: {
       requestTimeoutMs: 1_000,
       retry: { attempts: retryAttempts, initialDelayMs: 1 },

@@ -29,10 +29,10 @@ test('a row that was read before a change was in it does not undo the change', a
   committed.resolve(true)
   expect(await closing).toBe(true)
   shared.apply(HALF_OPEN, readSince)
-  expect(shared).toMatchObject({ state: 'closed', stale: true })
+  expect(shared).toMatchObject({ state: 'closed', mustReadAgain: true })
   expect(shared.eligibility()).toBe('all')
   shared.apply(CLOSED, shared.generation)
-  expect(shared).toMatchObject({ state: 'closed', stale: false })
+  expect(shared).toMatchObject({ state: 'closed', mustReadAgain: false })
 })
 
 test.each([
@@ -61,7 +61,7 @@ test.each([
     const { shared, clock } = stateWith(row)
     const readBefore = shared.generation
     shared.probeDenied()
-    expect(shared).toMatchObject({ state: row.state, stale: true, waitMs: 50 })
+    expect(shared).toMatchObject({ state: row.state, mustReadAgain: true, waitMs: 50 })
     expect(shared.eligibility()).toBe('none')
     shared.apply(row, readBefore) // read before the other relay had the probe
     expect(shared.eligibility()).toBe('none')

@@ -77,9 +77,9 @@ export class DestinationBreaker {
     return this.#shared.waitMs
   }
 
-  /** Whether the row is to be read again: it could not be applied, or it says something else than this relay thought. */
-  get stale(): boolean {
-    return this.#shared.stale
+  /** Whether the row must be read again: it could not be applied, or it says something else than this relay thought. */
+  get mustReadAgain(): boolean {
+    return this.#shared.mustReadAgain
   }
 
   eligibility(): Eligibility {
@@ -87,12 +87,12 @@ export class DestinationBreaker {
     return this.#probing && eligibility === 'probe' ? 'none' : eligibility
   }
 
-  /** Takes over the fleet's row, unless this relay has changed something since the read began. */
+  /** Replaces what this relay knows by the fleet's row, unless this relay has changed something since the read began. */
   apply(row: BreakerRow | undefined, generation: number): void {
     if (this.#shared.apply(row, generation)) this.#reset()
     // The row holds the stop, so the window begins anew for the time after an operator resumes the destination. A stop that
     // this relay is still writing is not in the row. If that write fails, the full window makes the next rejection repeat it.
-    if (!this.#shared.stale && this.#shared.needsOperator) this.#rejections.clear()
+    if (!this.#shared.mustReadAgain && this.#shared.needsOperator) this.#rejections.clear()
   }
 
   /**
@@ -108,7 +108,7 @@ export class DestinationBreaker {
     const { settlement, stop } = this.#rejections.admit(answered, mustGo)
     if (stop && !this.#shared.needsOperator) {
       const written = this.#shared.reject(() => this.#store.reject(stop))
-      // Until the stop is written the window stays as it is: the next rejection stops the destination again.
+      // If the write fails, the rejection window stays full, so the next rejection tries the stop again.
       await written.then(
         (stopped) => stopped && this.#rejections.clear(),
         (error: unknown) => this.#store.onError(error as Error),

@@ -18,7 +18,7 @@ export interface BreakersOptions {
   readonly db: Database
   readonly relayId: string
   /** The destinations that the relay serves: it reads no other rows. */
-  readonly served: () => readonly string[]
+  readonly destinations: () => readonly string[]
   readonly settings: BreakerSettings & { readonly requestTimeoutMs: number }
   /** `from` is undefined if this relay did not know the breaker before. */
   readonly onChange: (destination: string, from: BreakerState | undefined, to: BreakerState) => void
@@ -64,7 +64,7 @@ export class Breakers {
     read: (destinations: readonly string[]) => Promise<readonly BreakerRow[] | undefined>,
   ): Promise<void> {
     const generations = new Map([...this.#breakers].map(([name, breaker]) => [name, breaker.generation]))
-    const found = await read([...new Set([...this.#options.served(), ...this.#breakers.keys()])])
+    const found = await read([...new Set([...this.#options.destinations(), ...this.#breakers.keys()])])
     if (!found) return
     const rows = new Map(found.map((row) => [row.destination, row]))
     for (const destination of new Set([...rows.keys(), ...this.#breakers.keys()])) {
@@ -84,8 +84,8 @@ export class Breakers {
   }
 
   /** Whether a row must be read again soon. */
-  get stale(): boolean {
-    return [...this.#breakers.values()].some((breaker) => breaker.stale)
+  get mustReadAgain(): boolean {
+    return [...this.#breakers.values()].some((breaker) => breaker.mustReadAgain)
   }
 
   /** Milliseconds until the first waiting destination may be tried. Undefined: none waits. */

@@ -7,15 +7,15 @@ export class RowSync {
   #generation = 0
   /** Changes that are on their way to the row. */
   #writing = 0
-  #stale = false
+  #mustReadAgain = false
 
   get generation(): number {
     return this.#generation
   }
 
-  /** Whether the row is to be read again. */
-  get stale(): boolean {
-    return this.#stale
+  /** Whether the row must be read again: the last one was stale, or this relay thought something else than the row says. */
+  get mustReadAgain(): boolean {
+    return this.#mustReadAgain
   }
 
   /**
@@ -24,8 +24,8 @@ export class RowSync {
    * @param generation `generation` at the time when the read began.
    */
   accept(generation: number): boolean {
-    this.#stale = this.#writing > 0 || generation !== this.#generation
-    return !this.#stale
+    this.#mustReadAgain = this.#writing > 0 || generation !== this.#generation
+    return !this.#mustReadAgain
   }
 
   /** This relay has changed what it knows, and the row agrees already. */
@@ -36,7 +36,7 @@ export class RowSync {
   /** The row says something else than this relay thought. Reads that have begun may be older than that. */
   invalidate(): void {
     this.#generation++
-    this.#stale = true
+    this.#mustReadAgain = true
   }
 
   /** Writes a change to the row. A read that began before the write ended is stale, even if it began after the change. */

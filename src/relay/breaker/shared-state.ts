@@ -16,13 +16,22 @@
  *   open, paused, half_open  --probeDenied------->  the same state, with a later time for the next try
  *   half_open                --close------------->  closed
  *
- * `apply` takes over any other transition from the row: those of other relays and of operators. A rate limit (429) is
- * independent of the state.
+ * `apply` takes any other transition from the row: those of other relays and of operators. A rate limit (429) is independent
+ * of the state.
+ *
+ * This relay believes a stop at once, and a close only once the row confirms it. So `open`, `pause`, `reject` and `rateLimit`
+ * change the state before they write the row, and `close` changes it after.
  */
 import type { BreakerRow, BreakerState } from '../../store/breakers/read-breakers.ts'
 import { RowSync } from './row-sync.ts'
 
-/** What the dispatcher may start for a destination: every lane, one that probes, or none. */
+/**
+ * Which lanes of a destination may start.
+ *
+ * - `all`: any lane.
+ * - `probe`: any lane; the breaker admits one request, the probe.
+ * - `none`: no lane.
+ */
 export type Eligibility = 'all' | 'probe' | 'none'
 
 /** Times are milliseconds by this relay's clock. */
@@ -38,8 +47,8 @@ type Probe = { readonly holder: 'mine' } | { readonly holder: 'other'; readonly 
 const CLOSED: State = { kind: 'closed' }
 /** Milliseconds between two attempts to acquire a probe that another relay holds. */
 const PROBE_DENIED_MS = 500
-/** Milliseconds until a stale row is read again. */
-const STALE_MS = 50
+/** Milliseconds until a row that must be read again is due. */
+const READ_AGAIN_MS = 50
 
 /**
  * What one relay knows of a destination's breaker: its row in `outbox.breakers` as last read, and what this relay has
@@ -67,9 +76,9 @@ export class SharedState {
     return this.#sync.generation
   }
 
-  /** Whether the row is to be read again: it could not be applied, or it says something else than this relay thought. */
-  get stale(): boolean {
-    return this.#sync.stale
+  /** Whether the row must be read again: it could not be applied, or it says something else than this relay thought. */
+  get mustReadAgain(): boolean {
+    return this.#sync.mustReadAgain
   }
 
   /** Whether this relay holds the probe. */
@@ -93,7 +102,7 @@ export class SharedState {
     const now = this.#clock()
     const due = Math.max(this.#rateLimitedUntil, this.#probeAt() ?? 0)
     const wait = due > now ? due - now : undefined
-    return this.stale ? Math.min(wait ?? STALE_MS, STALE_MS) : wait
+    return this.mustReadAgain ? Math.min(wait ?? READ_AGAIN_MS, READ_AGAIN_MS) : wait
   }
 
   eligibility(): Eligibility {
@@ -119,11 +128,11 @@ export class SharedState {
   }
 
   /**
-   * Takes over the fleet's row, unless this relay has changed something since the read began.
+   * Replaces what this relay knows by the fleet's row, unless this relay has changed something since the read began.
    *
-   * @param row Undefined: the destination has no row, its breaker has never opened.
+   * @param row Undefined: there is no row; the breaker is closed.
    * @param generation `generation` at the time when the read began.
-   * @returns whether the breaker has closed.
+   * @returns whether this call closed the breaker.
    */
   apply(row: BreakerRow | undefined, generation: number): boolean {
     if (!this.#sync.accept(generation)) return false
@@ -169,19 +178,31 @@ export class SharedState {
     }
   }
 
-  /** Failures open it. `write` changes the row. */
+  /**
+   * Failures open it. `write` changes the row.
+   *
+   * @returns what `write` returns.
+   */
   open<T>(retryInMs: number, write: () => Promise<T>): Promise<T> {
     this.#state = { kind: 'open', retryAt: this.#clock() + retryInMs }
     return this.#sync.write(write)
   }
 
-  /** A refused credential pauses it. `write` changes the row. */
+  /**
+   * A refused credential pauses it. `write` changes the row.
+   *
+   * @returns what `write` returns.
+   */
   pause<T>(retryInMs: number, write: () => Promise<T>): Promise<T> {
     this.#state = { kind: 'paused', retryAt: this.#clock() + retryInMs }
     return this.#sync.write(write)
   }
 
-  /** Rejections of most intents stop it, until an operator resumes it. `write` changes the row. */
+  /**
+   * Rejections of most intents stop it, until an operator resumes it. `write` changes the row.
+   *
+   * @returns what `write` returns.
+   */
   reject<T>(write: () => Promise<T>): Promise<T> {
     this.#state = { kind: 'rejecting' }
     return this.#sync.write(write)

@@ -71,7 +71,7 @@ export class LaneFinder {
     const { breakers, pollIntervalMs } = this.#options
     const everyMs = atWork.length > 0 ? FULL_POLL_MS : 0.9 * pollIntervalMs
     const isTime = now - this.#lastFullPollAt >= everyMs
-    return this.#isFullPollDue || breakers.stale || now >= this.#nextDueAt || isTime
+    return this.#isFullPollDue || breakers.mustReadAgain || now >= this.#nextDueAt || isTime
   }
 
   async #findAndSync(atWork: readonly Lane[]): Promise<readonly Lane[]> {
