@@ -16,13 +16,8 @@ import { VERSION } from '../version.ts'
 import { checkRegions } from './destination/check-regions.ts'
 import { waitUntilDrained } from './dispatch/wait-until-drained.ts'
 import type { RelayEvents } from './events.ts'
-import {
-  type RelayOptions,
-  type ResolvedRelayOptions,
-  resolveRelayOptions,
-  resolveWorkspaces,
-  type WorkspaceOptions,
-} from './options.ts'
+import { type ResolvedRelayOptions, resolveRelayOptions, resolveWorkspaces } from './options-schema.ts'
+import type { RelayOptions, WorkspaceOptions } from './options.ts'
 import { Timers } from './timing/timers.ts'
 import { type RelayParts, wireRelay } from './wire-relay.ts'
 

@@ -8,7 +8,7 @@ import {
   retry,
 } from 'cockatiel'
 import type { Answer } from '../../customerio/answers/answer.ts'
-import type { ResolvedRelayOptions } from '../options.ts'
+import type { ResolvedRelayOptions } from '../options-schema.ts'
 
 export type PolicySettings = Pick<ResolvedRelayOptions, 'breaker' | 'retry'>
 

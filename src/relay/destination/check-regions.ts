@@ -1,6 +1,6 @@
 import { checkRegion } from '../../customerio/check-region.ts'
 import type { RelayEvents } from '../events.ts'
-import type { ResolvedWorkspace } from '../options.ts'
+import type { ResolvedWorkspace } from '../options-schema.ts'
 import { WrongRegionError } from '../wrong-region-error.ts'
 
 type Unchecked = RelayEvents['regionUnchecked'][0]

@@ -1,0 +1,184 @@
+import { z } from 'zod'
+import { credentialProblem } from '../customerio/credentials.ts'
+import { describeSetting } from './describe-setting.ts'
+import { InvalidSettingError, type RelayOptions, type WorkspaceOptions } from './options.ts'
+
+/** Messages of these schemas continue `Expected <name of the setting> …`. They begin with `to `. */
+
+function whole(min: number, max: number, unit = '') {
+  const error = `to be a whole number from ${min} to ${max}${unit}`
+  return z.number({ error }).int({ error }).min(min, { error }).max(max, { error })
+}
+
+function share(min: number, max: number) {
+  const error = `to be a number from ${min} to ${max}`
+  return z.number({ error }).min(min, { error }).max(max, { error })
+}
+
+/** A number of milliseconds. Its bounds reveal a wrong unit, such as seconds, at construction. */
+const ms = (min: number, max: number) => whole(min, max, ' milliseconds')
+
+const ADDRESS = 'to be a URL such as postgres://user:password@host:5432/database'
+const address = z.string({ error: ADDRESS }).min(1, { error: ADDRESS })
+
+const PATTERN = 'to be an address, an id, or a pattern such as *@example.com'
+const recipientPattern = z.string({ error: PATTERN }).min(1, { error: PATTERN })
+
+const credential = z
+  .string()
+  .check(({ value, issues }) => {
+    const problem = credentialProblem(value)
+    if (problem === undefined) return
+    issues.push(failed(value, 'to be a credential of Customer.io', `a text that ${problem}`))
+  })
+  .optional()
+
+const ORIGIN = 'to be an http or https URL without a path'
+const origin = z
+  .url({ protocol: /^https?$/, error: ORIGIN })
+  .refine((url) => URL.canParse(url) && new URL(url).pathname === '/', ORIGIN)
+  .optional()
+
+const AGE = 'to be a number of seconds above 0, at most 315360000 (ten years)'
+const RATE = 'to be a number above 0, at most 100000'
+const requestsPerSecond = z
+  .number({ error: RATE })
+  .positive({ error: RATE })
+  .max(100_000, { error: RATE })
+  .optional()
+
+/**
+ * An issue that says itself what was found.
+ *
+ * @param expected Begins with `to `.
+ * @param got Quotes nothing of a secret.
+ */
+function failed(input: unknown, expected: string, got: string) {
+  return { code: 'custom' as const, input, message: expected, params: { got } }
+}
+
+export const workspaceSchema = z
+  .strictObject({
+    siteId: credential,
+    trackApiKey: credential,
+    appApiKey: credential,
+    pipelinesWriteKey: credential,
+    region: z.enum(['us', 'eu']).optional(),
+    trackUrl: origin,
+    appUrl: origin,
+    pipelinesUrl: origin,
+    identifyTimestamp: z.boolean().optional(),
+    anonymousOnV2: z.boolean().optional(),
+    allowRecipients: z.array(recipientPattern).optional(),
+    maxAgeSeconds: z
+      .number({ error: AGE })
+      .positive({ error: AGE })
+      .max(315_360_000, { error: AGE })
+      .optional(),
+    requestsPerSecond: z
+      .strictObject({
+        track: requestsPerSecond,
+        app: requestsPerSecond,
+        broadcast: requestsPerSecond,
+        pipelines: requestsPerSecond,
+      })
+      .optional(),
+  })
+  .check(({ value, issues }) => {
+    const { siteId, trackApiKey, appApiKey, pipelinesWriteKey } = value
+    if ((siteId === undefined) !== (trackApiKey === undefined)) {
+      const alone = siteId === undefined ? 'trackApiKey' : 'siteId'
+      issues.push(failed(value, 'to have both siteId and trackApiKey', `${alone} alone`))
+    }
+    if ((siteId ?? trackApiKey ?? appApiKey ?? pipelinesWriteKey) !== undefined) return
+    const expected = 'to have siteId and trackApiKey, appApiKey, or pipelinesWriteKey'
+    issues.push(failed(value, expected, 'none of them'))
+  })
+
+const workspacesSchema = z.record(
+  z
+    .string()
+    .regex(
+      /^[a-z0-9][a-z0-9_-]{0,62}$/i,
+      'to be 1 to 63 letters, digits, - or _, beginning with a letter or digit',
+    ),
+  workspaceSchema,
+)
+
+const relayOptionsSchema = z.strictObject({
+  connectionString: address,
+  listenConnectionString: address.optional(),
+  schema: z.string().optional(),
+  customerio: workspaceSchema.optional(),
+  workspaces: workspacesSchema.optional(),
+  checkRegion: z.boolean().default(true),
+  acceptCopy: z.boolean().default(false),
+  lanes: whole(1, 64).default(16),
+  connections: whole(2, 50).default(6),
+  pollIntervalMs: ms(50, 60_000).default(1_000),
+  requestTimeoutMs: ms(100, 120_000).default(10_000),
+  batchSize: whole(1, 2_000).default(1_000),
+  retry: z
+    .strictObject({
+      attempts: whole(0, 5).default(2),
+      initialDelayMs: ms(1, 60_000).default(200),
+    })
+    .prefault({}),
+  intentRetry: z
+    .strictObject({
+      attempts: whole(1, 1_000).default(8),
+      initialDelayMs: ms(1, 3_600_000).default(1_000),
+      maxDelayMs: ms(1, 86_400_000).default(60_000),
+    })
+    .prefault({}),
+  breaker: z
+    .strictObject({
+      failures: whole(1, 1_000).default(5),
+      successes: whole(1, 100).default(3),
+      halfOpenAfterMs: ms(10, 3_600_000).default(30_000),
+      maxHalfOpenAfterMs: ms(10, 86_400_000).default(300_000),
+      rejections: whole(0, 10_000).default(100),
+      rejectionShare: share(0.01, 1).default(0.5),
+    })
+    .prefault({}),
+  deliveredRetentionDays: whole(1, 3_650).default(7),
+})
+
+export type ResolvedWorkspace = z.output<typeof workspaceSchema>
+export type ResolvedRelayOptions = Omit<z.output<typeof relayOptionsSchema>, 'customerio' | 'workspaces'> & {
+  readonly workspaces: Readonly<Record<string, ResolvedWorkspace>>
+}
+
+/**
+ * Checks a relay's options and fills in the defaults.
+ *
+ * @throws InvalidSettingError for the first setting that is wrong.
+ */
+export function resolveRelayOptions(options: RelayOptions): ResolvedRelayOptions {
+  const result = relayOptionsSchema.safeParse(options)
+  if (result.success) {
+    const { customerio, workspaces, ...settings } = result.data
+    const all = { ...(customerio ? { default: customerio } : {}), ...workspaces }
+    if (Object.keys(all).length > 0) return { ...settings, workspaces: all }
+    throw new InvalidSettingError(
+      'Expected customerio or workspaces to have the credentials of a workspace, got none',
+    )
+  }
+  throw new InvalidSettingError(describeSetting(result.error, relayOptionsSchema, options, []))
+}
+
+/**
+ * Checks workspaces and fills in the defaults.
+ *
+ * @throws InvalidSettingError for the first setting that is wrong, or if there is no workspace.
+ */
+export function resolveWorkspaces(
+  workspaces: Readonly<Record<string, WorkspaceOptions>>,
+): ResolvedRelayOptions['workspaces'] {
+  const result = workspacesSchema.safeParse(workspaces)
+  if (!result.success) {
+    throw new InvalidSettingError(describeSetting(result.error, workspacesSchema, workspaces, ['workspaces']))
+  }
+  if (Object.keys(result.data).length > 0) return result.data
+  throw new InvalidSettingError('Expected workspaces to have the credentials of a workspace, got none')
+}
