@@ -4,24 +4,12 @@ import type { BreakerRow, BreakerState } from '../../store/breakers/read-breaker
 import type { Settlement } from '../../store/lanes/settle.ts'
 import { exponentialMs } from '../timing/backoff.ts'
 import { closedPolicy, type Policy, type PolicySettings, probePolicy, type SendOptions } from './policy.ts'
+import type { BreakerStore } from './breaker-store.ts'
 import { SharedState, type Eligibility } from './shared-state.ts'
 import { FailureHistory } from './failure-history.ts'
 import { describeFailure } from './describe-failure.ts'
-import { type Rejections, RejectionWindow, withoutRejections } from './rejection-window.ts'
+import { RejectionWindow, withoutRejections } from './rejection-window.ts'
 import { SupersededError } from './superseded-error.ts'
-
-/** Writes the breaker's changes to its row for the fleet. Each promise resolves when the change is committed. */
-export interface BreakerStore {
-  open(state: 'open' | 'paused', failureCount: number, error: string): Promise<boolean>
-  /** Stops the destination until an operator resumes it. */
-  reject(rejections: Rejections): Promise<boolean>
-  acquireProbe(): Promise<boolean>
-  close(reason: string): Promise<boolean>
-  rateLimit(ms: number, error: string): Promise<void>
-  recordFailures(count: number, error: string | undefined): Promise<void>
-  /** A change could not be written: the next sync corrects what this relay knows. */
-  onError(error: Error): void
-}
 
 export type BreakerSettings = PolicySettings
 

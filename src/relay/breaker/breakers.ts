@@ -1,18 +1,7 @@
-import { acquireProbe } from '../../store/breakers/acquire-probe.ts'
-import { closeBreaker } from '../../store/breakers/close-breaker.ts'
 import type { Database } from '../../store/connection/database.ts'
-import { rateLimitDestination } from '../../store/breakers/rate-limit-destination.ts'
-import { openBreaker } from '../../store/breakers/open-breaker.ts'
 import { type BreakerRow, type BreakerState, readBreakers } from '../../store/breakers/read-breakers.ts'
-import { recordFailures } from '../../store/breakers/record-failures.ts'
 import { type BreakerSettings, DestinationBreaker } from './breaker.ts'
-import type { Rejections } from './rejection-window.ts'
-
-/** Milliseconds between probes of a refused credential: it may have been corrected in Customer.io. */
-const PAUSED_RETRY_MS = 30_000
-
-/** Milliseconds. A probe's lease lasts this long, or two request timeouts if that is longer. */
-const MIN_LEASE_MS = 30_000
+import { breakerStore } from './breaker-store.ts'
 
 export interface BreakersOptions {
   readonly db: Database
@@ -44,7 +33,8 @@ export class Breakers {
 
   #create(destination: string): DestinationBreaker {
     const { relayId, settings } = this.#options
-    const breaker = new DestinationBreaker(relayId, settings, this.#storeOf(destination))
+    const store = breakerStore(this.#options, destination, () => this.report())
+    const breaker = new DestinationBreaker(relayId, settings, store)
     this.#breakers.set(destination, breaker)
     return breaker
   }
@@ -95,37 +85,4 @@ export class Breakers {
       .filter((ms) => ms !== undefined)
     return waits.length > 0 ? Math.min(...waits) : undefined
   }
-
-  #storeOf(destination: string) {
-    const { db, relayId, settings } = this.#options
-    const { halfOpenAfterMs, maxHalfOpenAfterMs } = settings.breaker
-    const leaseMs = Math.max(MIN_LEASE_MS, 2 * settings.requestTimeoutMs)
-    return {
-      open: async (state: 'open' | 'paused', failureCount: number, error: string) => {
-        this.report()
-        const delayMs = state === 'paused' ? Math.min(PAUSED_RETRY_MS, halfOpenAfterMs) : halfOpenAfterMs
-        const maxDelayMs = state === 'paused' ? delayMs : maxHalfOpenAfterMs
-        return openBreaker(db, { destination, relayId, state, failureCount, error, delayMs, maxDelayMs })
-      },
-      reject: async (rejections: Rejections) => {
-        this.report()
-        const error = describeRejections(rejections, destination)
-        const opening = { destination, relayId, state: 'rejecting', error } as const
-        return openBreaker(db, { ...opening, failureCount: 0, delayMs: null, maxDelayMs: null })
-      },
-      acquireProbe: () => acquireProbe(db, destination, relayId, leaseMs),
-      close: (reason: string) => closeBreaker(db, destination, relayId, reason),
-      rateLimit: (ms: number, error: string) => rateLimitDestination(db, destination, ms, error),
-      onError: this.#options.onError,
-      recordFailures: (count: number, error: string | undefined) =>
-        recordFailures(db, destination, count, error),
-    }
-  }
-}
-
-function describeRejections({ rejected, of, statuses }: Rejections, destination: string): string {
-  return (
-    `${rejected} of the last ${of} intents were rejected (${statuses.join(', ')}): look at outbox.dead_letters, ` +
-    `fix the cause, then run customerio-outbox resume ${destination}`
-  )
 }

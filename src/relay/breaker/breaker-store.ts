@@ -1,0 +1,74 @@
+import { acquireProbe } from '../../store/breakers/acquire-probe.ts'
+import { closeBreaker } from '../../store/breakers/close-breaker.ts'
+import { openBreaker } from '../../store/breakers/open-breaker.ts'
+import { rateLimitDestination } from '../../store/breakers/rate-limit-destination.ts'
+import { recordFailures } from '../../store/breakers/record-failures.ts'
+import type { Database } from '../../store/connection/database.ts'
+import type { PolicySettings } from './policy.ts'
+import type { Rejections } from './rejection-window.ts'
+
+/** Milliseconds between probes of a refused credential: it may have been corrected in Customer.io. */
+const PAUSED_RETRY_MS = 30_000
+
+/** Milliseconds. A probe's lease lasts this long, or two request timeouts if that is longer. */
+const MIN_LEASE_MS = 30_000
+
+/** Writes the breaker's changes to its row for the fleet. Each promise resolves when the change is committed. */
+export interface BreakerStore {
+  open(state: 'open' | 'paused', failureCount: number, error: string): Promise<boolean>
+  /** Stops the destination until an operator resumes it. */
+  reject(rejections: Rejections): Promise<boolean>
+  acquireProbe(): Promise<boolean>
+  close(reason: string): Promise<boolean>
+  rateLimit(ms: number, error: string): Promise<void>
+  recordFailures(count: number, error: string | undefined): Promise<void>
+  /** A change could not be written: the next sync corrects what this relay knows. */
+  onError(error: Error): void
+}
+
+export interface BreakerStoreOptions {
+  readonly db: Database
+  readonly relayId: string
+  readonly settings: Pick<PolicySettings, 'breaker'> & { readonly requestTimeoutMs: number }
+  readonly onError: (error: Error) => void
+}
+
+/**
+ * Writes one destination's breaker to its row in `outbox.breakers`.
+ *
+ * @param onStop Called before a stop is written: this relay believes it at once.
+ */
+export function breakerStore(
+  { db, relayId, settings, onError }: BreakerStoreOptions,
+  destination: string,
+  onStop: () => void,
+): BreakerStore {
+  const { halfOpenAfterMs, maxHalfOpenAfterMs } = settings.breaker
+  const leaseMs = Math.max(MIN_LEASE_MS, 2 * settings.requestTimeoutMs)
+  return {
+    open: async (state, failureCount, error) => {
+      onStop()
+      const delayMs = state === 'paused' ? Math.min(PAUSED_RETRY_MS, halfOpenAfterMs) : halfOpenAfterMs
+      const maxDelayMs = state === 'paused' ? delayMs : maxHalfOpenAfterMs
+      return openBreaker(db, { destination, relayId, state, failureCount, error, delayMs, maxDelayMs })
+    },
+    reject: async (rejections) => {
+      onStop()
+      const error = describeRejections(rejections, destination)
+      const opening = { destination, relayId, state: 'rejecting', error } as const
+      return openBreaker(db, { ...opening, failureCount: 0, delayMs: null, maxDelayMs: null })
+    },
+    acquireProbe: () => acquireProbe(db, destination, relayId, leaseMs),
+    close: (reason) => closeBreaker(db, destination, relayId, reason),
+    rateLimit: (ms, error) => rateLimitDestination(db, destination, ms, error),
+    recordFailures: (count, error) => recordFailures(db, destination, count, error),
+    onError,
+  }
+}
+
+function describeRejections({ rejected, of, statuses }: Rejections, destination: string): string {
+  return (
+    `${rejected} of the last ${of} intents were rejected (${statuses.join(', ')}): look at outbox.dead_letters, ` +
+    `fix the cause, then run customerio-outbox resume ${destination}`
+  )
+}
