@@ -55,7 +55,7 @@ export class DestinationBreaker {
     return exponentialMs(failures, { first: this.#settings.retry.initialDelayMs })
   }
 
-  /** To be read before the row is, and passed to `apply` with that row. */
+  /** Counts the changes of this relay. Read it before the row, and pass it to `apply` with that row. */
   get generation(): number {
     return this.#shared.generation
   }

@@ -73,7 +73,7 @@ export class Breakers {
     }
   }
 
-  /** Whether a row must be read again soon. */
+  /** Whether the row of any breaker must be read again. */
   get mustReadAgain(): boolean {
     return [...this.#breakers.values()].some((breaker) => breaker.mustReadAgain)
   }

@@ -28,12 +28,12 @@ export class RowSync {
     return !this.#mustReadAgain
   }
 
-  /** This relay has changed what it knows, and the row agrees already. */
+  /** Records that this relay has changed its state, and that the row agrees already. */
   changed(): void {
     this.#generation++
   }
 
-  /** The row says something else than this relay thought. Reads that have begun may be older than that. */
+  /** Records that the row says something else than this relay thought. Reads that have begun may be older than that. */
   invalidate(): void {
     this.#generation++
     this.#mustReadAgain = true

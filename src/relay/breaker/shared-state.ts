@@ -71,7 +71,7 @@ export class SharedState {
     return this.#state.kind
   }
 
-  /** To be read before a row is, and passed to `apply` with that row. */
+  /** Counts the changes of this relay. Read it before a row, and pass it to `apply` with that row. */
   get generation(): number {
     return this.#sync.generation
   }
@@ -159,13 +159,13 @@ export class SharedState {
     }
   }
 
-  /** This relay holds the fleet's one probe; the row says so. */
+  /** Records that this relay holds the fleet's one probe. The row says so already. */
   probeAcquired(): void {
     this.#sync.changed()
     this.#state = { kind: 'half_open', probe: { holder: 'mine' } }
   }
 
-  /** The database denied the probe: another relay holds it, or it is not due. Tries later, after reading the row again. */
+  /** Records that the database denied the probe: another relay holds it, or it is not due. The row must be read again. */
   probeDenied(): void {
     this.#sync.invalidate()
     const later = this.#clock() + PROBE_DENIED_MS

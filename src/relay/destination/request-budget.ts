@@ -15,7 +15,7 @@ export class RequestBudget {
     this.#limit = limit
   }
 
-  /** Adds an item. False: it does not fit beside the others. The first item always fits. */
+  /** Adds an item if it fits beside the others. The first item always fits. @returns whether it was added. */
   tryAdd(item: WireItem): boolean {
     if (!this.#fits(item) && !this.#measured) {
       this.#measured = true

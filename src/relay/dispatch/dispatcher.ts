@@ -17,7 +17,7 @@ import type { LaneJob, LaneJobs } from './lane-jobs.ts'
 import { UnservedCheck } from './unserved-check.ts'
 import { WatermarkAudit } from './watermark-audit.ts'
 
-/** Between polls that fail, doubled with each. */
+/** Milliseconds between polls that fail, doubled with each. */
 const FAILED_POLL_MS = { first: 100, max: 10_000 }
 /** A poll that takes long, for example through dead rows under an old snapshot, takes at most a sixth of the time. */
 const PAUSE_PER_POLL = 5
@@ -48,9 +48,9 @@ export interface LaneWorkers {
 export interface DispatchObserver {
   pollSucceeded(): void
   pollFailed(error: Error): void
-  /** Intents wait for a destination without credentials. Once per destination. */
+  /** Reports that intents wait for a destination without credentials. Called once per destination. */
   unserved(destination: string): void
-  /** Something beside the polls has failed. */
+  /** Reports an error of anything but a poll. */
   failed(error: Error): void
 }
 

@@ -66,7 +66,7 @@ export class LaneFinder {
     return (await findReadyLanes(db, { served: destinations.names, except: atWork })).lanes
   }
 
-  /** Also without a notification: it may have been lost, and an operator may have changed a row by hand. */
+  /** A full poll also needs no notification: one may be lost, and an operator may have changed a row by hand. */
   #isFull(now: number, atWork: readonly Lane[]): boolean {
     const { breakers, pollIntervalMs } = this.#options
     const everyMs = atWork.length > 0 ? FULL_POLL_MS : 0.9 * pollIntervalMs
@@ -91,7 +91,7 @@ export class LaneFinder {
     return found.lanes
   }
 
-  /** A pooler may move its connections to another database without closing ours. */
+  /** Throws if the database is a copy. A pooler may move connections to another database without closing the relay's own. */
   async #refuseCopy(): Promise<void> {
     const { db } = this.#options
     const copy = await findCopy((text) => db.query(text), db.names)

@@ -64,7 +64,7 @@ export class LaneHandOut {
         if (room <= 0 || !mayHaveJobs) return
         const jobs = await this.#take(queue, room)
         for (const job of jobs) start(job)
-        // Idle lanes make room, also for lanes that another relay has offered and that have no worker.
+        // An idle lane gives its worker to a lane that waits for one, also if another relay has offered that lane.
         this.#active.endIdleAbove(workers, queue)
       }),
     )

@@ -37,13 +37,13 @@ export function queueOf(lane: Lane): string {
 
 /** pg-boss requires it for a queue. Its supervision is switched off: see `HeartbeatWatch`. */
 const HEARTBEAT_SECONDS = 10
-/** Between two readings of heartbeats while lanes wait for a worker: a dead relay may hold their jobs. */
+/** Milliseconds between two readings while lanes wait for a worker: a dead relay may hold their jobs. */
 const READ_HEARTBEATS_MS = 2_000
-/** Between two readings while no lane waits. */
+/** Milliseconds between two readings of heartbeats while no lane waits. */
 const READ_HEARTBEATS_IDLE_MS = 60_000
 /** Shorter than the time after which a worker counts as dead: a dead connection must not look like a dead relay. */
 const ANSWER_MS = 5_000
-/** The dispatcher makes a job again if a crash of the server loses it. So its commit waits for no flush. */
+/** The commit of a job waits for no flush: if a crash of the server loses the job, the dispatcher makes it again. */
 const NO_FLUSH = '-c synchronous_commit=off'
 
 /** pg-boss' code for a queue that has no row. */

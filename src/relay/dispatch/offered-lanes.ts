@@ -1,6 +1,6 @@
 import { type Lane, laneKey } from '../../store/lanes/lane.ts'
 
-/** How long until a lane is offered again. Meanwhile another relay has its job, or the job waits for a worker. */
+/** Milliseconds until a lane is offered again. Meanwhile another relay has its job, or the job waits for a worker. */
 const OFFER_AGAIN_MS = 100
 
 /** The lanes that this relay has offered to the fleet. */
@@ -9,7 +9,7 @@ export class OfferedLanes {
   /** Lanes whose job this relay made: they wait for a worker. */
   readonly #waiting = new Map<string, Lane>()
 
-  /** Those of `lanes` to offer now. */
+  /** @returns those of `lanes` that are due to be offered now. */
   due(lanes: readonly Lane[]): Lane[] {
     const now = performance.now()
     return lanes.filter((lane) => (this.#until.get(laneKey(lane)) ?? 0) <= now)
@@ -37,7 +37,7 @@ export class OfferedLanes {
     return this.#waiting.has(laneKey(lane))
   }
 
-  /** This relay has taken the lane. */
+  /** Forgets the offer of a lane: this relay has taken it. */
   taken(lane: Lane): void {
     this.#until.delete(laneKey(lane))
     this.#waiting.delete(laneKey(lane))

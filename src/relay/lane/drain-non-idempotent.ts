@@ -58,7 +58,7 @@ async function sendWave(turn: Turn, rows: readonly QueuedIntent[]): Promise<Next
   return outcome ?? endWave(turn, failures, passes)
 }
 
-/** A mark was found: the relay that set it ended before it could settle the request. */
+/** @returns the dead letter of an intent that was found marked: the relay that set the mark ended before it could settle. */
 function isParked(row: QueuedIntent): boolean {
   return row.sending && row.onAmbiguous === 'park'
 }

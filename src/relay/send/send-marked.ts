@@ -11,7 +11,7 @@ export const MOST_KEYS = 8
 export interface WaveResult {
   /** How the turn ends, if an answer says so. */
   readonly outcome: LaneOutcome | undefined
-  /** Their intents are still in the queue. */
+  /** Requests that failed, and whose intents are still in the queue. */
   readonly failures: readonly Failed[]
 }
 

@@ -20,14 +20,14 @@ export interface Failed {
 
 export interface Sent {
   readonly settlement?: Settlement
-  /** Its request had no effect: its mark is removed. */
+  /** The intent, if its request had no effect: the caller removes its mark. */
   readonly unsent?: QueuedIntent
   /** The request failed, and the intent is still in the queue. */
   readonly failure?: Failed
   readonly outcome?: LaneOutcome
 }
 
-/** Sends one marked intent in a request of its own, and returns what is to be settled. */
+/** Sends one marked intent in a request of its own, and returns its settlement or failure. */
 export async function sendNonIdempotent(turn: Turn, entry: BatchEntry, permit: Permit): Promise<Sent> {
   const { row } = entry
   const { breaker, destination, history } = turn.gate
@@ -90,7 +90,7 @@ export function recordOfMessage(
   return { othersPassed: gate.history.hasPassedFor(id, attempts), provesNothing }
 }
 
-/** A request may have been sent, and its answer is not known. */
+/** @returns the dead letter of an intent whose request may have been sent, and whose answer is not known. */
 export function ambiguous({ seq, id }: QueuedIntent, known: string): DeadLetter {
   const message = `it may have been sent, Customer.io cannot tell a second one: ${known}`
   return { seq, id, reason: 'ambiguous', message }

@@ -6,7 +6,7 @@ import type { Turn } from './turn.ts'
 
 type Context = Pick<Turn, 'gate' | 'store' | 'keys'>
 
-/** One batch while it is sent, in as many requests as it takes: which of its intents are settled. */
+/** One batch from its first request to its last: knows which of its intents are settled. */
 export class BatchInProgress implements BatchProgress {
   readonly #turn: Context
   /** `id` of the batch's first intent: the failure history knows the batch by it. */
@@ -47,7 +47,7 @@ export class BatchInProgress implements BatchProgress {
     await this.settle({ delivered: [], dead: [] })
   }
 
-  /** Whether a later intent of the same key was delivered. */
+  /** @returns a function that tells by `id` whether a later intent of the same key was delivered. */
   #overtakenBy({ delivered }: Settlement): (id: string) => boolean {
     let lastOf: Map<string, bigint> | undefined
     return (id) => {

@@ -1,6 +1,6 @@
 import { type QueuedIntent, ROW_FORMAT } from '../../store/lanes/read-lane.ts'
 
-/** Milliseconds. A lane of blocked keys only is worked again after this at the latest: other rows have come meanwhile. */
+/** Milliseconds after which a lane that has only blocked keys starts again at the latest: other rows may have come. */
 const MAX_WAIT_MS = 1_000
 
 /**
@@ -8,7 +8,7 @@ const MAX_WAIT_MS = 1_000
  * its row has a newer format. The rest of such a key waits behind it, and all other keys go on.
  */
 export class BlockedKeys {
-  /** When each is due, by `performance.now()`. */
+  /** By ordering key: when it is due, by `performance.now()`. */
   readonly #keys = new Map<string, number>()
   readonly #onUnknownFormat: (format: number) => void
   readonly #delayAfter: (attempts: number) => number
@@ -27,7 +27,7 @@ export class BlockedKeys {
     return new Set(this.#keys.keys())
   }
 
-  /** Whether one of them is due: a turn that has other work ends here, and the next one begins with it. */
+  /** Whether one of the keys is due. Then a turn that has other work ends, and the next turn begins with that key. */
   get isDue(): boolean {
     return this.#dueAt <= performance.now()
   }
@@ -58,7 +58,7 @@ export class BlockedKeys {
     this.#keys.set(orderingKey, Math.min(this.#keys.get(orderingKey) ?? dueAt, dueAt))
   }
 
-  /** A wait that is longer than the delay after so many attempts was set before the database's clock stepped back: it ends. */
+  /** Whether a row waits. A wait that is longer than the delay after so many attempts ends: the database's clock stepped back. */
   #waits({ retryInMs, attempts }: QueuedIntent): boolean {
     return retryInMs !== null && retryInMs > 0 && retryInMs <= this.#delayAfter(attempts)
   }

@@ -1,8 +1,8 @@
 import { Signal } from '../timing/signal.ts'
 
-/** How long a drained lane is kept after the last work in it. */
+/** Milliseconds for which a worker keeps a drained lane after the last work in it. */
 const IDLE_MS = 1_500
-/** No turn is prolonged beyond this: a relay that joins the fleet must get lanes, too. */
+/** Milliseconds after which a turn ends at its next idle wait: a relay that joins the fleet must get lanes, too. */
 const MAX_TURN_MS = 300_000
 
 /**
@@ -35,7 +35,7 @@ export class IdleWait {
     this.#signal.raise()
   }
 
-  /** A commit has brought work to the lane. If the lane is at work, its next wait ends at once. */
+  /** Reports that a commit has brought work to the lane. If the lane is at work, its next wait ends at once. */
   notify(): void {
     this.#notifiedAt = performance.now()
     this.wake()

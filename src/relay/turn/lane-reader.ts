@@ -41,9 +41,9 @@ export class LaneReader {
   #readWatermark: LaneWatermark
   #reportedTo: bigint
   #readAt = Number.NEGATIVE_INFINITY
-  /** The last read left no row behind. A notification or a poll reports later rows. */
+  /** Whether the last read left no row behind. A notification or a poll reports later rows. */
   #readAll = false
-  /** A notification or a poll has found work in the lane since. */
+  /** Whether a notification or a poll has found work in the lane since the last read. */
   #isMarkedUnread = false
   readonly #rereadCycle = new DutyCycle()
   #horizonError: Error | undefined
@@ -101,7 +101,7 @@ export class LaneReader {
     this.#rereadCycle.completed(began)
   }
 
-  /** There is more in the lane than the last read found. */
+  /** Makes the next `peek` read the lane: it holds more than the last read found. */
   markUnread(): void {
     this.#readAll = false
     this.#isMarkedUnread = true
@@ -140,7 +140,7 @@ export class LaneReader {
     this.#rows = this.#rows.filter(({ orderingKey }) => !keys.has(orderingKey))
   }
 
-  /** The rows of these `seq` are settled, in any order. */
+  /** Removes the rows of these `seq`, which may be settled in any order, and raises the watermark. */
   drop(settled: ReadonlySet<string>): void {
     this.#rows = this.#rows.filter(({ seq }) => !settled.has(seq))
     this.#raiseWatermark()
@@ -165,7 +165,7 @@ export class LaneReader {
 
   async #read(sending = 0): Promise<void> {
     await this.#advanceHorizon()
-    // As they are before the read: they hold for every read that begins later.
+    // The horizon's values from before the read hold for every read that begins later.
     const { confirmed, provisional } = this.#horizon.onServer(this.#fence.server)
     const { server, lastSeq } = this.#horizon.lastReading
     if (this.#watermark.provisionalWatermark - this.#reportedTo >= REPORT_EVERY) await this.#report()

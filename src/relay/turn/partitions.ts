@@ -6,7 +6,7 @@ export interface PartitionsOptions {
   /** Makes the partitions for the database's current day. */
   readonly make: () => Promise<void>
   readonly stopping: AbortSignal
-  /** The partitions cannot be made. Called again only if the reason changes. */
+  /** Reports that the partitions cannot be made. Called again only if the reason changes. */
   readonly onError: (error: Error) => void
 }
 
@@ -28,7 +28,11 @@ export class Partitions {
     await this.#making
   }
 
-  /** All lanes share one try a second. Returns true when the partition exists, false if the relay is stopping. */
+  /**
+   * Tries to make the partition once a second. All lanes share the tries.
+   *
+   * @returns true when the partition exists, false if the relay is stopping.
+   */
   make(): Promise<boolean> {
     this.#making ??= this.#make().finally(() => {
       this.#making = undefined

@@ -14,7 +14,7 @@ export interface BatchProgress {
 export interface Part {
   readonly progress: BatchProgress
   readonly entries: readonly BatchEntry[]
-  /** It has failed before, alone or as part of a larger request: the next failure of a single intent is its own. */
+  /** The part has failed before, alone or within a larger request. If it is a single intent, its next failure is its own. */
   readonly isolated: boolean
 }
 
@@ -36,7 +36,7 @@ export class Suspects {
     return new Set(this.rows.map(({ orderingKey }) => orderingKey))
   }
 
-  /** In order of each key. */
+  /** The suspected rows, in order within each key. */
   get rows(): QueuedIntent[] {
     return this.#parts.flatMap(({ entries }) => entries.map(({ row }) => row))
   }
@@ -60,12 +60,12 @@ export class Suspects {
     for (const { entries } of parts) this.#count += entries.length
   }
 
-  /** The intents of these `seq` are settled. */
+  /** Removes the intents of these `seq`: they are settled. */
   drop(settled: ReadonlySet<string>): void {
     if (this.#count > 0) this.#keep(({ row }) => !settled.has(row.seq))
   }
 
-  /** Suspects of this ordering key stay in the queue, and are read again later. */
+  /** Removes the suspects of this ordering key. They stay in the queue, and the lane reads them again later. */
   dropKey(key: string): void {
     this.#keep(({ row }) => row.orderingKey !== key)
   }

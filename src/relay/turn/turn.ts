@@ -19,11 +19,11 @@ export interface Turn
   readonly keys: WaitingKeys
 }
 
-/** The ordering keys of which the turn sends nothing further for now. */
+/** The ordering keys whose next intents the turn does not send for now. */
 export interface WaitingKeys {
-  /** Their first intent waits. */
+  /** Keys whose first intent waits. */
   readonly blocked: BlockedKeys
-  /** They have intents that failed in this turn while other requests passed. */
+  /** Keys with intents that failed in this turn while other requests passed. */
   readonly suspects: Suspects
 }
 
@@ -51,12 +51,16 @@ export function waitingKeys({ suspects, blocked }: WaitingKeys): Set<string> {
   return new Set([...suspects.keys, ...blocked.keys])
 }
 
-/** How a turn ends that has nothing to send. */
+/** Ends a turn that has nothing to send. */
 export function endIdle({ blocked }: WaitingKeys): LaneOutcome {
   return blocked.any ? { kind: 'handed_back', waitMs: blocked.waitMs } : { kind: 'drained' }
 }
 
-/** All that was read is settled: waits for more work in the lane. False: the turn ends. */
+/**
+ * Waits for more work in a lane whose rows are all settled.
+ *
+ * @returns whether the lane may have work. If not, the turn ends.
+ */
 export async function waitForMore({
   gate,
   idleWait,

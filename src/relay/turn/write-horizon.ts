@@ -1,6 +1,6 @@
 import type { SequenceReading, HorizonReading, Writer } from '../../store/lanes/read-horizon.ts'
 
-/** Milliseconds between two readings of the horizon while lanes are worked. */
+/** Milliseconds between two readings of the horizon while the relay works lanes. */
 const ADVANCE_MS = 250
 /** Milliseconds. The provisional watermark passes a transaction that has been open for longer than this. */
 const LONG_MS = 1_000
@@ -16,7 +16,7 @@ export interface Skippable {
 /** Every row up to `seq` is visible, or will never exist, except rows that the transactions `xids` may still commit. */
 export interface ProvisionalWatermark {
   readonly seq: bigint
-  /** Each an xid8. */
+  /** Transaction ids, as xid8. */
   readonly xids: readonly string[]
 }
 
@@ -80,7 +80,7 @@ export class WriteHorizon {
   }
 
   /**
-   * Compares a reading with what is known, and forgets what it proves wrong.
+   * Compares a reading with the last ones, and forgets the watermarks that it proves wrong.
    *
    * @param before `lastReading` when this reading began. Readings overlap: a later one may arrive earlier.
    */

@@ -11,14 +11,14 @@ const SYSTEM = new Set([
   'ENOENT', // no such Unix socket
 ])
 
-/** SQLSTATEs: terminated by an administrator, crashed, starting up, too many connections. Class 08 comes on top. */
+/** SQLSTATEs: terminated by an administrator, crashed, starting up, too many connections. Class 08 counts, too. */
 const SERVER = new Set(['57P01', '57P02', '57P03', '53300'])
 
 /** Messages of pg for errors without a code. */
 const MESSAGES =
   /Connection terminated|connection timeout|timeout exceeded when trying to connect|Query read timeout|timeout expired|connection error and is not queryable/
 
-/** Whether an answer did not come in time. pg has a message for it and no code. */
+/** Whether the error says that an answer did not arrive in time. pg gives it a message and no code. */
 export function isSilence({ message }: Error): boolean {
   return message === 'Query read timeout'
 }

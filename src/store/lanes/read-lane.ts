@@ -23,7 +23,7 @@ export interface QueuedIntent {
   readonly enqueuedAt: number
   readonly orderingKey: string
   readonly onAmbiguous: 'park' | 'resend'
-  /** A request for it began and has no known outcome. Only for intents that must not be sent twice. */
+  /** Whether a request for the intent began and has no known outcome. Only for intents that must not be sent twice. */
   readonly sending: boolean
   /** Version of the row's format. Above `ROW_FORMAT` this version cannot interpret the rest of the row. */
   readonly format: number
@@ -60,7 +60,7 @@ export interface LaneRange {
 
 export interface LanePage {
   readonly rows: QueuedIntent[]
-  /** The lane has no further row. */
+  /** Whether the lane has no further row. */
   readonly complete: boolean
   /**
    * One of `provisionalXids` has ended. The read began at `watermark`, and may have found rows that the transaction

@@ -25,7 +25,7 @@ export interface Settlement {
 /** Hours after which an event triggers no campaign (Customer.io's Track API). */
 export const CAMPAIGN_WINDOW_HOURS = 72
 
-/** Another relay claimed the lane, or the server changed. The turn must send nothing more. */
+/** Thrown if another relay has claimed the lane, or the server has changed. The turn must send nothing more. */
 export class FencedError extends Error {
   override readonly name = 'FencedError'
 
