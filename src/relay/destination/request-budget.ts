@@ -15,7 +15,11 @@ export class RequestBudget {
     this.#limit = limit
   }
 
-  /** Adds an item if it fits beside the others. The first item always fits. @returns whether it was added. */
+  /**
+   * Adds an item if it fits beside the others. The first item always fits.
+   *
+   * @returns whether the item was added.
+   */
   tryAdd(item: WireItem): boolean {
     if (!this.#fits(item) && !this.#measured) {
       this.#measured = true
