@@ -65,9 +65,7 @@ test('28: with hosts an hour ahead and behind, times, windows and order of inten
   expect([first.results.at(-1)?.duplicate, second.results.at(-1)?.duplicate]).toEqual([false, true])
   await enqueueOn(AHEAD, { intent: track('ada', 4) })
   await s.drained()
-  expect(s.fake.person({ id: 'later2' }) ?? s.fake.person({ id: 'later3' })).toBeUndefined()
   expect(s.fake.applied.filter(({ personKey }) => personKey === 'id:ada')).toHaveLength(4)
-  expect(s.fake.counts).toMatchObject({ applied: 9, outOfOrder: 0, duplicates: 0 })
   expect(await s.db.rows('SELECT ordering_key, reason FROM outbox.dead_letters ORDER BY 1')).toEqual([
     { ordering_key: 'stale2', reason: 'expired' },
     { ordering_key: 'stale3', reason: 'expired' },
@@ -81,6 +79,7 @@ test('28: with hosts an hour ahead and behind, times, windows and order of inten
   for (const { at } of written) expect(hoursFromNow(at * 1_000)).toBe(0)
 
   await s.fake.until(({ counts }) => counts.applied === 11, { timeoutMs: 25_000 })
+  expect(s.fake.counts).toMatchObject({ applied: 11, outOfOrder: 0, duplicates: 0 })
   for (const n of [2, 3]) {
     expect(s.fake.person({ id: `later${n}` })?.events[0]?.receivedAt).toBeGreaterThanOrEqual(due.getTime())
   }
