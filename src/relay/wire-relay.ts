@@ -84,7 +84,12 @@ export function wireRelay(options: ResolvedRelayOptions, host: RelayHost): Relay
   const polls = new PollRecord()
   const dispatcher = new Dispatcher({
     source: { db, horizon, breakers, destinations },
-    workers: { jobs, capacity: options.lanes, run: (job, idleWait) => runner.run(job, idleWait) },
+    workers: {
+      jobs,
+      capacity: options.lanes,
+      run: (job, idleWait) => runner.run(job, idleWait),
+      settled: () => runner.settled,
+    },
     observer: {
       pollSucceeded() {
         polls.succeeded()

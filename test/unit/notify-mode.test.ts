@@ -21,7 +21,7 @@ function setUp() {
     for (let n = 0; n < count; n++) {
       world.now += everyMs
       notifyMode.record(n)
-      await notifyMode.afterPoll(true)
+      await notifyMode.afterPoll(true, 0)
     }
   }
   /**
@@ -40,7 +40,7 @@ function setUp() {
         notifyMode.record(n)
         await new Promise(setImmediate) // the flag is written
       }
-      if (Math.floor(world.now / 10) > polledAt) await notifyMode.afterPoll(true)
+      if (Math.floor(world.now / 10) > polledAt) await notifyMode.afterPoll(true, 0)
     }
     return notified / all
   }
@@ -51,26 +51,26 @@ describe('off → confirming → notifying', () => {
   test('the first poll turns notifications on, and asks for another: earlier commits did not notify', async () => {
     const { notifyMode, written } = setUp()
     expect(notifyMode.mode).toEqual({ name: 'off' })
-    expect(await notifyMode.afterPoll(false)).toBe(true)
-    expect(await notifyMode.afterPoll(false)).toBe(false)
+    expect(await notifyMode.afterPoll(false, 0)).toBe(true)
+    expect(await notifyMode.afterPoll(false, 0)).toBe(false)
     expect(written).toEqual([true])
   })
 
   test('is confirming for 200 ms: transactions that read the flag before it was on may still commit', async () => {
     const { notifyMode, world } = setUp()
-    await notifyMode.afterPoll(false)
+    await notifyMode.afterPoll(false, 0)
     world.now += 199
     expect(notifyMode.mode.name).toBe('confirming')
     world.now += 1
     expect(notifyMode.mode.name).toBe('notifying')
     world.now += 10_000
-    await notifyMode.afterPoll(false) // writes the flag again
+    await notifyMode.afterPoll(false, 0) // writes the flag again
     expect(notifyMode.mode.name).toBe('notifying')
   })
 
   test('stays on at 100 commits a second, and writes the flag no more than every 5 s', async () => {
     const { notifyMode, written, commits } = setUp()
-    await notifyMode.afterPoll(false)
+    await notifyMode.afterPoll(false, 0)
     await commits(400, 10)
     expect(written).toEqual([true])
     expect(notifyMode.isNotifying).toBe(true)
@@ -81,10 +81,10 @@ describe('off → confirming → notifying', () => {
   test('a write that fails leaves the mode as it was: the next poll tries again', async () => {
     const { notifyMode, world, written } = setUp()
     world.failWrites = true
-    await expect(notifyMode.afterPoll(false)).rejects.toThrow('no database')
+    await expect(notifyMode.afterPoll(false, 0)).rejects.toThrow('no database')
     expect(notifyMode.mode.name).toBe('off')
     world.failWrites = false
-    expect(await notifyMode.afterPoll(false)).toBe(true)
+    expect(await notifyMode.afterPoll(false, 0)).toBe(true)
     expect(written).toEqual([true])
   })
 })
@@ -92,48 +92,48 @@ describe('off → confirming → notifying', () => {
 describe('→ burst → confirming', () => {
   test('a burst turns notifications off, says so once the flag is written, and ends after 300 ms', async () => {
     const { notifyMode, written, suspendedAt, commits, world } = setUp()
-    await notifyMode.afterPoll(false)
+    await notifyMode.afterPoll(false, 0)
     world.now += 1_000
     await commits(50, 1)
-    await notifyMode.afterPoll(true)
+    await notifyMode.afterPoll(true, 0)
     expect(written).toEqual([true, false])
     expect(notifyMode.mode).toEqual({ name: 'burst', until: world.now + 300 })
     expect(notifyMode.isNotifying).toBe(false)
     await new Promise(setImmediate)
     expect(suspendedAt).toHaveLength(1)
     world.now += 299
-    expect(await notifyMode.afterPoll(false)).toBe(false)
+    expect(await notifyMode.afterPoll(false, 0)).toBe(false)
     world.now += 1
-    expect(await notifyMode.afterPoll(false)).toBe(true)
+    expect(await notifyMode.afterPoll(false, 0)).toBe(true)
     expect(notifyMode.mode.name).toBe('confirming')
     expect(written).toEqual([true, false, true])
   })
 
   test('49 notifications in 200 ms, or 50 in 201 ms, are no burst', async () => {
     const few = setUp()
-    await few.notifyMode.afterPoll(false)
+    await few.notifyMode.afterPoll(false, 0)
     await few.commits(49, 4)
     expect(few.written).toEqual([true])
     const slow = setUp()
-    await slow.notifyMode.afterPoll(false)
+    await slow.notifyMode.afterPoll(false, 0)
     await slow.commits(50, 4.15)
     expect(slow.written).toEqual([true])
   })
 
   test('a transaction that notifies of many lanes counts once', async () => {
     const { notifyMode, written, world } = setUp()
-    await notifyMode.afterPoll(false)
+    await notifyMode.afterPoll(false, 0)
     for (let commit = 0; commit < 20; commit++) {
       world.now += 9
       for (let lane = 0; lane < 16; lane++) notifyMode.record(commit % 2)
     }
-    await notifyMode.afterPoll(true)
+    await notifyMode.afterPoll(true, 0)
     expect(written).toEqual([true])
   })
 
   test('while a burst goes on, the cooldown doubles up to 2 s, and at most 2 % of commits notify', async () => {
     const { notifyMode, written, writeUntil } = setUp()
-    await notifyMode.afterPoll(false)
+    await notifyMode.afterPoll(false, 0)
     const share = await writeUntil(20_000, 0.2) // 5,000 commits a second
     expect(share).toBeLessThan(0.02)
     const turnedOn = written.filter((isOn) => isOn).length
@@ -141,12 +141,29 @@ describe('→ burst → confirming', () => {
     expect(turnedOn).toBeLessThan(20)
   })
 
+  test('while the relay settles over 40 intents in 200 ms, the burst goes on; with fewer it ends with its cooldown', async () => {
+    const { notifyMode, commits, world } = setUp()
+    await notifyMode.afterPoll(false, 0)
+    await commits(50, 1)
+    expect(notifyMode.mode.name).toBe('burst')
+    let settled = 0
+    for (let poll = 0; poll < 20; poll++) {
+      world.now += 200
+      settled += 41
+      expect(await notifyMode.afterPoll(true, settled)).toBe(false)
+    }
+    world.now += 200
+    expect(await notifyMode.afterPoll(true, settled + 40)).toBe(false)
+    world.now += 200
+    expect(await notifyMode.afterPoll(true, settled + 80)).toBe(true)
+  })
+
   test('a later burst begins with a cooldown of 300 ms again', async () => {
     const { notifyMode, commits, world, writeUntil } = setUp()
-    await notifyMode.afterPoll(false)
+    await notifyMode.afterPoll(false, 0)
     await writeUntil(10_000, 0.2)
     world.now += 5_000
-    await notifyMode.afterPoll(false)
+    await notifyMode.afterPoll(false, 0)
     world.now += 600
     await commits(50, 1)
     expect(notifyMode.mode).toEqual({ name: 'burst', until: world.now + 300 })
@@ -154,7 +171,7 @@ describe('→ burst → confirming', () => {
 
   test('notifications during a cooldown, which another relay has turned on, prolong it and do not double it', async () => {
     const { notifyMode, written, commits, world } = setUp()
-    await notifyMode.afterPoll(false)
+    await notifyMode.afterPoll(false, 0)
     world.now += 1_000
     await commits(50, 1)
     await commits(50, 1)
@@ -164,7 +181,7 @@ describe('→ burst → confirming', () => {
 
   test('a burst during the write that turns notifications on wins', async () => {
     const { notifyMode, written, world } = setUp()
-    const polled = notifyMode.afterPoll(false)
+    const polled = notifyMode.afterPoll(false, 0)
     for (let n = 0; n < 50; n++) {
       world.now += 1
       notifyMode.record(n)
@@ -177,14 +194,14 @@ describe('→ burst → confirming', () => {
 
   test('if the relay cannot clear the notify flag, it reports the error and writes the flag again after the cooldown', async () => {
     const { notifyMode, written, commits, world, errors } = setUp()
-    await notifyMode.afterPoll(false)
+    await notifyMode.afterPoll(false, 0)
     world.failWrites = true
     await commits(50, 1)
     await new Promise(setImmediate)
     expect(errors).toEqual([new Error('no database')])
     world.failWrites = false
     world.now += 1_000
-    expect(await notifyMode.afterPoll(false)).toBe(true)
+    expect(await notifyMode.afterPoll(false, 0)).toBe(true)
     expect(written).toEqual([true, true])
   })
 })
@@ -192,33 +209,33 @@ describe('→ burst → confirming', () => {
 describe('→ off', () => {
   test('a relay that does not listen turns notifications off, also those that another relay left on', async () => {
     const { notifyMode, written, world } = setUp()
-    await notifyMode.afterPoll(false)
+    await notifyMode.afterPoll(false, 0)
     world.isListening = false
     expect(notifyMode.mode).toEqual({ name: 'off' })
-    await notifyMode.afterPoll(false)
-    await notifyMode.afterPoll(true)
+    await notifyMode.afterPoll(false, 0)
+    await notifyMode.afterPoll(true, 0)
     expect(written).toEqual([true, false])
     const never = setUp()
     never.world.isListening = false
-    await never.notifyMode.afterPoll(false)
+    await never.notifyMode.afterPoll(false, 0)
     expect(never.written).toEqual([])
-    await never.notifyMode.afterPoll(true)
+    await never.notifyMode.afterPoll(true, 0)
     expect(never.written).toEqual([false])
     never.world.now += 4_999
-    await never.notifyMode.afterPoll(true)
+    await never.notifyMode.afterPoll(true, 0)
     expect(never.written).toEqual([false])
     never.world.now += 1
-    await never.notifyMode.afterPoll(true)
+    await never.notifyMode.afterPoll(true, 0)
     expect(never.written).toEqual([false, false])
   })
 
   test('a relay that listens again turns notifications on again', async () => {
     const { notifyMode, written, world } = setUp()
-    await notifyMode.afterPoll(false)
+    await notifyMode.afterPoll(false, 0)
     world.isListening = false
-    await notifyMode.afterPoll(false)
+    await notifyMode.afterPoll(false, 0)
     world.isListening = true
-    expect(await notifyMode.afterPoll(false)).toBe(true)
+    expect(await notifyMode.afterPoll(false, 0)).toBe(true)
     expect(written).toEqual([true, false, true])
   })
 })

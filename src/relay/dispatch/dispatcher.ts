@@ -36,6 +36,8 @@ export interface LaneWorkers {
   readonly jobs: LaneJobs
   /** Lanes of one destination at work at a time, not counting bulk lanes. */
   readonly capacity: number
+  /** How many intents this relay has settled since it started. */
+  readonly settled: () => number
   /**
    * Runs one turn of a lane. Never rejects.
    *
@@ -200,7 +202,7 @@ export class Dispatcher {
     // Promoted intents are in their lanes now, and more may be due.
     if (isPromoted) return 0
     // Commits between this poll and the flag did not notify.
-    if (await this.#notifyMode.afterPoll(found.length > 0)) return 0
+    if (await this.#notifyMode.afterPoll(found.length > 0, this.#options.workers.settled())) return 0
     return this.#delayMs(performance.now() - startedAt)
   }
 

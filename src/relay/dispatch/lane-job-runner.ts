@@ -35,9 +35,15 @@ export class LaneJobRunner {
   /** By destination. A destination whose settings change is another object. */
   readonly #coalescers = new WeakMap<Destination, Coalescer>()
   readonly #reportedFormats = new Set<string>()
+  #settled = 0
 
   constructor(options: LaneJobRunnerOptions) {
     this.#options = options
+  }
+
+  /** How many intents were delivered or became dead letters since the start. */
+  get settled(): number {
+    return this.#settled
   }
 
   /**
@@ -98,6 +104,7 @@ export class LaneJobRunner {
 
   #emitSettled(lane: Lane, { delivered, dead, suppressed = [] }: Settlement, late: number): void {
     const { emit } = this.#options
+    this.#settled += delivered.length + dead.length
     emit('settled', {
       ...lane,
       delivered: delivered.length,

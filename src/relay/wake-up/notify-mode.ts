@@ -44,6 +44,8 @@ const SAME_COMMIT_MS = 1
 /** How long a burst suspends notifications. Doubled for each burst that begins within `SOON_MS` of the last cooldown. */
 const COOLDOWN_MS = { first: 300, max: 2_000 }
 const SOON_MS = 600
+/** More settled intents than this, in this many milliseconds, prolong a burst. */
+const BACKLOG_BURST = { intents: 40, withinMs: 200 }
 /** Transactions that read the flag before it was turned on have mostly committed after this. Polls find the rest. */
 const CONFIRM_MS = 200
 /** The flag is written again this often: another relay may have changed it and died. */
@@ -88,6 +90,8 @@ export class NotifyMode {
   #arrivals: number[] = []
   #lastSender = { session: 0, at: Number.NEGATIVE_INFINITY }
   #workedAt = Number.NEGATIVE_INFINITY
+  /** The count of settled intents at the last look at it. */
+  #settled = { count: 0, at: Number.NEGATIVE_INFINITY }
 
   constructor(options: NotifyModeOptions) {
     this.#options = options
@@ -127,11 +131,13 @@ export class NotifyMode {
    * Turns notifications on or off after a poll, and refreshes the flag.
    *
    * @param foundWork Whether the poll found work. If so, a relay that does not listen clears a flag that another one left on.
+   * @param settled How many intents this relay has settled since it started.
    * @returns whether notifications were turned on just now. What was committed before did not notify: poll once more.
    */
-  async afterPoll(foundWork: boolean): Promise<boolean> {
+  async afterPoll(foundWork: boolean, settled: number): Promise<boolean> {
     const { name } = this.mode
     const isRewriteDue = this.#clock() - this.#writtenAt >= REWRITE_MS
+    this.#prolongBurst(settled)
     if (!this.#options.isListening()) {
       this.#mode = OFF
       if (this.#written === true || (foundWork && isRewriteDue)) await this.#write(false)
@@ -178,6 +184,17 @@ export class NotifyMode {
     }
     this.#mode = { name: 'burst', until: now + this.#cooldownMs }
     this.#write(false).then(this.#options.onSuspended, this.#options.onError)
+  }
+
+  /** `burst` → `burst`, with a later end, while the relay settles many intents. */
+  #prolongBurst(settled: number): void {
+    const now = this.#clock()
+    const { count, at } = this.#settled
+    const periods = Math.max(1, (now - at) / BACKLOG_BURST.withinMs)
+    const isMany = settled - count > BACKLOG_BURST.intents * periods
+    if (now - at >= BACKLOG_BURST.withinMs) this.#settled = { count: settled, at: now }
+    if (!isMany || this.#mode.name !== 'burst') return
+    this.#mode = { name: 'burst', until: Math.max(this.#mode.until, now + COOLDOWN_MS.first) }
   }
 
   /** Writes one after the other, so that the last decision is the last that is written. */
