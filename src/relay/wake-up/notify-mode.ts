@@ -91,7 +91,7 @@ export class NotifyMode {
   #arrivals: number[] = []
   #lastSender = { session: 0, at: Number.NEGATIVE_INFINITY }
   #workedAt = Number.NEGATIVE_INFINITY
-  /** The count of settled intents at the last look at it. */
+  /** The count of settled intents, and when it was read last. */
   #settled = { count: 0, at: Number.NEGATIVE_INFINITY }
 
   constructor(options: NotifyModeOptions) {
