@@ -1,4 +1,9 @@
-import { describeFindings, judge, type Received, type Written } from '../../test/faults/support/oracle.ts'
+import {
+  describeFindings,
+  judge,
+  type Received,
+  type Written,
+} from '../../test/faults/support/shop/oracle.ts'
 import { PEOPLE, personOf } from '../workload/payload.ts'
 
 /** The arrivals of one run. */

@@ -5,9 +5,9 @@ import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Intent } from '../../src/intent/intent.ts'
 import { apiOf } from '../../src/intent/operations.ts'
 import { toPayload } from '../../src/intent/payload.ts'
-import { GOLDENS, INTENT_ID, OCCURRED_AT } from '../support/goldens.ts'
+import { GOLDENS, INTENT_ID, OCCURRED_AT } from '../support/wire/goldens.ts'
 import { accepted, candidate } from '../support/intent-arbitraries.ts'
-import { createTransport } from '../support/transports.ts'
+import { createTransport } from '../support/wire/transports.ts'
 
 /**
  * Checks every body against the published OpenAPI descriptions of Customer.io, if a folder with them exists. We may not

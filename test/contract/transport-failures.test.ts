@@ -3,9 +3,9 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { afterAll, afterEach, describe, expect, test } from 'vitest'
 import type { Answer } from '../../src/customerio/answers/answer.ts'
 import type { Transport } from '../../src/customerio/transports/transport.ts'
-import { startCaptureServer } from '../support/capture-server.ts'
-import { GOLDENS, type Golden, INTENT_ID, OCCURRED_AT } from '../support/goldens.ts'
-import { createTransport } from '../support/transports.ts'
+import { startCaptureServer } from '../support/wire/capture-server.ts'
+import { GOLDENS, type Golden, INTENT_ID, OCCURRED_AT } from '../support/wire/goldens.ts'
+import { createTransport } from '../support/wire/transports.ts'
 
 const opened: { close(): Promise<void> }[] = []
 

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Transport } from '../../src/customerio/transports/transport.ts'
 import { OPERATIONS } from '../../src/intent/operations.ts'
-import { type CaptureServer, startCaptureServer } from '../support/capture-server.ts'
-import { GOLDENS, type Golden, INTENT_ID, OCCURRED_AT } from '../support/goldens.ts'
-import { createTransport } from '../support/transports.ts'
+import { type CaptureServer, startCaptureServer } from '../support/wire/capture-server.ts'
+import { GOLDENS, type Golden, INTENT_ID, OCCURRED_AT } from '../support/wire/goldens.ts'
+import { createTransport } from '../support/wire/transports.ts'
 
 let server: CaptureServer
 const transports: Transport[] = []

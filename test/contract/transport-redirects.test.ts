@@ -2,9 +2,9 @@ import { TrackClient } from 'customerio-node'
 import { MockAgent } from 'undici'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { GuardedDispatcher } from '../../src/customerio/http/guarded-dispatcher.ts'
-import { startCaptureServer } from '../support/capture-server.ts'
-import { GOLDENS, type Golden, INTENT_ID, OCCURRED_AT } from '../support/goldens.ts'
-import { createTransport } from '../support/transports.ts'
+import { startCaptureServer } from '../support/wire/capture-server.ts'
+import { GOLDENS, type Golden, INTENT_ID, OCCURRED_AT } from '../support/wire/goldens.ts'
+import { createTransport } from '../support/wire/transports.ts'
 
 const ORIGIN = 'https://track.customer.io'
 let agent: MockAgent

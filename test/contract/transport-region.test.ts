@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { checkRegion } from '../../src/customerio/check-region.ts'
-import { type CaptureServer, startCaptureServer } from '../support/capture-server.ts'
+import { type CaptureServer, startCaptureServer } from '../support/wire/capture-server.ts'
 
 let server: CaptureServer
 

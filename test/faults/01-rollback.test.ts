@@ -3,8 +3,8 @@
  * `sent though rolled back`.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { Chance } from './support/chance.ts'
-import { writeOn } from './support/random-writing.ts'
+import { Chance } from './support/shop/chance.ts'
+import { writeOn } from './support/shop/random-writing.ts'
 import { type Stage, startStage } from './support/stage.ts'
 
 let s: Stage

@@ -6,7 +6,7 @@ import pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { track } from '../support/relay-harness.ts'
-import { runApp } from './support/app-process.ts'
+import { runApp } from './support/processes/app-process.ts'
 import { type Stage, startStage } from './support/stage.ts'
 
 let s: Stage

@@ -5,7 +5,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { lanesOf, watchLanes } from './support/lane-watch.ts'
-import type { RelayChild } from './support/relay-child.ts'
+import type { RelayChild } from './support/processes/relay-child.ts'
 import { type Stage, startStage } from './support/stage.ts'
 
 const WRITERS = 5

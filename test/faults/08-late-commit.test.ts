@@ -6,8 +6,8 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { peopleOfOneLane } from '../support/relay-harness.ts'
-import { Chance } from './support/chance.ts'
-import { writeOn } from './support/random-writing.ts'
+import { Chance } from './support/shop/chance.ts'
+import { writeOn } from './support/shop/random-writing.ts'
 import { type Stage, startStage } from './support/stage.ts'
 
 let s: Stage

@@ -9,7 +9,7 @@ import {
   track,
 } from '../support/relay-harness.ts'
 import { findings } from './support/account.ts'
-import { type Gateway, startGateway } from './support/gateway.ts'
+import { type Gateway, startGateway } from './support/network/gateway.ts'
 
 /*
  * Guards the order of one person whose intents are halved. Shown to fail:

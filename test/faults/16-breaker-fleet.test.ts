@@ -3,7 +3,7 @@ import { eventually } from '../support/eventually.ts'
 import { everyApi, type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
 import { type RelayProcess, startRelayProcess } from '../support/relay-process.ts'
 import { accountFor, breakerState, findings, transitions } from './support/account.ts'
-import { type Gateway, type Intercepted, type Passage, startGateway } from './support/gateway.ts'
+import { type Gateway, type Intercepted, type Passage, startGateway } from './support/network/gateway.ts'
 
 /*
  * Guards the row in `outbox.breakers`, which gives the fleet one breaker. Shown to fail:

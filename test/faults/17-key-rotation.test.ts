@@ -6,7 +6,7 @@ import { startCli } from '../support/cli.ts'
 import { eventually } from '../support/eventually.ts'
 import { type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
 import { accountFor, breakerState, findings, transitions } from './support/account.ts'
-import { type Gateway, type Intercepted, startGateway } from './support/gateway.ts'
+import { type Gateway, type Intercepted, startGateway } from './support/network/gateway.ts'
 
 /*
  * Guards the pause, `probeNow` and `SupersededError`. Shown to fail:

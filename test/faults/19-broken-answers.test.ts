@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { everyApi, startHarness, stepOf, track } from '../support/relay-harness.ts'
 import { accountFor, breakerState, findings } from './support/account.ts'
-import { type Intercepted, startGateway } from './support/gateway.ts'
+import { type Intercepted, startGateway } from './support/network/gateway.ts'
 
 /*
  * Guards `classify`, and the timeout of the whole exchange. Shown to fail:

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { everyApi, type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
 import { accountFor, breakerState, findings, transitions } from './support/account.ts'
-import { type Gateway, startGateway } from './support/gateway.ts'
+import { type Gateway, startGateway } from './support/network/gateway.ts'
 
 /*
  * Guards `GuardedDispatcher`. Mutations that made it fail:

@@ -9,10 +9,10 @@ import type { Relay } from '../../src/index.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { eventually } from '../support/eventually.ts'
 import { type Harness, startHarness, stepOf } from '../support/relay-harness.ts'
-import { judge } from './support/oracle.ts'
-import { type PostgresServer, startPostgresServer } from './support/postgres-server.ts'
-import { createShop, Ledger, readTables } from './support/shop.ts'
-import { Writer } from './support/writers.ts'
+import { judge } from './support/shop/oracle.ts'
+import { type PostgresServer, startPostgresServer } from './support/servers/postgres-server.ts'
+import { createShop, Ledger, readTables } from './support/shop/shop.ts'
+import { Writer } from './support/shop/writers.ts'
 
 const WRITERS = 3
 /**

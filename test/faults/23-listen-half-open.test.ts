@@ -9,7 +9,12 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Relay } from '../../src/index.ts'
 import { eventually } from '../support/eventually.ts'
 import { type Harness, startHarness, track } from '../support/relay-harness.ts'
-import { HALF_OPEN, type ProxiedConnection, startTcpProxy, type TcpProxy } from './support/tcp-proxy.ts'
+import {
+  HALF_OPEN,
+  type ProxiedConnection,
+  startTcpProxy,
+  type TcpProxy,
+} from './support/network/tcp-proxy.ts'
 
 let h: Harness
 let proxy: TcpProxy

@@ -14,7 +14,7 @@ import { eventually } from '../support/eventually.ts'
 import { type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
 import { startRelayProcess } from '../support/relay-process.ts'
 import { nextHeartbeat } from './support/heartbeat.ts'
-import { findPgBouncer, type PgBouncer, startPgBouncer } from './support/pgbouncer.ts'
+import { findPgBouncer, type PgBouncer, startPgBouncer } from './support/servers/pgbouncer.ts'
 
 const binary = findPgBouncer('scenario 24')
 

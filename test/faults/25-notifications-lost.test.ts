@@ -9,7 +9,7 @@ import { createRelay, type RelayEvents } from '../../src/index.ts'
 import { eventually } from '../support/eventually.ts'
 import { everyApi, type Harness, QUICK, startHarness, track } from '../support/relay-harness.ts'
 import { nextHeartbeat } from './support/heartbeat.ts'
-import { startTcpProxy } from './support/tcp-proxy.ts'
+import { startTcpProxy } from './support/network/tcp-proxy.ts'
 
 let h: Harness
 beforeEach(async () => {

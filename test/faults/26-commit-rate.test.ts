@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { TestDatabase } from '../support/database.ts'
 import { type Harness, startHarness } from '../support/relay-harness.ts'
 import { median } from './support/median.ts'
-import { type PostgresServer, startPostgresServer } from './support/postgres-server.ts'
+import { type PostgresServer, startPostgresServer } from './support/servers/postgres-server.ts'
 
 const WRITERS = 8
 const ROUND_MS = 500

@@ -14,7 +14,7 @@ import { namesOf } from '../../src/store/names.ts'
 import { startCli } from '../support/cli.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { eventually } from '../support/eventually.ts'
-import { copyWithMigrations, type PackageCopy } from './support/package-copy.ts'
+import { copyWithMigrations, type PackageCopy } from './support/processes/package-copy.ts'
 
 const ALL = readMigrations(namesOf()).map(({ version }) => version)
 /** The version of the newer package's migration that needs a lock which no writer may hold. */

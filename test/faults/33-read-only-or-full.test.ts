@@ -4,8 +4,8 @@ import type { Relay } from '../../src/index.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { eventually } from '../support/eventually.ts'
 import { type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
-import { canLimitFileSize, limitFileSize } from './support/file-size-limit.ts'
-import { type PostgresServer, startPostgresServer } from './support/postgres-server.ts'
+import { canLimitFileSize, limitFileSize } from './support/servers/file-size-limit.ts'
+import { type PostgresServer, startPostgresServer } from './support/servers/postgres-server.ts'
 
 const COUNT = 300
 /** Time limit for the takeover of a lane whose relay could not release it. */

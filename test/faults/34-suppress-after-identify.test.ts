@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Intent } from '../../src/index.ts'
 import { everyApi, type Harness, startHarness } from '../support/relay-harness.ts'
 import { accountFor } from './support/account.ts'
-import { type Gateway, type Intercepted, startGateway } from './support/gateway.ts'
+import { type Gateway, type Intercepted, startGateway } from './support/network/gateway.ts'
 
 /*
  * Guards that a suppress is sent alone, after the answers to all earlier intents. Mutations that made it fail:

@@ -23,10 +23,10 @@ import {
   track,
 } from '../support/relay-harness.ts'
 import { accountFor } from './support/account.ts'
-import { startPair } from './support/failover.ts'
-import { type Gateway, startGateway } from './support/gateway.ts'
+import { startPair } from './support/servers/failover.ts'
+import { type Gateway, startGateway } from './support/network/gateway.ts'
 import { holdRequests } from './support/holding.ts'
-import { uuidOf } from './support/oracle.ts'
+import { uuidOf } from './support/shop/oracle.ts'
 
 const cleanup = new Set<() => Promise<unknown>>()
 afterEach(async () => {

@@ -16,7 +16,11 @@ import { eventually } from '../support/eventually.ts'
 import { createLoginRole } from '../support/login-role.ts'
 import { type Harness, startHarness } from '../support/relay-harness.ts'
 import { type Call, extremeCall, extremeElement, PARAMETERS } from './support/extreme-calls.ts'
-import { oldestAndNewest, type PostgresServer, startPostgresServer } from './support/postgres-server.ts'
+import {
+  oldestAndNewest,
+  type PostgresServer,
+  startPostgresServer,
+} from './support/servers/postgres-server.ts'
 
 /** Time limit for the arrival of an ordinary event. Milliseconds. */
 const ARRIVES_MS = 5_000

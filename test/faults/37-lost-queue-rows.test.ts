@@ -5,7 +5,7 @@
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
 import { migrate } from '../../src/store/migrate/migrate.ts'
 import { type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
-import { startPair } from './support/failover.ts'
+import { startPair } from './support/servers/failover.ts'
 
 const WITHIN_MS = 5_000
 

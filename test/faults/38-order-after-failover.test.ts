@@ -10,7 +10,7 @@ import { openDatabase } from '../../src/store/connection/database.ts'
 import { readHorizon } from '../../src/store/lanes/read-horizon.ts'
 import { claimLane } from '../../src/store/lanes/claim-lane.ts'
 import { type Harness, peopleOfOneLane, startHarness, stepOf, track } from '../support/relay-harness.ts'
-import { startPair } from './support/failover.ts'
+import { startPair } from './support/servers/failover.ts'
 
 const NUMBERS = 2_000
 /** Long enough for a busy relay to read the sequence: it does so four times a second. */

@@ -12,7 +12,7 @@ import {
   track,
 } from '../support/relay-harness.ts'
 import { accountFor, breakerState, findings, transitions } from './support/account.ts'
-import { type Gateway, type Intercepted, startGateway } from './support/gateway.ts'
+import { type Gateway, type Intercepted, startGateway } from './support/network/gateway.ts'
 
 /*
  * Guards the comparison of a refused request with another one before the credential is blamed.

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { everyApi, type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
 import { accountFor, findings, transitions } from './support/account.ts'
-import { type Gateway, startGateway } from './support/gateway.ts'
+import { type Gateway, startGateway } from './support/network/gateway.ts'
 
 /*
  * Guards `refusalOf`: only an answer in Customer.io's own form rejects an intent. Shown to fail: if `classify` takes any JSON

@@ -3,7 +3,7 @@ import { runCli, startCli } from '../support/cli.ts'
 import { eventually } from '../support/eventually.ts'
 import { email, everyApi, type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
 import { accountFor, breakerState, findings, transitions } from './support/account.ts'
-import { type Gateway, type Intercepted, startGateway } from './support/gateway.ts'
+import { type Gateway, type Intercepted, startGateway } from './support/network/gateway.ts'
 
 /*
  * Guards the stop of a destination that rejects most intents.

@@ -11,9 +11,9 @@ import { settle } from '../../src/store/lanes/settle.ts'
 import { claimLane } from '../../src/store/lanes/claim-lane.ts'
 import { eventually } from '../support/eventually.ts'
 import { email, everyApi, type Harness, startHarness, track } from '../support/relay-harness.ts'
-import { startGateway } from './support/gateway.ts'
+import { startGateway } from './support/network/gateway.ts'
 import { holdRequests } from './support/holding.ts'
-import { LOSES_COMMITS, type PostgresServer, startPostgresServer } from './support/postgres-server.ts'
+import { LOSES_COMMITS, type PostgresServer, startPostgresServer } from './support/servers/postgres-server.ts'
 
 let server: PostgresServer
 let h: Harness

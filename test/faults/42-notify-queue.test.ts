@@ -12,7 +12,7 @@ import { runCli } from '../support/cli.ts'
 import { eventually } from '../support/eventually.ts'
 import { createLoginRole } from '../support/login-role.ts'
 import { type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
-import { type PostgresServer, startPostgresServer } from './support/postgres-server.ts'
+import { type PostgresServer, startPostgresServer } from './support/servers/postgres-server.ts'
 
 /** A little more than the time between two checks of the LISTEN connection. */
 const CHECK_MS = 15_000

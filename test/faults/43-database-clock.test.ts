@@ -19,8 +19,8 @@ import { releaseJobs } from '../../src/store/jobs/release-jobs.ts'
 import { type Heartbeat, readHeartbeats } from '../../src/store/jobs/read-heartbeats.ts'
 import { eventually } from '../support/eventually.ts'
 import { type Harness, peopleOfOneLane, startHarness, stepOf, track } from '../support/relay-harness.ts'
-import { type PostgresServer, startPostgresServer } from './support/postgres-server.ts'
-import { createServerClock, findFaketime, type ServerClock } from './support/server-clock.ts'
+import { type PostgresServer, startPostgresServer } from './support/servers/postgres-server.ts'
+import { createServerClock, findFaketime, type ServerClock } from './support/servers/server-clock.ts'
 import { TAKEOVER_MS } from './support/takeover.ts'
 
 const WITHIN_MS = 5_000

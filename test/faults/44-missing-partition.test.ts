@@ -7,8 +7,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { type Harness, peopleOfOneLane, startHarness, stepOf, track } from '../support/relay-harness.ts'
-import { startPostgresServer } from './support/postgres-server.ts'
-import { createServerClock, findFaketime } from './support/server-clock.ts'
+import { startPostgresServer } from './support/servers/postgres-server.ts'
+import { createServerClock, findFaketime } from './support/servers/server-clock.ts'
 
 const DAY = 86_400
 const DESTINATION = 'default/track'

@@ -5,11 +5,11 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createRelay, InvalidSettingError } from '../../src/index.ts'
 import { type CliProcess, runCli, startCli } from '../support/cli.ts'
 import { eventually } from '../support/eventually.ts'
-import { GOLDENS, type Golden, INTENT_ID, OCCURRED_AT } from '../support/goldens.ts'
+import { GOLDENS, type Golden, INTENT_ID, OCCURRED_AT } from '../support/wire/goldens.ts'
 import { everyApi, type Harness, startHarness, track } from '../support/relay-harness.ts'
 import { createAppTransport } from '../../src/customerio/transports/app-transport.ts'
 import { everyText, textsOfLines } from './support/every-row.ts'
-import { startGateway } from './support/gateway.ts'
+import { startGateway } from './support/network/gateway.ts'
 
 /*
  * Guards `credentialProblem` at every place that loads credentials, and `describeError`. Mutations that made it fail:

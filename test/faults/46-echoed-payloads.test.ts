@@ -4,7 +4,7 @@ import { type CliProcess, runCli, startCli } from '../support/cli.ts'
 import { eventually } from '../support/eventually.ts'
 import { type Harness, startHarness } from '../support/relay-harness.ts'
 import { everyText, textsIn, textsOfLines } from './support/every-row.ts'
-import { type Gateway, type Intercepted, startGateway } from './support/gateway.ts'
+import { type Gateway, type Intercepted, startGateway } from './support/network/gateway.ts'
 
 /*
  * Guards the parts of an answer that are kept: `describeAnswer`, `describeError`, `documentedField`, `DELIVERY_ID`, and the events and

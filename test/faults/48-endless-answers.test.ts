@@ -9,7 +9,7 @@ import { checkRegion } from '../../src/customerio/check-region.ts'
 import { eventually } from '../support/eventually.ts'
 import { email, everyApi, startHarness, stepOf, track } from '../support/relay-harness.ts'
 import { accountFor, findings } from './support/account.ts'
-import { startGateway } from './support/gateway.ts'
+import { startGateway } from './support/network/gateway.ts'
 
 /*
  * Guards the size limits of an answer. Mutations that made it fail:
@@ -24,7 +24,7 @@ const JSON_TYPE = { 'content-type': 'application/json' }
 /** Decompresses to 64 MiB. Members of gzip can be concatenated, and so are their contents. */
 const MEMBER = gzipSync(Buffer.alloc(64 * 1_048_576))
 const members = (count: number) => Buffer.concat(Array.from({ length: count }, () => MEMBER))
-const CHILD = fileURLToPath(new URL('./support/answer-child.ts', import.meta.url))
+const CHILD = fileURLToPath(new URL('./support/processes/answer-child.ts', import.meta.url))
 
 /** Writes as long as the other side reads. */
 function endlessly(socket: Pick<Socket, 'write' | 'once' | 'destroyed'>, chunk: string | Buffer): void {

@@ -9,7 +9,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { contentKey } from '../../src/intent/keys/content-key.ts'
 import { createOutbox, type Intent } from '../../src/index.ts'
 import { type Harness, startHarness } from '../support/relay-harness.ts'
-import { oldestAndNewest, type PostgresServer, startPostgresServer } from './support/postgres-server.ts'
+import {
+  oldestAndNewest,
+  type PostgresServer,
+  startPostgresServer,
+} from './support/servers/postgres-server.ts'
 
 const ALTERED = [
   ...[

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { everyApi, type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
 import { accountFor, findings } from './support/account.ts'
-import { type Gateway, startGateway } from './support/gateway.ts'
+import { type Gateway, startGateway } from './support/network/gateway.ts'
 
 /*
  * Guards the minimum in `retryAfterMs`. Mutation that made it fail: without a minimum, the next request comes within 20 ms.

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { email, everyApi, type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
 import { accountFor, findings } from './support/account.ts'
-import { type Gateway, startGateway } from './support/gateway.ts'
+import { type Gateway, startGateway } from './support/network/gateway.ts'
 
 /*
  * Guards the indexes that `classify` reads from a 200 or 207. Mutation that made it fail: an index outside of the batch is

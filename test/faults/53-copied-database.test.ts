@@ -13,8 +13,8 @@ import { type CliProcess, type CliRun, startCli } from '../support/cli.ts'
 import { createTestDatabase, openTestDatabase, type TestDatabase } from '../support/database.ts'
 import { eventually } from '../support/eventually.ts'
 import { email, everyApi, QUICK, startHarness, track } from '../support/relay-harness.ts'
-import { startPair } from './support/failover.ts'
-import { startPostgresServer } from './support/postgres-server.ts'
+import { startPair } from './support/servers/failover.ts'
+import { startPostgresServer } from './support/servers/postgres-server.ts'
 
 const outbox = createOutbox()
 let cleanup = new AsyncDisposableStack()

@@ -1,11 +1,11 @@
 /** Checks the failover tool: commits that the standby had not received are lost, and their numbers are drawn again. */
 import pg from 'pg'
 import { afterEach, expect, test } from 'vitest'
-import { type Pair, startPair } from './support/failover.ts'
-import { judge } from './support/oracle.ts'
-import { LOSES_COMMITS, startPostgresServer } from './support/postgres-server.ts'
-import { createShop, Ledger, readTables } from './support/shop.ts'
-import { Writer } from './support/writers.ts'
+import { type Pair, startPair } from './support/servers/failover.ts'
+import { judge } from './support/shop/oracle.ts'
+import { LOSES_COMMITS, startPostgresServer } from './support/servers/postgres-server.ts'
+import { createShop, Ledger, readTables } from './support/shop/shop.ts'
+import { Writer } from './support/shop/writers.ts'
 
 const ends: (() => Promise<void>)[] = []
 afterEach(async () => {

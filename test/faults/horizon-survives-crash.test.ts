@@ -8,7 +8,7 @@ import { readHorizon } from '../../src/store/lanes/read-horizon.ts'
 import { createOutbox } from '../../src/index.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { track } from '../support/relay-harness.ts'
-import { type PostgresServer, startPostgresServer } from './support/postgres-server.ts'
+import { type PostgresServer, startPostgresServer } from './support/servers/postgres-server.ts'
 
 let server: PostgresServer
 let db: TestDatabase

@@ -7,7 +7,7 @@ import {
   type Received,
   uuidOf,
   type Written,
-} from './support/oracle.ts'
+} from './support/shop/oracle.ts'
 
 const uuid = (n: number) => `01890a5d-ac96-774b-bcce-${String(n).padStart(12, '0')}`
 

@@ -3,7 +3,7 @@ import type { Intent } from '../../src/index.ts'
 import { type CliProcess, startCli } from '../support/cli.ts'
 import { email, type Harness, startHarness, track } from '../support/relay-harness.ts'
 import { accountFor } from './support/account.ts'
-import { type Gateway, type Intercepted, startGateway } from './support/gateway.ts'
+import { type Gateway, type Intercepted, startGateway } from './support/network/gateway.ts'
 
 /*
  * Shown to fail: without `stopping` in src/relay/send/send-part.ts or send-non-idempotent.ts, a second request goes out.

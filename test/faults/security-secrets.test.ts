@@ -6,7 +6,7 @@ import type { Intent } from '../../src/index.ts'
 import { type CliProcess, runCli, startCli } from '../support/cli.ts'
 import { eventually } from '../support/eventually.ts'
 import { type Harness, startHarness } from '../support/relay-harness.ts'
-import { type Gateway, type Intercepted, startGateway } from './support/gateway.ts'
+import { type Gateway, type Intercepted, startGateway } from './support/network/gateway.ts'
 
 /*
  * Guards `redactCredentials` and `describeError`. Mutations that fail this test:

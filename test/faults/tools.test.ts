@@ -4,8 +4,8 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
-import { type PostgresServer, startPostgresServer } from './support/postgres-server.ts'
-import { HALF_OPEN, startTcpProxy, type TcpProxy } from './support/tcp-proxy.ts'
+import { type PostgresServer, startPostgresServer } from './support/servers/postgres-server.ts'
+import { HALF_OPEN, startTcpProxy, type TcpProxy } from './support/network/tcp-proxy.ts'
 
 describe('the TCP proxy', () => {
   let echo: Server

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createOutbox, createRelay, type Intent, type Relay } from '../../src/index.ts'
 import { OPERATIONS } from '../../src/intent/operations.ts'
-import { type CaptureServer, startCaptureServer } from '../support/capture-server.ts'
+import { type CaptureServer, startCaptureServer } from '../support/wire/capture-server.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { eventually } from '../support/eventually.ts'
-import { GOLDENS } from '../support/goldens.ts'
+import { GOLDENS } from '../support/wire/goldens.ts'
 
 let db: TestDatabase
 let server: CaptureServer

@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createOutbox } from '../../src/index.ts'
-import { type PostgresServer, startPostgresServer } from '../faults/support/postgres-server.ts'
+import { type PostgresServer, startPostgresServer } from '../faults/support/servers/postgres-server.ts'
 import { type Harness, peopleOfOneLane, startHarness, stepOf, track } from '../support/relay-harness.ts'
 
 let server: PostgresServer

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createOutbox, type Intent } from '../../src/index.ts'
 import { OPERATIONS } from '../../src/intent/operations.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
-import { GOLDENS } from '../support/goldens.ts'
+import { GOLDENS } from '../support/wire/goldens.ts'
 
 const outbox = createOutbox()
 let db: TestDatabase

@@ -4,7 +4,7 @@ import { apiOf } from '../../src/intent/operations.ts'
 import { toPayload } from '../../src/intent/payload.ts'
 import { WIRE_BYTES_SLACK, wireBytes } from '../../src/intent/size.ts'
 import { accepted, candidate, data } from '../support/intent-arbitraries.ts'
-import { createTransport } from '../support/transports.ts'
+import { createTransport } from '../support/wire/transports.ts'
 
 /** A value after `JSON.stringify`: no keys without a value, no negative zero. */
 function plain(value: unknown): unknown {

@@ -6,7 +6,7 @@ import { apiOf } from '../../src/intent/operations.ts'
 import { toPayload } from '../../src/intent/payload.ts'
 import { jsonBytes } from '../../src/intent/size.ts'
 import { accepted, candidate } from '../support/intent-arbitraries.ts'
-import { createTransport } from '../support/transports.ts'
+import { createTransport } from '../support/wire/transports.ts'
 
 /** Published: 32 KB per operation or call and 500 KB per batch. A KB is 1,000 bytes here, the stricter reading. */
 const PUBLISHED = { item: 32_000, batch: 500_000 }

@@ -1,11 +1,11 @@
 import pg from 'pg'
 import type { FakeCustomerIo } from '../../../src/testing/index.ts'
-import type { Pair } from '../support/failover.ts'
-import type { ServerClock } from '../support/server-clock.ts'
-import type { Ledger } from '../support/shop.ts'
-import type { TcpProxy } from '../support/tcp-proxy.ts'
-import type { GatewayAnswers } from './gateway-answers.ts'
-import type { Refusals } from './refusals.ts'
+import type { Pair } from '../support/servers/failover.ts'
+import type { ServerClock } from '../support/servers/server-clock.ts'
+import type { Ledger } from '../support/shop/shop.ts'
+import type { TcpProxy } from '../support/network/tcp-proxy.ts'
+import type { GatewayAnswers } from './incidents/gateway-answers.ts'
+import type { Refusals } from './incidents/refusals.ts'
 import type { SupervisedRelay } from './supervised-relay.ts'
 
 /** The processes, servers and proxies that the incidents affect. */

@@ -1,5 +1,5 @@
 import type { AppliedOperation, DuplicateOperation } from '../../../src/testing/index.ts'
-import type { Written } from '../support/oracle.ts'
+import type { Written } from '../support/shop/oracle.ts'
 
 /** The row of a settled intent in `outbox.delivered`. */
 export interface Settled {

@@ -1,8 +1,8 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
-import { describeFindings } from '../support/oracle.ts'
-import { describeSchedule } from './run-schedule.ts'
+import { describeFindings } from '../support/shop/oracle.ts'
+import { describeSchedule } from './incidents/run-schedule.ts'
 import { type Progress, runSoak, type SoakResult } from './run-soak.ts'
-import { type Incident, KINDS, planSchedule } from './schedule.ts'
+import { type Incident, KINDS, planSchedule } from './incidents/schedule.ts'
 
 /** Options of `npm run soak -- --minutes 10 --seed 7`. */
 interface Flags {

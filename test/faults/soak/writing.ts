@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { Chance } from '../support/chance.ts'
-import { nextTransaction } from '../support/random-writing.ts'
-import type { Ledger } from '../support/shop.ts'
-import { Writer } from '../support/writers.ts'
+import { Chance } from '../support/shop/chance.ts'
+import { nextTransaction } from '../support/shop/random-writing.ts'
+import type { Ledger } from '../support/shop/shop.ts'
+import { Writer } from '../support/shop/writers.ts'
 
 const WRITERS = 12
 const PEOPLE_EACH = 25

@@ -1,5 +1,5 @@
 import type { Harness } from '../../support/relay-harness.ts'
-import { describeFindings, judge, uuidOf } from './oracle.ts'
+import { describeFindings, judge, uuidOf } from './shop/oracle.ts'
 
 /** The number of intents in each state, read by a second connection. */
 export interface Account {

@@ -1,4 +1,4 @@
-import type { Gateway } from './gateway.ts'
+import type { Gateway } from './network/gateway.ts'
 
 export interface Holding {
   /** Number of waiting requests. */

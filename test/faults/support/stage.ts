@@ -2,10 +2,10 @@ import pg from 'pg'
 import type { FakeCustomerIoOptions } from '../../../src/testing/index.ts'
 import { eventually } from '../../support/eventually.ts'
 import { everyApi, type Harness, QUICK, startHarness, stepOf } from '../../support/relay-harness.ts'
-import { judge, type Verdict } from './oracle.ts'
-import { type RelayChild, startRelayChild } from './relay-child.ts'
-import { createShop, Ledger, readTables } from './shop.ts'
-import { Writer } from './writers.ts'
+import { judge, type Verdict } from './shop/oracle.ts'
+import { type RelayChild, startRelayChild } from './processes/relay-child.ts'
+import { createShop, Ledger, readTables } from './shop/shop.ts'
+import { Writer } from './shop/writers.ts'
 
 type Settings = Parameters<Harness['relay']>[0]
 

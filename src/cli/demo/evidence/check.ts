@@ -47,7 +47,7 @@ export interface Findings {
  * Compares commits with deliveries. Pure and independent of the outbox: it knows the shop's tables and the journal of the
  * fake Customer.io only.
  *
- * The fault tests have an oracle of their own, test/faults/support/oracle.ts. It also judges ids, bodies, commits that a
+ * The fault tests have an oracle of their own, test/faults/support/shop/oracle.ts. It also judges ids, bodies, commits that a
  * crash lost and unjustified dead letters, and names the refs. It is no part of the package. The two stay apart, so
  * that a mistake in one does not hide in the other.
  */

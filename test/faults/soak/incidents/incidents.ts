@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Misbehaviour } from '../../../src/testing/index.ts'
-import { LOSES_COMMITS } from '../support/postgres-server.ts'
-import type { Faults } from '../support/tcp-proxy.ts'
+import type { Misbehaviour } from '../../../../src/testing/index.ts'
+import { LOSES_COMMITS } from '../../support/servers/postgres-server.ts'
+import type { Faults } from '../../support/network/tcp-proxy.ts'
 import type { Incident } from './schedule.ts'
-import { query, onClient, type Environment } from './environment.ts'
+import { query, onClient, type Environment } from '../environment.ts'
 
 type Of<Kind extends Incident['kind']> = Extract<Incident, { readonly kind: Kind }>
 
@@ -17,6 +17,13 @@ export async function applyIncident(
   stopping: AbortSignal,
 ): Promise<void> {
   const waitFor = (ms: number) => delay(ms, undefined, { signal: stopping }).catch(() => {})
+  /** Waits `ms`, and then until the writers have committed something since the call: a crash can lose only that. */
+  const commitsFor = async (ms: number) => {
+    const { acknowledged } = environment.ledger
+    const before = acknowledged.size
+    await waitFor(ms)
+    while (acknowledged.size === before && !stopping.aborted) await waitFor(20)
+  }
   const during = async (ms: number, misbehaviour: Misbehaviour) => {
     const end = environment.fake.misbehave(misbehaviour)
     await waitFor(ms)
@@ -69,11 +76,11 @@ export async function applyIncident(
       return exclusively(environment, () => restartPostgres(environment, incident, waitFor))
     case 'failover':
       return exclusively(environment, () =>
-        withLatency(incident.latencyMs, () => failOver(environment, incident, waitFor)),
+        withLatency(incident.latencyMs, () => failOver(environment, () => commitsFor(incident.lagMs))),
       )
     case 'lossy crash':
       return exclusively(environment, () =>
-        withLatency(incident.latencyMs, () => crashLossily(environment, incident, waitFor)),
+        withLatency(incident.latencyMs, () => crashLossily(environment, incident, commitsFor, waitFor)),
       )
     case 'clock':
       return environment.clock?.set(incident.offsetSeconds)
@@ -142,12 +149,11 @@ async function restartPostgres(
 
 async function failOver(
   { pair, ledger }: Environment,
-  { lagMs }: Of<'failover'>,
-  waitFor: (ms: number) => Promise<unknown>,
+  untilCommitted: () => Promise<unknown>,
 ): Promise<void> {
   if (!pair.standby) await pair.addStandby() // the previous failover failed half-way
   await pair.lag()
-  await waitFor(lagMs)
+  await untilCommitted()
   await pair.failover(() => ledger.beginLoss())
   await pair.addStandby()
 }
@@ -155,6 +161,7 @@ async function failOver(
 async function crashLossily(
   { pair: { primary }, ledger }: Environment,
   { forMs, downMs }: Of<'lossy crash'>,
+  commitsFor: (ms: number) => Promise<unknown>,
   waitFor: (ms: number) => Promise<unknown>,
 ): Promise<void> {
   const settings = LOSES_COMMITS.map((each) => each.split('='))
@@ -162,7 +169,7 @@ async function crashLossily(
     for (const [name, value] of settings) await client.query(`ALTER SYSTEM SET ${name} = '${value}'`)
     await client.query('SELECT pg_reload_conf()')
   })
-  await waitFor(forMs)
+  await commitsFor(forMs)
   await primary.crash()
   ledger.beginLoss()
   await waitFor(downMs)

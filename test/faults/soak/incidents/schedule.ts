@@ -1,4 +1,4 @@
-import { Chance } from '../support/chance.ts'
+import { Chance } from '../../support/shop/chance.ts'
 import { GATEWAY_ANSWERS, type GatewayAnswer } from './gateway-answers.ts'
 
 /** One fault. Durations are in milliseconds. `relay` is the relay's index, from 0. */
@@ -12,13 +12,13 @@ export type Incident =
   | { readonly kind: 'terminate'; readonly sessions: 'relays' | 'writers' | 'all' }
   | { readonly kind: 'postgres'; readonly how: 'fast' | 'immediate' | 'crash'; readonly downMs: number }
   /**
-   * The replica receives nothing for `lagMs`, then the primary crashes and the replica is promoted. Meanwhile each answer
-   * takes `latencyMs`, so that requests are in flight across the failover.
+   * The replica receives nothing for `lagMs` and until something is committed. Then the primary crashes and the replica
+   * is promoted. Meanwhile each answer takes `latencyMs`, so that requests are in flight across the failover.
    */
   | { readonly kind: 'failover'; readonly lagMs: number; readonly latencyMs: number }
   /**
-   * For `forMs` the server acknowledges commits before it writes them; then it crashes and loses the last ones.
-   * Meanwhile each answer takes `latencyMs`.
+   * For `forMs` and until something is committed, the server acknowledges commits before it writes them. Then it crashes
+   * and loses the last ones. Meanwhile each answer takes `latencyMs`.
    */
   | {
       readonly kind: 'lossy crash'

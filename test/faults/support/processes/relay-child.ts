@@ -2,10 +2,10 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import type { RelayOptions } from '../../../src/index.ts'
-import { eventually } from '../../support/eventually.ts'
+import type { RelayOptions } from '../../../../src/index.ts'
+import { eventually } from '../../../support/eventually.ts'
 
-const CHILD = fileURLToPath(new URL('../../support/relay-child.ts', import.meta.url))
+const CHILD = fileURLToPath(new URL('../../../support/relay-child.ts', import.meta.url))
 
 /** A relay in a separate process, which the test can kill, freeze and wake. */
 export interface RelayChild {

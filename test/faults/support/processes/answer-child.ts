@@ -1,4 +1,4 @@
-import { createTrackTransport } from '../../../src/customerio/transports/track-transport.ts'
+import { createTrackTransport } from '../../../../src/customerio/transports/track-transport.ts'
 
 /*
  * Sends intents one after the other to a server, in a separate process, so that its memory shows the cost of the answers.

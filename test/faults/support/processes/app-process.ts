@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import type { EnqueueResult } from '../../../src/index.ts'
+import type { EnqueueResult } from '../../../../src/index.ts'
 import type { AppWork } from './app-child.ts'
 
 const CHILD = fileURLToPath(new URL('./app-child.ts', import.meta.url))

@@ -1,8 +1,11 @@
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { migrate } from '../../../src/store/migrate/migrate.ts'
-import { createEmbeddedCluster, isServerInstalled } from '../../../src/testing/postgres/embedded-cluster.ts'
-import { openTestDatabase, type TestDatabase } from '../../support/database.ts'
+import { migrate } from '../../../../src/store/migrate/migrate.ts'
+import {
+  createEmbeddedCluster,
+  isServerInstalled,
+} from '../../../../src/testing/postgres/embedded-cluster.ts'
+import { openTestDatabase, type TestDatabase } from '../../../support/database.ts'
 import { clusterSeed } from './cluster-seeds.ts'
 import type { ServerClock } from './server-clock.ts'
 

@@ -1,4 +1,4 @@
-import type { Intercepted } from '../support/gateway.ts'
+import type { Intercepted } from '../../support/network/gateway.ts'
 
 /** Answers of a proxy, firewall or API gateway in front of Customer.io. It does not forward the request. */
 export const GATEWAY_ANSWERS = [

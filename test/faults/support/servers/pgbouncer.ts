@@ -4,7 +4,7 @@ import { accessSync, chownSync, constants } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { freePort, NOBODY } from '../../../src/testing/postgres/embedded-cluster.ts'
+import { freePort, NOBODY } from '../../../../src/testing/postgres/embedded-cluster.ts'
 
 export interface PgBouncer {
   /** Converts a URL of the server to one through the pooler. */

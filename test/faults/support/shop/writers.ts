@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
-import { createOutbox, type Intent } from '../../../src/index.ts'
+import { createOutbox, type Intent } from '../../../../src/index.ts'
 import type { Written } from './oracle.ts'
 import type { Ledger } from './shop.ts'
 

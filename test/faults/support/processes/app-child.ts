@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { createOutbox, type EnqueueOptions, type EnqueueResult, type Intent } from '../../../src/index.ts'
+import { createOutbox, type EnqueueOptions, type EnqueueResult, type Intent } from '../../../../src/index.ts'
 
 /** The app's work: each entry is a transaction with its intents. */
 export type AppWork = readonly (readonly { readonly intent: Intent; readonly options?: EnqueueOptions }[])[]

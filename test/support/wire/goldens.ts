@@ -1,4 +1,4 @@
-import type { Operation } from '../../src/intent/intent.ts'
+import type { Operation } from '../../../src/intent/intent.ts'
 
 export const INTENT_ID = '01890a5d-ac96-774b-bcce-b302099a8057'
 /** The intent's id as a ULID: the same 128 bits. */

@@ -1,12 +1,12 @@
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import pg from 'pg'
-import { migrate } from '../../../src/store/migrate/migrate.ts'
-import { openTestDatabase, type TestDatabase } from '../../support/database.ts'
-import { eventually } from '../../support/eventually.ts'
+import { migrate } from '../../../../src/store/migrate/migrate.ts'
+import { openTestDatabase, type TestDatabase } from '../../../support/database.ts'
+import { eventually } from '../../../support/eventually.ts'
 import { copyCluster } from './base-backup.ts'
 import { type PostgresServer, type PostgresServerOptions, startPostgresServer } from './postgres-server.ts'
-import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts'
+import { startTcpProxy, type TcpProxy } from '../network/tcp-proxy.ts'
 
 /** A primary and its streaming replica, with one address that leads to the primary, like a virtual IP or a DNS name. */
 export interface Pair {

@@ -1,4 +1,4 @@
-import type { FakeCustomerIo, FakeOperation } from '../../../src/testing/index.ts'
+import type { FakeCustomerIo, FakeOperation } from '../../../../src/testing/index.ts'
 
 /** `207`: only the operation is refused, the rest of its request takes effect. `400`: the whole request is refused. */
 export type RefusalKind = '207' | '400'

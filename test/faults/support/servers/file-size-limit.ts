@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { promisify } from 'node:util'
-import { NOBODY } from '../../../src/testing/postgres/embedded-cluster.ts'
-import type { TestDatabase } from '../../support/database.ts'
+import { NOBODY } from '../../../../src/testing/postgres/embedded-cluster.ts'
+import type { TestDatabase } from '../../../support/database.ts'
 import type { PostgresServer } from './postgres-server.ts'
 
 const PRLIMIT = ['/usr/bin/prlimit', '/bin/prlimit'].find((file) => existsSync(file))

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import pg from 'pg'
 import type { TestProject } from 'vitest/node'
-import { migrate } from '../../src/store/migrate/migrate.ts'
-import { SEEDS_VARIABLE } from '../faults/support/cluster-seeds.ts'
-import { startRealPostgres } from '../../src/testing/postgres/real-postgres.ts'
+import { migrate } from '../../../src/store/migrate/migrate.ts'
+import { SEEDS_VARIABLE } from '../../faults/support/servers/cluster-seeds.ts'
+import { startRealPostgres } from '../../../src/testing/postgres/real-postgres.ts'
 
 declare module 'vitest' {
   export interface ProvidedContext {

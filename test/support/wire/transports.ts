@@ -1,9 +1,9 @@
-import { createAppTransport } from '../../src/customerio/transports/app-transport.ts'
-import { createBroadcastTransport } from '../../src/customerio/transports/broadcast-transport.ts'
-import type { TrackFormOptions } from '../../src/customerio/transports/track-operation.ts'
-import { createPipelinesTransport } from '../../src/customerio/transports/pipelines-transport.ts'
-import { createTrackTransport } from '../../src/customerio/transports/track-transport.ts'
-import type { Transport } from '../../src/customerio/transports/transport.ts'
+import { createAppTransport } from '../../../src/customerio/transports/app-transport.ts'
+import { createBroadcastTransport } from '../../../src/customerio/transports/broadcast-transport.ts'
+import type { TrackFormOptions } from '../../../src/customerio/transports/track-operation.ts'
+import { createPipelinesTransport } from '../../../src/customerio/transports/pipelines-transport.ts'
+import { createTrackTransport } from '../../../src/customerio/transports/track-transport.ts'
+import type { Transport } from '../../../src/customerio/transports/transport.ts'
 import type { Golden } from './goldens.ts'
 
 /** Creates a transport of one API to a server, with invented credentials. */
