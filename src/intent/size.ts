@@ -1,3 +1,7 @@
+/*
+ * How large an intent is, in bytes of UTF-8 on the wire. The limits that these sizes are compared with are in `limits.ts`. For
+ * the limits of a request see `src/customerio/transports/request-limits.ts`.
+ */
 import type { Intent, Operation } from './intent.ts'
 
 /** Bytes of UTF-8. */

@@ -18,8 +18,8 @@ export interface RefusedOperation {
 export type Outcome = 'not_applied' | 'unknown'
 
 /**
- * The result of a request: a closed set, by the cause of a failure. A failure belongs to the destination, the credential,
- * the rate, or the intent, and is charged to that one only.
+ * The result of a request: a closed set, by the cause that the answer itself shows. Another cause is possible: a gateway may
+ * answer 403 or 5xx to the content of one intent. `src/relay/send/attribute.ts` decides whose failure it was.
  *
  * - `accepted`: Customer.io accepted all operations but those listed. Accepted does not mean applied: Customer.io also
  *   answers 200 for a suppressed id or an unknown `cio_id`. `deliveryId` is the id of a transactional message.
@@ -27,9 +27,9 @@ export type Outcome = 'not_applied' | 'unknown'
  *   answers a batch with errors that name no member: one of the members caused them.
  * - `too_large`: 413 to a batch, in any format, because the status is about the size of this request. 413 to a single item
  *   in the format of Customer.io.
- * - `credential`: 401 or 403 in any format. Never the fault of an intent.
+ * - `credential`: 401 or 403 in any format.
  * - `rate_limited`: 429, with the requested wait in milliseconds.
- * - `unavailable`: the fault of the destination or the network. 5xx, 408, a timeout, a reset, an answer that is not in the
+ * - `unavailable`: the destination or the network failed. 5xx, 408, a timeout, a reset, an answer that is not in the
  *   format of Customer.io, a redirect that is not followed, an answer over 1 MB.
  *
  * `message` of `rejected` is text of Customer.io, which may quote the payload: it belongs in the dead letter only. Every

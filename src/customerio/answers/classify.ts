@@ -9,7 +9,7 @@ import { retryAfterMs } from './retry-after.ts'
 /** With these statuses the request was not applied: it arrived late or too large, or no server was available. */
 const NOT_TAKEN = new Set([408, 413, 503])
 
-/** 4xx that blame the content of a request, if the path does not depend on the content. */
+/** 4xx that reject the content of a request, if the path does not depend on the content. */
 const CONTENT_STATUSES: ReadonlySet<number> = new Set([400, 422])
 
 /** Customer.io's ids of messages are in base64url or base64. */
@@ -19,12 +19,14 @@ const DELIVERY_ID = /^[A-Za-z0-9+/_=-]{1,128}$/
 export interface Request {
   /** Number of items that were sent: an answer may name them by index. Default: 1. */
   readonly items?: number | undefined
-  /** 4xx that blame the content. A 404 does if the path depends on the content. Default: 400 and 422. */
+  /** 4xx that reject the content. A 404 does if the path depends on the content. Default: 400 and 422. */
   readonly contentStatuses?: ReadonlySet<number> | undefined
 }
 
 /**
- * Decides what an answer means and whose fault a failure is. Pure and total: every status, body and error has a kind.
+ * Maps what was received for a request to an `Answer`: the kind says what the answer alone shows. Whose failure it was is
+ * decided later, by comparison with other requests (`src/relay/send/attribute.ts`). Pure and total: every status, body and
+ * error has a kind.
  *
  * @param now Unix milliseconds, for a `Retry-After` that is a date in an answer without `Date`.
  */

@@ -1,3 +1,7 @@
+/*
+ * How much one request may hold: the numbers of `src/intent/limits.ts` in the form in which the relay cuts by them. How large
+ * an intent is: `src/intent/size.ts`.
+ */
 import {
   MAX_BATCH_BYTES,
   MAX_BATCH_COUNT,

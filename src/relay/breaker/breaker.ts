@@ -50,8 +50,8 @@ export class DestinationBreaker {
     return this.#shared.state
   }
 
-  /** Milliseconds from a failure to the next try, after this many failures in a row. */
-  retryDelayMs(failures: number): number {
+  /** Milliseconds between one canary and the next, after this many failed canaries in a row. */
+  canaryDelayMs(failures: number): number {
     return exponentialMs(failures, { first: this.#settings.retry.initialDelayMs })
   }
 

@@ -53,6 +53,9 @@ const READ_AGAIN_MS = 50
 /**
  * What one relay knows of a destination's breaker: its row in `outbox.breakers` as last read, and what this relay has
  * changed since. The row holds times by the database's clock. This class converts the remaining time to the relay's clock.
+ *
+ * It reads nothing itself. A row that another relay or an operator has changed arrives through `Breakers.syncWith`, which a
+ * full poll of `LaneFinder` calls, and which calls `apply`.
  */
 export class SharedState {
   readonly #relayId: string

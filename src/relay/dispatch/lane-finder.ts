@@ -23,7 +23,8 @@ export interface LaneFinderOptions {
 }
 
 /**
- * Finds the lanes that have work. A full poll also reads the breakers' rows, when the next scheduled intent is due, and
+ * Finds the lanes that have work. A full poll also reads the breakers' rows and applies them (`Breakers.syncWith`): this is
+ * how the relay learns what other relays and operators have changed. It also reads when the next scheduled intent is due, and
  * whether the database is a copy or has gone back in time.
  */
 export class LaneFinder {
@@ -66,7 +67,10 @@ export class LaneFinder {
     return (await findReadyLanes(db, { served: destinations.names, except: atWork })).lanes
   }
 
-  /** A full poll also needs no notification: one may be lost, and an operator may have changed a row by hand. */
+  /**
+   * Whether the next poll is a full one. Full polls also run without a notification, because one may be lost and an operator
+   * may have changed a row by hand.
+   */
   #isFull(now: number, atWork: readonly Lane[]): boolean {
     const { breakers, pollIntervalMs } = this.#options
     const everyMs = atWork.length > 0 ? FULL_POLL_MS : 0.9 * pollIntervalMs

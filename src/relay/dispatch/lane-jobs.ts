@@ -8,6 +8,8 @@
  * | `outbox.lanes` (`epoch`, `relay_id`)    | may this turn settle                          | at the claim and the release    |
  * | `outbox.relays` (`last_seen_at`)        | does this relay run, and can it poll          | every 3 s, also while it is idle |
  *
+ * - Before any record, each relay filters the lanes that it offers, from its own memory (`#mayStart` of dispatcher.ts):
+ *   credentials, the breaker, cooldowns, and lanes that it works already.
  * - A job decides who starts. It may be wrong: a worker that was stopped for 10 s loses its job and does not know.
  * - So the fence in `outbox.lanes` decides who settles. It needs no clock and no heartbeat.
  * - The two heartbeats have different lives. An idle relay has no job, and health must see it. A job may be taken before
@@ -167,7 +169,7 @@ export class LaneJobs {
   }
 
   /**
-   * Takes back the jobs of dead workers, in the background: every 2 s at most, or every 60 s if no lane waits.
+   * Takes back the jobs of dead workers, in the background: at most once in 2 s, or once in 60 s if no lane waits.
    *
    * @param isAnyWaiting Whether a lane has work and this relay does not work it.
    */

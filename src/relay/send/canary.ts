@@ -106,7 +106,7 @@ async function sendAlone(
 }
 
 async function backOff({ gate, stopping }: Turn, failures: number): Promise<void> {
-  await delay(gate.breaker.retryDelayMs(failures), undefined, { signal: stopping }).catch(() => {})
+  await delay(gate.breaker.canaryDelayMs(failures), undefined, { signal: stopping }).catch(() => {})
 }
 
 /**

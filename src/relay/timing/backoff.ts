@@ -1,3 +1,13 @@
+/*
+ * The formula of a delay that doubles with each failure, and nothing else. Its callers choose the bounds and do the waiting:
+ *
+ *   breaker/breaker.ts         between canaries; after a 429 without `Retry-After`
+ *   send/charge-failure.ts     between the attempts of an intent
+ *   dispatch/dispatcher.ts     between polls that fail
+ *   wake-up/listener.ts        between tries to listen
+ *
+ * cockatiel has its own formula for the quick retries of a request and of a settlement, and pg-boss for a lane that failed.
+ */
 export interface BackoffBounds {
   /** Milliseconds after the first failure. */
   readonly first: number

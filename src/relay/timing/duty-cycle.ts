@@ -1,7 +1,7 @@
 const MIN_INTERVAL_MS = 5_000
 const MAX_SHARE = 1 / 50
 
-/** The schedule of a check that is only a safety net: every 5 s at most, and in at most 2 % of the time. */
+/** The schedule of a check that is only a safety net: at most once in 5 s, and for at most 2 % of the time. */
 export class DutyCycle {
   #dueAt = Number.NEGATIVE_INFINITY
 
