@@ -19,7 +19,7 @@ LANGUAGE sql VOLATILE AS $$
     THEN pg_notify(channel, payload) IS NOT NULL ELSE false END
 $$;
 --> statement-breakpoint
--- Notifies the relays while the notify flag is 2. Returns whether a notification was sent.
+-- Notifies every relay that listens, busy or idle, while the notify flag is 2. Returns whether a notification was sent.
 --
 -- NOTIFY serialises commits across the whole server (measured: 7,200 to 3,100 tx/s with 8 writers), so it is sent only
 -- while commits are few. It is a hint: correctness rests on polling.
@@ -29,7 +29,7 @@ $$;
 --
 -- Speed: Postgres inlines this expression, and pg_sequence_last_value() does not scan the sequence. An enqueue pays
 -- 0.3 us for it, and 4 us for a function with a query in it.
-CREATE FUNCTION "outbox".wake_idle_relay(destination text, lane integer) RETURNS boolean
+CREATE FUNCTION "outbox".wake_relays(destination text, lane integer) RETURNS boolean
 LANGUAGE sql VOLATILE AS $$
   SELECT CASE WHEN pg_sequence_last_value('"outbox".notify_flag'::regclass) = 2
     THEN "outbox".notify('outbox:wake', coalesce(destination || '#' || lane, '')) ELSE false END
@@ -128,7 +128,7 @@ BEGIN
                                 on_ambiguous, enqueued_at, send_after, expires_at)
   VALUES (v_destination, v_lane, enqueue.id, operation, payload, v_key, priority, on_ambiguous, v_now, send_after,
           expires_at);
-  v_woken := v_lane >= 0 AND "outbox".wake_idle_relay(v_destination, v_lane);
+  v_woken := v_lane >= 0 AND "outbox".wake_relays(v_destination, v_lane);
 END
 $$;
 --> statement-breakpoint
@@ -235,7 +235,7 @@ BEGIN
   INTO v_destination, v_lane, v_single_lane
   FROM stored WHERE lane >= 0;
   IF v_lane IS NOT NULL THEN
-    v_woken := "outbox".wake_idle_relay(v_destination, CASE WHEN v_single_lane THEN v_lane END);
+    v_woken := "outbox".wake_relays(v_destination, CASE WHEN v_single_lane THEN v_lane END);
   END IF;
   RETURN QUERY
     SELECT o.ord::integer, v_results[o.ord], v_results[o.ord] <> v_ids[o.ord]

@@ -472,7 +472,7 @@ BEGIN
                                 on_ambiguous, enqueued_at, send_after, expires_at)
   VALUES (v_destination, v_lane, enqueue.id, operation, payload, v_key, priority, on_ambiguous, v_now, send_after,
           expires_at);
-  v_woken := v_lane >= 0 AND "outbox".wake_idle_relay(v_destination, v_lane);
+  v_woken := v_lane >= 0 AND "outbox".wake_relays(v_destination, v_lane);
 END
 $function$;
 -- executable by the owner, outbox_enqueue
@@ -575,7 +575,7 @@ BEGIN
   INTO v_destination, v_lane, v_single_lane
   FROM stored WHERE lane >= 0;
   IF v_lane IS NOT NULL THEN
-    v_woken := "outbox".wake_idle_relay(v_destination, CASE WHEN v_single_lane THEN v_lane END);
+    v_woken := "outbox".wake_relays(v_destination, CASE WHEN v_single_lane THEN v_lane END);
   END IF;
   RETURN QUERY
     SELECT o.ord::integer, v_results[o.ord], v_results[o.ord] <> v_ids[o.ord]
@@ -1087,7 +1087,7 @@ AS $function$
 $function$;
 -- executable by the owner
 
-CREATE OR REPLACE FUNCTION outbox.wake_idle_relay(destination text, lane integer)
+CREATE OR REPLACE FUNCTION outbox.wake_relays(destination text, lane integer)
  RETURNS boolean
  LANGUAGE sql
 AS $function$

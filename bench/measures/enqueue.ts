@@ -31,7 +31,7 @@ const VARIANTS: readonly Variant[] = [
     mode: 'enqueue',
     perTransaction: 1,
     prepare:
-      'CREATE OR REPLACE FUNCTION outbox.wake_idle_relay(destination text, lane integer) RETURNS boolean LANGUAGE sql AS $$SELECT false$$',
+      'CREATE OR REPLACE FUNCTION outbox.wake_relays(destination text, lane integer) RETURNS boolean LANGUAGE sql AS $$SELECT false$$',
   },
   {
     id: 'unread',
@@ -104,11 +104,11 @@ async function prepare({ postgres }: Bench): Promise<string> {
     await client.query(ORDERS)
     await client.query('CREATE TABLE unread_intents (LIKE outbox.intents INCLUDING ALL)')
     const { rows } = await client.query<{ at: string | null }>(
-      `SELECT to_regprocedure('outbox.wake_idle_relay(text, integer)') AS at`,
+      `SELECT to_regprocedure('outbox.wake_relays(text, integer)') AS at`,
     )
     if (rows[0]?.at === null)
       throw new Error(
-        'Expected the function outbox.wake_idle_relay(text, integer), got none; update the variant "silent"',
+        'Expected the function outbox.wake_relays(text, integer), got none; update the variant "silent"',
       )
   })
   return url

@@ -29,7 +29,7 @@ test('25: every notification is lost: latency ≤ the poll interval', async () =
   await eventually('the flag to be on', isFlagOn)
   // Commits read the flag and notify no more.
   await h.db.rows(
-    `CREATE OR REPLACE FUNCTION outbox.wake_idle_relay(destination text, lane integer) RETURNS boolean LANGUAGE sql AS 'SELECT false'`,
+    `CREATE OR REPLACE FUNCTION outbox.wake_relays(destination text, lane integer) RETURNS boolean LANGUAGE sql AS 'SELECT false'`,
   )
   const latencies: number[] = []
   for (let n = 1; n <= 4; n++) {

@@ -1,5 +1,5 @@
 /**
- * Shown to fail: if `wake_idle_relay` notifies in every transaction (0002_enqueue.sql without its CASE), the rate is 0.2 to
+ * Shown to fail: if `wake_relays` notifies in every transaction (0002_enqueue.sql without its CASE), the rate is 0.2 to
  * 0.4 of the rate without notifications. The test measures this, too: so the bound is known to tell the two apart.
  */
 import pg from 'pg'
@@ -46,11 +46,11 @@ afterAll(async () => {
 
 test('26: many writers commit at once: their rate is within 20 % of the same inserts without notifications', async () => {
   const [found] = await db.rows<{ source: string }>(
-    "SELECT pg_get_functiondef('outbox.wake_idle_relay(text, integer)'::regprocedure) AS source",
+    "SELECT pg_get_functiondef('outbox.wake_relays(text, integer)'::regprocedure) AS source",
   )
   const ours = found?.source ?? ''
   const instead = (body: string) =>
-    `CREATE OR REPLACE FUNCTION outbox.wake_idle_relay(destination text, lane integer) RETURNS boolean LANGUAGE sql AS $$ ${body} $$`
+    `CREATE OR REPLACE FUNCTION outbox.wake_relays(destination text, lane integer) RETURNS boolean LANGUAGE sql AS $$ ${body} $$`
   h.fake.latencyMs = 50
   await h.relayProcess()
   await commitsPerSecond(ours) // warms plans, caches and pages

@@ -9,7 +9,7 @@ const HOSTILE_FUNCTIONS = [
   'api_of(text) RETURNS text',
   'ordering_key_of(text, jsonb) RETURNS text',
   'lane_of(text, text, text) RETURNS smallint',
-  'wake_idle_relay(text, integer) RETURNS boolean',
+  'wake_relays(text, integer) RETURNS boolean',
   'check_intent(text, jsonb, text, interval, text, timestamptz, timestamptz, text, text, text, timestamptz, boolean) RETURNS text',
   'normalize_ids(jsonb) RETURNS jsonb',
   'altered_number(jsonb) RETURNS numeric',
