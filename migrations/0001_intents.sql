@@ -130,9 +130,11 @@ $$;
 -- The shape of a payload is checked by the TypeScript client. An intent that passes here and cannot be mapped becomes a
 -- dead letter with reason 'invalid': it is never lost.
 --
--- A payload's text is up to twice as long here as on the wire, because jsonb writes spaces. So the limit is twice
--- Customer.io's: 32,000 bytes for an operation of Track or Pipelines, 3,000,000 bytes for a message or a broadcast. The
--- second is an email with two megabytes of attachments in base64.
+-- A payload's text is up to twice as long here as on the wire, because jsonb writes spaces. So this check refuses only what
+-- is over twice Customer.io's limit. (jsonb also writes 1e300 as 301 digits, so hundreds of such numbers are refused although
+-- they would fit.) Customer.io's limits are 32,000 bytes for an operation of Track or Pipelines, and 3,000,000 bytes for a
+-- message or a broadcast: an email with two megabytes of attachments in base64. The relay measures what it would send. If
+-- that is over the limit, the intent becomes a dead letter with reason 'invalid'.
 --
 -- Times must be finite and within bounds: before PostgreSQL 17 a statement that subtracts infinity fails.
 --
@@ -165,8 +167,8 @@ BEGIN
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
   IF octet_length(v_text) > 2 * v_limit THEN
-    RAISE EXCEPTION 'outbox: %: payload is % bytes, Customer.io takes at most % bytes for one operation',
-      operation, octet_length(v_text), v_limit
+    RAISE EXCEPTION 'outbox: %: payload is % bytes as text, at most % are allowed: Customer.io takes % bytes for one operation',
+      operation, octet_length(v_text), 2 * v_limit, v_limit
       USING ERRCODE = 'invalid_parameter_value', HINT = 'Send less data, or a link to it.';
   END IF;
   IF NOT numbers_checked AND v_text ~ '[0-9.]{16}' OR v_key LIKE ANY ('{%.%0,%true,%false,"%{%","%[%"}') THEN

@@ -1,11 +1,14 @@
 -- The view that says whether delivery works, and why not.
 
--- How full the server's notification queue is. If it is more than half full, also the session that most likely keeps the
--- server from emptying it.
+-- How full the server's notification queue is. If it is more than half full, also the session that most likely blocks it:
+-- the server cannot empty the queue because of that session.
 --
--- No catalog lists the sessions that listen. The session in question listens and is in a transaction, so the one that has
--- been idle in a transaction for longest is the most likely. The server's log names it when a NOTIFY finds the queue half
--- full. SECURITY DEFINER, because the functions of a view run with the reader's rights.
+-- The session that blocks the queue listens inside an open transaction. No catalog lists the sessions that listen, so the
+-- function names the most likely one. It prefers sessions that are idle in a transaction, or that wait for their client to
+-- read (wait_event 'ClientWrite'), and names the one whose transaction is the oldest. The server's log names the session
+-- for certain when a NOTIFY finds the queue half full.
+--
+-- SECURITY DEFINER, because the functions of a view run with the reader's rights.
 CREATE FUNCTION "outbox".notification_queue(OUT usage float8, OUT holder_pid integer, OUT holder text)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

@@ -311,8 +311,8 @@ BEGIN
       USING ERRCODE = 'invalid_parameter_value';
   END IF;
   IF octet_length(v_text) > 2 * v_limit THEN
-    RAISE EXCEPTION 'outbox: %: payload is % bytes, Customer.io takes at most % bytes for one operation',
-      operation, octet_length(v_text), v_limit
+    RAISE EXCEPTION 'outbox: %: payload is % bytes as text, at most % are allowed: Customer.io takes % bytes for one operation',
+      operation, octet_length(v_text), 2 * v_limit, v_limit
       USING ERRCODE = 'invalid_parameter_value', HINT = 'Send less data, or a link to it.';
   END IF;
   IF NOT numbers_checked AND v_text ~ '[0-9.]{16}' OR v_key LIKE ANY ('{%.%0,%true,%false,"%{%","%[%"}') THEN

@@ -88,7 +88,7 @@ test('13: a batch over 500 KB of multi-byte text is split by bytes, and every re
   expect(sizes).toHaveLength(3)
 })
 
-test('13: a larger operation that plain SQL enqueued is a dead letter without a request, and delays no other', async () => {
+test('13: an operation over the limit that was enqueued by SQL becomes a dead letter without a request, and delays no other', async () => {
   const most = await longest()
   const ids = await h.db.rows<{ id: string }>(
     `SELECT e.id FROM (VALUES ($1::int), (1)) AS given(count), LATERAL outbox.enqueue('track', jsonb_build_object(

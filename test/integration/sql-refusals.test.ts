@@ -20,9 +20,9 @@ const REFUSED: readonly (readonly [string, fields: Record<string, unknown>, mess
   ['an array for a payload', { payload: [1] }, 'outbox: identify: payload must be a JSON object, got array'],
   ['a string for a payload', { payload: 'x' }, 'outbox: identify: payload must be a JSON object, got string'],
   [
-    'a payload above the size limit',
+    'a payload above twice the size limit',
     { payload: { customerId: 1, attributes: { a: 'x'.repeat(64_000) } } },
-    'outbox: identify: payload is 64042 bytes, Customer.io takes at most 32000 bytes for one operation',
+    'outbox: identify: payload is 64042 bytes as text, at most 64000 are allowed: Customer.io takes 32000 bytes for one operation',
   ],
   [
     'a payload without a person',
