@@ -120,7 +120,7 @@ const relayOptionsSchema = z.strictObject({
   batchSize: whole(1, 2_000).default(1_000),
   retry: z
     .strictObject({
-      attempts: whole(0, 5).default(2),
+      maxRetries: whole(0, 5).default(2),
       initialDelayMs: ms(1, 60_000).default(200),
     })
     .prefault({}),

@@ -180,11 +180,11 @@ export interface RelayOptions {
   readonly retry?:
     | {
         /**
-         * Retries, 0 to 5.
+         * Retries, 0 to 5. With 2, a request is sent three times at most.
          *
          * @default 2
          */
-        readonly attempts?: number | undefined
+        readonly maxRetries?: number | undefined
         /**
          * Milliseconds before the first retry, 1 to 60,000. Later delays grow, with jitter.
          *

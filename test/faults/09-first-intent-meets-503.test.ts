@@ -26,7 +26,7 @@ test('9: the first intent of a key meets 503s: later intents of that key wait, o
   })
   // The breaker must not open: this test is about the lane, and the breaker has tests of its own.
   const breaker = { failures: 1_000, successes: 1, halfOpenAfterMs: 1_000, maxHalfOpenAfterMs: 1_000 }
-  await s.relay({ batchSize: 2, breaker, retry: { attempts: 1, initialDelayMs: 5 } })
+  await s.relay({ batchSize: 2, breaker, retry: { maxRetries: 1, initialDelayMs: 5 } })
   const writer = s.writer('w')
   for (let n = 0; n < 6; n++) await writer.transact({ steps: [{ person: first }, { person: neighbour }] })
   for (let n = 0; n < 5; n++) await writer.transact({ steps: others.map((person) => ({ person })) })

@@ -85,7 +85,7 @@ test('10: a charged intent is due again while others are in flight: later intent
     ...neighbours.map((person) => track(person, 1_000)),
   )
   await h.relay({
-    retry: { attempts: 0 },
+    retry: { maxRetries: 0 },
     customerio: everyApi(gateway),
     intentRetry: { attempts: 5, initialDelayMs: 200, maxDelayMs: 200 },
   })

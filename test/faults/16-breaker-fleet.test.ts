@@ -144,7 +144,7 @@ test('16: a relay whose request fails after another relay has opened the breaker
   const settings = {
     customerio: everyApi(gateway),
     requestTimeoutMs: 20_000,
-    retry: { attempts: 2, initialDelayMs: 5 },
+    retry: { maxRetries: 2, initialDelayMs: 5 },
   }
   const held: Intercepted[] = []
   gateway.intercept((intercepted) => held.push(intercepted))

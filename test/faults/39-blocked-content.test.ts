@@ -31,7 +31,7 @@ import { type Gateway, type Intercepted, startGateway } from './support/network/
 const BREAKER = { failures: 5, successes: 3, halfOpenAfterMs: 60_000, maxHalfOpenAfterMs: 60_000 }
 const SETTINGS = {
   requestTimeoutMs: 10_000,
-  retry: { attempts: 2, initialDelayMs: 20 },
+  retry: { maxRetries: 2, initialDelayMs: 20 },
   breaker: BREAKER,
   intentRetry: { attempts: 3, initialDelayMs: 100, maxDelayMs: 200 },
 }

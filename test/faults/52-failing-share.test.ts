@@ -15,7 +15,7 @@ import { transitions } from './support/account.ts'
 /** The defaults of production. */
 const SETTINGS = {
   requestTimeoutMs: 10_000,
-  retry: { attempts: 2, initialDelayMs: 200 },
+  retry: { maxRetries: 2, initialDelayMs: 200 },
   breaker: { failures: 5, successes: 3, halfOpenAfterMs: 30_000, maxHalfOpenAfterMs: 300_000 },
 }
 const BACKLOG = 5_000

@@ -29,7 +29,7 @@ function raise(error: Error): never {
 }
 
 /** The fleet's breakers as one relay knows them. */
-function relay(halfOpenAfterMs = 30, retryAttempts = 0, onError: (error: Error) => void = raise) {
+function relay(halfOpenAfterMs = 30, maxRetries = 0, onError: (error: Error) => void = raise) {
   const relayId = crypto.randomUUID()
   const changes: string[] = []
   const breakers = new Breakers({
@@ -38,7 +38,7 @@ function relay(halfOpenAfterMs = 30, retryAttempts = 0, onError: (error: Error) 
     destinations: () => [DESTINATION],
     settings: {
       requestTimeoutMs: 1_000,
-      retry: { attempts: retryAttempts, initialDelayMs: 1 },
+      retry: { maxRetries, initialDelayMs: 1 },
       breaker: {
         failures: 5,
         successes: 3,

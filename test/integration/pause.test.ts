@@ -48,7 +48,7 @@ test('every relay stops at once, other destinations go on, and resume delivers t
 })
 
 test('requests in flight at the pause are settled; failed ones are not retried before the resume', async () => {
-  const relay = await h.relay({ retry: { attempts: 5, initialDelayMs: 500 } })
+  const relay = await h.relay({ retry: { maxRetries: 5, initialDelayMs: 500 } })
   h.fake.misbehave({ kind: 'latency', ms: 300, times: 1 })
   await h.enqueue(track('u1', 1))
   await eventually('the request', () => h.fake.counts.requests === 1)

@@ -84,7 +84,7 @@ test.each([
   ['lanes', { lanes: 0 }],
   ['requestTimeoutMs', { requestTimeoutMs: 10 }],
   ['breaker.failures', { breaker: { failures: 1.5 } }],
-  ['retry.attempts', { retry: { attempts: 99 } }],
+  ['retry.maxRetries', { retry: { maxRetries: 99 } }],
 ])('a setting out of bounds is refused, and the error names it: %s', (name, settings) => {
   const options = {
     connectionString: 'postgres://x',
@@ -97,7 +97,7 @@ test.each([
 
 test('stop while Customer.io hangs: the request in flight ends, no retry begins', async () => {
   h.fake.misbehave({ kind: 'hang' })
-  const relay = await h.relay({ requestTimeoutMs: 1_000, retry: { attempts: 5, initialDelayMs: 1 } })
+  const relay = await h.relay({ requestTimeoutMs: 1_000, retry: { maxRetries: 5, initialDelayMs: 1 } })
   await h.enqueue(track('u1', 1))
   await eventually('a request', () => h.fake.requests.total === 1)
   await relay.stop()

@@ -22,7 +22,7 @@ type Settings = Partial<RelayOptions>
 
 /** Breaker and retry settings in milliseconds instead of seconds: the same code, a shorter test. */
 export const QUICK: Settings = {
-  retry: { attempts: 1, initialDelayMs: 5 },
+  retry: { maxRetries: 1, initialDelayMs: 5 },
   breaker: { failures: 5, successes: 3, halfOpenAfterMs: 200, maxHalfOpenAfterMs: 400 },
   requestTimeoutMs: 1_000,
   checkRegion: false,

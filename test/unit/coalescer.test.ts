@@ -56,7 +56,7 @@ function coalescerWith({
         rejections: 100,
         rejectionShare: 0.5,
       },
-      retry: { attempts: 2, initialDelayMs: 1 },
+      retry: { maxRetries: 2, initialDelayMs: 1 },
     },
     {
       open: async () => true,

@@ -17,7 +17,7 @@ export interface SendOptions {
   /**
    * - `always`: every failure of the destination is retried.
    * - `unless unknown`: a request that may have taken effect is not retried.
-   * - `never`: one attempt, such as a canary's.
+   * - `never`: one request, such as a canary's.
    *
    * @default 'always'
    */
@@ -52,12 +52,12 @@ const NEVER = 2_147_483_647
 
 /**
  * Counts consecutive failures of the destination, and retries them quickly while the breaker is closed. Retry is outside
- * and breaker inside, so the breaker counts every attempt: five failures are five requests.
+ * and breaker inside, so the breaker counts every request: five failures are five requests.
  */
 export function closedPolicy(settings: PolicySettings): Policy {
   const counter = new ConsecutiveBreaker(settings.breaker.failures)
   const breaker = circuitBreaker(handleWhenResult(isUnavailable), { halfOpenAfter: NEVER, breaker: counter })
-  const { attempts, initialDelayMs } = settings.retry
+  const { maxRetries, initialDelayMs } = settings.retry
   const retryWhen = { always: isUnavailable, 'unless unknown': isNotApplied }
   const execute = async (
     send: () => Promise<Answer>,
@@ -72,10 +72,10 @@ export function closedPolicy(settings: PolicySettings): Policy {
       if (counted && breaker.state === CircuitState.Closed) await breaker.execute(() => answer)
       return answer
     }
-    if (attempts === 0 || retries === 'never') return once()
+    if (maxRetries === 0 || retries === 'never') return once()
     const retrying = retry(
       handleWhenResult((result) => counted && retryWhen[retries](result)),
-      { maxAttempts: attempts, backoff: new ExponentialBackoff({ initialDelay: initialDelayMs }) },
+      { maxAttempts: maxRetries, backoff: new ExponentialBackoff({ initialDelay: initialDelayMs }) },
     )
     let last: Answer | undefined
     // cockatiel checks the signal before its delay, and not after it.
