@@ -7,15 +7,21 @@ import type { Database } from '../../store/connection/database.ts'
 import type { PolicySettings } from './policy.ts'
 import type { Rejections } from './rejection-window.ts'
 
-/** Milliseconds between probes of a refused credential: it may have been corrected in Customer.io. */
-const PAUSED_RETRY_MS = 30_000
-
 /** Milliseconds. A probe's lease lasts this long, or two request timeouts if that is longer. */
 const MIN_LEASE_MS = 30_000
 
+/** What failed requests make of a breaker: failures open it, a refused credential pauses it. */
+export interface BreakerOpening {
+  readonly state: 'open' | 'paused'
+  readonly failureCount: number
+  readonly error: string
+  /** Milliseconds to the first probe. */
+  readonly delayMs: number
+}
+
 /** Writes the breaker's changes to its row for the fleet. Each promise resolves when the change is committed. */
 export interface BreakerStore {
-  open(state: 'open' | 'paused', failureCount: number, error: string): Promise<boolean>
+  open(opening: BreakerOpening): Promise<boolean>
   /** Stops the destination until an operator resumes it. */
   reject(rejections: Rejections): Promise<boolean>
   acquireProbe(): Promise<boolean>
@@ -43,14 +49,13 @@ export function breakerStore(
   destination: string,
   onStop: () => void,
 ): BreakerStore {
-  const { halfOpenAfterMs, maxHalfOpenAfterMs } = settings.breaker
   const leaseMs = Math.max(MIN_LEASE_MS, 2 * settings.requestTimeoutMs)
   return {
-    open: async (state, failureCount, error) => {
+    open: async (opening) => {
       onStop()
-      const delayMs = state === 'paused' ? Math.min(PAUSED_RETRY_MS, halfOpenAfterMs) : halfOpenAfterMs
-      const maxDelayMs = state === 'paused' ? delayMs : maxHalfOpenAfterMs
-      return openBreaker(db, { destination, relayId, state, failureCount, error, delayMs, maxDelayMs })
+      // The delay of a refused credential does not grow.
+      const maxDelayMs = opening.state === 'paused' ? opening.delayMs : settings.breaker.maxHalfOpenAfterMs
+      return openBreaker(db, { destination, relayId, ...opening, maxDelayMs })
     },
     reject: async (rejections) => {
       onStop()

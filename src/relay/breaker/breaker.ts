@@ -18,6 +18,8 @@ export type Permit = 'send' | 'probe'
 
 /** Answers of a destination that works. */
 const PASSES: ReadonlySet<Answer['kind']> = new Set(['accepted', 'rejected', 'too_large'])
+/** Milliseconds between probes of a refused credential, at most: it may have been corrected in Customer.io. */
+const PAUSED_RETRY_MS = 30_000
 /** Milliseconds without requests after a 429 that has no `Retry-After`; doubled with each 429 in a row. */
 const RATE_LIMIT_COOLDOWN_MS = { first: 1_000, max: 60_000 }
 
@@ -227,9 +229,16 @@ export class DestinationBreaker {
   async #open(state: 'open' | 'paused', message: string, status: number | undefined): Promise<void> {
     if (this.state === state || this.#shared.needsOperator) return
     const failureCount = Math.max(this.#policy.consecutiveFailures, 1)
-    const write = () => this.#store.open(state, failureCount, describeFailure({ status, message }))
-    const retryInMs = this.#settings.breaker.halfOpenAfterMs
-    await (state === 'open' ? this.#shared.open(retryInMs, write) : this.#shared.pause(retryInMs, write))
+    const error = describeFailure({ status, message })
+    const delayMs = this.#firstProbeMs(state)
+    const write = () => this.#store.open({ state, failureCount, error, delayMs })
+    await (state === 'open' ? this.#shared.open(delayMs, write) : this.#shared.pause(delayMs, write))
+  }
+
+  /** Milliseconds from the opening to the first probe. The row doubles them if the breaker was open before. */
+  #firstProbeMs(state: 'open' | 'paused'): number {
+    const { halfOpenAfterMs } = this.#settings.breaker
+    return state === 'paused' ? Math.min(PAUSED_RETRY_MS, halfOpenAfterMs) : halfOpenAfterMs
   }
 
   async #rateLimit(retryAfterMs: number | undefined, message: string): Promise<void> {
