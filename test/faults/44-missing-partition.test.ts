@@ -1,6 +1,6 @@
 /**
- * Shown to fail: if `#settleWithRetry` (lane-store.ts) treats a missing partition like any other error, or if `Partitions`
- * gives up after its first try, every turn sends the same events again. Without `store.ready()` (turn.ts), the other lanes
+ * Shown to fail: if `#settleWithRetry` (lane-writer.ts) treats a missing partition like any other error, or if `Partitions`
+ * gives up after its first try, every turn sends the same events again. Without `writer.ready()` (turn.ts), the other lanes
  * send events that cannot be settled.
  */
 import { setTimeout as delay } from 'node:timers/promises'

@@ -19,7 +19,7 @@ type Side = 'suspects' | 'others'
 
 /** Read → cut → acquire a permit → send → settle, batch by batch. Suspects and other batches take turns. */
 export async function drainBatches(turn: Turn): Promise<LaneOutcome> {
-  const { reader, store } = turn
+  const { reader, writer } = turn
   const { suspects, blocked } = turn.keys
   let side: Side = 'others'
   // A blocked key that is due ends the turn: the next turn reads from the watermark, and so begins with that key. While there
@@ -41,7 +41,7 @@ export async function drainBatches(turn: Turn): Promise<LaneOutcome> {
     const cut = cutNext(turn, rows)
     if (cut.batch.length === 0) {
       // Settled without a permit: rows that are not sent must not use the rate limit.
-      await store.settle({ delivered: [], dead: cut.dead, suppressed: cut.suppressed })
+      await writer.settle({ delivered: [], dead: cut.dead, suppressed: cut.suppressed })
       reader.drop(new Set(rows.slice(0, cut.used).map(({ seq }) => seq)))
       continue
     }

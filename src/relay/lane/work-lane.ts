@@ -8,7 +8,7 @@ import type { LaneContext } from '../turn/lane-context.ts'
 import type { LaneOutcome } from '../lane-outcome.ts'
 import { Gate } from '../turn/gate.ts'
 import { LaneReader } from '../turn/lane-reader.ts'
-import { LaneStore } from '../turn/lane-store.ts'
+import { LaneWriter } from '../turn/lane-writer.ts'
 import { Suspects } from '../turn/suspects.ts'
 import { BlockedKeys } from '../turn/blocked-keys.ts'
 import type { Turn } from '../turn/turn.ts'
@@ -30,7 +30,7 @@ export async function workLane(context: LaneContext, lane: Lane): Promise<LaneOu
     idleWait,
     stopping,
     reader,
-    store: new LaneStore(context, fence),
+    writer: new LaneWriter(context, fence),
     gate: new Gate(context, isBulk(lane)),
     keys: { blocked, suspects: new Suspects() },
   }

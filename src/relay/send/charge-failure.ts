@@ -18,7 +18,7 @@ export function attemptDelayMs(
  * @returns the dead letter to settle after its last attempt. Undefined: the intent waits for its next attempt.
  */
 export async function chargeFailure(
-  { intentRetry, gate, store, keys }: Pick<Turn, 'intentRetry' | 'gate' | 'store' | 'keys'>,
+  { intentRetry, gate, writer, keys }: Pick<Turn, 'intentRetry' | 'gate' | 'writer' | 'keys'>,
   row: QueuedIntent,
   failure: Failure,
 ): Promise<DeadLetter | undefined> {
@@ -29,7 +29,7 @@ export async function chargeFailure(
   }
   const delayMs = attemptDelayMs(intentRetry, attempt)
   gate.history.resetBaseline(row.id)
-  await store.chargeAttempt(row, delayMs)
+  await writer.chargeAttempt(row, delayMs)
   keys.blocked.add(row, delayMs)
   keys.suspects.dropKey(row.orderingKey) // the lane reads what follows it again, when it is due
   return undefined

@@ -36,7 +36,7 @@ export async function sendMarked(
       deliveryIds: new Map(results.flatMap(({ settlement }) => [...(settlement?.deliveryIds ?? [])])),
     })
   } finally {
-    if (unsent.length > 0) await turn.store.unmarkSending(unsent)
+    if (unsent.length > 0) await turn.writer.unmarkSending(unsent)
   }
   for (const end of ends) if (end.status === 'rejected') throw end.reason
   return {
@@ -50,19 +50,19 @@ export async function sendMarked(
  * wait, so a mark that is found nearly always means a request.
  */
 async function mark(
-  { gate, store }: Pick<Turn, 'gate' | 'store'>,
+  { gate, writer }: Pick<Turn, 'gate' | 'writer'>,
   batch: readonly BatchEntry[],
 ): Promise<readonly BatchEntry[]> {
   const now = batch.slice(0, 1 + (await gate.acquireMore(batch.length - 1)))
-  await store.markSending(now.map(({ row }) => row))
+  await writer.markSending(now.map(({ row }) => row))
   return now
 }
 
 export async function settleAndDrop(
-  { store, reader }: Pick<Turn, 'store' | 'reader'>,
+  { writer, reader }: Pick<Turn, 'writer' | 'reader'>,
   settlement: Settlement,
 ): Promise<void> {
   const { delivered, dead, suppressed = [] } = settlement
-  await store.settle(settlement)
+  await writer.settle(settlement)
   reader.drop(new Set([...delivered, ...dead, ...suppressed].map(({ seq }) => seq)))
 }

@@ -4,7 +4,7 @@ import type { Cut } from '../destination/cut-batch.ts'
 import type { BatchProgress } from './suspects.ts'
 import type { Turn } from './turn.ts'
 
-type Context = Pick<Turn, 'gate' | 'store' | 'keys'>
+type Context = Pick<Turn, 'gate' | 'writer' | 'keys'>
 
 /** One batch from its first request to its last: knows which of its intents are settled. */
 export class BatchInProgress implements BatchProgress {
@@ -31,11 +31,11 @@ export class BatchInProgress implements BatchProgress {
 
   /** Settles what an answer has decided. Rejections that the breaker does not admit stay in the queue. */
   async settle(answered: Settlement): Promise<void> {
-    const { gate, store, keys } = this.#turn
+    const { gate, writer, keys } = this.#turn
     const settlement = await gate.breaker.admit(answered, this.#overtakenBy(answered))
     const { dead = [], suppressed = [] } = this.#aside ?? {}
     const all = { ...settlement, dead: [...dead, ...settlement.dead], suppressed }
-    await store.settle(all)
+    await writer.settle(all)
     this.#aside = undefined
     for (const rows of [all.delivered, all.dead, suppressed])
       for (const { seq } of rows) this.#settled.add(seq)

@@ -4,7 +4,7 @@ import type { BlockedKeys } from './blocked-keys.ts'
 import type { Gate } from './gate.ts'
 import type { LaneContext } from './lane-context.ts'
 import type { LaneReader } from './lane-reader.ts'
-import type { LaneStore } from './lane-store.ts'
+import type { LaneWriter } from './lane-writer.ts'
 import type { Suspects } from './suspects.ts'
 
 /** One worker's time with a lane, from the claim to the release. */
@@ -13,7 +13,7 @@ export interface Turn
   /** Reads the lane's intents in order. */
   readonly reader: LaneReader
   /** Writes results to the lane. */
-  readonly store: LaneStore
+  readonly writer: LaneWriter
   /** The way to the destination. */
   readonly gate: Gate
   readonly keys: WaitingKeys
@@ -29,11 +29,11 @@ export interface WaitingKeys {
 
 /** The next rows in order that may be sent. None if the lane is empty, or all its rows are blocked or suspected. */
 export async function nextRows({
-  store,
+  writer,
   reader,
   keys,
-}: Pick<Turn, 'store' | 'reader' | 'keys'>): Promise<readonly QueuedIntent[]> {
-  await store.ready()
+}: Pick<Turn, 'writer' | 'reader' | 'keys'>): Promise<readonly QueuedIntent[]> {
+  await writer.ready()
   for (;;) {
     const rows = await reader.peek()
     const ready = withoutKeys(keys.blocked.ready(rows), keys.suspects.keys)

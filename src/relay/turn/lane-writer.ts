@@ -8,16 +8,19 @@ import type { LaneContext } from './lane-context.ts'
 
 /**
  * Retries a settlement after a failure of the database, for about six seconds in all: less than the time after which another
- * relay takes the lane. If a commit succeeded and its answer was lost, the retry finds nothing left to do. After the last
- * retry the intents stay in the queue, and are sent again with the same ids and bodies.
+ * relay takes the lane. If a commit succeeded and its answer was lost, the retry finds nothing left to do.
+ *
+ * After the last retry the intents stay in the queue. The next turn sends them again with the same ids and bodies. The
+ * exception is a message or broadcast with `park`: the turn finds its mark, and makes it a dead letter of reason
+ * `ambiguous`.
  */
 const settleRetry = retry(
   handleWhen((error) => !(error instanceof FencedError || missesPartition(error))),
   { maxAttempts: 6, backoff: new ExponentialBackoff({ initialDelay: 100, maxDelay: 2_000 }) },
 )
 
-/** Writes a turn's results to its lane. The lane's fence refuses every write once another relay has the lane. */
-export class LaneStore {
+/** Writes a turn's results to its lane: settlements, marks, charges. The lane's fence refuses them once another relay has it. */
+export class LaneWriter {
   readonly #context: Pick<LaneContext, 'db' | 'partitions' | 'onSettled'>
   readonly #fence: Fence
 
@@ -56,7 +59,7 @@ export class LaneStore {
     }
   }
 
-  /** Counts a failed attempt of an intent, which waits `delayMs` with the rest of its key. */
+  /** Charges an attempt to an intent, which waits `delayMs` with the rest of its key. */
   chargeAttempt(row: RowIdentity, delayMs: number): Promise<void> {
     return chargeAttempt(this.#context.db, this.#fence, row, delayMs)
   }
