@@ -13,7 +13,7 @@ export const MAX_PERSON_ID_BYTES = 150
 export const MAX_ATTRIBUTE_NAME_BYTES = 150
 
 /**
- * "value for attribute … cannot be longer than 1000 bytes" [errors] A string counts by its text, another value by its
+ * "value for attribute … cannot be longer than 1000 bytes" [errors]. A string is measured as text, any other value as
  * JSON.
  */
 export const MAX_ATTRIBUTE_VALUE_BYTES = 1_000
@@ -22,7 +22,7 @@ export const MAX_ATTRIBUTE_VALUE_BYTES = 1_000
 export const MAX_ATTRIBUTES = 300
 
 /**
- * "event name cannot be longer than 100 bytes" [errors] The path of a page and the name of a screen are event names.
+ * "event name cannot be longer than 100 bytes" [errors]. The path of a page and the name of a screen are event names.
  */
 export const MAX_EVENT_NAME_BYTES = 100
 

@@ -10,7 +10,10 @@ import { accountFor, breakerState, transitions } from './support/account.ts'
  * - if charged intents are never probes (`pickProbe` without its last choice): no probe is sent.
  */
 
-/** Two failures open it, because a lane that fails waits for a second or longer. */
+/**
+ * The breaker opens after two failures. With more, the test would wait for further turns: a lane that failed waits for a second
+ * or longer before its next turn.
+ */
 const BREAKER = { failures: 2, successes: 3, halfOpenAfterMs: 200, maxHalfOpenAfterMs: 400 }
 /** The attempt that makes a dead letter comes after `LATELY_MS`, so no request has passed lately. */
 const ATTEMPTS = { attempts: 2, initialDelayMs: 2_200, maxDelayMs: 2_200 }

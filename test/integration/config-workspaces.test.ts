@@ -127,7 +127,7 @@ test('a wrong key pauses the destination; after a correction of its file, everyt
   expect(await db.rows('SELECT 1 FROM outbox.dead_letters')).toEqual([])
   expect(relay.stdout).not.toMatch(/a-key-that-was-revoked|key-of-a/)
 
-  // A file with one workspace more and one error: the relay applies nothing of it.
+  // A truncated file: the relay applies nothing of it.
   const b = await fakeOf('b')
   await writeKeys('b')
   await writeFile(inFolder('relay.json'), '{"workspaces": {"a": ')

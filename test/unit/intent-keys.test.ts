@@ -75,7 +75,7 @@ describe('contentKey', () => {
 describe('dedupKeyOf', () => {
   const intent = track({})
 
-  test('is absent, the given key, the content, or the result of a function', () => {
+  test('the dedup key is absent, the given key, the content key, or the result of a function', () => {
     expect(dedupKeyOf(validateOptions(), intent)).toBeUndefined()
     expect(dedupKeyOf(validateOptions({ dedupKey: 'order:1' }), intent)).toBe('order:1')
     expect(dedupKeyOf(validateOptions({ dedup: 'content' }), intent)).toBe(contentKey(intent))
@@ -83,7 +83,7 @@ describe('dedupKeyOf', () => {
     expect(dedupKeyOf(validateOptions({ dedupKey }, 'many'), intent, 7)).toBe('track:7')
   })
 
-  test('the result of a function is checked', () => {
+  test('a dedup key that a function returns is checked', () => {
     const options = validateOptions({ dedupKey: () => '' }, 'many')
     expect(() => dedupKeyOf(options, intent, 7)).toThrow(
       expect.objectContaining({

@@ -20,8 +20,8 @@ export type TrackV2Operation = {
 /** Options for the formats of the Track API. */
 export interface TrackFormOptions {
   /**
-   * Sends `trackAnonymous` to v2 with `identifiers: { anonymous_id }` in place of one request each to v1. Other clients do
-   * so, but Customer.io does not document it. Default: false.
+   * Sends `trackAnonymous` in v2 batches, as `identifiers: { anonymous_id }`. Otherwise each event is a v1 request of its
+   * own. Other clients send it in v2, but Customer.io does not document it. Default: false.
    */
   readonly anonymousOnV2?: boolean | undefined
   /**

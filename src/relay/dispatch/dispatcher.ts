@@ -251,7 +251,8 @@ export class Dispatcher {
   }
 
   /**
-   * Polls if a lane that becomes idle makes work possible, or may have missed some.
+   * Polls if an idle lane frees a worker that another lane needs, or if an intent may have been committed between this lane's
+   * last read and the last poll.
    *
    * @param readAt When the lane was read last, by `performance.now()`.
    */

@@ -16,7 +16,10 @@ export type CoalescedSend =
   | { readonly kind: 'not_sent' }
   | LaneOutcome
 
-/** Sends a small batch that holds all of a lane's rows in one request with batches of other lanes. */
+/**
+ * Sends a batch together with batches of other lanes, if it is small and holds all rows that were read from its lane.
+ * Otherwise sends nothing (`not_sent`).
+ */
 export async function sendCoalesced(
   turn: Turn,
   rows: readonly QueuedIntent[],

@@ -4,9 +4,11 @@ import type { Database } from '../connection/database.ts'
 const MAX_FOUND = 20
 
 /**
- * Finds the first destinations, by name, that have intents and are not `served`: a skip scan of the gaps between the
- * served ones. Each step reads one row, and compares it with the end of the gap afterwards. As a condition of the scan the
- * end would be a filter, and the scan of an empty gap would read all rows after it.
+ * Finds the first destinations, by name, that have intents and that this relay does not serve. It is a skip scan of the
+ * gaps between the served ones. Each step reads one row, and compares it with the end of the gap afterwards. As a
+ * condition of the scan the end would be a filter, and the scan of an empty gap would read all rows after it.
+ *
+ * @param served Destinations that this relay serves: it has credentials for them.
  */
 export async function findUnserved(db: Database, served: readonly string[]): Promise<string[]> {
   const q = db.names.q

@@ -3,7 +3,7 @@ import { ensurePartitions } from './ensure-partitions.ts'
 import { registerWorkspaces } from './register-workspaces.ts'
 
 export interface Maintenance {
-  /** The workspaces that the relay serves. */
+  /** The workspaces that the relay serves: it has credentials for them. */
   readonly workspaces: readonly string[]
   /** Days to keep delivered rows. */
   readonly deliveredDays: number

@@ -5,7 +5,10 @@ import { LAST_LANE, type Lane, laneKey, laneKeySql, SCHEDULED_LANE } from './lan
 import type { SequenceReading } from './read-horizon.ts'
 
 export interface FindReadyLanesOptions {
-  /** The destinations that the relay serves. No other destination is read, however many have intents. */
+  /**
+   * The destinations that the relay serves: it has credentials for them. No other destination is read, however many have
+   * intents.
+   */
   readonly served: readonly string[]
   /** Lanes that are skipped, because a worker has them. */
   readonly except: readonly Lane[]

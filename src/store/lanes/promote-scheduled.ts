@@ -6,8 +6,8 @@ import { SCHEDULED_LANE } from './lane.ts'
  * now. Only one relay promotes at a time, so that two batches of one key cannot overtake each other: it locks a row
  * that only relays may lock.
  *
- * @param served Destinations of this relay. Scheduled intents of others stay: a caller may enqueue any number of them
- *   for a workspace that no relay serves, and they would be promoted first.
+ * @param served Destinations that this relay serves: it has credentials for them. Scheduled intents of others stay: a caller
+ *   may enqueue any number of them for a workspace that no relay serves, and they would be promoted first.
  * @returns how many intents were promoted, at most 1,000.
  */
 export async function promoteScheduled(db: Database, served: readonly string[]): Promise<number> {

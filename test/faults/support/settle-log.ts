@@ -11,7 +11,7 @@ export async function logSettles(db: TestDatabase): Promise<SettleLog> {
     CREATE TABLE shop.settles (ordinal bigint GENERATED ALWAYS AS IDENTITY, intents bigint NOT NULL);
     CREATE FUNCTION shop.log_settle() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
     BEGIN
-      IF current_query() LIKE '%.delivered %' THEN -- delayed intents that fall due are moved by a DELETE too
+      IF current_query() LIKE '%.delivered %' THEN -- scheduled intents that fall due are moved by a DELETE too
         INSERT INTO shop.settles (intents) SELECT count(*) FROM gone;
       END IF;
       RETURN NULL;
