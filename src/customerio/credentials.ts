@@ -44,5 +44,5 @@ export function credentialProblem(text: string): string | undefined {
     /\p{Cc}/u.test(text) && 'a control character',
     /\P{ASCII}/u.test(text) && 'a character that is not ASCII',
   ].find((each) => each !== false)
-  return found && `holds ${found}: copy the credential again, as visible ASCII characters without spaces`
+  return found && `contains ${found}: copy the credential again, as visible ASCII characters without spaces`
 }

@@ -29,14 +29,14 @@ const BAD: readonly (readonly [string, string, string])[] = [
   [
     'a line break at its end',
     `${KEY}\n`,
-    'holds a line break: copy the credential again, as visible ASCII characters without spaces',
+    'contains a line break: copy the credential again, as visible ASCII characters without spaces',
   ],
-  ['a carriage return', `${KEY}\r`, 'holds a line break'],
-  ['a tab', `${KEY}\t`, 'holds a tab'],
-  ['a space', `${KEY} ${OTHER}`, 'holds a space'],
-  ['a control character', `${KEY}\u0001`, 'holds a control character'],
-  ['a letter beyond ASCII', `${KEY}é`, 'holds a character that is not ASCII'],
-  ['a dash of a word processor', `${KEY}–${OTHER}`, 'holds a character that is not ASCII'],
+  ['a carriage return', `${KEY}\r`, 'contains a line break'],
+  ['a tab', `${KEY}\t`, 'contains a tab'],
+  ['a space', `${KEY} ${OTHER}`, 'contains a space'],
+  ['a control character', `${KEY}\u0001`, 'contains a control character'],
+  ['a letter beyond ASCII', `${KEY}é`, 'contains a character that is not ASCII'],
+  ['a dash of a word processor', `${KEY}–${OTHER}`, 'contains a character that is not ASCII'],
 ]
 
 let h: Harness
@@ -91,7 +91,9 @@ test('45: the commands refuse it and name the variable or the file, in one line'
   const config = path.join(folder, 'relay.json')
   await writeFile(keyFile, `${KEY}\n${OTHER}\n`)
   await writeFile(config, JSON.stringify({ workspaces: { a: { appApiKey: { file: './key' } } } }))
-  const ofVariable = join('customerio-outbox: CUSTOMERIO_APP_API_KEY ')
+  const ofVariable = join(
+    'customerio-outbox: Expected CUSTOMERIO_APP_API_KEY to be a credential of Customer.io, got a text that ',
+  )
   const [breaks, tab, letter, file] = await Promise.all([
     runCli(['relay'], { ...environment, CUSTOMERIO_APP_API_KEY: `${KEY}\r\n${OTHER}` }),
     runCli(['relay'], { ...environment, CUSTOMERIO_APP_API_KEY: `${KEY}\t` }),
@@ -101,9 +103,9 @@ test('45: the commands refuse it and name the variable or the file, in one line'
   expect([breaks, tab, letter, file].map(({ status }) => status)).toEqual([2, 2, 2, 2])
   expect(breaks.stderr).toBe(ofVariable('has 2 lines: give one credential alone\n'))
   expect(tab.stderr).toContain(
-    ofVariable('holds a tab: copy the credential again, as visible ASCII characters without spaces'),
+    ofVariable('contains a tab: copy the credential again, as visible ASCII characters without spaces'),
   )
-  expect(letter.stderr).toContain(ofVariable('holds a character that is not ASCII'))
+  expect(letter.stderr).toContain(ofVariable('contains a character that is not ASCII'))
   expect(file.stderr).toBe(
     `customerio-outbox: ${config}: workspaces.a.appApiKey: the file ${keyFile} has 2 lines: give one credential alone\n`,
   )

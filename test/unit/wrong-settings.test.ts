@@ -87,7 +87,7 @@ test.each<[unknown, string]>([
   ],
   [
     withCustomerio({ appApiKey: 'hunter2 hunter2' }),
-    'Expected customerio.appApiKey to be a credential of Customer.io, got a text that holds a space: copy the credential again, as visible ASCII characters without spaces',
+    'Expected customerio.appApiKey to be a credential of Customer.io, got a text that contains a space: copy the credential again, as visible ASCII characters without spaces',
   ],
   [
     withCustomerio({ appApiKey: '' }),

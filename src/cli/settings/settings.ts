@@ -54,7 +54,8 @@ const credential = (name: string) =>
   z
     .string()
     .refine((value) => credentialProblem(value) === undefined, {
-      error: ({ input }) => `${name} ${credentialProblem(String(input))}`,
+      error: ({ input }) =>
+        `Expected ${name} to be a credential of Customer.io, got a text that ${credentialProblem(String(input))}`,
     })
     .optional()
 
