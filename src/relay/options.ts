@@ -143,7 +143,8 @@ export interface RelayOptions {
    */
   readonly acceptCopy?: boolean | undefined
   /**
-   * Lanes of one destination that are worked at a time, 1 to 64. A quarter as many bulk lanes come on top, one at least.
+   * Workers of this relay for each destination, 1 to 64. A worker has one lane at a time. A quarter as many, one at least, work
+   * on bulk lanes, on top. A destination has 16 lanes and 16 bulk lanes, so more than 16 adds workers for bulk lanes only.
    *
    * @default 16
    */

@@ -34,7 +34,7 @@ export interface LaneSource {
 /** What the dispatcher starts lanes with. */
 export interface LaneWorkers {
   readonly jobs: LaneJobs
-  /** Lanes of one destination at work at a time, not counting bulk lanes. */
+  /** Workers for the lanes of one destination, not counting those for its bulk lanes. */
   readonly capacity: number
   /** How many intents this relay has settled since it started. */
   readonly settled: () => number
