@@ -16,7 +16,7 @@ beforeEach(async () => {
 })
 afterEach(() => s.close())
 
-test('6: SIGSTOP past the lease, another relay takes over, SIGCONT: the late settle is refused by the fence', async () => {
+test('6: SIGSTOP for longer than 10 s, another relay takes over, SIGCONT: the fence refuses the late settle', async () => {
   const people = await peopleOfOneLane(s.db, 'default/track', 3)
   const watch = watchLanes(s.fake, await lanesOf(s.db, people))
   const settles = await logSettles(s.db)
