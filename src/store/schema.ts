@@ -37,8 +37,9 @@ const instant = (name: string) => timestamp(name, { withTimezone: true })
 const number = (lane: number) => sql.raw(String(lane))
 
 /**
- * The queue: one row per undelivered intent. `(destination, lane, seq)` is both the identity and the reading
- * order, so an intent costs one insert, one delete and one index entry.
+ * The queue: one row per undelivered intent. The primary key `(destination, lane, seq)` is also the reading order, so an
+ * intent costs one insert, one delete and one index entry. What identifies an intent is its `id`: a server that lost
+ * commits may give its `seq` to another intent.
  *
  * Lanes 0–15 carry normal intents, lanes 16–31 bulk intents. Lane −1 carries scheduled intents: their `send_after` is
  * in the future. When a scheduled intent falls due, the relay gives it its lane and a new `seq`.
