@@ -1,5 +1,5 @@
 /**
- * Shown to fail: if `enqueue` uses its own connection instead of the caller's transaction, the oracle finds 692 intents
+ * The test fails if `enqueue` uses its own connection instead of the caller's transaction: the oracle finds 692 intents
  * `sent though rolled back`.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'

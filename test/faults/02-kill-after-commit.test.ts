@@ -1,6 +1,6 @@
 /**
- * Shown to fail: if the dispatcher only waits for notifications (an hour instead of the poll interval), nothing arrives
- * within the 4 s and the fake receives no request.
+ * The test fails if the dispatcher only waits for notifications (an hour instead of the poll interval): nothing arrives
+ * within the 4 s, and the fake receives no request.
  */
 import pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'

@@ -1,5 +1,6 @@
 /**
- * Shown to fail: if the heartbeat of the lane jobs is 600 s instead of 10 s, the queue is not empty after the 20 s.
+ * The test fails if a worker counts as dead after 600 s without a heartbeat, instead of 10 s: the queue is not empty
+ * after the 20 s.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'

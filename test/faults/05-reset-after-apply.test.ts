@@ -1,5 +1,5 @@
 /**
- * Shown to fail: if each attempt creates a new event id, the oracle finds the resent intents `applied twice`, and all
+ * The test fails if each request creates a new event id: the oracle finds the resent intents `applied twice`, and all
  * intents `under another id`.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'

@@ -1,6 +1,6 @@
 /**
- * Shown to fail: without the fence in `settle`, the late settle takes its 10 intents out of the queue while
- * the other relay is sending them.
+ * The test fails without the fence in `settle`: the late settle takes its 10 intents out of the queue while the other
+ * relay is sending them.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'

@@ -1,5 +1,5 @@
 /**
- * Shown to fail: if lane jobs are not exclusive (pg-boss' policy `standard` and no singleton key), requests of one lane
+ * The test fails if lane jobs are not exclusive (pg-boss' policy `standard` and no singleton key): requests of one lane
  * overlap a hundred times.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'

@@ -1,7 +1,9 @@
 /**
- * Shown to fail: if a lane's watermark is kept from turn to turn and rows below it are never read, A stays in the queue
- * for ever, in all three tests. If the watermark may pass the write horizon, the oracle finds A `out of order` in the
- * second test, and 3 to 104 intents in three runs of the third.
+ * A test fails after each of these changes:
+ * - if a lane's watermark is kept from turn to turn and rows below it are never read, A stays in the queue for ever, in
+ *   all three tests;
+ * - if the watermark may pass the write horizon, the oracle finds A `out of order` in the second test, and 3 to 104
+ *   intents in three runs of the third.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'

@@ -1,7 +1,7 @@
 /*
- * Guards the keys that wait behind a failed intent. Shown to fail: if `BlockedKeys` (src/relay/turn/blocked-keys.ts) keeps no
- * key, the lane goes on past the failed intent. Its neighbour waits in vain, because the lane is busy with the person's later
- * intents.
+ * Guards the keys that wait behind a failed intent. The test fails if `BlockedKeys` (src/relay/turn/blocked-keys.ts)
+ * keeps no key: the lane goes on past the failed intent. Its neighbour waits in vain, because the lane is busy with the
+ * person's later intents.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { peopleOfOneLane } from '../support/relay-harness.ts'

@@ -12,11 +12,12 @@ import { findings } from './support/account.ts'
 import { type Gateway, startGateway } from './support/network/gateway.ts'
 
 /*
- * Guards the order of one person whose intents are halved. Shown to fail:
- * - if a canary may be a suspect of the failed part's own key (`pick` of src/relay/send/canary.ts without its filter), intent 3
- *   arrives before intents 1 and 2;
- * - if `chargeFailure` (src/relay/send/charge-failure.ts) leaves later intents of the charged key among the suspects, intent 2
- *   arrives before intent 1 in nearly every run.
+ * Guards the order of one person whose intents are halved.
+ * A test fails after each of these changes:
+ * - if a canary may be a suspect of the failed part's own key (`pick` of src/relay/send/canary.ts without its filter),
+ *   intent 3 arrives before intents 1 and 2;
+ * - if `chargeFailure` (src/relay/send/charge-failure.ts) leaves later intents of the charged key among the suspects,
+ *   intent 2 arrives before intent 1 in nearly every run.
  */
 
 /** Longer than `LATELY_MS`, the time in which a request counts as passed lately. */

@@ -1,13 +1,14 @@
 /*
- * Guards the attribution of a failure to one intent. Shown to fail, with each of these switched off:
- * - content that may be to blame (`mayBeContent` of src/relay/send/attribute-failure.ts always false): all tests but the third
- *   time out with other people's intents in the queue;
+ * Guards the attribution of a failure to one intent.
+ * A test fails if one of these is switched off:
+ * - content that may be to blame (`mayBeContent` of src/relay/send/attribute-failure.ts always false): all tests but the
+ *   third time out with other people's intents in the queue;
  * - canaries (`pickCanary` always undefined): the first, second and fourth test time out;
- * - canaries that fail (`attribute` of src/relay/send/attribute.ts takes `fail` for `pass`): in the third test the intents
- *   become dead letters, and no lane fails;
+ * - canaries that fail (`attribute` of src/relay/send/attribute.ts takes `fail` for `pass`): in the third test the
+ *   intents become dead letters, and no lane fails;
  * - probes at random (`pickProbe` always picks the lane's first intent): the fourth times out with the breaker open;
- * - the end of a turn when a blocked key is due (`BlockedKeys.isDue` always false): the fifth has its dead letter only when the
- *   lane is empty.
+ * - the end of a turn when a blocked key is due (`BlockedKeys.isDue` always false): the fifth has its dead letter only
+ *   when the lane is empty.
  */
 import { once } from 'node:events'
 import { afterEach, beforeEach, expect, test } from 'vitest'

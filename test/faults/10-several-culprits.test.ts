@@ -1,9 +1,10 @@
 /*
- * Guards the comparison of failures in several lanes. Shown to fail:
- * - the first test, if a batch's failure counts before canaries are sent (`countsAtOnce` of src/relay/send/attribute.ts always
- *   true): three people open the breaker for thirty seconds;
- * - the second, if the relay forgets requests that passed in other lanes (`FailureHistory.hasPassedSince` always false): no
- *   attempt is charged, and the breaker opens again and again;
+ * Guards the comparison of failures in several lanes.
+ * A test fails after each of these changes:
+ * - the first test, if a batch's failure counts before canaries are sent (`countsAtOnce` of src/relay/send/attribute.ts
+ *   always true): three people open the breaker for thirty seconds;
+ * - the second, if the relay forgets requests that passed in other lanes (`FailureHistory.hasPassedSince` always false):
+ *   no attempt is charged, and the breaker opens again and again;
  * - the third, if every lane sends its own canaries (`FailureHistory.runCanary` not shared): more requests than promised.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'

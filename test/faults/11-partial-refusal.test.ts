@@ -3,7 +3,8 @@ import { type Harness, startHarness, stepOf, track } from '../support/relay-harn
 import { accountFor, findings } from './support/account.ts'
 
 /*
- * Guards `interpretAnswer`, which takes the refused operations out of an accepted batch. Shown to fail:
+ * Guards `interpretAnswer`, which takes the refused operations out of an accepted batch.
+ * A test fails after each of these changes of `interpretAnswer`:
  * - if it ignores the errors of the answer (`settleItems(part, [])`): 100 delivered and none dead, in place of 90 and 10;
  * - if it takes a 207 for a refusal of the whole batch, and halves it: 87 requests in place of 1.
  */

@@ -4,7 +4,8 @@ import { type Harness, startHarness, stepOf, track } from '../support/relay-harn
 import { accountFor, findings } from './support/account.ts'
 
 /*
- * Guards the halving in `sendPart`. Shown to fail:
+ * Guards the halving in `sendPart`.
+ * A test fails after each of these changes:
  * - if a refused batch is settled as a whole: 256 dead letters in place of 1;
  * - if the second half is sent before the first: 127 operations out of order.
  */

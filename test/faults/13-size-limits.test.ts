@@ -5,7 +5,8 @@ import { type Harness, startHarness } from '../support/relay-harness.ts'
 import { accountFor } from './support/account.ts'
 
 /*
- * Guards that sizes are bytes of UTF-8, at enqueue (`utf8Bytes`) and at the cut (`cutBatch`). Shown to fail:
+ * Guards that sizes are bytes of UTF-8, at enqueue (`utf8Bytes`) and at the cut (`cutBatch`).
+ * A test fails after each of these changes:
  * - if `utf8Bytes` counts UTF-16 units: enqueue accepts operations over 32 KB, and the fake refuses all of them;
  * - if `cutBatch` does not cut by bytes: two requests are answered 413.
  */

@@ -4,11 +4,12 @@ import { type Harness, startHarness, stepOf, track } from '../support/relay-harn
 import { accountFor, breakerState, findings } from './support/account.ts'
 
 /*
- * Guards the cooldown in `outbox.breakers`. Mutations that made it fail:
- * - the cooldown not written (`BreakerStore.hold` without its statement): the view never shows a wait;
- * - not read (`rate_limited_until` read as null): the second relay sends 0.8 s to 1.9 s too early;
- * - `Retry-After` not read: the wait is 1 s, not 2 s;
- * - 429 counted as a failure of the destination: 17 transitions, not 0.
+ * Guards the cooldown in `outbox.breakers`.
+ * A test fails after each of these changes:
+ * - if the cooldown is not written (`BreakerStore.rateLimit` without its statement), the view never shows a wait;
+ * - if it is not read (`rate_limited_until` read as null), the second relay sends 0.8 s to 1.9 s too early;
+ * - if `Retry-After` is not read, the wait is 1 s, not 2 s;
+ * - if a 429 counts as a failure of the destination, there are 17 transitions, not 0.
  */
 
 let h: Harness

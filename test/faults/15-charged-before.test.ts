@@ -4,7 +4,8 @@ import { email, type Harness, peopleOfOneLane, startHarness, track } from '../su
 import { accountFor, breakerState, transitions } from './support/account.ts'
 
 /*
- * Guards intents that have failed alone before against an outage. Shown to fail:
+ * Guards intents that have failed alone before against an outage.
+ * A test fails after each of these changes:
  * - if a charged intent needs no request that passed (`FailureHistory.hasPassedFor` true for every charged intent): dead
  *   letters of reason `exhausted`;
  * - if charged intents are never probes (`pickProbe` without its last choice): no probe is sent.

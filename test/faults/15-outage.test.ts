@@ -5,9 +5,10 @@ import { type Harness, startHarness, stepOf, track } from '../support/relay-harn
 import { accountFor, breakerState, findings, transitions } from './support/account.ts'
 
 /*
- * Guards that an open breaker stops the dispatcher, and that events and timers start it again. Shown to fail:
- * - if the dispatcher starts lanes while it is open, or sets no timer for the next probe (`Breakers.waitMs` not used): never 12
- *   failed probes;
+ * Guards that an open breaker stops the dispatcher, and that events and timers start it again.
+ * A test fails after each of these changes:
+ * - if the dispatcher starts lanes while it is open, or sets no timer for the next probe (`Breakers.waitMs` not used):
+ *   never 12 failed probes;
  * - if `closeBreaker` does not notify: the second relay still has it open when the first has drained everything;
  * - if the delay does not grow: 15 probes come too early.
  */

@@ -6,13 +6,15 @@ import { accountFor, breakerState, findings, transitions } from './support/accou
 import { type Gateway, type Intercepted, type Passage, startGateway } from './support/network/gateway.ts'
 
 /*
- * Guards the row in `outbox.breakers`, which gives the fleet one breaker. Shown to fail:
+ * Guards the row in `outbox.breakers`, which gives the fleet one breaker.
+ * A test fails after each of these changes:
  * - if `acquireProbe` gives the probe to every relay while it is half-open: two requests in flight;
- * - if relays do not read the rows: whole batches of other relays beside the probe, and requests of restarted relays before it
- *   is due;
+ * - if relays do not read the rows: whole batches of other relays beside the probe, and requests of restarted relays
+ *   before it is due;
  * - if a probe sends the whole batch: 30 intents in place of 1;
  * - if `removeRelay` does not release the probe: the next relay waits for its lease;
- * - if the state is not checked before each attempt (`#sendIfAllowed`): another relay retries a batch, and its lane stays busy.
+ * - if the state is not checked before each request (`#sendIfAllowed`): another relay retries a batch, and its lane stays
+ *   busy.
  */
 
 let h: Harness

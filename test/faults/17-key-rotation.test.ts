@@ -9,7 +9,8 @@ import { accountFor, breakerState, findings, transitions } from './support/accou
 import { type Gateway, type Intercepted, startGateway } from './support/network/gateway.ts'
 
 /*
- * Guards the pause, `probeNow` and `SupersededError`. Shown to fail:
+ * Guards the pause, `probeNow` and `SupersededError`.
+ * A test fails after each of these changes:
  * - if a 401 is classified as `unavailable`: the breaker opens, and is never paused;
  * - without `probeNow` after a change: nothing is sent before the probe is due;
  * - if late answers to former settings count (`concernsSettings`): paused for 30 s, or open for the hour of the test;

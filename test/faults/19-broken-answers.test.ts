@@ -5,9 +5,10 @@ import { accountFor, breakerState, findings } from './support/account.ts'
 import { type Intercepted, startGateway } from './support/network/gateway.ts'
 
 /*
- * Guards `classify`, and the timeout of the whole exchange. Shown to fail:
- * - if the timeout of the whole is ten minutes, with those of the head and of each pause as they are: the dripping answer never
- *   ends;
+ * Guards `classify`, and the timeout of the whole exchange.
+ * A test fails after each of these changes:
+ * - if the timeout of the whole is ten minutes, with those of the head and of each pause as they are: the dripping answer
+ *   never ends;
  * - if a 2xx that is not JSON is accepted: the events of the first request are lost.
  */
 

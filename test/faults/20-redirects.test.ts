@@ -7,9 +7,11 @@ import { accountFor, breakerState, findings, transitions } from './support/accou
 import { type Gateway, startGateway } from './support/network/gateway.ts'
 
 /*
- * Guards `GuardedDispatcher`. Mutations that made it fail:
- * - the origin of the target not checked: the foreign host gets a TLS hello or the batch, which counts as delivered;
- * - no limit: a loop ends with the timeout only, and the breaker does not open in time.
+ * Guards `GuardedDispatcher`.
+ * A test fails after each of these changes:
+ * - if the origin of the target is not checked, the foreign host gets a TLS hello or the batch, which counts as
+ *   delivered;
+ * - without a limit, a loop ends with the timeout only, and the breaker does not open in time.
  *
  * A redirect with a user name in it is refused by Node's own fetch as well.
  */

@@ -3,7 +3,8 @@ import { email, type Harness, startHarness } from '../support/relay-harness.ts'
 import { accountFor } from './support/account.ts'
 
 /*
- * Guards the outcome of a request that failed on its way. Shown to fail:
+ * Guards the outcome of a request that failed on its way.
+ * A test fails after each of these changes:
  * - if every failure without an answer is `not_applied`: an accepted message is sent again, and none is parked;
  * - if `onAmbiguous` is ignored: a message with `resend` is parked.
  */

@@ -1,5 +1,5 @@
 /**
- * Shown to fail:
+ * A test fails after each of these changes:
  * - if the dispatcher ends after a failed poll (`return` after `pollFailed` in dispatcher.ts), the queue never drains;
  * - if outage-reporter.ts reports every error, the relay emits 25 events instead of 6 at most;
  * - without the pool's error listener for idle connections (database.ts), an uncaught exception ends the process.

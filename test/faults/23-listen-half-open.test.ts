@@ -1,9 +1,9 @@
 /**
- * Shown to fail:
+ * A test fails after each of these changes:
  * - without the check of the LISTEN connection (`#checkLater` in listener.ts) no other connection is made within 30 s;
  * - without `query_timeout` (connection.ts) the intent is not delivered within 30 s, and the relay cannot stop;
- * - if a silent connection does not condemn its pool (`replace` in database.ts) it may take 60 s in place of 21. This depends
- *   on which statement hung on which connection, so it does not fail in every run.
+ * - if a silent connection does not condemn its pool (`replace` in database.ts) it may take 60 s in place of 21. This
+ *   depends on which statement hung on which connection, so it does not fail in every run.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Relay } from '../../src/index.ts'

@@ -1,5 +1,5 @@
 /**
- * Shown to fail:
+ * A test fails after each of these changes:
  * - if the startup option is always sent (`accepted = true` in lane-jobs.ts), the relay does not start;
  * - with `statement_timeout` as an option of health-reader.ts' pool, /readyz answers 503;
  * - without the verification (`outcome = 'delivered'` in listener.ts), there is no warning;

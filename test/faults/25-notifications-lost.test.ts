@@ -1,5 +1,5 @@
 /**
- * Shown to fail:
+ * A test fails after each of these changes:
  * - if the dispatcher waits 60 s whatever `pollIntervalMs` is, the first intent is not delivered within 30 s;
  * - if `NotifyMode` does not ask whether the relay listens, the flag stays on and commits notify no relay;
  * - if outage-reporter.ts forgets what it has reported, `notListening` is emitted with every try.

@@ -1,6 +1,6 @@
 /**
- * Shown to fail: if `wake_relays` notifies in every transaction (0002_enqueue.sql without its CASE), the rate is 0.2 to
- * 0.4 of the rate without notifications. The test measures this, too: so the bound is known to tell the two apart.
+ * The test fails if `wake_relays` notifies in every transaction (0002_enqueue.sql without its CASE): the rate is 0.2 to
+ * 0.4 of the rate without notifications. The test measures this too. So its bound is known to tell the two apart.
  */
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'

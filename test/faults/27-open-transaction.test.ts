@@ -1,6 +1,6 @@
 /**
- * Shown to fail: without the watermark of a lane's reader (`#raiseWatermark` in lane-reader.ts does nothing), the rate falls to
- * 0.47 of the rate without the transaction. With it, the ratio is 0.98 to 1.02.
+ * The test fails without the watermark of a lane's reader (`#raiseWatermark` in lane-reader.ts does nothing): the rate
+ * falls to 0.47 of the rate without the transaction. With it, the ratio is 0.98 to 1.02.
  */
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'

@@ -1,10 +1,11 @@
 /**
- * Shown to fail, first test:
- * - if a `Retry-After` date is compared with the host's clock, the relay behind waits an hour and nothing arrives in 8 s;
- * - with the host's time instead of the database's, the relay ahead sends scheduled intents at once, and the relay behind
- *   sends expired ones.
- * Second test: without heartbeats of the lane jobs, lanes are taken from living relays again and again, and no relay holds
- * one for 15 s.
+ * A test fails after each of these changes:
+ * - first test: if a `Retry-After` date is compared with the host's clock, the relay behind waits an hour and nothing
+ *   arrives in 8 s;
+ * - first test: with the host's time instead of the database's, the relay ahead sends scheduled intents at once, and the
+ *   relay behind sends expired ones;
+ * - second test: without heartbeats of the lane jobs, lanes are taken from living relays again and again, and no relay
+ *   holds one for 15 s.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { EnqueueOptions, Intent } from '../../src/index.ts'

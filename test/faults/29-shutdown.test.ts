@@ -1,7 +1,7 @@
 /**
- * Shown to fail:
- * - if `#stop` of src/relay/relay.ts does not wait for the dispatcher, the connections close during the first test's request,
- *   and nothing is settled;
+ * A test fails after each of these changes:
+ * - if `#stop` of src/relay/relay.ts does not wait for the dispatcher, the connections close during the first test's
+ *   request, and nothing is settled;
  * - without the second signal's `process.exit` (src/cli/process/shutdown.ts) the second test times out;
  * - if `#start` does not check `#ending`, the relay of the third test takes a lane;
  * - without `#drain` the fourth and the fifth log nothing of the backlog;

@@ -1,6 +1,4 @@
-/**
- * Mutation that made it fail: with a pool of three times `connections`, the relay has 20 sessions.
- */
+/** The test fails with a pool of three times `connections`: the relay has 20 sessions. */
 import pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'

@@ -1,5 +1,5 @@
 /**
- * Shown to fail:
+ * A test fails after each of these changes:
  * - without `lock_timeout` (SHORT_LOCKS in migration-locks.ts) migrate reports nothing for 30 s and waits forever, and
  *   every enqueue waits behind it;
  * - without a retry after a lock timeout (`isLocked` returns false) migrate fails at once and reports no wait;

@@ -1,7 +1,9 @@
 /**
- * Shown to fail: if `BlockedKeys.ready` (src/relay/turn/blocked-keys.ts) ignores `format`, the row is sent as if its format
- * were known, and the first and the last test wait in vain for the report. If `LaneReader.skipKeys`
- * (src/relay/turn/lane-reader.ts) keeps blocked rows among the rows it has read, the second test waits in vain for the others.
+ * A test fails after each of these changes:
+ * - if `BlockedKeys.ready` (src/relay/turn/blocked-keys.ts) ignores `format`, the row is sent as if its format were
+ *   known, and the first and the last test wait in vain for the report;
+ * - if `LaneReader.skipKeys` (src/relay/turn/lane-reader.ts) keeps blocked rows among the rows that it has read, the
+ *   second test waits in vain for the others.
  */
 import { once } from 'node:events'
 import { afterEach, beforeEach, expect, test } from 'vitest'

@@ -1,4 +1,4 @@
-/** Shown to fail: if each attempt uses another id (ulid.ts), the resent events are applied twice. */
+/** The tests fail if each request uses another id (ulid.ts): the resent events are applied twice. */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Relay } from '../../src/index.ts'
 import type { TestDatabase } from '../support/database.ts'

@@ -5,9 +5,10 @@ import { accountFor } from './support/account.ts'
 import { type Gateway, type Intercepted, startGateway } from './support/network/gateway.ts'
 
 /*
- * Guards that a suppress is sent alone, after the answers to all earlier intents. Mutations that made it fail:
- * - `BARRIERS` empty: the suppress shares the identifies' request;
- * - a failed batch skipped and retried later: the suppress is sent before the identifies are done.
+ * Guards that a suppress is sent alone, after the answers to all earlier intents.
+ * A test fails after each of these changes:
+ * - if `BARRIERS` is empty, the suppress shares the identifies' request;
+ * - if a failed batch is skipped and retried later, the suppress is sent before the identifies are done.
  *
  * The second test shows the limit of the guarantee: a relay has no control over a request that it has sent.
  */

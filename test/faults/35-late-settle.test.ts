@@ -1,5 +1,5 @@
 /**
- * Shown to fail:
+ * A test fails after each of these changes:
  * - without `id` in the DELETE of settle.ts, the late settle of the first test deletes the new intents: 200 of 200 are
  *   recorded as delivered, although Customer.io received only 33 of them;
  * - without the server in `fenceHolds` (fence.ts), the second test marks and charges, and writes the old watermark;

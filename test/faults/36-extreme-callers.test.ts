@@ -1,8 +1,8 @@
 /**
- * Shown to fail:
+ * A test fails after each of these changes:
  * - without the limits of times in `outbox.check_intent`, the refusals are missing and the property fails;
- * - if `findReadyLanes` (src/store/lanes/find-ready-lanes.ts) or `settle` (src/store/lanes/settle.ts) subtracts times instead
- *   of epochs, no ordinary event arrives on PostgreSQL 14; if `readLane` ignores infinite times, on no version;
+ * - if `findReadyLanes` (src/store/lanes/find-ready-lanes.ts) or `settle` (src/store/lanes/settle.ts) subtracts times
+ *   instead of epochs, no ordinary event arrives on PostgreSQL 14; if `readLane` ignores infinite times, on no version;
  * - if `PollRecord.failed` counts nothing, health never reports failed polls.
  */
 import { once } from 'node:events'

@@ -1,5 +1,5 @@
 /**
- * Shown to fail: without the second attempt of `#onQueue` (lane-jobs.ts), every poll fails with "Queue … does not exist" and
+ * The test fails without the second try of `#onQueue` (lane-jobs.ts): every poll fails with "Queue … does not exist" and
  * delivery stops.
  */
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'

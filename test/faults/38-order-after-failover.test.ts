@@ -1,7 +1,8 @@
 /**
- * Shown to fail: if `onServer` in write-horizon.ts does not compare the server, the watermark of the second test rises to a
- * number of the former server, above the event that commits later. Without servers in the fence and in the horizon, the
- * first test delivers the person's events as 2, 1.
+ * A test fails after each of these changes:
+ * - if `onServer` in write-horizon.ts does not compare the server, the watermark of the second test rises to a number of
+ *   the former server, above the event that commits later;
+ * - without servers in the fence and in the horizon, the first test delivers the person's events as 2, 1.
  */
 import { expect, onTestFinished, test } from 'vitest'
 import { WriteHorizon } from '../../src/relay/turn/write-horizon.ts'

@@ -16,15 +16,16 @@ import { type Gateway, type Intercepted, startGateway } from './support/network/
 
 /*
  * Guards the comparison of a refused request with another one before the credential is blamed.
- * Shown to fail, with each of these switched off:
- * - refusals that do not count at once (`#recordSend` pauses at the first): paused, in all tests but the last four and 406;
+ * A test fails if one of these is switched off:
+ * - refusals that do not count at once (`#recordSend` pauses at the first): paused, in all tests but the last four and
+ *   406;
  * - a 4xx that may be about the content (`mayBlameContent` from 500 on): nothing is delivered beside the culprit;
  * - the check of the account (`canCheckCredential` false): a culprit that is alone in the queue pauses the destination;
  * - canaries after an account check without a result (`unknown` as `fail`): paused;
- * - other messages of the App API (`compare` of src/relay/send/end-wave.ts always `fail`): the culprit's next attempt pauses the
- *   API;
- * - the exception for charged intents (`compareWithHistory` of src/relay/send/attribute.ts ignores `provesNothing`): an intent
- *   that is refused again, alone, pauses its destination.
+ * - other messages of the App API (`compare` of src/relay/send/end-wave.ts always `fail`): the culprit's next attempt
+ *   pauses the API;
+ * - the exception for charged intents (`compareWithHistory` of src/relay/send/attribute.ts ignores `provesNothing`): an
+ *   intent that is refused again, alone, pauses its destination.
  */
 
 /** A paused destination and an open breaker stay so for longer than the test takes. */

@@ -5,8 +5,8 @@ import { accountFor, findings, transitions } from './support/account.ts'
 import { type Gateway, startGateway } from './support/network/gateway.ts'
 
 /*
- * Guards `refusalOf`: only an answer in Customer.io's own form rejects an intent. Shown to fail: if `classify` takes any JSON
- * object for a rejection, the whole backlog is dead-lettered.
+ * Guards `refusalOf`: only an answer in Customer.io's own form rejects an intent. The test fails if `classify` takes any
+ * JSON object for a rejection: the whole backlog becomes dead letters.
  */
 
 let h: Harness

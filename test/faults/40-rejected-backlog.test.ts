@@ -7,7 +7,7 @@ import { type Gateway, type Intercepted, startGateway } from './support/network/
 
 /*
  * Guards the stop of a destination that rejects most intents.
- * Shown to fail, with each of these switched off:
+ * A test fails if one of these is switched off:
  * - the window (`RejectionWindow.admit` returns its argument): every intent becomes a dead letter, and nothing stops;
  * - the limit within one answer (rejections beyond it are kept): 1,000 dead letters in place of 100;
  * - the intents that must go because later ones of their key were delivered (`mustGo` never): they are overtaken;

@@ -1,7 +1,8 @@
 /**
- * Mutations that made it fail: with `durably` (lane.ts) left out of mark-sending.ts the message is sent twice; left out of
- * read-horizon.ts, the server assigns numbers again that the relay has seen; left out of settle.ts, the settled intent is
- * pending again after the crash.
+ * A test fails after each of these changes:
+ * - without `durably` (server-sql.ts) in mark-sending.ts, the message is sent twice;
+ * - without it in read-horizon.ts, the server assigns numbers again that the relay has seen;
+ * - without it in settle.ts, the settled intent is pending again after the crash.
  */
 import { once } from 'node:events'
 import { afterEach, beforeEach, expect, test } from 'vitest'

@@ -1,5 +1,5 @@
 /**
- * Shown to fail:
+ * A test fails after each of these changes:
  * - if `outbox.notify` does not check how full the queue is, `enqueue` fails with 54000 at COMMIT;
  * - if the relay still counts as listening (listener.ts), its flag stays on and it reports nothing.
  *

@@ -1,13 +1,13 @@
 /**
- * Shown to fail, each with the named mechanism switched off:
+ * A test fails if one of these is switched off:
  * - the upper bound of `arrives_at` (take-tokens.ts): after a step back, nothing is sent for the length of the step;
  * - `CLOCK_STEPPED_BACK` (read-breakers.ts): an open breaker and a 429 wait for the length of the step;
  * - `INVALIDATES_EARLIER_WAITS` (read-breakers.ts): after another failure, a 429 from before the step waits that long;
  * - the upper bound of a probe's lease (read-breakers.ts): a destination whose probe a dead relay holds waits that long;
  * - the upper bound in `BlockedKeys` (blocked-keys.ts): an intent that failed alone waits that long;
  * - the condition for failed lanes in read-heartbeats.ts: a failed lane waits that long;
- * - `HeartbeatWatch`, replaced by a comparison with the database's clock: another relay takes the lane while its request is
- *   in flight, and a dead worker is noticed an hour later;
+ * - `HeartbeatWatch`, replaced by a comparison with the database's clock: another relay takes the lane while its request
+ *   is in flight, and a dead worker is noticed an hour later;
  * - the upper bound of `last_seen_at` in the view `health`: it counts a dead relay.
  */
 import { setTimeout as delay } from 'node:timers/promises'

@@ -1,7 +1,8 @@
 /**
- * Shown to fail: if `#settleWithRetry` (lane-writer.ts) treats a missing partition like any other error, or if `Partitions`
- * gives up after its first try, every turn sends the same events again. Without `writer.ready()` (turn.ts), the other lanes
- * send events that cannot be settled.
+ * A test fails after each of these changes:
+ * - if `#settleWithRetry` (lane-writer.ts) treats a missing partition like any other error, or if `Partitions` gives up
+ *   after its first try, every turn sends the same events again;
+ * - without `writer.ready()` (turn.ts), the other lanes send events that cannot be settled.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'

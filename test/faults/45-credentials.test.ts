@@ -12,10 +12,11 @@ import { everyText, textsOfLines } from './support/every-row.ts'
 import { startGateway } from './support/network/gateway.ts'
 
 /*
- * Guards `credentialProblem` at every place that loads credentials, and `describeError`. Mutations that made it fail:
- * - `credentialProblem` that finds nothing: `createRelay` throws nothing, the commands start, and the changed file is applied,
- *   whose key the HTTP client refuses;
- * - `describeError` with the error's own message: the answer quotes the key.
+ * Guards `credentialProblem` at every place that loads credentials, and `describeError`.
+ * A test fails after each of these changes:
+ * - if `credentialProblem` finds nothing, `createRelay` throws nothing, the commands start, and the changed file is
+ *   applied, whose key the HTTP client refuses;
+ * - if `describeError` keeps the error's own message, the answer quotes the key.
  */
 
 const KEY = 'app-key-1f6a09c3'

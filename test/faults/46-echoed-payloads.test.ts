@@ -7,16 +7,17 @@ import { everyText, textsIn, textsOfLines } from './support/every-row.ts'
 import { type Gateway, type Intercepted, startGateway } from './support/network/gateway.ts'
 
 /*
- * Guards the parts of an answer that are kept: `describeAnswer`, `describeError`, `documentedField`, `DELIVERY_ID`, and the events and
- * log lines without a text. Mutations that made it fail:
- * - `describeAnswer` with a piece of the body: every form in `breaker_transitions.reason` and in the log;
- * - `describeAnswer` with the unchecked content type, and `documentedField` that returns the whole path: forms in the same
- *   places, and in the log lines of dead letters;
- * - `describeError` with the error's message: forms that a redirect has in its address;
- * - `DELIVERY_ID` that matches everything: forms in `delivered.delivery_id`.
+ * Guards the parts of an answer that are kept: `describeAnswer`, `describeError`, `documentedField`, `DELIVERY_ID`, and
+ * the events and log lines without a text.
+ * A test fails after each of these changes, because it finds forms of a payload in another place:
+ * - if `describeAnswer` keeps a piece of the body: every form, in `breaker_transitions.reason` and in the log;
+ * - if `describeAnswer` keeps an unchecked content type, or `documentedField` returns the whole path: in the same places,
+ *   and in the log lines of dead letters;
+ * - if `describeError` keeps the error's message: those that a redirect has in its address;
+ * - if `DELIVERY_ID` matches everything: in `delivered.delivery_id`.
  *
- * A payload belongs in the queue and in the dead letters. So does the text in which Customer.io refuses it, which may quote
- * it: `dead_letters.message`. No other place has either.
+ * A payload belongs in the queue and in the dead letters. So does the text in which Customer.io refuses it, which may
+ * quote it: `dead_letters.message`. No other place has either.
  */
 
 const TEXT = 'Rosalind "Ros" <franklin> & so/on+51'

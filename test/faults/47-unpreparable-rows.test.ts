@@ -1,7 +1,10 @@
 /**
- * Mutations that made it fail: with `prepareRow` (src/relay/destination/prepare-row.ts) rethrowing errors, every turn of the lane fails and it never
- * drains; with `String(value)` of every recipient in src/relay/destination/recipient-allowlist.ts as well, the first row fails it, too; with
- * recipients of `per_user_data` that are not text left out there, the broadcast is sent.
+ * A test fails after each of these changes:
+ * - if `prepareRow` (src/relay/destination/prepare-row.ts) rethrows errors, every turn of the lane fails, and the lane
+ *   never drains;
+ * - if src/relay/destination/recipient-allowlist.ts also takes `String(value)` of every recipient, the first row fails
+ *   the turn too;
+ * - if it leaves out recipients of `per_user_data` that are not text, the broadcast is sent.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { everyApi, type Harness, peopleOfOneLane, startHarness, track } from '../support/relay-harness.ts'

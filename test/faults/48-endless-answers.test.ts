@@ -12,9 +12,10 @@ import { accountFor, findings } from './support/account.ts'
 import { startGateway } from './support/network/gateway.ts'
 
 /*
- * Guards the size limits of an answer. Mutations that made it fail:
- * - no `maxResponseSize`: the endless body and the gigabyte end with the timeout, after hundreds of megabytes;
- * - no `maxOutputLength`: gzip of 900 KB becomes 900 MB.
+ * Guards the size limits of an answer.
+ * A test fails after each of these changes:
+ * - without `maxResponseSize`, the endless body and the gigabyte end with the timeout, after hundreds of megabytes;
+ * - without `maxOutputLength`, gzip of 900 KB becomes 900 MB.
  *
  * Measured: the peak of memory grows by 22 MB in all.
  */

@@ -1,7 +1,8 @@
 /**
- * Shown to fail:
+ * A test fails after each of these changes:
  * - without `admit_workspace` in enqueue and enqueue_many, no name is refused;
- * - if `register_workspaces` waits for the slots of an open transaction (no `WHERE NOT EXISTS`), a relay's registration fails;
+ * - if `register_workspaces` waits for the slots of an open transaction (no `WHERE NOT EXISTS`), a relay's registration
+ *   fails;
  * - if the poll reads the view lane_heads (find-ready-lanes.ts), it takes 1,577,115 buffers with the old backlog;
  * - if promote-scheduled.ts takes every destination, the old backlog gets lanes;
  * - without `FOR KEY SHARE` in `admit_workspace`, a name is freed while a transaction enqueues for it;

@@ -1,5 +1,5 @@
 /**
- * Shown to fail:
+ * A test fails after each of these changes:
  * - without the search for digits in a row in `outbox.check_intent` every altered number is accepted;
  * - without `extra_float_digits` in `outbox.altered_number` the session's setting rejects numbers that JavaScript writes;
  * - without `outbox.normalize_ids` 1 and 1.0 are two ordering keys.

@@ -1,6 +1,7 @@
 /**
- * Shown to fail:
- * - with pg-boss' advisory locks (`withRowLocks` returns its text unchanged) the queue of a new destination is not created;
+ * A test fails after each of these changes:
+ * - with pg-boss' advisory locks (`withRowLocks` returns its text unchanged) the queue of a new destination is not
+ *   created;
  * - with `pg_try_advisory_xact_lock` in promote-scheduled.ts the scheduled intent is not delivered;
  * - with `pg_advisory_xact_lock` in ensure_partitions the day's partition is not created;
  * - with `pg_advisory_lock` in migration-locks.ts migrate does not end;

@@ -5,10 +5,12 @@ import { type Harness, startHarness, stepOf, track } from '../support/relay-harn
 import { transitions } from './support/account.ts'
 
 /*
- * Guards the separation of suspects from the rest of a lane. At 100 requests a second it takes half a minute to find the 500
- * culprits of 5,000. If each lane waited for its own culprits, a live event would arrive after 18 s in the median, and 25 s at
- * most. Shown to fail, because live events have not arrived after half a minute:
- * - if suspects come before all other intents (`isSuspectsTurn` whenever there are any);
+ * Guards the separation of suspects from the rest of a lane. At 100 requests a second it takes half a minute to find the
+ * 500 culprits of 5,000. If each lane waited for its own culprits, a live event would arrive after 18 s in the median,
+ * and 25 s at most.
+ * A test fails after each of these changes, because live events have not arrived after half a minute:
+ * - if suspects come before all other intents (`nextSide` of src/relay/lane/drain-batches.ts returns `suspects` whenever
+ *   there are any);
  * - if batches are halved by place in place of keys, oldest first (`halve`).
  */
 

@@ -1,7 +1,8 @@
 /**
- * Mutations that made it fail: with `server.maxConnections = 100` in place of `boundConnections`, the probe beside 1,000 silent,
- * slow or unread connections is refused. With `connectionsCheckingInterval` at Node's default of 30 s the silent
- * connection is still open after 8 s.
+ * A test fails after each of these changes:
+ * - with `server.maxConnections = 100` in place of `boundConnections`, the probe beside 1,000 silent, slow or unread
+ *   connections is refused;
+ * - with `connectionsCheckingInterval` at Node's default of 30 s, the silent connection is still open after 8 s.
  */
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'

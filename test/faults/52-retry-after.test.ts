@@ -5,7 +5,7 @@ import { accountFor, findings } from './support/account.ts'
 import { type Gateway, startGateway } from './support/network/gateway.ts'
 
 /*
- * Guards the minimum in `retryAfterMs`. Mutation that made it fail: without a minimum, the next request comes within 20 ms.
+ * Guards the minimum in `retryAfterMs`. The test fails without a minimum: the next request comes within 20 ms.
  */
 
 let h: Harness

@@ -1,5 +1,5 @@
 /**
- * Shown to fail:
+ * A test fails after each of these changes:
  * - without ` CASCADE` in `role_drift` a right that a role has granted on stays, and `migrate` reports 2BP01;
  * - if `grant_roles` catches only insufficient_privilege, `migrate` fails with 2BP01;
  * - without the steps for pg_roles and pg_auth_members attributes and memberships stay;

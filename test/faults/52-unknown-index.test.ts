@@ -5,8 +5,8 @@ import { accountFor, findings } from './support/account.ts'
 import { type Gateway, startGateway } from './support/network/gateway.ts'
 
 /*
- * Guards the indexes that `classify` reads from a 200 or 207. Mutation that made it fail: an index outside of the batch is
- * accepted, and eight intents count as delivered that Customer.io never got.
+ * Guards the indexes that `classify` reads from a 200 or 207. The test fails if an index outside of the batch is
+ * accepted: eight intents count as delivered that Customer.io never got.
  */
 
 let h: Harness

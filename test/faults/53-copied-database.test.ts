@@ -1,6 +1,6 @@
 /**
- * Shown to fail:
- * - without `checkOrigin` in `start()` a relay on a copy sends the original's email;
+ * A test fails after each of these changes:
+ * - without `#checkOrigin` in `start()` a relay on a copy sends the original's email;
  * - with a comparison of oids alone the copy on another server is not detected;
  * - without the check of each new connection a relay whose address leads to a copy sends from it before its next poll;
  * - without `isCopy` in the poll a relay whose connections stay open continues.

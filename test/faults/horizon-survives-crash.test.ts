@@ -1,5 +1,5 @@
 /**
- * Shown to fail: without the WAL message of `readHorizon` (src/store/lanes/read-horizon.ts), the restarted server draws
+ * The test fails without the WAL message of `readHorizon` (src/store/lanes/read-horizon.ts): the restarted server draws
  * numbers again that the horizon has seen.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'

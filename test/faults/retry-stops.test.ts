@@ -6,7 +6,7 @@ import { accountFor } from './support/account.ts'
 import { type Gateway, type Intercepted, startGateway } from './support/network/gateway.ts'
 
 /*
- * Shown to fail: without `stopping` in src/relay/send/send-part.ts or send-non-idempotent.ts, a second request goes out.
+ * The tests fail without `stopping` in src/relay/send/send-part.ts or send-non-idempotent.ts: a second request goes out.
  */
 
 let h: Harness

@@ -9,9 +9,10 @@ import { type Harness, startHarness } from '../support/relay-harness.ts'
 import { type Gateway, type Intercepted, startGateway } from './support/network/gateway.ts'
 
 /*
- * Guards `redactCredentials` and `describeError`. Mutations that fail this test:
- * - `redactCredentials` that returns its argument: keys in `dead_letters.message`;
- * - `describeError` with the error's own message: a redirect's user, password and query in `breaker_transitions`.
+ * Guards `redactCredentials` and `describeError`.
+ * A test fails after each of these changes:
+ * - if `redactCredentials` returns its argument, keys are in `dead_letters.message`;
+ * - if `describeError` keeps the error's own message, a redirect's user, password and query are in `breaker_transitions`.
  */
 
 const KEYS = {

@@ -1,5 +1,5 @@
 /**
- * Shown to fail, with the pages that were read:
+ * A test fails after each of these changes (in brackets the pages that were read):
  * - EXISTS in place of a row with LIMIT in find-ready-lanes.ts (2,512) or in `workspace_in_use` (190,630);
  * - the end of a gap as a condition of the scan in find-unserved.ts (62,209);
  * - a join in promote-scheduled.ts (11,106), or no `seq` in the index `intents_scheduled` (10,289);

@@ -6,10 +6,13 @@ import { eventually } from '../support/eventually.ts'
 import { everyApi, type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
 
 /*
- * Lanes that wait for one rate limit share a request. Here the limit is so low that the first lane sends alone and all others
- * wait for the second request. Shown to fail, each by its test: if the places of refused operations do not count from each
- * lane's first operation; if a 400 is divided like a 207; if all waiting batches share one request of any size; if each lane
- * sends a request of its own.
+ * Lanes that wait for one rate limit share a request. Here the limit is so low that the first lane sends alone and all
+ * others wait for the second request.
+ * A test fails after each of these changes:
+ * - if the places of refused operations do not count from each lane's first operation;
+ * - if a 400 is divided like a 207;
+ * - if all waiting batches share one request of any size;
+ * - if each lane sends a request of its own.
  */
 
 let h: Harness

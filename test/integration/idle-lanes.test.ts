@@ -87,8 +87,8 @@ test('rows that reappear below a watermark are found within seconds, even under 
   const [late = '', neighbour = ''] = await peopleOfOneLane(h.db, 'default/track', 2)
   await h.relay()
   await oneByOne(5, neighbour)
-  // A server that lost its last commits draws a number again. Shown to fail: without the second read from the beginning in
-  // lane-reader.ts, polls wake the lane for this row, and the lane does not find it until the end of the turn.
+  // A server that lost its last commits draws a number again. The test fails without the second read from the beginning in
+  // lane-reader.ts: polls wake the lane for this row, and the lane does not find it until the end of the turn.
   await h.db.rows(
     `INSERT INTO outbox.intents (seq, destination, lane, id, operation, payload, ordering_key, enqueued_at)
      OVERRIDING SYSTEM VALUE

@@ -1,5 +1,5 @@
 /**
- * Shown to fail: without the reset after a restart in write-horizon.ts (`#forget`), the recovered transaction counts as
+ * The test fails without the reset after a restart in write-horizon.ts (`#forget`): the recovered transaction counts as
  * ended. The lane's watermark passes its event, and the person's next event is delivered first.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'

@@ -104,7 +104,7 @@ test('stop while Customer.io hangs: the request in flight ends, no retry begins'
   expect(h.fake.requests.total).toBe(1)
 })
 
-// Shown to fail: if the heartbeats end before the dispatcher, the other relay takes the lane and sends the event again.
+// The test fails if the heartbeats end before the dispatcher: the other relay takes the lane and sends the event again.
 test('stop waits for a long request, and no other relay takes its lane meanwhile', async () => {
   const settings = { requestTimeoutMs: 60_000 }
   const first = await h.relay(settings)

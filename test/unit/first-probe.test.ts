@@ -7,8 +7,8 @@ const REFUSED: Answer = { kind: 'credential', status: 401, message: 'refused' }
 const FAILED: Answer = { kind: 'unavailable', status: 503, outcome: 'not_applied', message: 'failed' }
 
 /*
- * The relay and the row of the fleet must wait equally long for the first probe. Shown to fail: if `pause` of `SharedState` gets
- * `halfOpenAfterMs`, this relay waits for ten minutes and the row for 30 s.
+ * The relay and the row of the fleet must wait equally long for the first probe. A test fails if `pause` of `SharedState`
+ * gets `halfOpenAfterMs`: this relay waits for ten minutes and the row for 30 s.
  */
 test.each([
   { answer: REFUSED, state: 'paused', halfOpenAfterMs: 600_000, delayMs: 30_000 },
