@@ -58,7 +58,7 @@ export function addRelayCommand(program: Command): void {
     )
     .action(async (flags) => {
       const given = readSettings(relaySettings, flags)
-      const { runRelay } = await import('./run-relay.ts')
+      const { runRelay } = await import('../run/run-relay.ts')
       await runRelay(given)
     })
   addExamples(command, [

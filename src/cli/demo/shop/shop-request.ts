@@ -1,17 +1,13 @@
-import { sql } from 'drizzle-orm'
-import type { NodePgDatabase } from 'drizzle-orm/node-postgres'
+import type pg from 'pg'
 import type { Outbox } from '../../../enqueue/outbox.ts'
 import type { EnqueueResult } from '../../../enqueue/results.ts'
 import type { Intent } from '../../../intent/intent.ts'
-import { expected, orders, people } from './shop-schema.ts'
 
 /** A request to the shop: one transaction. */
 export type Request =
   | { readonly kind: 'sign_up'; readonly personId: string }
   | { readonly kind: 'order'; readonly personId: string; readonly orderId: string; readonly note: string }
   | { readonly kind: 'view'; readonly personId: string }
-
-export type Tx = Parameters<Parameters<NodePgDatabase['transaction']>[0]>[0]
 
 /** How many intents a request enqueues. */
 export function intentsOf(request: Request): 1 | 2 {
@@ -26,7 +22,7 @@ export function intentsOf(request: Request): 1 | 2 {
  * @returns The refs whose dedup key was taken: their intents were not stored.
  */
 export async function handleRequest(
-  tx: Tx,
+  tx: pg.PoolClient,
   outbox: Outbox,
   run: string,
   request: Request,
@@ -43,28 +39,39 @@ export async function handleRequest(
   if (stored.length > 0) {
     const isEvent = ({ position }: { position: number }) =>
       intents[position - last + refs.length - 1]?.operation === 'track'
-    const rows = stored.map((mark) => ({ ...mark, run, personId: request.personId, isEvent: isEvent(mark) }))
-    await tx.insert(expected).values(rows)
+    await tx.query(
+      `INSERT INTO outbox_demo.expected (ref, run, person_id, position, is_event)
+       SELECT ref, $1, $2, position, is_event
+       FROM jsonb_to_recordset($3) AS mark (ref text, position integer, is_event boolean)`,
+      [run, request.personId, JSON.stringify(stored.map((mark) => ({ ...mark, is_event: isEvent(mark) })))],
+    )
   }
   return refs.filter((_, index) => results[index]?.duplicate === true)
 }
 
 /** Returns the position of the person's last intent. The person's row stays locked until COMMIT, which fixes the order. */
-async function writeBusinessRows(tx: Tx, request: Request, places: number): Promise<number> {
+async function writeBusinessRows(tx: pg.PoolClient, request: Request, places: number): Promise<number> {
   const { personId } = request
   if (request.kind === 'sign_up') {
-    await tx.insert(people).values({ id: personId, email: emailOf(personId), version: places })
+    await tx.query('INSERT INTO outbox_demo.people (id, email, version) VALUES ($1, $2, $3)', [
+      personId,
+      emailOf(personId),
+      places,
+    ])
     return places
   }
-  const [person] = await tx
-    .update(people)
-    .set({ version: sql`${people.version} + ${places}` })
-    .where(sql`${people.id} = ${personId}`)
-    .returning({ version: people.version })
+  const { rows } = await tx.query<{ version: number }>(
+    'UPDATE outbox_demo.people SET version = version + $2 WHERE id = $1 RETURNING version',
+    [personId, places],
+  )
+  const [person] = rows
   if (!person) throw new Error(`person ${personId} is not in the shop's table`)
   if (request.kind === 'order') {
     const totalCents = 500 + Math.floor(Math.random() * 20_000)
-    await tx.insert(orders).values({ id: request.orderId, personId, totalCents }).onConflictDoNothing()
+    await tx.query(
+      'INSERT INTO outbox_demo.orders (id, person_id, total_cents) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING',
+      [request.orderId, personId, totalCents],
+    )
   }
   return person.version
 }

@@ -1,36 +1,9 @@
-import { boolean, integer, pgSchema, text } from 'drizzle-orm/pg-core'
-
-const demo = pgSchema('outbox_demo')
-
-/** The shop's business tables, and below them those for the final check. */
-export const people = demo.table('people', {
-  id: text('id').primaryKey(),
-  email: text('email').notNull(),
-  /** Counts the person's intents in commit order: incremented under the row lock. */
-  version: integer('version').notNull(),
-})
-
-export const orders = demo.table('orders', {
-  id: text('id').primaryKey(),
-  personId: text('person_id').notNull(),
-  totalCents: integer('total_cents').notNull(),
-})
-
-/** Deliveries that must happen. The business transaction writes them. */
-export const expected = demo.table('expected', {
-  ref: text('ref').primaryKey(),
-  run: text('run').notNull(),
-  personId: text('person_id').notNull(),
-  position: integer('position').notNull(),
-  isEvent: boolean('is_event').notNull(),
-})
-
-/** Deliveries that must not happen: of rolled-back transactions. Another transaction writes them. */
-export const rolledBack = demo.table('rolled_back', {
-  ref: text('ref').primaryKey(),
-  run: text('run').notNull(),
-})
-
+/**
+ * The shop's business tables, `people` and `orders`, and those for the final check:
+ * - `people.version` counts the person's intents in commit order: it is incremented under the row lock;
+ * - `expected` has the deliveries that must happen; the business transaction writes them;
+ * - `rolled_back` has those that must not happen; another transaction writes them.
+ */
 export const SHOP_DDL = `
 CREATE SCHEMA IF NOT EXISTS outbox_demo;
 CREATE TABLE IF NOT EXISTS outbox_demo.people (

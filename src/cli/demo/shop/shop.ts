@@ -1,10 +1,8 @@
-import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres'
 import pg from 'pg'
 import { createOutbox, type Outbox } from '../../../enqueue/outbox.ts'
 import { Ledger } from './ledger.ts'
 import { Pace } from './pace.ts'
 import { handleRequest, intentsOf, type Request } from './shop-request.ts'
-import { rolledBack } from './shop-schema.ts'
 
 /** Requests that the shop works on at a time. */
 const WRITERS = 8
@@ -37,7 +35,6 @@ export class Shop {
   readonly ledger = new Ledger()
   readonly #options: ShopOptions
   readonly #pool: pg.Pool
-  readonly #db: NodePgDatabase
   readonly #outbox: Outbox
   readonly #signedUp: string[] = []
   #lastRef = 0
@@ -52,7 +49,6 @@ export class Shop {
       application_name: 'customerio-outbox demo shop',
     })
     this.#pool.on('error', () => {}) // the next statement reports it
-    this.#db = drizzle(this.#pool)
     this.#outbox = createOutbox({ schema: options.schema })
   }
 
@@ -105,7 +101,7 @@ export class Shop {
     const { run } = this.#options
     const refs = Array.from({ length: intentsOf(request) }, () => `${run}-${++this.#lastRef}`)
     try {
-      const duplicates = await this.#db.transaction(async (tx) => {
+      const duplicates = await this.#inTransaction(async (tx) => {
         const found = await handleRequest(tx, this.#outbox, run, request, refs)
         if (decline) throw new Declined()
         return found
@@ -117,8 +113,30 @@ export class Shop {
     } catch (error) {
       if (!(error instanceof Declined)) throw error
       this.ledger.undone(refs)
-      await this.#db.insert(rolledBack).values(refs.map((ref) => ({ ref, run })))
+      await this.#pool.query('INSERT INTO outbox_demo.rolled_back (ref, run) SELECT unnest($1::text[]), $2', [
+        refs,
+        run,
+      ])
       return { stored: 0, declined: true }
+    }
+  }
+
+  /** Commits what `work` does, or rolls it back if `work` throws. */
+  async #inTransaction<T>(work: (tx: pg.PoolClient) => Promise<T>): Promise<T> {
+    const tx = await this.#pool.connect()
+    let broken: Error | undefined
+    try {
+      await tx.query('BEGIN')
+      const result = await work(tx)
+      await tx.query('COMMIT')
+      return result
+    } catch (error) {
+      await tx.query('ROLLBACK').catch((lost: Error) => {
+        broken = lost
+      })
+      throw error
+    } finally {
+      tx.release(broken) // a connection that cannot roll back is not used again
     }
   }
 }

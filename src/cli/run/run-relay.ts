@@ -1,25 +1,16 @@
-import { cached } from '../../observe/cached.ts'
-import { type HealthServer, startHealthServer } from '../../observe/health-server.ts'
-import { createMetrics } from '../../observe/metrics.ts'
-import { readBreakerState } from '../../observe/views/read-breaker-state.ts'
-import { readStatus } from '../../observe/views/read-status.ts'
+import type { HealthServer } from '../../observe/health-server.ts'
 import type { RelayOptions, WorkspaceOptions } from '../../relay/options.ts'
 import { createRelay, type Relay } from '../../relay/relay.ts'
 import { namesOf } from '../../store/names.ts'
 import { readConfigFile } from '../settings/config-file.ts'
-import { SettingError } from '../errors.ts'
 import { redact } from '../output/redact.ts'
-import { openReader } from '../process/health-reader.ts'
 import { createLogger, type Logger, logRelay } from '../output/log.ts'
-import type { RelaySettings } from './relay-settings.ts'
+import type { RelaySettings } from '../commands/relay-settings.ts'
 import { untilSignal } from '../process/shutdown.ts'
 import { watchConfig } from '../settings/watch-config.ts'
 import { allWorkspaces, workspaceFromEnvironment } from '../settings/workspaces.ts'
 
 type Workspaces = Readonly<Record<string, WorkspaceOptions>>
-
-/** Milliseconds in which scrapes share one read of the views. Probes share theirs for half of it. */
-const SHARE_READ_MS = 2_000
 
 /** Runs a relay, and its endpoints if a port is given, until a signal ends it. */
 export async function runRelay(given: RelaySettings): Promise<void> {
@@ -40,7 +31,7 @@ export async function runRelay(given: RelaySettings): Promise<void> {
     onTimeout: () => log.error('shutdown timed out; other relays take over the lanes'),
   })
   let unwatch: (() => Promise<void>) | undefined
-  const endpoints = await openEndpoints(given, relay, () => state === 'started')
+  const endpoints = await endpointsOf(given, relay, () => state === 'started')
   if (endpoints) log.info({ host: given.host, port: endpoints.port }, 'listening')
   try {
     await Promise.race([relay.start().catch((error) => failStart(relay, error)), signalled])
@@ -123,37 +114,13 @@ function relayOptions(given: RelaySettings, workspaces: Workspaces): RelayOption
   }
 }
 
-/** The endpoints have connections of their own, so that a probe does not wait for the relay's work. */
-async function openEndpoints(
-  given: RelaySettings,
+/** Loads the endpoints' code, which includes prom-client's, only if a port is given. */
+async function endpointsOf(
+  { port, ...given }: RelaySettings,
   relay: Relay,
   isStarted: () => boolean,
 ): Promise<HealthServer | undefined> {
-  if (given.port === undefined) return undefined
-  const names = namesOf(given.schema)
-  const reader = openReader(given.databaseUrl)
-  const server = await startHealthServer({
-    port: given.port,
-    host: given.host,
-    isStarted,
-    canPoll: () => relay.canPoll,
-    pingDatabase: cached(() => reader.query('SELECT 1'), SHARE_READ_MS / 2),
-    readBreakers: cached(() => readBreakerState(reader, names), SHARE_READ_MS / 2),
-    metrics: createMetrics({
-      relay,
-      destinations: () => relay.destinations,
-      readStatus: cached(() => readStatus(reader, names), SHARE_READ_MS),
-    }),
-  }).catch((error) => {
-    throw new SettingError(
-      `cannot listen on ${given.host}:${given.port}: ${error.message}: pass another --host or --port`,
-    )
-  })
-  return {
-    port: server.port,
-    close: async () => {
-      await server.close()
-      await reader.close()
-    },
-  }
+  if (port === undefined) return undefined
+  const { openEndpoints } = await import('./open-endpoints.ts')
+  return openEndpoints({ ...given, port }, relay, isStarted)
 }

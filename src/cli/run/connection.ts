@@ -1,15 +1,21 @@
 import { type BreakerStatus, readBreakerState } from '../../observe/views/read-breaker-state.ts'
 import { type Database, openDatabase } from '../../store/connection/database.ts'
 
+/** The database and schema that a command works on. */
+export interface Target {
+  readonly databaseUrl: string
+  readonly schema?: string | undefined
+}
+
 /** Runs `work` on one connection, and closes it. */
 export async function withDatabase(
-  given: { readonly databaseUrl: string; readonly schema?: string | undefined },
+  target: Target,
   command: string,
   work: (db: Database) => Promise<void>,
 ): Promise<void> {
   const db = openDatabase({
-    connectionString: given.databaseUrl,
-    schema: given.schema,
+    connectionString: target.databaseUrl,
+    schema: target.schema,
     max: 1,
     applicationName: `customerio-outbox ${command}`,
   })
