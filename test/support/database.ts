@@ -18,18 +18,19 @@ export interface TestDatabase {
 export async function createTestDatabase(kind: 'migrated' | 'empty' = 'migrated'): Promise<TestDatabase> {
   const name = `outbox_test_${randomBytes(6).toString('hex')}`
   const template = kind === 'migrated' ? inject('templateDatabase') : 'template0'
-  const db = await openTestDatabase(inject('serverUrl'), name, template)
+  const db = await openTestDatabase(inject('serverUrl'), name, template, onSharedServer)
   if (kind === 'migrated') await db.rows('SELECT outbox.accept_copy()')
   return db
 }
 
-/** Opens a test database on any server. */
+/** Opens a test database on any server. `onServer` runs the statements that create and drop it. */
 export async function openTestDatabase(
   serverUrl: string,
   name: string,
   template: string,
+  onServer: OnServer = onNewConnection(serverUrl),
 ): Promise<TestDatabase> {
-  await onServer(serverUrl, async (client) => {
+  await onServer(async (client) => {
     await client.query(`CREATE DATABASE "${name}" TEMPLATE "${template}" ${await copyStrategy(client)}`)
   })
   const url = new URL(serverUrl)
@@ -61,18 +62,40 @@ export async function openTestDatabase(
     rows: async (text, values) => (await pool.query(text, values)).rows,
     async drop() {
       await pool.end()
-      await onServer(serverUrl, (client) => client.query(`DROP DATABASE "${name}" WITH (FORCE)`))
+      await onServer((client) => client.query(`DROP DATABASE "${name}" WITH (FORCE)`))
     },
   }
 }
 
-async function onServer(serverUrl: string, work: (client: pg.Client) => Promise<unknown>): Promise<void> {
-  const client = new pg.Client({ connectionString: serverUrl })
-  await client.connect()
+/** Runs `work` on a connection to the server's maintenance database. */
+type OnServer = (work: (client: pg.ClientBase) => Promise<unknown>) => Promise<void>
+
+const onNewConnection =
+  (serverUrl: string): OnServer =>
+  async (work) => {
+    const client = new pg.Client({ connectionString: serverUrl })
+    await client.connect()
+    try {
+      await work(client)
+    } finally {
+      await client.end()
+    }
+  }
+
+let shared: pg.Pool | undefined
+
+/** One connection for all files of a worker: opening one takes 25 ms of CPU time, and each test needs two. */
+const onSharedServer: OnServer = async (work) => {
+  if (!shared) {
+    const forever = { idleTimeoutMillis: 0, allowExitOnIdle: true }
+    shared = new pg.Pool({ connectionString: inject('serverUrl'), max: 1, ...forever })
+    shared.on('error', () => {}) // the next statement opens another one
+  }
+  const client = await shared.connect()
   try {
     await work(client)
   } finally {
-    await client.end()
+    client.release()
   }
 }
 
@@ -80,7 +103,7 @@ async function onServer(serverUrl: string, work: (client: pg.Client) => Promise<
  * A server that does not flush copies files in half of the CPU time that a copy through its log takes. The option
  * is new in PostgreSQL 15.
  */
-async function copyStrategy(client: pg.Client): Promise<string> {
+async function copyStrategy(client: pg.ClientBase): Promise<string> {
   const { rows } = await client.query(
     "SELECT current_setting('server_version_num')::int >= 150000 AND current_setting('fsync') = 'off' AS copies",
   )

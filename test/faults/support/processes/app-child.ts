@@ -1,5 +1,8 @@
 import pg from 'pg'
-import { createOutbox, type EnqueueOptions, type EnqueueResult, type Intent } from '../../../../src/index.ts'
+import { createOutbox } from '../../../../src/enqueue/outbox.ts'
+import type { EnqueueResult } from '../../../../src/enqueue/results.ts'
+import type { Intent } from '../../../../src/intent/intent.ts'
+import type { EnqueueOptions } from '../../../../src/intent/options.ts'
 
 /** The app's work: each entry is a transaction with its intents. */
 export type AppWork = readonly (readonly { readonly intent: Intent; readonly options?: EnqueueOptions }[])[]
