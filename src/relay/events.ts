@@ -4,8 +4,7 @@ import type { DeadLetterReason } from '../store/lanes/settle.ts'
 import type { NotListeningReason } from './wake-up/listener.ts'
 
 /**
- * Every event of a relay and its payload. No event contains the payload of an intent or a key, with one exception: an `error`
- * of the database may quote a row in its `detail`.
+ * Every event of a relay and its payload. No event contains the payload of an intent or a key.
  *
  * @example
  * ```ts
@@ -122,8 +121,6 @@ export interface RelayEvents {
   /**
    * An error of the relay itself, such as a broken connection. The relay continues. Without a listener its message becomes a
    * warning of the process (`CustomerioOutboxWarning`).
-   *
-   * Log `message` and `code` only. An error of the database may quote a row, payload included, in `detail`.
    */
   error: [Error]
 }

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Intent } from '../../src/index.ts'
 import { type CliProcess, runCli, startCli } from '../support/cli.ts'
@@ -14,7 +15,8 @@ import { type Gateway, type Intercepted, startGateway } from './support/network/
  * - if `describeAnswer` keeps an unchecked content type, or `documentedField` returns the whole path: in the same places,
  *   and in the log lines of dead letters;
  * - if `describeError` keeps the error's message: those that a redirect has in its address;
- * - if `DELIVERY_ID` matches everything: in `delivered.delivery_id`.
+ * - if `DELIVERY_ID` matches everything: in `delivered.delivery_id`;
+ * - if `withoutRow` returns the error as it is: in the event `error`.
  *
  * A payload belongs in the queue and in the dead letters. So does the text in which Customer.io refuses it, which may
  * quote it: `dead_letters.message`. No other place has either.
@@ -178,3 +180,14 @@ test('46: a payload is in the queue and the dead letters only, whatever encoding
   expect(stdout).toContain('"message":"dead letter"')
   expect(rows.get('outbox.dead_letters.message')?.join('\n')).toContain(TEXT.slice(0, 8))
 }, 90_000)
+
+test('46: the database quotes the row of a statement that it refuses, and the event `error` does not', async () => {
+  await h.db.pool.query('ALTER TABLE outbox.dead_letters ADD CONSTRAINT refuses_all CHECK (false) NOT VALID')
+  const errors: Error[] = []
+  const relay = await h.relay()
+  relay.on('error', (error) => errors.push(error))
+  await h.db.pool.query('SELECT outbox.enqueue($1, $2)', ['track', { customerId: 'u1', name: 5, data: DATA }])
+  await eventually('the refusal', () => errors.some((error) => 'code' in error && error.code === '23514'))
+  const shown = errors.map((error) => inspect(error, { depth: 9, showHidden: true })).join('\n')
+  expect(NEEDLES.filter((needle) => shown.includes(needle))).toEqual([])
+})

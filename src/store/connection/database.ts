@@ -31,6 +31,15 @@ export interface DatabaseOptions {
 /** Milliseconds in which statements of a replaced pool may still be answered: the deadline of an answer, and some more. */
 const LAST_ANSWER_MS = 25_000
 
+/** Removes what quotes the row of a failed statement, with its payload: the error reaches events and logs. */
+function withoutRow(error: unknown): unknown {
+  if (error instanceof pg.DatabaseError) {
+    error.detail = undefined
+    error.where = undefined
+  }
+  return error
+}
+
 export function openDatabase(options: DatabaseOptions): Database {
   const open = () => {
     const connections = new Connections({
@@ -61,7 +70,7 @@ export function openDatabase(options: DatabaseOptions): Database {
       return (await ask(used.pool)).rows
     } catch (error) {
       if (isSilence(error as Error) && used === current) replace(used)
-      throw error
+      throw withoutRow(error)
     }
   }
   return {
