@@ -9,7 +9,8 @@ import type { Bench } from './bench.ts'
 import { type Bar, type Measure, median } from './measure.ts'
 
 const RELAYS = [1, 2, 4]
-const LANES = 4
+/** `--workers` of each relay. */
+const WORKERS = 4
 const LATENCY_MS = 200
 /** Above this busy share the processors are saturated, and more relays cannot be faster. */
 const SATURATED = 0.9
@@ -23,7 +24,7 @@ interface FleetRun {
 
 export const fleet: Measure = {
   id: 'fleet',
-  title: `Fleet: relays with ${LANES} lanes each, API latency ${LATENCY_MS} ms; the backlog appears at once`,
+  title: `Fleet: relays with ${WORKERS} workers each, API latency ${LATENCY_MS} ms; the backlog appears at once`,
   async run(bench) {
     const runs = new Map<number, FleetRun[]>(RELAYS.map((relays) => [relays, []]))
     for (let round = 1; round <= bench.settings.rounds; round++) {
@@ -50,7 +51,7 @@ export const fleet: Measure = {
       charts: [
         {
           name: 'fleet',
-          title: `Relays with ${LANES} lanes each at ${LATENCY_MS} ms: intents/s`,
+          title: `Relays with ${WORKERS} workers each at ${LATENCY_MS} ms: intents/s`,
           bars: series,
           unit: '/s',
         },
@@ -63,7 +64,7 @@ async function runOnce({ api, postgres }: Bench, relays: number, count: number):
   const storeUrl = await postgres.create()
   await installOutbox(storeUrl)
   await api.begin(count, LATENCY_MS)
-  const command = relayCommand({ storeUrl, apiUrl: api.url }, ['--lanes', String(LANES)])
+  const command = relayCommand({ storeUrl, apiUrl: api.url }, ['--workers', String(WORKERS)])
   const workers = await Promise.all(Array.from({ length: relays }, () => WorkerProcess.start(command)))
   const failed = Promise.race(workers.map((worker) => worker.failed))
   let busy = Number.NaN

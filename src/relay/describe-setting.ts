@@ -7,7 +7,7 @@ const SECRET = /(?:connectionString|url|siteId|key)$/i
 const CONTAINERS: ReadonlySet<string> = new Set(['object', 'record', 'array'])
 
 /**
- * Describes the first wrong setting in one line: `Expected lanes to be a whole number from 1 to 64, got "many"`.
+ * Describes the first wrong setting in one line: `Expected workers to be a whole number from 1 to 64, got "many"`.
  *
  * @param error What zod found.
  * @param schema The schema that found it.

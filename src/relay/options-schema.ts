@@ -113,7 +113,7 @@ const relayOptionsSchema = z.strictObject({
   workspaces: workspacesSchema.optional(),
   checkRegion: z.boolean().default(true),
   acceptCopy: z.boolean().default(false),
-  lanes: whole(1, 64).default(16),
+  workers: whole(1, 64).default(16),
   connections: whole(2, 50).default(6),
   pollIntervalMs: ms(50, 60_000).default(1_000),
   requestTimeoutMs: ms(100, 120_000).default(10_000),

@@ -143,12 +143,12 @@ export interface RelayOptions {
    */
   readonly acceptCopy?: boolean | undefined
   /**
-   * Workers of this relay for each destination, 1 to 64. A worker has one lane at a time. A quarter as many, one at least, work
-   * on bulk lanes, on top. A destination has 16 lanes and 16 bulk lanes, so more than 16 adds workers for bulk lanes only.
+   * Workers per destination, 1 to 64. A quarter as many, one at least, work on its bulk lanes, on top. A destination has 16
+   * lanes and 16 bulk lanes, so more than 16 adds workers for bulk lanes only.
    *
    * @default 16
    */
-  readonly lanes?: number | undefined
+  readonly workers?: number | undefined
   /**
    * Connections of the relay's pool, 2 to 50. One for LISTEN and at most two of pg-boss come on top.
    *
@@ -278,15 +278,15 @@ export interface RelayOptions {
 }
 
 /**
- * A setting of a relay is missing, unknown or out of bounds. `message` is one line: `Expected lanes to be a whole number from 1
- * to 64, got 65`. It quotes no secret.
+ * A setting of a relay is missing, unknown or out of bounds. `message` is one line: `Expected workers to be a whole number from
+ * 1 to 64, got 65`. It quotes no secret.
  *
  * @example
  * ```ts
  * import { createRelay, InvalidSettingError } from 'customerio-outbox'
  *
  * try {
- *   createRelay({ connectionString: 'postgres://localhost/app', lanes: 65 })
+ *   createRelay({ connectionString: 'postgres://localhost/app', workers: 65 })
  * } catch (error) {
  *   if (error instanceof InvalidSettingError) console.error(error.message)
  * }

@@ -51,7 +51,7 @@ const MAINTENANCE_MS = 600_000
  *
  * @param options Connection, credentials and limits.
  * @returns the relay, not started.
- * @throws InvalidSettingError if a setting is missing, unknown or out of bounds: `Expected lanes to be …, got …`.
+ * @throws InvalidSettingError if a setting is missing, unknown or out of bounds: `Expected workers to be …, got …`.
  *
  * @example
  * ```ts

@@ -86,7 +86,7 @@ export function wireRelay(options: ResolvedRelayOptions, host: RelayHost): Relay
     source: { db, horizon, breakers, destinations },
     workers: {
       jobs,
-      capacity: options.lanes,
+      capacity: options.workers,
       run: (job, idleWait) => runner.run(job, idleWait),
       settled: () => runner.settled,
     },

@@ -21,7 +21,7 @@ afterEach(() => h.close())
 
 /** Milliseconds in place of hours: the delay to the next probe grows from 100 ms to 400 ms. The next poll is a minute away. */
 const SETTINGS = {
-  lanes: 4,
+  workers: 4,
   batchSize: 25,
   pollIntervalMs: 60_000,
   breaker: { failures: 5, successes: 3, halfOpenAfterMs: 100, maxHalfOpenAfterMs: 400 },

@@ -61,7 +61,7 @@ const beside = (one: Passage) =>
 
 test('16: four relays: the breaker opens for all, one request at a time is in flight while it is half-open, and it closes for all', async () => {
   // Few lanes each, so that all four relays have one when the probe is due.
-  await start(4, '--lanes', '3', '--breaker-half-open-after', '0.8', '--breaker-max-half-open-after', '0.8')
+  await start(4, '--workers', '3', '--breaker-half-open-after', '0.8', '--breaker-max-half-open-after', '0.8')
   const recover = h.fake.misbehave({ kind: 'outage' })
   const ids = await h.enqueue(...people(600))
   await seenOpenByAll()
@@ -150,7 +150,7 @@ test('16: a relay whose request fails after another relay has opened the breaker
   }
   const held: Intercepted[] = []
   gateway.intercept((intercepted) => held.push(intercepted))
-  const busy = await h.relay({ ...settings, lanes: 1, breaker: { failures: 5, ...never } })
+  const busy = await h.relay({ ...settings, workers: 1, breaker: { failures: 5, ...never } })
   const states: string[] = []
   busy.on('breaker', ({ to }) => states.push(to))
   const ids = await h.enqueue(track(here?.id ?? '', 1))

@@ -93,7 +93,7 @@ test('28: with hosts an hour ahead and behind, times, windows and order of inten
 test('28: with relays an hour ahead and behind, no two work one lane, and the lanes of a dead one are taken over in time', async () => {
   const people = Array.from({ length: 40 }, (_, n) => `p${n}`)
   const watch = watchLanes(s.fake, await lanesOf(s.db, people))
-  const settings = { requestTimeoutMs: 60_000, lanes: 8 }
+  const settings = { requestTimeoutMs: 60_000, workers: 8 }
   const [ahead, behind] = await Promise.all([s.child(settings, AHEAD), s.child(settings, BEHIND)])
   const writer = s.writer('w')
   s.fake.latencyMs = 22_000

@@ -184,7 +184,7 @@ describe('43: stored times an hour ahead', () => {
       )
       const end = h.fake.misbehave(fault)
       await h.enqueue(track('ada', 1), track('bob', 1))
-      await h.relay({ lanes: 1 })
+      await h.relay({ workers: 1 })
       await breakerIs('last_failure_at <= now()')
       end()
       await delivered(2)

@@ -152,7 +152,7 @@ test.each([
 test('a 502 may hide a send: each message is requested once, and the breaker limits how many are parked', async () => {
   const recover = h.fake.misbehave({ kind: 'outage', status: 502 })
   await h.enqueue(...Array.from({ length: 200 }, (_, n) => email(`u${n}`, 1)))
-  await h.relay({ lanes: 1 })
+  await h.relay({ workers: 1 })
   await eventually('the breaker to open', async () => (await states()).includes('open'))
   recover()
   await h.drained()

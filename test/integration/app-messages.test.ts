@@ -121,7 +121,7 @@ test('a 429 parks nothing: the destination waits, and each message is sent once'
 })
 
 test('a slow Track API with a long backlog delays no message', async () => {
-  await h.relay({ lanes: 2, requestTimeoutMs: 10_000 })
+  await h.relay({ workers: 2, requestTimeoutMs: 10_000 })
   h.fake.misbehave({ kind: 'latency', ms: 4_000, match: ({ api }) => api === 'track' })
   await h.enqueue(
     ...Array.from(

@@ -62,7 +62,7 @@ test('a rejected broadcast is a dead letter with its status', async () => {
 
 test('by default one broadcast is sent in ten seconds, and waiting ones delay no password reset', async () => {
   await h.enqueue(...Array.from({ length: 60 }, (_, n) => broadcast(n + 1)))
-  await h.relay({ lanes: 1 })
+  await h.relay({ workers: 1 })
   await h.fake.until(({ counts }) => counts.broadcasts === 1)
   for (let n = 1; n <= 5; n++) {
     await h.enqueue(email('u1', n))

@@ -59,7 +59,7 @@ test('with one worker live events overtake a backfill that came first', async ()
   h.fake.latencyMs = 20
   await enqueueBackfill(5_000)
   await h.enqueue(...Array.from({ length: 200 }, (_, n) => track(`u${n}`, n)))
-  await h.relay({ lanes: 1, batchSize: 20 })
+  await h.relay({ workers: 1, batchSize: 20 })
   await eventually('every live event', async () => {
     const rows = await h.db.rows("SELECT 1 FROM outbox.intents WHERE priority = 'normal' LIMIT 1")
     return rows.length === 0
@@ -71,7 +71,7 @@ test('bulk lanes get a quarter of the workers and at most half of the limit', as
   h.fake.latencyMs = 400
   await enqueueBackfill(3_000)
   await h.relay({
-    lanes: 8,
+    workers: 8,
     batchSize: 10,
     workspaces: { default: { ...everyApi(h.fake), requestsPerSecond: { track: 1_000 } } },
   })

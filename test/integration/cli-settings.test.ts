@@ -102,10 +102,10 @@ test.each<[string, string[], Record<string, string>, RegExp]>([
     /Expected --port to be a whole number from 0 to 65535, got "http"/,
   ],
   [
-    'too many lanes',
-    ['relay', '--lanes', '65'],
+    'too many workers',
+    ['relay', '--workers', '65'],
     { ...NO_SERVER, ...CREDENTIALS },
-    /Expected --lanes to be a whole number from 1 to 64, got "65"/,
+    /Expected --workers to be a whole number from 1 to 64, got "65"/,
   ],
   [
     'negative seconds',

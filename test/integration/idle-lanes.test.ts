@@ -71,11 +71,11 @@ test('intents one after the other need one claim of their lane, and no job each'
 test('offered lanes without a worker do not wait for idle lanes, whichever relay offered them', async () => {
   // The first relay's only worker is busy. It has offered seven more lanes.
   const hung = h.fake.misbehave({ kind: 'latency', ms: 8_000, times: 1 })
-  const first = await h.relay({ lanes: 1, requestTimeoutMs: 20_000 })
+  const first = await h.relay({ workers: 1, requestTimeoutMs: 20_000 })
   const people = await peopleOfLanes(8)
   await h.enqueue(...people.map((person) => track(person, 1)))
   await h.fake.until(({ requests }) => requests.total === 1)
-  await h.relay({ lanes: 1 })
+  await h.relay({ workers: 1 })
   // If each waited for the end of an idle lane, it would be 10 s in all.
   await h.fake.until(({ counts }) => counts.applied === 7, { timeoutMs: 7_000 })
   expect(await held()).toContainEqual({ relay_id: first.relayId })
@@ -145,7 +145,7 @@ test('stop() hands an idle lane over at once', async () => {
 })
 
 test('idle lanes make room for lanes that wait', async () => {
-  await h.relay({ lanes: 1 })
+  await h.relay({ workers: 1 })
   const people = Array.from({ length: 60 }, (_, n) => `u${n}`) // of every lane
   const began = performance.now()
   await h.enqueue(...people.map((person, n) => track(person, n)))

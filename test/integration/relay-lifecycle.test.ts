@@ -81,7 +81,7 @@ test('a schema that is missing, too old or too new: start fails with one line th
 })
 
 test.each([
-  ['lanes', { lanes: 0 }],
+  ['workers', { workers: 0 }],
   ['requestTimeoutMs', { requestTimeoutMs: 10 }],
   ['breaker.failures', { breaker: { failures: 1.5 } }],
   ['retry.maxRetries', { retry: { maxRetries: 99 } }],

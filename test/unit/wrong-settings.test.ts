@@ -34,12 +34,12 @@ test.each<[unknown, string]>([
     'Expected customerio or workspaces to have the credentials of a workspace, got none',
   ],
   [
-    { ...GOOD, lane: 3 },
-    'Expected the relay options to have known names only, got "lane": did you mean lanes?',
+    { ...GOOD, worker: 3 },
+    'Expected the relay options to have known names only, got "worker": did you mean workers?',
   ],
-  [{ ...GOOD, lanes: 'many' }, 'Expected lanes to be a whole number from 1 to 64, got "many"'],
-  [{ ...GOOD, lanes: 65 }, 'Expected lanes to be a whole number from 1 to 64, got 65'],
-  [{ ...GOOD, lanes: 1.5 }, 'Expected lanes to be a whole number from 1 to 64, got 1.5'],
+  [{ ...GOOD, workers: 'many' }, 'Expected workers to be a whole number from 1 to 64, got "many"'],
+  [{ ...GOOD, workers: 65 }, 'Expected workers to be a whole number from 1 to 64, got 65'],
+  [{ ...GOOD, workers: 1.5 }, 'Expected workers to be a whole number from 1 to 64, got 1.5'],
   [
     { ...GOOD, pollIntervalMs: 5 },
     'Expected pollIntervalMs to be a whole number from 50 to 60000 milliseconds, got 5',

@@ -42,7 +42,7 @@ function outboxPeer(id: string, label: string, settings: string, flags: readonly
 export const outbox = outboxPeer(
   'outbox',
   'customerio-outbox, default settings',
-  'customerio-outbox relay, no flags: 16 lanes, batches of 1,000, at most 100 requests/s',
+  'customerio-outbox relay, no flags: 16 workers, batches of 1,000, at most 100 requests/s',
   [],
 )
 

@@ -14,7 +14,7 @@ export const relaySettings = {
   drain: z.boolean().default(false),
   shutdownTimeout: seconds('--shutdown-timeout', 1, 3_600),
   connections: wholeNumber('--connections', 2, 50).optional(),
-  lanes: wholeNumber('--lanes', 1, 64).optional(),
+  workers: wholeNumber('--workers', 1, 64).optional(),
   batchSize: wholeNumber('--batch-size', 1, 2_000).optional(),
   pollInterval: seconds('--poll-interval', 0.05, 60).optional(),
   requestTimeout: seconds('--request-timeout', 0.1, 120).optional(),

@@ -37,7 +37,7 @@ export function addRelayCommand(program: Command): void {
       '--connections <number>',
       'database connections for delivery, 2-50 (default: 6); the relay opens 3 more, and 2 more with --port',
     )
-    .option('--lanes <number>', 'workers per destination, each with one lane at a time, 1-64 (default: 16)')
+    .option('--workers <number>', 'workers per destination, 1-64 (default: 16)')
     .option('--batch-size <number>', 'maximum intents per request, 1-2000 (default: 1000)')
     .option('--poll-interval <seconds>', 'fallback poll interval, 0.05-60 (default: 1)')
     .option('--request-timeout <seconds>', 'timeout of a request to Customer.io, 0.1-120 (default: 10)')

@@ -99,7 +99,7 @@ function relayOptions(given: RelaySettings, workspaces: Workspaces): RelayOption
     workspaces,
     checkRegion: given.checkRegion,
     acceptCopy: given.acceptCopy,
-    lanes: given.lanes,
+    workers: given.workers,
     batchSize: given.batchSize,
     pollIntervalMs: given.pollInterval,
     requestTimeoutMs: given.requestTimeout,
