@@ -301,7 +301,7 @@ export class Relay extends EventEmitter<RelayEvents> {
   async #maintain(): Promise<void> {
     await maintain(this.#parts.db, {
       workspaces: Object.keys(this.#workspaces),
-      deliveredDays: this.#options.deliveredRetentionDays,
+      deliveredRetentionDays: this.#options.deliveredRetentionDays,
     })
   }
 

@@ -99,6 +99,6 @@ async function statementOf(table: string): Promise<string> {
     return []
   }
   const spy = { names: namesOf(), query } as unknown as Database
-  await maintain(spy, { workspaces: [], deliveredDays: 7 })
+  await maintain(spy, { workspaces: [], deliveredRetentionDays: 7 })
   return seen.find((text) => text.includes(`outbox".${table}`)) ?? ''
 }

@@ -6,7 +6,7 @@ export interface Maintenance {
   /** The workspaces that the relay serves: it has credentials for them. */
   readonly workspaces: readonly string[]
   /** Days to keep delivered rows. */
-  readonly deliveredDays: number
+  readonly deliveredRetentionDays: number
 }
 
 /**
@@ -14,10 +14,15 @@ export interface Maintenance {
  * counts, dead relays and transitions of breakers. Safe to repeat: if one relay has done the work, the others find
  * nothing to do.
  */
-export async function maintain(db: Database, { workspaces, deliveredDays }: Maintenance): Promise<void> {
+export async function maintain(
+  db: Database,
+  { workspaces, deliveredRetentionDays }: Maintenance,
+): Promise<void> {
   const q = db.names.q
   await unlessLocked(ensurePartitions(db))
-  await unlessLocked(db.query(`SELECT ${q}.prune_delivered(make_interval(days => $1))`, [deliveredDays]))
+  await unlessLocked(
+    db.query(`SELECT ${q}.prune_delivered(make_interval(days => $1))`, [deliveredRetentionDays]),
+  )
   await unlessLocked(registerWorkspaces(db, workspaces))
   for (let removed = 1; removed > 0; ) {
     const [row] = await db.query<{ removed: number }>(
