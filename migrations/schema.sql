@@ -991,7 +991,7 @@ AS $function$
                           AND w.col IS NOT DISTINCT FROM g.col) AS is_wanted
     FROM granted g
   ), difference AS (
-    -- CASCADE also revokes the rights that the role has granted on. Without it the statement would fail.
+    -- CASCADE also revokes the right from roles to which the role has passed it. Without it the statement would fail.
     SELECT 4 AS step, CASE WHEN is_wanted THEN 'REVOKE GRANT OPTION FOR' ELSE 'REVOKE' END AS verb, 'FROM' AS preposition,
            kind, target, col, privilege, grantee, ' CASCADE' AS suffix, grantor
     FROM compared WHERE grantable OR NOT is_wanted

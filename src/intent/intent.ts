@@ -15,7 +15,7 @@ export type PersonIdentifiers =
   | { readonly phone: string }
   | { readonly cio_id: string }
 
-/** The person of an intent: `customerId`, which equals `identifiers: { id }`, or `identifiers`. */
+/** The person of an intent, given as `identifiers` or as `customerId`. `customerId` is short for `identifiers: { id }`. */
 export type Person =
   | { readonly customerId: string | number; readonly identifiers?: never }
   | { readonly identifiers: PersonIdentifiers; readonly customerId?: never }

@@ -1,6 +1,7 @@
 /**
  * A test fails after each of these changes:
- * - without ` CASCADE` in `role_drift` a right that a role has granted on stays, and `migrate` reports 2BP01;
+ * - without ` CASCADE` in `role_drift`, a right stays if the role has passed it to another role, and `migrate` reports 2BP01
+ *   (others depend on it);
  * - if `grant_roles` catches only insufficient_privilege, `migrate` fails with 2BP01;
  * - without the steps for pg_roles and pg_auth_members attributes and memberships stay;
  * - without `SET ROLE` a right that another role has granted stays;
@@ -58,7 +59,7 @@ async function may(role: string, table: string, privilege = 'SELECT'): Promise<b
   return row?.may === true
 }
 
-test('52: a right that a role has granted on is revoked, and migrate succeeds', async () => {
+test('52: a right that a role has passed to another role is revoked, and migrate succeeds', async () => {
   const third = await login()
   await db.rows(`GRANT SELECT ON ${schema}.dead_letters TO ${schema}_relay WITH GRANT OPTION`)
   await db.rows(

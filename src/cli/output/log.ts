@@ -103,7 +103,7 @@ const HINTS = {
   queue_full: 'run customerio-outbox doctor: it names the session that holds the notification queue',
 } as const
 
-/** Milliseconds in which an error with the same message is counted in place of logged. */
+/** For this many milliseconds after a logged error, the same message is counted and not logged again. */
 const SAME_ERROR_EVERY_MS = 30_000
 
 function logErrors(log: Logger, relay: Relay): void {

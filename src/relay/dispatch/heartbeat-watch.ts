@@ -5,7 +5,10 @@ import type { Heartbeat } from '../../store/jobs/read-heartbeats.ts'
  * pg-boss accepts as a queue's setting, though its own supervision is switched off.
  */
 export const DEAD_AFTER_MS = 10_000
-/** This is enough if the heartbeat is older than `DEAD_AFTER_MS` by the database's clock. That alone may be a step of the clock. */
+/**
+ * Silence of 5 s is enough if the database's clock also says that the heartbeat is older than `DEAD_AFTER_MS`. The
+ * database's clock alone proves nothing, because it may have stepped.
+ */
 const SILENT_MS = 5_000
 /** After a longer pause between two readings, earlier ones prove nothing: no worker could write while the database was away. */
 const MAX_PAUSE_MS = 5_000

@@ -60,7 +60,7 @@ export async function drainBatches(turn: Turn): Promise<LaneOutcome> {
 /**
  * Which side sends next. While both have intents, they take turns. With too many suspects, the others wait. Pure.
  *
- * @param last The side that was next before.
+ * @param last What the previous call returned.
  * @param intents How many intents each side could send.
  */
 function nextSide(last: Side, intents: { readonly [side in Side]: number }, batchSize: number): Side {

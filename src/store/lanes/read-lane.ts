@@ -36,7 +36,10 @@ export interface QueuedIntent {
    * or fell due if it was scheduled, longer ago than the workspace's maximum age.
    */
   readonly expired: 'expires_at' | 'age' | null
-  /** The column with an infinite time. No relay can send such a row, and no statement subtracts the time. */
+  /**
+   * The column whose time is infinite, if there is one. The row becomes a dead letter. No statement may subtract an infinite
+   * time: before PostgreSQL 17 that is an error.
+   */
   readonly infinite?: 'enqueued_at' | 'retry_at' | null | undefined
 }
 

@@ -47,8 +47,8 @@ export interface Settled {
  * Moves intents out of the queue in one statement: to `delivered`, or to `dead_letters`. The statement itself checks the
  * fence and locks it until the commit. The commit is on disk when the promise resolves.
  *
- * Rows are found by the range of their `seq` and settled by `id`. The read of the lane has passed all rows in that range
- * anyway. A list of numbers took 0.4 ms more for a thousand rows.
+ * The DELETE scans the range from the lowest to the highest `seq`, and picks rows by `id`. The reader has walked over these
+ * rows before, so the range costs little. A list of every `seq` took 0.4 ms more for a thousand rows.
  *
  * After a failover that lost commits, other intents have the same `seq`, and the restored lane has the same epoch. An
  * answer that arrives late is not about them, so `id` must match too. A row in which both match is settled on any

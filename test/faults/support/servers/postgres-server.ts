@@ -48,7 +48,10 @@ export interface PostgresServerOptions {
   readonly initdb?: readonly string[]
   /** Fills the empty data directory instead of initdb, like `copyCluster`. */
   readonly fill?: (data: string) => Promise<void>
-  /** Runs initdb, so that no other cluster of the run has the same system identifier. Default: false, a copy of the first. */
+  /**
+   * Runs initdb, so that no other cluster of the run has the same system identifier. Default: false: the server starts from a
+   * copy of the run's first cluster of the same version and initdb arguments, and has the same system identifier.
+   */
   readonly ownIdentifier?: boolean
   /** A clock for the server alone, which the test may step. It survives restarts. The caller closes it. */
   readonly clock?: ServerClock
