@@ -18,7 +18,10 @@ export interface Fence extends Lane {
   readonly relayId: string
   /** int8 as text. Every claim of the lane raises it by one. */
   readonly epoch: string
-  /** The server that granted the lane (`serverStart`). After a restart or a failover only `settle` is still allowed. */
+  /**
+   * The server that granted the lane (`serverStart`). After a restart or a failover the fence allows only `settle` and
+   * `unmarkSending`.
+   */
   readonly server: string
 }
 
