@@ -36,14 +36,17 @@ export interface PgliteTransactionLike {
   readonly closed: boolean
 }
 
-/** The result of an adapter of pg-boss: `fromKysely(trx)`, `fromKnex(trx)`, `fromPrisma(tx)`, …. */
+/**
+ * An adapter, such as the result of pg-boss' `fromKysely(trx)`, `fromKnex(trx)` or `fromPrisma(tx)`. It must wrap the
+ * transaction: `enqueue` cannot check it, and accepts an adapter around a database handle too.
+ */
 export interface ExecuteSqlLike {
   executeSql(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>
 }
 
 /**
  * A transaction that the caller has begun and will commit: a pg client, a Drizzle transaction, a PGlite transaction, or
- * the result of an adapter of pg-boss. It is recognised by its methods, not by its class.
+ * an adapter around a transaction. It is recognised by its methods, not by its class.
  */
 export type Transaction = PgClientLike | DrizzleTransactionLike | PgliteTransactionLike | ExecuteSqlLike
 
@@ -51,7 +54,7 @@ export type Transaction = PgClientLike | DrizzleTransactionLike | PgliteTransact
  * Finds out how to run a statement on `tx`. No statement is run yet.
  *
  * @throws {NotATransactionError} for a pool, a database handle, or a client outside a transaction. An intent that is
- * enqueued there would not roll back with the business write.
+ * enqueued there would not roll back with the business write. An adapter (`executeSql`) is not checked.
  */
 export function executorFor(tx: Transaction): Executor {
   const shape = tx as unknown as Record<string, unknown>

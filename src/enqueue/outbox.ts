@@ -55,7 +55,9 @@ export interface Outbox {
    * then. ROLLBACK removes it together with its dedup key; so does ROLLBACK TO a savepoint set before. `enqueue` sends no
    * request: an outage of Customer.io cannot slow down or fail the caller.
    *
-   * @param tx A pg client after BEGIN, a Drizzle transaction, a PGlite transaction, or the result of an adapter of pg-boss.
+   * @param tx A pg client after BEGIN, a Drizzle transaction, a PGlite transaction, or an adapter around a transaction, such
+   * as pg-boss' `fromKysely(trx)`. What an adapter wraps cannot be checked: an adapter around a database handle is accepted,
+   * and its intents do not roll back with the business write.
    * @param intent The intent, for example from one of the `intents` builders.
    * @param options See {@link EnqueueOptions}.
    * @returns The id of the intent, and whether it is a duplicate. With `onError: 'ignore'` the error of an intent that was
