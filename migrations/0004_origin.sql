@@ -4,7 +4,7 @@
 -- The identity of this database. A new cluster has another system identifier. A new database in the same cluster has
 -- another oid. A replica, a base backup and a storage snapshot have both from the original. So a promoted replica is no
 -- copy, and a copy that was made from a snapshot is not detected.
--- The name helps people and may change. The identifier is NULL on a server that revokes pg_control_system from PUBLIC.
+-- The name helps operators and may change. The identifier is NULL on a server that revokes pg_control_system from PUBLIC.
 CREATE FUNCTION "outbox".current_identity(OUT system_identifier text, OUT database_oid bigint, OUT database_name text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

@@ -12,13 +12,13 @@ BEGIN
 END
 $$;
 --> statement-breakpoint
--- Stops delivery to a destination for the whole fleet until a person resumes it. Enqueue goes on. Requests in flight end
+-- Stops delivery to a destination for the whole fleet until an operator resumes it. Enqueue goes on. Requests in flight end
 -- and are settled. No relay begins another one. Takes effect with the caller's COMMIT.
 --
 -- The pause outlasts restarts, changed keys and rate limits: no relay changes a paused breaker that has no retry_at.
 -- last_error and breaker_transitions name the user who paused it first.
 --
--- Returns whether this call paused it. It returns false and changes nothing if a person had already paused it.
+-- Returns whether this call paused it. It returns false and changes nothing if an operator had already paused it.
 CREATE FUNCTION "outbox".pause(destination text, reason text DEFAULT NULL) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -49,7 +49,7 @@ END
 $$;
 --> statement-breakpoint
 -- Ends whatever stops delivery to a destination. Returns what it did:
--- 'resumed'    The destination was paused by a person, or stopped because most intents were rejected. It is closed, and
+-- 'resumed'    The destination was paused by an operator, or stopped because most intents were rejected. It is closed, and
 --              relays send its backlog at once.
 -- 'probing'    Its breaker was open, or its key was refused. A relay probes it now and not only at retry_at.
 -- 'unchanged'  Delivery was not stopped.

@@ -1,4 +1,4 @@
--- The views that show the state of the outbox to people, monitoring and relays. No view reads a whole backlog.
+-- The views that show the state of the outbox to operators, monitoring and relays. No view reads a whole backlog.
 
 -- Where a poll of a lane may begin: every seq up to `watermark` is settled, and no open transaction can commit one.
 --
@@ -112,7 +112,7 @@ SELECT c.destination,
        c.pending > 100000 AS estimated
 FROM counted c;
 --> statement-breakpoint
--- retry_at is NULL if only a person resumes the destination, also while it is rate limited.
+-- retry_at is NULL if only an operator resumes the destination, also while it is rate limited.
 CREATE VIEW "outbox".breaker_state AS
 SELECT destination, state, failure_count, last_failure_at, last_error, opened_at,
        CASE WHEN state = 'rejecting' OR state = 'paused' AND retry_at IS NULL THEN NULL ELSE greatest(retry_at, rate_limited_until) END AS retry_at

@@ -33,7 +33,7 @@ END
 $$;
 --> statement-breakpoint
 -- One row. 'down': intents are due, and no relay is running or every relay fails to poll. 'degraded': delivery is stopped
--- or late, or there are dead letters of the last hour. Each reason is a sentence for the person on call.
+-- or late, or there are dead letters of the last hour. Each reason is a sentence for the operator on call.
 -- A relay is running if its heartbeat is less than 30 s old. A relay that stops deletes its row at once.
 CREATE VIEW "outbox".health AS
 WITH live_relays AS (

@@ -13,7 +13,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     -- The app enqueues, and reads nothing.
     ('{enqueue}', '', 'FUNCTION', '{enqueue,enqueue_many}', '{EXECUTE}', NULL),
 
-    -- People and monitoring, without payloads. The relay needs them for its health endpoints.
+    -- Operators and monitoring, without payloads. The relay needs them for its health endpoints.
     ('{viewer,operator,relay}', '', 'TABLE',
      '{backlog,breaker_state,dead_letter_summary,throughput,relay_fleet,health}', '{SELECT}', NULL),
     ('{viewer,operator,relay}', '', 'FUNCTION', '{estimate_dead_letters,check_origin,notification_queue}', '{EXECUTE}', NULL),
@@ -21,7 +21,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     ('{viewer,operator}', '', 'TABLE', '{breaker_transitions}', '{SELECT}', NULL),
 
     -- The operator pauses and resumes, finds lanes that make no progress, and reads dead letters. Without its payload no
-    -- person can decide what to do with an intent that was rejected or may have been sent.
+    -- operator can decide what to do with an intent that was rejected or may have been sent.
     ('{operator}', '', 'FUNCTION', '{pause,resume}', '{EXECUTE}', NULL),
     ('{operator,relay}', '', 'FUNCTION', '{accept_copy}', '{EXECUTE}', NULL),
     ('{operator}', '', 'TABLE', '{dead_letters,lane_heads,lanes,unserved_workspaces}', '{SELECT}', NULL),

@@ -202,7 +202,7 @@ export const breakers = outbox.table(
     lastFailureAt: instant('last_failure_at'),
     lastError: text('last_error'),
     openedAt: instant('opened_at'),
-    /** When a relay may send the next probe. Null if only a person resumes the destination. */
+    /** When a relay may send the next probe. Null if only an operator resumes the destination. */
     retryAt: instant('retry_at'),
     /** How often the breaker opened in a row. The half-open delay grows with it. */
     consecutiveOpens: integer('consecutive_opens').notNull().default(0),
@@ -343,7 +343,7 @@ export const rateLimits = outbox.table('rate_limits', {
 
 /**
  * One row: the database that the outbox belongs to. A copy of the database has the same row and another identity, so
- * its relays stop. The name is for people only: `ALTER DATABASE … RENAME` makes no copy.
+ * its relays stop. The name is only for display: `ALTER DATABASE … RENAME` makes no copy.
  *
  * @example
  * ```ts

@@ -44,7 +44,7 @@ test('the same settings change nothing', async () => {
   ).toEqual([{ '?column?': 1 }])
 })
 
-test('a destination that a person paused stays paused', async () => {
+test('a destination that an operator paused stays paused', async () => {
   await pause('NULL')
   const relay = await harness.relay({ customerio: workspace(), ...SLOW_PROBES })
   await relay.updateWorkspaces({ default: { ...workspace(), trackApiKey: 'another' } })

@@ -1,7 +1,7 @@
 import type { LaneOutcome } from '../lane-outcome.ts'
 
 /** What a failed request blames, unless the content of one of its intents is the cause. */
-export type Suspected = 'destination' | 'credential'
+export type Blamed = 'destination' | 'credential'
 
 /** Whether other requests pass at which one failed. `inconclusive`: the failure proves nothing about the others. */
 export type Comparison = 'pass' | 'fail' | 'inconclusive'
@@ -24,7 +24,7 @@ export class FailureHistory {
   #passedAt = Number.NEGATIVE_INFINITY
   /** By id of an intent that failed: `passes` at that time. */
   readonly #baselines = new Map<string, number>()
-  readonly #canaries = new Map<Suspected, Promise<CanaryResult>>()
+  readonly #canaries = new Map<Blamed, Promise<CanaryResult>>()
 
   /** Requests of this relay that passed: the destination accepted them, or refused only their content. */
   get passes(): number {
@@ -84,7 +84,7 @@ export class FailureHistory {
   }
 
   /** Sends canaries, for one lane at a time: lanes that ask the same meanwhile share the result. */
-  async runCanary(blamed: Suspected, send: () => Promise<CanaryResult>): Promise<CanaryResult> {
+  async runCanary(blamed: Blamed, send: () => Promise<CanaryResult>): Promise<CanaryResult> {
     const running = this.#canaries.get(blamed)
     if (running !== undefined) return running
     const result = send().finally(() => this.#canaries.delete(blamed))

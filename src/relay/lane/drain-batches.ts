@@ -7,7 +7,7 @@ import { NOTHING_TO_PROBE, pickProbe, PROBE_YIELDED, yieldsProbe } from '../send
 import { BatchInProgress } from '../turn/batch-in-progress.ts'
 import { sendPart } from '../send/send-part.ts'
 import { sendCoalesced } from '../send/send-coalesced.ts'
-import { waitingKeys, waitForMore, nextRows, endIdle, type Turn } from '../turn/turn.ts'
+import { waitingKeys, waitForMore, nextRows, outcomeWithoutWork, type Turn } from '../turn/turn.ts'
 
 /** Milliseconds between reads of live intents while suspects are separated. */
 const REFRESH_MS = 100
@@ -35,7 +35,7 @@ export async function drainBatches(turn: Turn): Promise<LaneOutcome> {
     }
     if (rows.length === 0) {
       if (await waitForMore(turn)) continue
-      return endIdle(turn.keys)
+      return outcomeWithoutWork(turn.keys)
     }
     if (suspectCharged(turn, rows)) continue
     const cut = cutNext(turn, rows)

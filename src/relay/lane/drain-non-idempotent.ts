@@ -6,7 +6,7 @@ import { endWave } from '../send/end-wave.ts'
 import { NOTHING_TO_PROBE, pickProbe, PROBE_YIELDED, yieldsProbe } from '../send/probe.ts'
 import { ambiguous } from '../send/send-non-idempotent.ts'
 import { MOST_KEYS, sendMarked, settleAndDrop } from '../send/send-marked.ts'
-import { waitForMore, nextRows, endIdle, type Turn } from '../turn/turn.ts'
+import { waitForMore, nextRows, outcomeWithoutWork, type Turn } from '../turn/turn.ts'
 
 /**
  * Sends intents that must not be sent twice: mark → send → settle, one request an intent. The mark is committed before the
@@ -17,13 +17,13 @@ export async function drainNonIdempotent(turn: Turn): Promise<LaneOutcome> {
   const { reader, keys } = turn
   for (let wave = 0; !turn.stopping.aborted && !keys.blocked.isDue; wave++) {
     if ((await reader.peek()).length === 0) {
-      if (!(await waitForMore(turn))) return endIdle(keys)
+      if (!(await waitForMore(turn))) return outcomeWithoutWork(keys)
       wave = -1 // as in a new turn
       continue
     }
     if (wave > 0) await reader.readAhead(0) // the next keys, while some of the last are left
     const rows = await nextRows(turn)
-    if (rows.length === 0) return endIdle(keys)
+    if (rows.length === 0) return outcomeWithoutWork(keys)
     const parked = rows.filter(isParked)
     if (parked.length > 0) {
       await settleAndDrop(turn, { delivered: [], dead: parked.map(foundMarked) })
@@ -58,11 +58,12 @@ async function sendWave(turn: Turn, rows: readonly QueuedIntent[]): Promise<Next
   return outcome ?? endWave(turn, failures, passes)
 }
 
-/** @returns the dead letter of an intent that was found marked: the relay that set the mark ended before it could settle. */
+/** Whether an intent was found marked and must not be sent again: the relay that set the mark ended before it could settle. */
 function isParked(row: QueuedIntent): boolean {
   return row.sending && row.onAmbiguous === 'park'
 }
 
+/** @returns the dead letter of an intent that was found marked. */
 function foundMarked(row: QueuedIntent): DeadLetter {
   return ambiguous(row, 'the relay ended before the answer came')
 }

@@ -15,13 +15,13 @@
  * A failure is charged to one of them only, so a request that may be an intent's failure does not count for the breaker
  * (`countsAtOnce`). In an outage the canaries fail, and those count.
  */
-import type { Comparison, Suspected } from '../breaker/failure-history.ts'
+import type { Comparison, Blamed } from '../breaker/failure-history.ts'
 
-export type Attribution = 'intent' | Suspected | 'retry_later'
+export type Attribution = 'intent' | Blamed | 'retry_later'
 
 export interface Evidence {
   /** What the failure blames unless content is to blame: `credential` for 401 and 403. */
-  readonly blames: Suspected
+  readonly blames: Blamed
   /** The request's content may be to blame: see `mayBeContent`. */
   readonly mayBeContent: boolean
   /** Other requests have passed so recently that the failure needs no comparison. */

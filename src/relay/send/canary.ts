@@ -3,7 +3,7 @@ import type { Settlement } from '../../store/lanes/settle.ts'
 import type { BatchEntry } from '../destination/cut-batch.ts'
 import type { Permit } from '../breaker/breaker.ts'
 import type { SendOptions } from '../breaker/policy.ts'
-import type { CanaryResult, Suspected } from '../breaker/failure-history.ts'
+import type { CanaryResult, Blamed } from '../breaker/failure-history.ts'
 import type { Gate } from '../turn/gate.ts'
 import type { Part } from '../turn/suspects.ts'
 import type { Turn } from '../turn/turn.ts'
@@ -17,10 +17,10 @@ import { pickCanary } from './pick-canary.ts'
  * an outage the breaker opens after no more requests than its limit. A revoked credential is refused to every canary: the
  * destination is paused after two.
  */
-const MOST_CANARIES: { readonly [key in Suspected]: number } = { destination: 5, credential: 2 }
+const MOST_CANARIES: { readonly [key in Blamed]: number } = { destination: 5, credential: 2 }
 
 /** Whether there is another request to compare a failed part of a batch with. */
-export function canCompare(turn: Turn, part: readonly BatchEntry[], blames: Suspected): boolean {
+export function canCompare(turn: Turn, part: readonly BatchEntry[], blames: Blamed): boolean {
   return canCheckCredential(turn.gate, blames) || pick(turn, part) !== undefined
 }
 
@@ -28,7 +28,7 @@ export function canCompare(turn: Turn, part: readonly BatchEntry[], blames: Susp
 export function recordOf(
   { gate }: Pick<Turn, 'gate'>,
   { progress, entries }: Part,
-  blames: Suspected,
+  blames: Blamed,
 ): FailureRecord {
   return {
     othersPassed: gate.history.hasPassedFor(progress.firstId, entries[0]?.row.attempts ?? 0),
@@ -82,7 +82,7 @@ export async function sendCanaries(turn: Turn, part: Part, failure: Failure): Pr
   return result
 }
 
-function canCheckCredential({ destination }: Gate, blames: Suspected): boolean {
+function canCheckCredential({ destination }: Gate, blames: Blamed): boolean {
   return blames === 'credential' && destination.transport.checkCredential !== undefined
 }
 

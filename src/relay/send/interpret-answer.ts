@@ -1,7 +1,7 @@
 import type { Answer, RefusedOperation } from '../../customerio/answers/answer.ts'
 import type { RowIdentity } from '../../store/lanes/lane.ts'
 import type { Settlement } from '../../store/lanes/settle.ts'
-import type { Suspected } from '../breaker/failure-history.ts'
+import type { Blamed } from '../breaker/failure-history.ts'
 import type { BatchEntry } from '../destination/cut-batch.ts'
 
 export type Verdict =
@@ -19,7 +19,7 @@ export type Verdict =
       readonly applied: 'no' | 'unknown'
       readonly status: number | undefined
       readonly message: string
-      readonly blames: Suspected
+      readonly blames: Blamed
     }
 
 export type Failure = Extract<Verdict, { readonly kind: 'fail' }>
@@ -57,7 +57,7 @@ export function interpretAnswer(answer: Answer | undefined, part: readonly Batch
 }
 
 /** What a failed request blames, unless the content of one of its intents is the cause. */
-export function blameOf({ kind }: Answer): Suspected {
+export function blameOf({ kind }: Answer): Blamed {
   return kind === 'credential' ? 'credential' : 'destination'
 }
 

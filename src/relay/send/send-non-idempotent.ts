@@ -3,7 +3,7 @@ import type { DeadLetter, Settlement } from '../../store/lanes/settle.ts'
 import type { BatchEntry } from '../destination/cut-batch.ts'
 import type { Permit } from '../breaker/breaker.ts'
 import { describeFailure } from '../breaker/describe-failure.ts'
-import type { Suspected } from '../breaker/failure-history.ts'
+import type { Blamed } from '../breaker/failure-history.ts'
 import type { LaneOutcome } from '../lane-outcome.ts'
 import type { Turn } from '../turn/turn.ts'
 import { countsAtOnce, type FailureRecord } from './attribute.ts'
@@ -70,7 +70,7 @@ export async function sendNonIdempotent(turn: Turn, entry: BatchEntry, permit: P
 export function messageMayBeContent(
   turn: Pick<Turn, 'gate' | 'stopping'>,
   { id }: QueuedIntent,
-  failure: { readonly status: number | undefined; readonly blames: Suspected },
+  failure: { readonly status: number | undefined; readonly blames: Blamed },
 ): boolean {
   const { breaker, history } = turn.gate
   const isRefusedProbe = failure.blames === 'credential' && breaker.state === 'half_open'

@@ -51,8 +51,8 @@ export function waitingKeys({ suspects, blocked }: WaitingKeys): Set<string> {
   return new Set([...suspects.keys, ...blocked.keys])
 }
 
-/** Ends a turn that has nothing to send. */
-export function endIdle({ blocked }: WaitingKeys): LaneOutcome {
+/** @returns the outcome of a turn that has nothing to send. */
+export function outcomeWithoutWork({ blocked }: WaitingKeys): LaneOutcome {
   return blocked.any ? { kind: 'handed_back', waitMs: blocked.waitMs } : { kind: 'drained' }
 }
 

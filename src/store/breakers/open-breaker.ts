@@ -5,7 +5,7 @@ import { INVALIDATES_EARLIER_WAITS } from './read-breakers.ts'
 export interface Opening {
   readonly destination: string
   readonly relayId: string
-  /** `paused`: the credential was refused. `rejecting`: most intents were rejected, and a person has to resume it. */
+  /** `paused`: the credential was refused. `rejecting`: most intents were rejected, and an operator has to resume it. */
   readonly state: 'open' | 'paused' | 'rejecting'
   readonly failureCount: number
   readonly error: string

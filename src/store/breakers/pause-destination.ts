@@ -1,11 +1,11 @@
 import type { Database } from '../connection/database.ts'
 
 /**
- * Stops delivery to a destination for the whole fleet, until a person resumes it.
+ * Stops delivery to a destination for the whole fleet, until an operator resumes it.
  *
  * @param destination `<workspace>/<api>`. It may be unknown.
  * @param reason Why nothing is sent. Recorded with the name of the database user.
- * @returns whether this call paused it. False, and nothing changes, if a person had already paused it.
+ * @returns whether this call paused it. False, and nothing changes, if an operator had already paused it.
  */
 export async function pauseDestination(
   db: Database,

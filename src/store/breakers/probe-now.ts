@@ -2,8 +2,8 @@ import type { Database } from '../connection/database.ts'
 import { notifyOfBreaker } from '../fleet/notify.ts'
 
 /**
- * Ends the delay before the next probe of these destinations, because their settings have changed. A destination that a
- * person paused has no next probe, and stays paused.
+ * Ends the delay before the next probe of these destinations, because their settings have changed. A destination that an
+ * operator paused has no next probe, and stays paused.
  */
 export async function probeNow(db: Database, destinations: readonly string[]): Promise<void> {
   const rows = await db.query(

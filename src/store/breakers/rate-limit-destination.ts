@@ -3,7 +3,7 @@ import { notifyOfBreaker } from '../fleet/notify.ts'
 import { INVALIDATES_EARLIER_WAITS } from './read-breakers.ts'
 
 /**
- * Rate limits a destination for the whole fleet after a 429. A longer wait stays. If only a person resumes the
+ * Rate limits a destination for the whole fleet after a 429. A longer wait stays. If only an operator resumes the
  * destination, its last error stays too: it says why.
  */
 export async function rateLimitDestination(

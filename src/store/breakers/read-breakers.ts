@@ -7,7 +7,7 @@ export interface BreakerRow {
   readonly destination: string
   readonly state: BreakerState
   readonly failureCount: number
-  /** Null if only a person resumes the destination. */
+  /** Null if only an operator resumes the destination. */
   readonly retryInMs: number | null
   readonly rateLimitedForMs: number | null
   readonly probeRelay: string | null

@@ -1,7 +1,7 @@
 import type { Database } from '../connection/database.ts'
 import { INVALIDATES_EARLIER_WAITS } from './read-breakers.ts'
 
-/** Records a closed breaker's count of consecutive failures, for people and the fleet. The count is 0 after a success. */
+/** Records a closed breaker's count of consecutive failures, for operators and the fleet. The count is 0 after a success. */
 export async function recordFailures(
   db: Database,
   destination: string,

@@ -3,7 +3,7 @@ import type { Database } from '../connection/database.ts'
 /**
  * What `resume` did:
  *
- * - `resumed`: the destination was paused by a person, or stopped because most intents were rejected. Relays send its
+ * - `resumed`: the destination was paused by an operator, or stopped because most intents were rejected. Relays send its
  *   backlog.
  * - `probing`: its breaker was open, or its key was refused. A relay probes it now.
  * - `unchanged`: delivery was not stopped.

@@ -9,7 +9,7 @@ export interface RateLimit {
 /**
  * The share of a limit that may be drawn at once after a pause. The steady rate is lower by this share, so that no window
  * of `perMs` has more than `requests` draws. Above that Customer.io answers 429, and the destination would be rate
- * limited. Tokens that a relay still holds from an earlier draw come on top (see `Limiter`).
+ * limited. Tokens that a relay still holds from an earlier draw come on top (see `RateLimiter`).
  */
 const BURST = 0.1
 

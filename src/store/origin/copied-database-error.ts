@@ -1,5 +1,5 @@
 /**
- * The identity of a database. The name is for people only.
+ * The identity of a database. The name is only for display.
  *
  * @example
  * ```ts
