@@ -81,8 +81,8 @@ export interface RelayEvents {
   ]
   /** The schema is newer than this relay, and still compatible with it. Upgrade the relay when convenient. */
   schemaAhead: [{ readonly version: number; readonly supported: number }]
-  /** `start()` accepted a copied database because of `acceptCopy`. Its `pending` intents are delivered. */
-  copyAccepted: [{ readonly origin: string | undefined; readonly found: string; readonly pending: number }]
+  /** `start()` accepted a copied database because of `acceptCopy`. Its `queued` intents, pending and scheduled, are delivered. */
+  copyAccepted: [{ readonly origin: string | undefined; readonly found: string; readonly queued: number }]
   /** The connection now leads to a copy of the database. The relay stops by itself. Once. */
   copyFound: [CopiedDatabaseError]
   /** `updateWorkspaces` has replaced the settings. `destinations` are the new and the changed ones. */

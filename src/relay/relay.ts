@@ -285,8 +285,8 @@ export class Relay extends EventEmitter<RelayEvents> {
     if (copy && !this.#options.acceptCopy) throw copy
     if (copy) {
       await acceptCopy(db)
-      const { origin, found, pending } = copy
-      this.emit('copyAccepted', { origin: origin?.databaseName, found: found.databaseName, pending })
+      const { origin, found, queued } = copy
+      this.emit('copyAccepted', { origin: origin?.databaseName, found: found.databaseName, queued })
     }
     this.#isOriginChecked = true
   }

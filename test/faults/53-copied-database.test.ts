@@ -66,7 +66,7 @@ async function deliverOne(db: TestDatabase): Promise<void> {
 function expectRefused({ status, stderr }: CliRun, fake: FakeCustomerIo): void {
   expect(stderr.trimEnd().split('\n')).toHaveLength(1)
   expect(stderr).toMatch(/^customerio-outbox: This database is a copy: its outbox belongs to database "/)
-  expect(stderr).toContain("A relay would send the copy's 3 pending intents to Customer.io.")
+  expect(stderr).toContain("A relay would send the copy's 3 queued intents to Customer.io.")
   expect(stderr).toContain('--accept-copy')
   expect(status).toBe(2)
   expect(fake.counts.requests).toBe(0)
@@ -152,7 +152,7 @@ test('53: a relay whose connections stay open, as behind a pooler, detects the c
     )
   await eventually('every connection of the pool', async () => (await sessions()).length === connections)
   await h.db.rows('UPDATE outbox.origin SET database_oid = 1')
-  expect(await found).toMatchObject({ code: 'COPIED_DATABASE', pending: 0 })
+  expect(await found).toMatchObject({ code: 'COPIED_DATABASE', queued: 0 })
   await relay.stop()
 })
 
@@ -204,7 +204,7 @@ test('53: a relay continues on a promoted replica, and stops on a copy on anothe
     await eventually('the connection to end', () => !pair.address.connections.includes(one))
   }
   const { status, stderr } = await relay.ended()
-  expect(stderr).toContain("A relay would send the copy's 3 pending intents")
+  expect(stderr).toContain("A relay would send the copy's 3 queued intents")
   expect(status).toBe(2)
   expect(fake.counts.requests).toBe(before)
 })

@@ -16,7 +16,7 @@ export interface DatabaseIdentity {
 }
 
 /**
- * The database is a copy of the one that the outbox belongs to, so its pending intents are the original's. `createRelay`
+ * The database is a copy of the one that the outbox belongs to, so its queued intents are the original's. `createRelay`
  * with `acceptCopy` makes it the outbox's own database.
  *
  * @example
@@ -26,7 +26,7 @@ export interface DatabaseIdentity {
  * try {
  *   await relay.start()
  * } catch (error) {
- *   if (error instanceof CopiedDatabaseError) console.error(`${error.pending} intents of another database`)
+ *   if (error instanceof CopiedDatabaseError) console.error(`${error.queued} intents of another database`)
  *   throw error
  * }
  * ```
@@ -38,18 +38,18 @@ export class CopiedDatabaseError extends Error {
   readonly origin: DatabaseIdentity | undefined
   /** The database that the relay is connected to. */
   readonly found: DatabaseIdentity
-  /** Intents in the copy, with scheduled ones. An estimate above 100,000. */
-  readonly pending: number
+  /** Intents in the copy's queue, pending and scheduled. An estimate above 100,000. */
+  readonly queued: number
 
-  constructor(origin: DatabaseIdentity | undefined, found: DatabaseIdentity, pending: number) {
+  constructor(origin: DatabaseIdentity | undefined, found: DatabaseIdentity, queued: number) {
     const belongs = origin ? `belongs to ${describe(origin)}` : 'belongs to a database that it does not name'
-    const intents = `${pending.toLocaleString('en-US')} pending ${pending === 1 ? 'intent' : 'intents'}`
+    const intents = `${queued.toLocaleString('en-US')} queued ${queued === 1 ? 'intent' : 'intents'}`
     super(
       `This database is a copy: its outbox ${belongs}, and this is ${describe(found)}. A relay would send the copy's ${intents} to Customer.io. To discard them see docs/backups.md; if they are to be sent, or if the database itself has moved, start one relay once with --accept-copy (createRelay: acceptCopy)`,
     )
     this.origin = origin
     this.found = found
-    this.pending = pending
+    this.queued = queued
   }
 }
 

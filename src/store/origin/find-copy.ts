@@ -26,13 +26,13 @@ export async function findCopy(query: Query, { q }: Names): Promise<CopiedDataba
   )
   if (!row) return undefined
   // Only for a copy: planning the view takes longer than the check, which runs on each new connection.
-  const [backlog] = await query<{ pending: string }>(
-    `SELECT coalesce(sum(pending + scheduled), 0) AS pending FROM ${q}.backlog`,
+  const [backlog] = await query<{ queued: string }>(
+    `SELECT coalesce(sum(pending + scheduled), 0) AS queued FROM ${q}.backlog`,
   )
   return new CopiedDatabaseError(
     identity(row.originSystem, row.originOid, row.originName),
     identity(row.currentSystem, row.currentOid, row.currentName) as DatabaseIdentity,
-    Number(backlog?.pending),
+    Number(backlog?.queued),
   )
 }
 
