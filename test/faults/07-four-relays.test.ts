@@ -24,7 +24,8 @@ test('7: four relays deliver 100,000 intents once each, in order per person, wit
   const everybody = Array.from({ length: WRITERS }, (_, writer) => peopleOf(writer)).flat()
   const watch = watchLanes(s.fake, await lanesOf(s.db, everybody))
   s.fake.latencyMs = 20 // long enough for two requests of one lane to overlap
-  const relays = await Promise.all([1, 2, 3, 4].map(() => s.child({ batchSize: 200, workers: 4 })))
+  const settings = { batchSize: 200, workers: 4, requestTimeoutMs: 30_000 } // a request may take long on a busy machine
+  const relays = await Promise.all([1, 2, 3, 4].map(() => s.child(settings)))
   const seen = watchHolders(relays)
   // The writers commit while the relays send.
   await Promise.all(

@@ -14,7 +14,7 @@ import { type Harness, startHarness, stepOf, track } from '../support/relay-harn
 
 /** An open breaker stays open for longer than the test takes. */
 const FIVE_FAILURES = { failures: 5, successes: 3, halfOpenAfterMs: 60_000, maxHalfOpenAfterMs: 60_000 }
-const RETRY = { attempts: 2, initialDelayMs: 20 }
+const RETRY = { maxRetries: 2, initialDelayMs: 20 }
 
 let h: Harness
 beforeEach(async () => {

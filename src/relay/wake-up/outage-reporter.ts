@@ -30,7 +30,8 @@ export class OutageReporter {
   #lostAt: number | undefined
   /** The first connection error since the last poll. */
   #suspicion: Error | undefined
-  #lastReported = { message: '', at: Number.NEGATIVE_INFINITY }
+  /** When each message was last reported, by `performance.now()`. Older ones than `ONE_CAUSE_MS` are removed. */
+  readonly #reportedAt = new Map<string, number>()
   #failedPolls = 0
   #listening: 'unknown' | 'yes' | 'no' = 'unknown'
 
@@ -68,7 +69,7 @@ export class OutageReporter {
     this.#failedPolls++
     if (this.#failedPolls < LOST_AFTER_POLLS || this.#lostAt !== undefined) return
     this.#lostAt = performance.now()
-    this.#lastReported = { message: error.message, at: this.#lostAt }
+    this.#reportedAt.set(error.message, this.#lostAt)
     this.#options.onLost(error)
   }
 
@@ -85,11 +86,13 @@ export class OutageReporter {
     this.#options.onListening()
   }
 
-  /** Connections that break for one cause do so one after the other: one report is enough. */
+  /** Connections that break for one cause do so one after the other: one report of each message is enough. */
   #reportOnce(error: Error): void {
     const now = performance.now()
-    if (error.message === this.#lastReported.message && now - this.#lastReported.at < ONE_CAUSE_MS) return
-    this.#lastReported = { message: error.message, at: now }
+    for (const [message, at] of this.#reportedAt)
+      if (now - at >= ONE_CAUSE_MS) this.#reportedAt.delete(message)
+    if (this.#reportedAt.has(error.message)) return
+    this.#reportedAt.set(error.message, now)
     this.#options.onError(error)
   }
 }

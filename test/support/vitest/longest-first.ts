@@ -3,14 +3,15 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 /** The files that take the longest, by name and in order: measured on two cores. */
 const LONGEST = [
   'test/integration/demo-cleanup.test.ts',
-  'test/integration/cli-settings.test.ts',
-  'test/readme/readme.test.ts',
   'test/integration/app-ambiguity.test.ts',
-  'test/integration/cli-migrate.test.ts',
+  'test/readme/readme.test.ts',
+  'test/integration/cli-settings.test.ts',
+  'test/faults/23-listen-half-open.test.ts',
   'test/integration/demo.test.ts',
-  'test/faults/28-host-clock.test.ts',
-  'test/faults/failover-tools.test.ts',
+  'test/faults/40-rejected-backlog.test.ts',
   'test/faults/43-database-clock.test.ts',
+  'test/faults/36-extreme-callers.test.ts',
+  'test/faults/39-blocked-content.test.ts',
 ]
 
 /**
