@@ -26,7 +26,7 @@ BEGIN
   INTO holder_pid, holder
   FROM pg_stat_activity a
   WHERE a.backend_type = 'client backend' AND a.xact_start IS NOT NULL AND a.pid <> pg_backend_pid()
-  ORDER BY a.state LIKE 'idle in transaction%' OR a.wait_event = 'ClientWrite' DESC, a.xact_start
+  ORDER BY a.state LIKE 'idle in transaction%' OR coalesce(a.wait_event, '') = 'ClientWrite' DESC, a.xact_start
   LIMIT 1;
   holder := coalesce(holder, 'no session is in a transaction: the server''s log names the process that holds it');
 END

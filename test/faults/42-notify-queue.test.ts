@@ -1,7 +1,8 @@
 /**
  * A test fails after each of these changes:
  * - if `outbox.notify` does not check how full the queue is, `enqueue` fails with 54000 at COMMIT;
- * - if the relay still counts as listening (listener.ts), its flag stays on and it reports nothing.
+ * - if the relay still counts as listening (listener.ts), its flag stays on and it reports nothing;
+ * - without `coalesce` in `notification_queue`, a session that works, and so waits for nothing, is named as the holder.
  *
  * Since PostgreSQL 17, which the embedded server has, the size of the queue of notifications can be set.
  */
@@ -120,6 +121,20 @@ test('42: no relay runs, and a former one left the flag on: apps commit', async 
   await delivered(1)
   await relay
   await eventually('the flag to be off', async () => (await flag()) === 1)
+})
+
+test('42: a session that works in a transaction is not named in place of the one that holds the queue', async () => {
+  const worker = new pg.Client({ connectionString: h.db.url, application_name: 'report' })
+  await worker.connect()
+  const works = worker.query('DO $$ BEGIN LOOP END LOOP; END $$').catch(({ code }) => code)
+  await fillQueue()
+  const [queue] = await h.db.rows('SELECT holder_pid FROM outbox.notification_queue()')
+  expect(queue).toEqual({ holder_pid: attackerPid })
+  await h.db.rows(
+    "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = 'report' AND state = 'active'",
+  )
+  expect(await works).toBe('57014')
+  await worker.end()
 })
 
 test('42: the outbox may not see other sessions: it names the missing right', async () => {

@@ -113,8 +113,7 @@ export async function retryWhileLocked<T>(
       try {
         return await work()
       } catch (error) {
-        if (isCreatedConcurrently(error)) continue
-        if (!isLocked(error)) throw error
+        if (!isLocked(error) && !isCreatedConcurrently(error)) throw error
         const found = await describeLockHolders(client, names)
         const first = holders === undefined
         holders = found === '' ? 'another session' : found
