@@ -39,7 +39,7 @@ $$;
 --> statement-breakpoint
 -- The person, object, delivery or broadcast of an intent. Intents with the same key are delivered in order.
 -- customerId 42, customerId "42" and identifiers {"id": 42} are one key. The case of an email does not matter.
--- Ids are used as they are written: normalize_ids turns 42.0 into 42 first.
+-- Ids are used as they are written, so check_intent first turns 42.0 into 42, with normalize_ids.
 CREATE FUNCTION "outbox".ordering_key_of(operation text, payload jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT CASE
@@ -102,8 +102,8 @@ $$;
 --
 -- JavaScript writes a number as the shortest text of its double. Postgres does so too while extra_float_digits is above
 -- 0, so the function sets it. JavaScript's text may be shorter: an integer halfway between two doubles is written as the
--- number itself, which Postgres never does. Numbers deeper than 34 levels are not checked: a relay refuses payloads with
--- more than 32 levels.
+-- number itself, which Postgres never does. So a number with fewer digits than Postgres' text counts as unchanged. Numbers
+-- deeper than 34 levels are not checked: a relay refuses payloads with more than 32 levels.
 CREATE FUNCTION "outbox".altered_number(payload jsonb) RETURNS numeric
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1 AS $$
   SELECT n

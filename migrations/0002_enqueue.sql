@@ -4,7 +4,7 @@
 
 -- Whether enqueue sends wake-ups. 1: no, because commits are many or no relay receives notifications. 2: yes, because
 -- commits are few. The relays set it: see src/relay/wake-up/notify-mode.ts.
--- A sequence, because setval is not transactional and leaves no dead rows. A row that changes with every burst would
+-- It is a sequence, because setval is not transactional and leaves no dead rows. A row that changes with every burst would
 -- collect dead versions under a long transaction, and every enqueue would read through them.
 CREATE SEQUENCE "outbox".notify_flag AS integer MINVALUE 1 MAXVALUE 2 START 1 NO CYCLE;
 --> statement-breakpoint
@@ -28,15 +28,15 @@ $$;
 -- `lane` is NULL for several lanes.
 --
 -- Speed: Postgres inlines this expression, and pg_sequence_last_value() does not scan the sequence. An enqueue pays
--- 0.3 us for it, and 4 us for a function with a query in it.
+-- 0.3 us for it. A function with a query in it would cost 4 us.
 CREATE FUNCTION "outbox".wake_relays(destination text, lane integer) RETURNS boolean
 LANGUAGE sql VOLATILE AS $$
   SELECT CASE WHEN pg_sequence_last_value('"outbox".notify_flag'::regclass) = 2
     THEN "outbox".notify('outbox:wake', coalesce(destination || '#' || lane, '')) ELSE false END
 $$;
 --> statement-breakpoint
--- Raises an error for an unknown workspace if 100 other workspaces without a relay are in use. Each name makes
--- destinations that the views read, and a caller of enqueue can send any name.
+-- Raises an error for an unknown workspace if 100 other workspaces without a relay are in use. The number is limited,
+-- because each name makes destinations that the views read, and a caller of enqueue can send any name.
 --
 -- The limit is exact: a name takes one of 100 existing rows. No transaction waits for another, because a row that an
 -- open transaction has taken is skipped. Two transactions may take a row each for one name; register_workspaces frees
@@ -70,7 +70,7 @@ $$;
 -- Stores one intent in the caller's transaction. COMMIT makes it durable. ROLLBACK, also to a savepoint, leaves nothing,
 -- and no dedup key.
 --
--- Returns one row: the intent's id. If the key was used within its window, it returns the earlier intent's id and
+-- Returns one row: the intent's id. If the dedup key was used within its window, it returns the earlier intent's id and
 -- duplicate = true. Two open transactions with the same key wait for each other: the second intent is a duplicate if the
 -- first commits, and is stored if the first rolls back.
 CREATE FUNCTION "outbox".enqueue(
@@ -89,8 +89,8 @@ CREATE FUNCTION "outbox".enqueue(
 )
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
-  -- A variable and not now(): the window is exact in a transaction that began long ago, and a table with a function
-  -- call in ON CONFLICT … WHERE could not be distributed.
+  -- A variable and not now(). So the window is exact in a transaction that began long ago, and Citus could distribute the
+  -- table: it allows no call of now() in ON CONFLICT … WHERE.
   v_now timestamptz := clock_timestamp();
   v_key text := "outbox".check_intent(operation, payload, dedup_key, dedup_window, ordering_key,
                                       send_after, expires_at, workspace, on_ambiguous, priority, v_now, false);
@@ -132,14 +132,14 @@ BEGIN
 END
 $$;
 --> statement-breakpoint
--- Stores an array of objects in one statement, in the array's order. The objects have the names of enqueue's parameters.
+-- Stores an array of objects in one statement, in the array's order. An object's fields are named like enqueue's parameters.
 --
--- Keys are inserted in sorted order, so two arrays with common keys cannot deadlock. Within one array the first intent of
--- a key is stored, and the later ones are its duplicates.
+-- Dedup keys are inserted in sorted order, so two arrays with common keys cannot deadlock. Within one array the first
+-- intent of a key is stored, and the later ones are its duplicates.
 --
--- numbers_checked: JavaScript wrote every number of the payloads, so each fits a double, and the check is skipped. It took
--- a tenth of the statement. If the claim is false, Customer.io receives other numbers, and an intent with a number beyond
--- the range of a double becomes a dead letter with reason 'invalid'.
+-- numbers_checked: the caller claims that JavaScript wrote every number of the payloads, so that each fits a double. The
+-- check of numbers is then skipped, which took a tenth of the statement's time. If the claim is false, Customer.io receives
+-- other numbers, and an intent with a number beyond the range of a double becomes a dead letter with reason 'invalid'.
 CREATE FUNCTION "outbox".enqueue_many(intents jsonb, numbers_checked boolean DEFAULT false)
 RETURNS TABLE (ordinal integer, id uuid, duplicate boolean)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

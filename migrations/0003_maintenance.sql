@@ -5,7 +5,7 @@ CREATE FUNCTION "outbox".workspace_in_use(name text) RETURNS boolean
 LANGUAGE sql STABLE AS $$
   SELECT EXISTS (
     SELECT FROM unnest('{track,app,broadcast,pipelines}'::text[]) AS a(api)
-    -- EXISTS would become a semi-join with a scan of the whole queue.
+    -- LIMIT 1, because EXISTS would become a semi-join with a scan of the whole queue.
     WHERE (SELECT true FROM "outbox".intents i WHERE i.destination = name || '/' || api ORDER BY i.lane, i.seq LIMIT 1)
        OR EXISTS (SELECT FROM "outbox".breakers b WHERE b.destination = name || '/' || api AND b.state <> 'closed'))
 $$;
@@ -14,7 +14,7 @@ $$;
 -- maintenance. The function also
 -- - creates the rows of `locks` and the slots, if they are missing,
 -- - deletes workspaces that no relay has served for 7 days, and closed breakers of unknown workspaces,
--- - frees slots whose name needs none.
+-- - frees slots of names that need no slot.
 CREATE FUNCTION "outbox".register_workspaces(served text[]) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms' AS $$
 DECLARE
@@ -57,7 +57,7 @@ SELECT "outbox".register_workspaces('{}');
 -- The seq is read first. A transaction takes the lock before it draws its first seq, so every transaction that may still
 -- commit a seq up to last_seq is among the writers.
 --
--- pg_locks has the low 32 bits of an xid. The high bits are those of the xid nearest to the next one.
+-- pg_locks has only the low 32 bits of an xid. The high bits are chosen so that the xid is nearest to the next xid.
 CREATE FUNCTION "outbox".write_horizon(OUT last_seq bigint, OUT writers text[])
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -88,8 +88,8 @@ $$;
 -- a relay's maintenance.
 --
 -- The table is created first and then attached. So the function needs no lock that conflicts with a reader of
--- outbox.delivered; such a lock would block every settle. If a lock is not available within 0.5 s, the next call tries
--- again: there are two days left.
+-- outbox.delivered; such a lock would block every settle. If a lock is not available within 0.5 s, the function
+-- fails. The next call tries again, while partitions for two days are left.
 CREATE FUNCTION "outbox".ensure_partitions() RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '500ms' SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
@@ -102,7 +102,8 @@ BEGIN
     -- If a table of that name is no partition, CREATE TABLE below fails and says so.
     IF NOT EXISTS (SELECT FROM pg_inherits WHERE inhparent = '"outbox".delivered'::regclass
                    AND inhrelid = to_regclass('"outbox".' || v_name)) THEN
-      -- One session at a time. ATTACH PARTITION takes this lock anyway, and only the owner may take a conflicting one.
+      -- So one session at a time creates it. ATTACH PARTITION takes this lock too, and only the owner may take a conflicting
+      -- one.
       LOCK TABLE ONLY "outbox".delivered IN SHARE UPDATE EXCLUSIVE MODE;
       CONTINUE WHEN EXISTS (SELECT FROM pg_inherits WHERE inhparent = '"outbox".delivered'::regclass
                             AND inhrelid = to_regclass('"outbox".' || v_name));
@@ -118,8 +119,8 @@ $$;
 --> statement-breakpoint
 -- Drops day partitions of outbox.delivered whose last row is older than `keep`. Returns how many it dropped.
 --
--- The time for a drop does not grow with the number of rows. A drop conflicts with every reader of outbox.delivered: the
--- function waits 0.5 s for its lock, and otherwise fails, and the next call tries again.
+-- The time for a drop does not grow with the number of rows. A drop conflicts with every reader of outbox.delivered. So
+-- the function waits at most 0.5 s for its lock, and then fails. The next call tries again.
 CREATE FUNCTION "outbox".prune_delivered(keep interval) RETURNS integer
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '500ms' AS $$

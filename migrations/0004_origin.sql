@@ -1,5 +1,5 @@
 -- The database that the outbox belongs to: the database in which this migration ran, recorded in one row. A copy of the
--- database has the same row, another identity, and the original's pending intents. No relay sends from a copy.
+-- database has the same row, another identity, and the original's queued intents. No relay sends from a copy.
 
 -- The identity of this database. A new cluster has another system identifier. A new database in the same cluster has
 -- another oid. A replica, a base backup and a storage snapshot have both from the original. So a promoted replica is no
@@ -17,7 +17,7 @@ END
 $$;
 --> statement-breakpoint
 -- One row: whether this database is a copy, with the identities of the origin and of this database. A database without a
--- record is a copy too. A relay asks on each new connection and with its polls: the call takes 20 us.
+-- record is a copy too. A relay calls the function on each new connection and with its polls. A call takes 20 us.
 CREATE FUNCTION "outbox".check_origin(
   OUT is_copy boolean, OUT origin_system text, OUT origin_oid bigint, OUT origin_name text,
   OUT current_system text, OUT current_oid bigint, OUT current_name text)
@@ -31,8 +31,8 @@ BEGIN
 END
 $$;
 --> statement-breakpoint
--- Makes the outbox belong to this database, so relays send its intents. For a copy whose intents are to be sent, and for a
--- database that moved to another server (pg_upgrade, a dump restored in its place).
+-- Makes the outbox belong to this database, so that relays send its intents. Call it in a copy whose intents are to be sent,
+-- and in a database that moved to another server (pg_upgrade, a dump restored in its place).
 -- Takes effect with the caller's COMMIT. Returns whether the database was a copy before.
 CREATE FUNCTION "outbox".accept_copy() RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$

@@ -49,8 +49,8 @@ END
 $$;
 --> statement-breakpoint
 -- Ends whatever stops delivery to a destination. Returns what it did:
--- 'resumed'    The destination was paused by an operator, or stopped because most intents were rejected. It is closed, and
---              relays send its backlog at once.
+-- 'resumed'    The destination was paused by an operator, or stopped because most intents were rejected. Its breaker is
+--              closed now, and relays send its backlog at once.
 -- 'probing'    Its breaker was open, or its key was refused. A relay probes it now and not only at retry_at.
 -- 'unchanged'  Delivery was not stopped.
 -- The wait of a rate limit (429) stays: Customer.io asked for it.

@@ -1,10 +1,12 @@
 -- The views that show the state of the outbox to operators, monitoring and relays. No view reads a whole backlog.
 
--- Where a poll of a lane may begin: every seq up to `watermark` is settled, and no open transaction can commit one.
+-- Where a poll of a lane may begin: every intent up to the seq `watermark` is settled, and no open transaction can still
+-- commit one.
 --
--- lanes.watermark is below every transaction that was open when it was written. lanes.provisional_watermark is above some
--- of them, provisional_xids, and holds while none of them has ended in the reader's snapshot. So neither an old snapshot
--- nor a transaction that stays open for hours makes a poll read through the dead rows of settled intents.
+-- lanes.watermark is below every seq of the transactions that were open when it was written. lanes.provisional_watermark
+-- may be above seqs of the transactions in provisional_xids, which were open too. It is valid while none of them has ended in
+-- the reader's snapshot. So neither an old snapshot nor a transaction that stays open for hours makes a poll read through the
+-- dead rows of settled intents.
 CREATE VIEW "outbox".lane_watermarks AS
 SELECT destination, lane,
        CASE WHEN EXISTS (SELECT FROM unnest(provisional_xids) AS xid
@@ -14,7 +16,7 @@ FROM "outbox".lanes;
 --> statement-breakpoint
 -- The first intent of each lane that has one. The cost grows with the number of lanes, not of rows.
 --
--- A destination that a relay has worked is read lane by lane, each from its watermark. The other destinations have no
+-- A destination that a relay has worked on is read lane by lane, each from its watermark. The other destinations have no
 -- settled intents: a skip scan finds them, between the worked destinations (`between_worked`) and after the last of them
 -- (`after_worked`).
 --
@@ -62,8 +64,9 @@ FROM candidate c,
 -- Pending and scheduled intents by destination. Exact up to 100,000 pending intents.
 --
 -- Above that, each lane's count is extrapolated from its first 6,251 intents to its last one. The seq of a lane's intents
--- grows evenly, so the first ones show the lane's share. No table statistics are used, so the estimate holds right after a
--- bulk load. The first intents of all lanes lie together on disk; those of one lane do not.
+-- grows evenly, so the first ones show the lane's share. No table statistics are used, so the estimate holds right after
+-- a bulk load. The sample is cheap to read, because the first intents of all lanes lie together on disk. The intents of one
+-- lane do not.
 CREATE VIEW "outbox".backlog AS
 WITH head AS MATERIALIZED (
   SELECT destination, lane, seq, due_at FROM "outbox".lane_heads
@@ -112,7 +115,7 @@ SELECT c.destination,
        c.pending > 100000 AS estimated
 FROM counted c;
 --> statement-breakpoint
--- retry_at is NULL if only an operator resumes the destination, also while it is rate limited.
+-- retry_at is NULL if only an operator can resume the destination, even while the destination is rate limited.
 CREATE VIEW "outbox".breaker_state AS
 SELECT destination, state, failure_count, last_failure_at, last_error, opened_at,
        CASE WHEN state = 'rejecting' OR state = 'paused' AND retry_at IS NULL THEN NULL ELSE greatest(retry_at, rate_limited_until) END AS retry_at
@@ -133,7 +136,8 @@ BEGIN
 END
 $$;
 --> statement-breakpoint
--- A skip scan finds each kind. Its count is exact up to 10,000, and the planner's estimate above that.
+-- Dead letters by kind: destination, operation and reason. A skip scan finds the kinds. A count is exact up to 10,000, and
+-- the planner's estimate above that.
 CREATE VIEW "outbox".dead_letter_summary AS
 WITH RECURSIVE kind AS (
   (SELECT d.destination, d.operation, d.reason, d.dead_at AS oldest FROM "outbox".dead_letters d
@@ -160,7 +164,7 @@ SELECT destination, operation, reason,
        count > 10000 AS estimated
 FROM counted;
 --> statement-breakpoint
--- The last hour by minute. A percentile is the middle of its bin: within 10 % of the true value.
+-- Settled intents of the last hour, by minute. A percentile is the middle of its bin: within 10 % of the true value.
 -- late: delivered more than 72 h after the write, when an event triggers no campaign. Also counted as delivered.
 -- suppressed: not sent because of allowRecipients. Not counted as delivered.
 -- Minutes in the future are left out: they were counted before the clock stepped back.

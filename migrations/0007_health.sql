@@ -32,8 +32,9 @@ BEGIN
 END
 $$;
 --> statement-breakpoint
--- One row. 'down': intents are due, and no relay is running or every relay fails to poll. 'degraded': delivery is stopped
--- or late, or there are dead letters of the last hour. Each reason is a sentence for the operator on call.
+-- One row. 'down': intents are due, and no relay is running or every relay fails to poll. 'degraded': there is another
+-- reason, such as stopped or late delivery, or dead letters of the last hour. Each reason is a sentence for the operator on
+-- call.
 -- A relay is running if its heartbeat is less than 30 s old. A relay that stops deletes its row at once.
 CREATE VIEW "outbox".health AS
 WITH live_relays AS (
@@ -107,7 +108,7 @@ WITH live_relays AS (
                    round(usage * 100), holder)
   FROM "outbox".notification_queue() WHERE usage > 0.5
   UNION ALL
-  -- 60 s: a relay promotes due intents within its poll interval, 1 s by default.
+  -- Overdue from 60 s on, because a relay promotes due intents within its poll interval, 1 s by default.
   SELECT 2, format('%s has %s scheduled %s overdue by %s s', h.destination,
                    CASE WHEN o.count > 1000 THEN 'more than 1000' ELSE o.count::text END,
                    CASE o.count WHEN 1 THEN 'intent' ELSE 'intents' END,

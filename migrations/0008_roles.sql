@@ -13,22 +13,22 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     -- The app enqueues, and reads nothing.
     ('{enqueue}', '', 'FUNCTION', '{enqueue,enqueue_many}', '{EXECUTE}', NULL),
 
-    -- Operators and monitoring, without payloads. The relay needs them for its health endpoints.
+    -- Operators and monitoring read the views, which have no payloads. The relay needs the views for its health endpoints.
     ('{viewer,operator,relay}', '', 'TABLE',
      '{backlog,breaker_state,dead_letter_summary,throughput,relay_fleet,health}', '{SELECT}', NULL),
     ('{viewer,operator,relay}', '', 'FUNCTION', '{estimate_dead_letters,check_origin,notification_queue}', '{EXECUTE}', NULL),
     ('{viewer,operator,relay}', '', 'TABLE', '{migrations}', '{SELECT}', NULL),
     ('{viewer,operator}', '', 'TABLE', '{breaker_transitions}', '{SELECT}', NULL),
 
-    -- The operator pauses and resumes, finds lanes that make no progress, and reads dead letters. Without its payload no
-    -- operator can decide what to do with an intent that was rejected or may have been sent.
+    -- The operator pauses and resumes, finds lanes that make no progress, and reads dead letters. Without the payload,
+    -- no operator could decide what to do with an intent that was rejected or may have been sent.
     ('{operator}', '', 'FUNCTION', '{pause,resume}', '{EXECUTE}', NULL),
     ('{operator,relay}', '', 'FUNCTION', '{accept_copy}', '{EXECUTE}', NULL),
     ('{operator}', '', 'TABLE', '{dead_letters,lane_heads,lanes,unserved_workspaces}', '{SELECT}', NULL),
 
-    -- The relay: its statements in src/store. It reads neither payloads of dead letters nor rows of `delivered`. It needs
-    -- the id and DELETE of dead letters for one that was put back and fails again. It reads no intent id in dedup.
-    -- FOR UPDATE needs UPDATE of one column.
+    -- The relay runs the statements in src/store. It reads neither payloads of dead letters nor rows of `delivered`. If a
+    -- dead letter was put back into the queue and fails again, the relay finds the old one by its id and deletes it. The
+    -- relay reads no intent id in dedup. FOR UPDATE needs UPDATE of one column.
     ('{relay}', '', 'TABLE', '{intents}', '{SELECT,INSERT,DELETE}', NULL),
     ('{relay}', '', 'TABLE', '{intents}', '{UPDATE}', '{sending_at,attempts,retry_at}'),
     ('{relay}', '', 'TABLE', '{delivered,dead_letters,breaker_transitions}', '{INSERT}', NULL),
@@ -154,8 +154,9 @@ $$;
 --
 -- Returns the statements that failed, with their errors: a failed statement never fails the migrate.
 --
--- Two rounds: revoking a right on a table also revokes it on the columns, and CASCADE may revoke a right that another
--- role needs. Roles belong to the cluster, so a migrate of another database may change one at the same moment.
+-- It runs two rounds, because the first may take away rights that are needed: revoking a right on a table also revokes it on
+-- the columns, and CASCADE may revoke a right that another role needs. Roles belong to the cluster, so a migrate of another
+-- database may also change a role at the same moment.
 CREATE FUNCTION "outbox".grant_roles() RETURNS TABLE (statement text, error text)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE

@@ -433,8 +433,8 @@ CREATE OR REPLACE FUNCTION outbox.enqueue(operation text, payload jsonb, dedup_k
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
 DECLARE
-  -- A variable and not now(): the window is exact in a transaction that began long ago, and a table with a function
-  -- call in ON CONFLICT … WHERE could not be distributed.
+  -- A variable and not now(). So the window is exact in a transaction that began long ago, and Citus could distribute the
+  -- table: it allows no call of now() in ON CONFLICT … WHERE.
   v_now timestamptz := clock_timestamp();
   v_key text := "outbox".check_intent(operation, payload, dedup_key, dedup_window, ordering_key,
                                       send_after, expires_at, workspace, on_ambiguous, priority, v_now, false);
@@ -602,7 +602,8 @@ BEGIN
     -- If a table of that name is no partition, CREATE TABLE below fails and says so.
     IF NOT EXISTS (SELECT FROM pg_inherits WHERE inhparent = '"outbox".delivered'::regclass
                    AND inhrelid = to_regclass('"outbox".' || v_name)) THEN
-      -- One session at a time. ATTACH PARTITION takes this lock anyway, and only the owner may take a conflicting one.
+      -- So one session at a time creates it. ATTACH PARTITION takes this lock too, and only the owner may take a conflicting
+      -- one.
       LOCK TABLE ONLY "outbox".delivered IN SHARE UPDATE EXCLUSIVE MODE;
       CONTINUE WHEN EXISTS (SELECT FROM pg_inherits WHERE inhparent = '"outbox".delivered'::regclass
                             AND inhrelid = to_regclass('"outbox".' || v_name));
@@ -1041,22 +1042,22 @@ AS $function$
     -- The app enqueues, and reads nothing.
     ('{enqueue}', '', 'FUNCTION', '{enqueue,enqueue_many}', '{EXECUTE}', NULL),
 
-    -- Operators and monitoring, without payloads. The relay needs them for its health endpoints.
+    -- Operators and monitoring read the views, which have no payloads. The relay needs the views for its health endpoints.
     ('{viewer,operator,relay}', '', 'TABLE',
      '{backlog,breaker_state,dead_letter_summary,throughput,relay_fleet,health}', '{SELECT}', NULL),
     ('{viewer,operator,relay}', '', 'FUNCTION', '{estimate_dead_letters,check_origin,notification_queue}', '{EXECUTE}', NULL),
     ('{viewer,operator,relay}', '', 'TABLE', '{migrations}', '{SELECT}', NULL),
     ('{viewer,operator}', '', 'TABLE', '{breaker_transitions}', '{SELECT}', NULL),
 
-    -- The operator pauses and resumes, finds lanes that make no progress, and reads dead letters. Without its payload no
-    -- operator can decide what to do with an intent that was rejected or may have been sent.
+    -- The operator pauses and resumes, finds lanes that make no progress, and reads dead letters. Without the payload,
+    -- no operator could decide what to do with an intent that was rejected or may have been sent.
     ('{operator}', '', 'FUNCTION', '{pause,resume}', '{EXECUTE}', NULL),
     ('{operator,relay}', '', 'FUNCTION', '{accept_copy}', '{EXECUTE}', NULL),
     ('{operator}', '', 'TABLE', '{dead_letters,lane_heads,lanes,unserved_workspaces}', '{SELECT}', NULL),
 
-    -- The relay: its statements in src/store. It reads neither payloads of dead letters nor rows of `delivered`. It needs
-    -- the id and DELETE of dead letters for one that was put back and fails again. It reads no intent id in dedup.
-    -- FOR UPDATE needs UPDATE of one column.
+    -- The relay runs the statements in src/store. It reads neither payloads of dead letters nor rows of `delivered`. If a
+    -- dead letter was put back into the queue and fails again, the relay finds the old one by its id and deletes it. The
+    -- relay reads no intent id in dedup. FOR UPDATE needs UPDATE of one column.
     ('{relay}', '', 'TABLE', '{intents}', '{SELECT,INSERT,DELETE}', NULL),
     ('{relay}', '', 'TABLE', '{intents}', '{UPDATE}', '{sending_at,attempts,retry_at}'),
     ('{relay}', '', 'TABLE', '{delivered,dead_letters,breaker_transitions}', '{INSERT}', NULL),
@@ -1103,7 +1104,7 @@ CREATE OR REPLACE FUNCTION outbox.workspace_in_use(name text)
 AS $function$
   SELECT EXISTS (
     SELECT FROM unnest('{track,app,broadcast,pipelines}'::text[]) AS a(api)
-    -- EXISTS would become a semi-join with a scan of the whole queue.
+    -- LIMIT 1, because EXISTS would become a semi-join with a scan of the whole queue.
     WHERE (SELECT true FROM "outbox".intents i WHERE i.destination = name || '/' || api ORDER BY i.lane, i.seq LIMIT 1)
        OR EXISTS (SELECT FROM "outbox".breakers b WHERE b.destination = name || '/' || api AND b.state <> 'closed'))
 $function$;

@@ -71,8 +71,8 @@ export async function enqueueMany(
 }
 
 /**
- * Runs one statement. An error is the database's own: Drizzle wraps it in one whose message lists the parameters, which
- * are customers' data.
+ * Runs one statement. If it fails, throws the database's own error: Drizzle wraps that error in another one, whose message
+ * lists the parameters, which are customers' data.
  *
  * @throws {NotATransactionError} if a statement of the transaction failed before. The driver may not have noticed: pg
  * updates the state of a transaction only after it has rejected the failing statement.

@@ -5,7 +5,7 @@ import { NotATransactionError } from './errors.ts'
 /** Runs one statement on the caller's open transaction. Parameters are text, the only type that drivers agree on. */
 export interface Executor {
   execute(text: string, values: readonly (string | null)[]): Promise<unknown[]>
-  /** The savepoint of the driver, if it has one. Without it, SAVEPOINT is sent as a statement. */
+  /** Runs `work` under the driver's own savepoint. Absent if the driver has none: SAVEPOINT is then sent as a statement. */
   nested?<T>(work: (inner: Executor) => Promise<T>): Promise<T>
 }
 
@@ -38,7 +38,7 @@ export interface PgliteTransactionLike {
 
 /**
  * An adapter, such as the result of pg-boss' `fromKysely(trx)`, `fromKnex(trx)` or `fromPrisma(tx)`. It must wrap the
- * transaction: `enqueue` cannot check it, and accepts an adapter around a database handle too.
+ * transaction: `enqueue` cannot check this, and accepts an adapter around a database handle too.
  */
 export interface ExecuteSqlLike {
   executeSql(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>
@@ -87,7 +87,7 @@ function fromDrizzleTransaction(tx: DrizzleTransactionLike, shape: Record<string
   const db = fromDrizzle(tx as never, sql as never)
   const execute: Executor['execute'] = async (text, values) => (await db.executeSql(text, [...values])).rows
   if (!tx.transaction) return { execute }
-  // postgres.js rolls back the whole transaction if a statement fails outside a savepoint of its own.
+  // If a statement fails, postgres.js rolls back the whole transaction, even after SAVEPOINT. Its own savepoints prevent that.
   const transaction = tx.transaction.bind(tx)
   return { execute, nested: (work) => transaction((inner) => work(executorFor(inner))) }
 }

@@ -36,8 +36,8 @@ export interface OutboxOptions {
 /** The app's side of the outbox. It stores intents in the caller's transaction and sends nothing itself. */
 export interface Outbox {
   /**
-   * Stores an array of intents in the caller's transaction, in its order and in one round trip. The options apply to each
-   * intent. All intents are checked before the first is stored.
+   * Stores an array of intents in the caller's transaction, in the array's order and in one round trip. The options apply to
+   * each intent. All intents are checked before the first is stored.
    *
    * @param tx As for a single intent.
    * @param intents The array: one round trip stores thousands.
@@ -52,8 +52,8 @@ export interface Outbox {
   enqueue(tx: Transaction, intents: readonly Intent[], options: BatchEnqueueOptions): Promise<EnqueueResult[]>
   /**
    * Stores an intent in the caller's transaction, in one round trip. COMMIT makes the intent durable, and a relay sends it
-   * then. ROLLBACK removes it together with its dedup key; so does ROLLBACK TO a savepoint set before. `enqueue` sends no
-   * request: an outage of Customer.io cannot slow down or fail the caller.
+   * then. ROLLBACK removes it together with its dedup key; so does ROLLBACK TO a savepoint set before the call. `enqueue`
+   * sends no request, so an outage of Customer.io cannot slow down or fail the caller.
    *
    * @param tx A pg client after BEGIN, a Drizzle transaction, a PGlite transaction, or an adapter around a transaction, such
    * as pg-boss' `fromKysely(trx)`. What an adapter wraps cannot be checked: an adapter around a database handle is accepted,
@@ -81,10 +81,10 @@ export interface Outbox {
   // Last, because the compiler's error messages describe the last overload.
   enqueue(tx: Transaction, intent: Intent, options: EnqueueOptions): Promise<EnqueueResult>
   /**
-   * A `TrackClient` of customerio-node that enqueues in `tx` in place of sending. An app can migrate call by call: the
+   * A `TrackClient` of customerio-node that enqueues in `tx` instead of sending. An app can migrate call by call: the
    * methods and their parameters are the same. Methods that cannot be enqueued are missing.
    *
-   * @param tx As for {@link Outbox.enqueue}. COMMIT and ROLLBACK decide about every call of the client.
+   * @param tx As for {@link Outbox.enqueue}. Every call of the client commits or rolls back with it.
    * @param options Apply to every call. A client with a `dedupKey` takes one call.
    * @returns A client for this transaction only.
    * @example
@@ -94,9 +94,9 @@ export interface Outbox {
    */
   trackClient(tx: Transaction, options?: EnqueueOptions): OutboxTrackClient
   /**
-   * An `APIClient` of customerio-node that enqueues transactional messages and broadcasts in `tx` in place of sending.
+   * An `APIClient` of customerio-node that enqueues transactional messages and broadcasts in `tx` instead of sending.
    *
-   * @param tx As for {@link Outbox.enqueue}. COMMIT and ROLLBACK decide about every call of the client.
+   * @param tx As for {@link Outbox.enqueue}. Every call of the client commits or rolls back with it.
    * @param options Apply to every call. A client with a `dedupKey` takes one call.
    * @returns A client for this transaction only.
    * @example
@@ -109,9 +109,9 @@ export interface Outbox {
    */
   apiClient(tx: Transaction, options?: EnqueueOptions): OutboxApiClient
   /**
-   * A `PipelinesClient` of customerio-node that enqueues in `tx` in place of sending.
+   * A `PipelinesClient` of customerio-node that enqueues in `tx` instead of sending.
    *
-   * @param tx As for {@link Outbox.enqueue}. COMMIT and ROLLBACK decide about every call of the client.
+   * @param tx As for {@link Outbox.enqueue}. Every call of the client commits or rolls back with it.
    * @param options Apply to every call. A client with a `dedupKey` takes one call.
    * @returns A client for this transaction only.
    * @example
@@ -132,7 +132,7 @@ function checkOptions(options: unknown): void {
 }
 
 /**
- * Creates the app's side of the outbox. It opens no connection and starts no timer: create one and share it.
+ * Creates the app's side of the outbox. It opens no connection and starts no timer. Create one outbox and share it.
  *
  * @param options See {@link OutboxOptions}.
  * @returns The outbox.
@@ -239,7 +239,7 @@ function prepare(
   })
 }
 
-/** Postgres accepts no exponent in an interval. Its smallest interval is a microsecond. */
+/** Writes seconds as an interval of Postgres, which accepts no exponent. Its smallest interval is a microsecond. */
 function interval(seconds: number): string {
   return `${Math.max(seconds, 0.000001).toFixed(6)} seconds`
 }

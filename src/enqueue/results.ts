@@ -1,4 +1,4 @@
-/** The intent is stored. If `duplicate` is true it is not, and `id` is the id of the earlier intent. */
+/** The intent was stored or is a duplicate. A duplicate is not stored, and `id` is then the id of the earlier intent. */
 export interface StoredResult {
   /** UUIDv7 of the intent. The relay sends it as the id of the event. */
   readonly id: string

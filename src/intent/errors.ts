@@ -11,7 +11,8 @@ export type InvalidIntentDetails = {
 }
 
 /**
- * Customer.io would not take the intent. `enqueue` throws it before any SQL runs, so the caller's transaction is unchanged.
+ * Customer.io would not take the intent. `enqueue` throws this error before any SQL runs, so the caller's transaction is
+ * unchanged.
  *
  * The message names the field, the limit and the actual size. It never quotes a value of the payload.
  *
@@ -52,8 +53,8 @@ export class InvalidIntentError extends Error {
 }
 
 /**
- * An option of `createOutbox` or of `enqueue` is wrong. The message reads "Expected X to be …, got Y". `enqueue` throws it
- * before any SQL runs, so the caller's transaction is unchanged.
+ * An option of `createOutbox`, `enqueue`, `migrate` or `migrationScript` is wrong. The message reads "Expected X to be …,
+ * got Y". `enqueue` throws this error before any SQL runs, so the caller's transaction is unchanged.
  *
  * @example
  * ```ts

@@ -31,7 +31,7 @@ export type UnixSeconds = number
 
 export type IdentifyIntent = Person & {
   readonly operation: 'identify'
-  /** At most 300. Names have at most 150 bytes, values at most 1,000 bytes. Null removes an attribute. */
+  /** At most 300 attributes. Names have at most 150 bytes, values at most 1,000 bytes. Null removes an attribute. */
   readonly attributes?: JsonObject
   readonly timestamp?: UnixSeconds
 }
@@ -105,7 +105,7 @@ export type TrackAnonymousIntent = {
   readonly timestamp?: UnixSeconds
 }
 
-/** A report that a device received, opened or converted from a push notification. */
+/** A report that a push notification was delivered, was opened, or led to a conversion. */
 export type TrackPushIntent = {
   readonly operation: 'trackPush'
   /** The `CIO-Delivery-ID` of the notification. */

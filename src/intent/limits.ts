@@ -28,8 +28,8 @@ export const MAX_EVENT_NAME_BYTES = 100
 
 /**
  * One operation of Track or Pipelines, envelope included. "Each of the requests within the batch must also be 32kb or
- * smaller" [track], "32KB per call in the request" [pipelines]. At most 32,000, so that it is safe if a kb has 1,000
- * bytes or 1,024. It is lower than v1's limit of 100,000 bytes for the data of an event.
+ * smaller" [track], "32KB per call in the request" [pipelines]. At most 32,000, which is safe whether a kb has 1,000
+ * bytes or 1,024. This limit is lower than v1's limit of 100,000 bytes for the data of an event.
  */
 export const MAX_OPERATION_BYTES = 32_000
 

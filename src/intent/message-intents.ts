@@ -54,7 +54,7 @@ export type MessageIntent =
   | SendInboxMessageIntent
   | SendInAppIntent
 
-/** Recipients of a broadcast, in place of the recipients that are configured for it. */
+/** Recipients of a broadcast, instead of the recipients that are configured for it. */
 export type BroadcastRecipients =
   | { readonly ids: readonly (string | number)[]; readonly id_ignore_missing?: boolean }
   | {
@@ -63,7 +63,7 @@ export type BroadcastRecipients =
       readonly email_add_duplicates?: boolean
     }
   | {
-      /** Each with `id` or `email`, and their own `data`. */
+      /** Each element has `id` or `email`, and its own `data`. */
       readonly per_user_data: readonly JsonObject[]
       readonly id_ignore_missing?: boolean
       readonly email_ignore_missing?: boolean

@@ -49,7 +49,7 @@ export type EnqueueOptions = {
    */
   readonly workspace?: string | undefined
   /**
-   * Decides about a message or a broadcast if the answer to its request was lost. Customer.io may have sent it, and cannot
+   * What to do with a message or a broadcast if the answer to its request was lost. Customer.io may have sent it, and cannot
    * recognise a second request as a duplicate. `'park'` makes the intent a dead letter; `'resend'` sends it again.
    *
    * @default 'park'
@@ -70,7 +70,7 @@ export type EnqueueOptions = {
   readonly onError?: 'throw' | 'ignore' | undefined
 }
 
-/** Options for an array of intents: {@link EnqueueOptions}, with a function in place of the dedup key. */
+/** Options for an array of intents: {@link EnqueueOptions}, with a function instead of the dedup key. */
 export type BatchEnqueueOptions = Omit<EnqueueOptions, 'dedupKey'> & {
   /**
    * Returns the {@link EnqueueOptions.dedupKey} of an intent.

@@ -24,7 +24,7 @@ export function isLonger(text: string, limit: number): boolean {
 
 const ID = '"id":"01ARZ3NDEKTSV4RRFFQ69G5FAV"'
 const AT = '"timestamp":9999999999'
-/** The envelope of customerio-node around a Pipelines call, with a longer version than any that exists. */
+/** The envelope of customerio-node around a Pipelines call, with a longer version number than any that exists. */
 const ENVELOPE =
   '"messageId":"00000000-0000-0000-0000-000000000000","timestamp":"2026-01-01T00:00:00.000Z",' +
   '"context":{"library":{"name":"customerio-node","version":"10.10.10-rc.1"}}'
@@ -127,10 +127,10 @@ const gains = Object.fromEntries(
   ]),
 ) as Record<Operation, number>
 
-/** `{}`, the smallest body. */
+/** Bytes of `{}`, the smallest body. */
 const EMPTY_BODY = 2
 
-/** Maximum of {@link wireBytes} minus the bytes that are sent. */
+/** The most bytes by which {@link wireBytes} exceeds what is sent. */
 export const WIRE_BYTES_SLACK = 160
 
 /**

@@ -4,7 +4,8 @@ import type { Socket } from 'node:net'
 /**
  * Limits an HTTP server to `most` connections without refusing a new one: the server closes the oldest connection. It
  * closes connections without a complete request first, so that idle or slow clients do not interrupt an answer. With
- * Node's `maxConnections`, `most` slow clients blocked every probe. A connection has one request at a time.
+ * Node's `maxConnections` instead, `most` slow clients blocked every probe. A second request on a connection, before the
+ * answer to the first, closes the connection.
  */
 export function boundConnections(server: Server, most: number): void {
   // A Set keeps the order of insertion, so its first element is the oldest.

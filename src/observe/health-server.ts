@@ -43,7 +43,7 @@ const MAX_CONNECTIONS = 100
  * Serves `/healthz`, `/readyz`, `/health/customerio` and `/metrics`, with GET and HEAD only. No answer holds a payload or a
  * key. The server cuts off slow and large requests, and always accepts a new connection.
  *
- * @returns When the server listens.
+ * @returns the server, once it listens.
  * @throws {Error} if the port cannot be opened.
  */
 export async function startHealthServer(options: HealthServerOptions): Promise<HealthServer> {
@@ -111,7 +111,7 @@ async function ready({ isStarted, canPoll, pingDatabase }: HealthServerOptions):
 
 const SEVERITY = { closed: 0, half_open: 1, open: 2, paused: 3, rejecting: 4 } as const
 
-/** The worst breaker at the top level, for a load balancer or a dashboard, and all destinations below it. */
+/** Answers with the worst breaker at the top level, for a load balancer or a dashboard, and all destinations below it. */
 async function customerIo({ readBreakers }: HealthServerOptions): Promise<Answer> {
   const breakers = await readBreakers().catch(() => undefined)
   if (!breakers) return json(503, { circuit_state: 'unknown', error: 'the database does not answer' })

@@ -32,7 +32,7 @@ export interface DeadLetterSeries {
 
 /**
  * Adds destinations to `named`, the set of those with series of their own: the served destinations, and the first others
- * that appear. A destination keeps its series, so that a value falls to 0 in place of disappearing.
+ * that appear, up to a limit. A destination keeps its series, so that a value falls to 0 instead of disappearing.
  */
 export function nameDestinations(named: Set<string>, served: readonly string[], status: Status): void {
   for (const destination of served) named.add(destination)

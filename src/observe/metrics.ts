@@ -46,7 +46,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   }).set({ version: VERSION }, 1)
   return {
     contentType: registry.contentType,
-    // Reads first, then renders: the registry runs its collectors concurrently, so none may fill another's gauge.
+    // Fills all gauges before it renders: the registry runs its collectors concurrently, so none may fill another's gauge.
     render: async () => {
       const status = await options.readStatus().catch(() => undefined)
       up.set(status ? 1 : 0)

@@ -7,7 +7,7 @@ export interface Names {
   readonly schema: string
   /** The schema as a quoted SQL identifier. */
   readonly q: string
-  /** The schema of the relay's pg-boss. It has a name of its own: an app may use pg-boss, too. */
+  /** The schema of the relay's pg-boss. It has a name of its own, because an app may use pg-boss, too. */
   readonly boss: string
   /** The NOTIFY channel of wake-ups and breaker changes. */
   readonly channel: string

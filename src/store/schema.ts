@@ -67,8 +67,8 @@ export const intents = outbox.table(
     sendAfter: instant('send_after'),
     expiresAt: instant('expires_at'),
     /**
-     * When the request began, for an intent that must not be sent twice. Null if no request is in flight or has an
-     * unknown outcome.
+     * When the request began, for an intent that must not be sent twice. Null if no request for it is in flight and none
+     * has an unknown outcome.
      */
     sendingAt: instant('sending_at'),
     /**
@@ -143,7 +143,7 @@ export const delivered = outbox.table(
 )
 
 /**
- * Intents that the relay will not deliver in their present form: the whole intent, and the reason.
+ * The dead letters: intents that the relay does not deliver, each with its payload and the reason.
  *
  * @example
  * ```ts
@@ -259,7 +259,7 @@ export const lanes = outbox.table(
     /** The relay that holds the lane, or null. */
     relayId: uuid('relay_id'),
     takenAt: instant('taken_at'),
-    /** Every `seq` up to the watermark is settled, and no open transaction can commit one. */
+    /** Every intent up to this `seq` is settled, and no open transaction can still commit one. */
     watermark: bigint('watermark', { mode: 'bigint' }).notNull().default(sql`0`),
     /**
      * A higher watermark. It holds while every transaction in `provisional_xids` is open: see the view
@@ -301,7 +301,7 @@ export const relays = outbox.table('relays', {
 
 /**
  * Settled intents, counted per minute and bin of latency (enqueue to delivery). The view `throughput` reads thousands
- * of these rows in place of millions of deliveries. Each lane has its own rows, so two lanes never wait for each
+ * of these rows instead of millions of deliveries. Each lane has its own rows, so two lanes never wait for each
  * other's count. Kept for a day.
  *
  * Bin b ≥ 0 counts latencies from 1.2^b to 1.2^(b+1) ms. Three bins count something else:
@@ -365,7 +365,7 @@ export const origin = outbox.table(
 
 /**
  * Rows that a session locks to work alone: `promote` for scheduled intents that fall due, `jobs` for pg-boss. Only a
- * role with rights on this table can take such a lock. Any database user can take an advisory lock.
+ * role with rights on this table can take such a lock, while any database user can take an advisory lock.
  *
  * @example
  * ```ts

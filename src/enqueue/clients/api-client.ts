@@ -35,8 +35,8 @@ function send(operation: string, className: string, request: unknown): Intent {
 }
 
 /**
- * Recognises a request by the mark of customerio-node, which works across copies of the package, or by its class name:
- * older versions have no mark.
+ * Recognises a request by customerio-node's symbol, which works across copies of the package, or by its class name: requests
+ * of older versions have no symbol.
  */
 function isRequest(request: unknown, className: string): request is { readonly message: unknown } {
   if (typeof request !== 'object' || request === null) return false
@@ -53,7 +53,7 @@ function triggerBroadcast(broadcastId: string | number, data: unknown, recipient
   })
 }
 
-/** customerio-node leaves out null and empty values. */
+/** An object with the field, or without it if the value is null or empty: customerio-node leaves out such values. */
 function given(field: string, value: unknown): Record<string, unknown> {
   const isNothing = value == null || (typeof value === 'object' && Object.keys(value).length === 0)
   return isNothing ? {} : { [field]: value }

@@ -2,7 +2,7 @@ import type { Intent } from '../../intent/intent.ts'
 import type { EnqueueResult } from '../results.ts'
 
 /**
- * The methods of a client of customerio-node, with the same parameters, that enqueue in place of sending. A method that
+ * The methods of a client of customerio-node, with the same parameters, that enqueue instead of sending. A method that
  * takes an array returns a result for each element.
  */
 export type Enqueuing<Methods> = {
@@ -11,7 +11,7 @@ export type Enqueuing<Methods> = {
     : never
 }
 
-/** Makes an intent, or throws. Called where `onError` applies. */
+/** Makes an intent, or throws. `onError` decides about the error. */
 export type MakeIntent = () => Intent
 
 /** Stores the intents of a client: one transaction with one set of options. */
@@ -20,7 +20,7 @@ export interface Sink {
   many(make: readonly MakeIntent[]): Promise<EnqueueResult[]>
 }
 
-/** Marks fields as an intent. `enqueue` checks them later. */
+/** Casts fields to the type of an intent. `enqueue` checks them later. */
 export function unchecked(intent: Record<string, unknown>): Intent {
   return intent as unknown as Intent
 }

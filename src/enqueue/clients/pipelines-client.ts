@@ -6,7 +6,7 @@ import { type Enqueuing, type Sink, unchecked } from './client-types.ts'
 
 /**
  * The methods of customerio-node's `PipelinesClient` that can be enqueued. Each resolves when the intent is stored in the
- * transaction; see `Outbox.pipelinesClient`. A `messageId` is refused: every request sends the id of the intent.
+ * transaction; see `Outbox.pipelinesClient`. A `messageId` is refused: every request sends the id of the intent instead.
  */
 export type OutboxPipelinesClient = Enqueuing<
   Pick<PipelinesClient, 'identify' | 'track' | 'page' | 'screen' | 'group' | 'alias' | 'batch'>

@@ -68,7 +68,7 @@ export function createTrackClient({ one, many }: Sink): OutboxTrackClient {
   }
 }
 
-/** v1 recognises the kind of an identifier in a path by its form: `cio_…`, an email address, or else an id. */
+/** Recognises the kind of an identifier by its form, as v1 does in a path: `cio_…`, an email address, or else an id. */
 function personOf(customerId: string | number): Record<string, unknown> {
   if (typeof customerId !== 'string') return { customerId }
   if (customerId.startsWith('cio_')) return { identifiers: { cio_id: customerId.slice('cio_'.length) } }
@@ -154,7 +154,7 @@ function identifier(type: string, value: unknown): unknown {
   return type === 'id' ? value : textOf(value)
 }
 
-/** A number in a path is text. The checks of the intent refuse other types. */
+/** Turns a number into text, as in a path. Other types stay: the checks of the intent refuse them. */
 function textOf(value: unknown): unknown {
   return typeof value === 'number' ? String(value) : value
 }

@@ -37,7 +37,7 @@ export * from './pipelines-builders.ts'
 export type PersonRef = string | number | PersonIdentifiers
 
 /**
- * Optional fields of events and of `identify`.
+ * The optional time of an event or of an `identify`.
  */
 export type TimeOfIntent = {
   /**
@@ -52,7 +52,8 @@ export type TimeOfIntent = {
  * Creates or updates a person.
  *
  * @param person The id of the person, or one identifier by its name: `{ email: 'jane@example.com' }`. At most 150 bytes.
- * @param attributes At most 300. Names have at most 150 bytes, values at most 1,000 bytes. Null removes an attribute.
+ * @param attributes At most 300 attributes, with names of at most 150 bytes and values of at most 1,000 bytes. Null removes an
+ * attribute.
  * @param extra Optional `timestamp` of the update.
  * @returns The intent, not checked yet: `enqueue` checks it.
  * @example
@@ -75,7 +76,7 @@ export function identify(
  *
  * @param person The id of the person, or one identifier by its name: `{ email: 'jane@example.com' }`. At most 150 bytes.
  * @param name Name of the event, 1 to 100 bytes.
- * @param data Attributes of the event. The operation as a whole may take 32,000 bytes.
+ * @param data Attributes of the event. The operation as a whole may take at most 32,000 bytes.
  * @param extra Optional `timestamp` of the event.
  * @returns The intent, not checked yet: `enqueue` checks it.
  * @example
@@ -168,7 +169,7 @@ export function trackAnonymous(
 }
 
 /**
- * Reports that a device received, opened or converted from a push notification.
+ * Reports that a push notification was delivered, was opened, or led to a conversion.
  *
  * @param deliveryId The `CIO-Delivery-ID` of the notification.
  * @param event `delivered`, `opened` or `converted`.

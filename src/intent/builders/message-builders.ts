@@ -20,7 +20,7 @@ export type Attachments = Readonly<Record<string, Uint8Array | string>>
  *
  * @param message Options of `new SendEmailRequest(…)` of customerio-node. Either a template's `transactional_message_id`, or
  * `body`, `subject` and `from`.
- * @param attachments Encoded in base64 if they are bytes. At most 2,000,000 bytes in all, before base64.
+ * @param attachments Bytes, or text that is base64 already. At most 2,000,000 bytes in all, before base64.
  * @returns The intent, not checked yet: `enqueue` checks it.
  * @example
  * ```ts

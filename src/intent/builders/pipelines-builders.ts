@@ -8,8 +8,8 @@ import type {
 } from '../pipelines-intents.ts'
 
 /**
- * A builder for each call of the Pipelines API. Each takes the payload of customerio-node without `messageId`, which is the
- * id of the intent. `userId`, `anonymousId` or both name the person.
+ * A builder for each call of the Pipelines API. Each takes the payload of customerio-node without `messageId`: the relay
+ * sends the id of the intent as `messageId`. `userId`, `anonymousId` or both name the person.
  *
  * @example
  * ```ts

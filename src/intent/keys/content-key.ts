@@ -16,11 +16,12 @@ export function contentKey(intent: Intent): string {
   return `content:${createHash('sha256').update(canonical).digest('hex')}`
 }
 
-/** Fields with the identifiers of a person, and fields that are an id. */
+/** Fields that are an object with the identifiers of a person. */
 const HOLDERS = new Set(['identifiers', 'primary', 'secondary'])
+/** Fields that are an id. */
 const IDS = new Set(['userId', 'previousId', 'broadcastId'])
 
-/** 42 and '42' are the same person: both are sent as strings. */
+/** Turns ids into text. The ids 42 and '42' are the same person, because both are sent as strings. */
 function withTextIds(content: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(content).map(([field, value]) => {

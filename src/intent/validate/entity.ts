@@ -8,12 +8,12 @@ import { checkTimestamp } from './timestamp.ts'
 
 const TYPES = ['person', 'object', 'delivery']
 const EVENT_ACTIONS: readonly unknown[] = ['event', 'page', 'screen']
-/** `anonymous_id` is not documented for v2, but other clients send it, and an entity is sent unchanged. */
+/** Accepts `anonymous_id`, which is not documented for v2: other clients send it, and an entity is sent unchanged. */
 const ENTITY_PERSON_KINDS = [...PERSON_KINDS, 'anonymous_id']
 
 type Fields = Record<string, unknown>
 
-/** Checks the limits and the identifiers of a v2 operation. All other fields are sent unchanged. */
+/** Checks the limits and the identifiers of a v2 operation. All other fields are sent unchecked. */
 export function checkEntity(context: ErrorContext, entity: Fields): void {
   if (typeof entity.type !== 'string' || !TYPES.includes(entity.type)) {
     fail(context, 'entity.type', `must be one of ${TYPES.join(', ')}`)

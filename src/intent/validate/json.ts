@@ -20,8 +20,8 @@ type Budget = { left: number; readonly limit: number }
 
 /**
  * Refuses values that `JSON.stringify` would change or drop, or that `jsonb` cannot hold: dates, NaN, bigint, functions,
- * class instances, holes, circular references, NUL characters, lone surrogates. An intent that passes is equal when the
- * relay reads it back.
+ * class instances, holes, circular references, NUL characters, lone surrogates. An intent without such values is unchanged
+ * when the relay reads it back.
  *
  * @param limit Maximum bytes of an intent of this operation.
  * @throws {InvalidIntentError} for the first such value.
@@ -45,7 +45,7 @@ export function checkJson(context: ErrorContext, intent: Record<string, unknown>
 
 /**
  * Whether a value that `JSON.parse` made from `jsonb` would pass `checkJson`. Only its depth and its numbers can be wrong:
- * 1e400 becomes infinite. Checking its texts as well took a fiftieth of a relay's time.
+ * `JSON.parse` reads 1e400 as Infinity. Checking its texts as well took a fiftieth of a relay's time.
  */
 export function isSound(value: unknown, depth = 0): boolean {
   if (typeof value === 'number') return Number.isFinite(value)
@@ -102,7 +102,7 @@ function isRawJson(value: object): boolean {
 function findInObject(object: Record<string, unknown>, depth: number, budget: Budget): Problem | undefined {
   for (const key of Object.keys(object)) {
     const value = object[key]
-    // JSON.stringify leaves out the key.
+    // JSON.stringify leaves out such a key.
     if (value === undefined) continue
     const problem = findInText(key, 'is a name that holds') ?? find(value, depth, budget)
     if (problem !== undefined) return within(problem, key)
@@ -159,8 +159,8 @@ function within(problem: Problem, key: string | number): Problem {
 const MAX_CIRCLE = 1_000
 
 /**
- * The path of the first value that contains itself through fewer than {@link MAX_CIRCLE} others. Only for the message:
- * the intent is over the depth or the size already.
+ * The path of the first value that contains itself through fewer than {@link MAX_CIRCLE} others. It only
+ * improves the message: the caller already knows that the intent exceeds the depth or the size.
  */
 function findCircle(
   value: unknown,

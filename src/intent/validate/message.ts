@@ -93,7 +93,7 @@ function checkEmail(context: ErrorContext, fields: Record<string, unknown>): voi
   }
 }
 
-/** Checks that attachments are base64 and within the size of an email. */
+/** Checks that attachments are base64 and within `MAX_ATTACHMENTS_BYTES`. */
 function checkAttachments(context: ErrorContext, attachments: Record<string, unknown>): void {
   const field = 'message.attachments'
   let actual = 0

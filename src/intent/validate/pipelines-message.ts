@@ -55,7 +55,7 @@ function checkRequiredId(context: ErrorContext, field: string, id: unknown): voi
 
 const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)$/
 
-/** Checks a time: Pipelines takes it as text, the Track API in seconds. */
+/** Checks that a time is ISO 8601 text. Pipelines takes such text, the Track API takes seconds. */
 function checkIsoTime(context: ErrorContext, field: string, value: unknown): void {
   if (value === undefined) return
   const must = 'must be an ISO 8601 time with a zone'

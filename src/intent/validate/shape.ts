@@ -3,10 +3,6 @@ import { hint, isPlainObject, join, kindOf, pathOf } from '../describe.ts'
 import { fail, type ErrorContext } from '../errors.ts'
 import type { Operation } from '../intent.ts'
 
-/**
- * Fields and types of each operation. Rules beyond the type (one identifier, bytes, seconds) have checks of their own;
- * one walk checks the contents of objects.
- */
 export const text = z.string()
 export const object = z.custom<Record<string, unknown>>(isPlainObject, 'a plain object')
 /** A field with a check of its own. */
@@ -16,6 +12,10 @@ const person = { customerId: anyField, identifiers: anyField }
 const event = { data: object.optional(), timestamp: anyField }
 const message = fields({ message: object })
 
+/**
+ * Fields and types of each operation. Rules beyond the type (one identifier, bytes, seconds) have checks of their own, and
+ * `checkJson` checks the contents of objects.
+ */
 const SHAPES: Readonly<Record<Operation, z.ZodObject>> = {
   identify: fields({ ...person, attributes: object.optional(), timestamp: anyField }),
   track: fields({ ...person, name: text, ...event }),

@@ -21,7 +21,7 @@ import { checkTimestamp } from './timestamp.ts'
  *
  * @param index Index in an array of intents. Error paths then begin with `[index]`.
  * @param payloadBytes Only for an intent that was read from `jsonb`: bytes of UTF-8 of its payload as JSON, or an upper
- * bound. Its texts are not checked again, and it is measured only if the bound is over the limit.
+ * bound. The intent's texts are then not checked again, and it is measured only if the bound is over the limit.
  * @returns `value` itself.
  * @throws {InvalidIntentError} for the first problem.
  */
@@ -115,7 +115,7 @@ function checkPersonal(context: ErrorContext, intent: Extract<Intent, Person>): 
   checkPerson(context, intent)
 }
 
-/** Checks that read the payload. They come after the walk, which has found it to be JSON. */
+/** Runs the checks that read objects of the payload. They come last, because the payload must be known to be JSON. */
 function checkContents(context: ErrorContext, intent: Intent): void {
   if (intent.operation === 'entity') {
     checkEntity(context, intent.entity)

@@ -7,7 +7,10 @@ import { utf8Bytes } from '../size.ts'
 const DEFAULT_WINDOW_SECONDS = 7 * 24 * 60 * 60
 const DEFAULT_CONTENT_WINDOW_SECONDS = 5 * 60
 const MAX_WINDOW_SECONDS = 10 * 365 * 24 * 60 * 60
-/** The limits of the SQL function `outbox.check_intent`. Ten years ahead count from the clock of this host. */
+/**
+ * The latest `sendAfter` and `expiresAt`. The SQL function `outbox.check_intent` has the same limits. Ten years ahead are
+ * counted here from the clock of this host.
+ */
 const MAX_AHEAD_MS = 3_653 * 24 * 60 * 60 * 1_000
 const END_OF_9999 = Date.parse('9999-12-31T23:59:59.999Z')
 const WORKSPACE = /^[a-z0-9][a-z0-9_-]{0,62}$/i

@@ -1,7 +1,7 @@
 import type { Names } from '../../store/names.ts'
 import { type Queryable, select } from './queryable.ts'
 
-/** Pending intents of one destination: a row of the view `backlog`. */
+/** Pending and scheduled intents of one destination: a row of the view `backlog`. */
 export interface Backlog {
   /** `<workspace>/<api>`, such as `default/track`. */
   readonly destination: string
@@ -16,7 +16,7 @@ export interface Backlog {
   readonly estimated: boolean
 }
 
-/** Reads the backlog of every destination with pending intents. */
+/** Reads the backlog of every destination with pending or scheduled intents. */
 export function readBacklog(db: Queryable, names: Names): Promise<Backlog[]> {
   return select<Backlog>(
     db,

@@ -12,10 +12,10 @@ export interface BreakerStatus {
   /** Failures in a row. */
   readonly failureCount: number
   readonly lastFailureAt: Date | null
-  /** The last error of Customer.io or the network. If an operator paused it, the operator and the reason. */
+  /** The last error of Customer.io or the network. If an operator paused the destination, the operator and the reason. */
   readonly lastError: string | null
   readonly openedAt: Date | null
-  /** Time of the next probe. */
+  /** Time of the next probe or, after a 429, of the next request. Null without a wait, or if only an operator ends it. */
   readonly retryAt: Date | null
   /** Seconds since `openedAt`, by the database's clock. */
   readonly openSeconds: number | null
@@ -23,7 +23,7 @@ export interface BreakerStatus {
   readonly retrySeconds: number | null
 }
 
-/** Reads the breaker of every destination that has ever failed. Other destinations have no row; theirs is closed. */
+/** Reads the breakers of all destinations that have failed, been rate limited or been paused. Other breakers are closed. */
 export function readBreakerState(db: Queryable, names: Names): Promise<BreakerStatus[]> {
   return select<BreakerStatus>(
     db,

@@ -3,7 +3,10 @@ import { type Queryable, select } from './queryable.ts'
 
 /** The one row of the view `health`. */
 export interface Health {
-  /** `down`: intents are due and no relay is alive. `degraded`: delivery is paused or late, or there are dead letters. */
+  /**
+   * `down`: intents are due, and no relay is running or every relay fails to poll. `degraded`: there is another reason, such
+   * as stopped or late delivery, or dead letters of the last hour.
+   */
   readonly status: 'ok' | 'degraded' | 'down'
   /** One sentence each, for the engineer on call. The worst comes first. */
   readonly reasons: readonly string[]

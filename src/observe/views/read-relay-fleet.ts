@@ -17,7 +17,7 @@ export interface RelayStatus {
   readonly alive: boolean
 }
 
-/** Reads all running relays, and those that ended within the last hour. */
+/** Reads all running relays, and those that died within the last hour. A relay that stops is not in the view. */
 export function readRelayFleet(db: Queryable, names: Names): Promise<RelayStatus[]> {
   return select<RelayStatus>(
     db,

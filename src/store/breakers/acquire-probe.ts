@@ -5,7 +5,7 @@ import { CLOCK_STEPPED_BACK, LEASE_ENDED } from './read-breakers.ts'
  * Acquires or renews the fleet's probe of a destination: the right to send one request while its breaker is open and its
  * delay has passed.
  *
- * @param leaseMs Milliseconds until another relay may take the probe. Longer than a request may take.
+ * @param leaseMs Milliseconds until another relay may take the probe. Must be longer than a request may take.
  * @returns whether this relay holds the probe.
  */
 export async function acquireProbe(

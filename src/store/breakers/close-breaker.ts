@@ -2,7 +2,8 @@ import type { Database } from '../connection/database.ts'
 import { notifyOfBreaker } from '../fleet/notify.ts'
 
 /**
- * Closes a breaker whose probe this relay holds, and notifies the fleet, so that its lanes continue at once.
+ * Closes a breaker whose probe this relay holds, and notifies the fleet, so that the destination's lanes
+ * continue at once.
  *
  * @returns whether this call closed it.
  */

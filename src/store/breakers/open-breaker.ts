@@ -5,21 +5,25 @@ import { INVALIDATES_EARLIER_WAITS } from './read-breakers.ts'
 export interface Opening {
   readonly destination: string
   readonly relayId: string
-  /** `paused`: the credential was refused. `rejecting`: most intents were rejected, and an operator has to resume it. */
+  /**
+   * `paused`: the credential was refused. `rejecting`: most intents were rejected, and an operator has to resume the
+   * destination.
+   */
   readonly state: 'open' | 'paused' | 'rejecting'
   readonly failureCount: number
   readonly error: string
   /**
-   * Milliseconds to the first probe. Each opening in a row doubles it; a refused credential does not count as one. Null:
-   * no relay probes.
+   * Milliseconds to the first probe. They double with each opening until the breaker closes. An opening by a refused
+   * credential doubles nothing. Null: no relay probes.
    */
   readonly delayMs: number | null
   readonly maxDelayMs: number | null
 }
 
 /**
- * Opens a destination's breaker for the whole fleet, notifies every relay, and records the transition. The breaker must
- * be closed, or this relay must hold its probe: so a late failure of an earlier request does not postpone the retry.
+ * Opens a destination's breaker for the whole fleet, notifies every relay, and records the transition. It does
+ * so only if the breaker is closed or this relay holds its probe. So a late failure of an earlier request does not postpone
+ * the retry.
  *
  * @returns whether this call opened it.
  */

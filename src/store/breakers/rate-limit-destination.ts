@@ -3,8 +3,8 @@ import { notifyOfBreaker } from '../fleet/notify.ts'
 import { INVALIDATES_EARLIER_WAITS } from './read-breakers.ts'
 
 /**
- * Rate limits a destination for the whole fleet after a 429. A longer wait stays. If only an operator resumes the
- * destination, its last error stays too: it says why.
+ * Rate limits a destination for the whole fleet after a 429. An earlier wait that ends later stays. If only an operator
+ * can resume the destination, its last error stays too, because that error says why.
  */
 export async function rateLimitDestination(
   db: Database,

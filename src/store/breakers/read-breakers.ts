@@ -15,8 +15,8 @@ export interface BreakerRow {
 }
 
 /**
- * SQL: whether the database's clock has stepped back since the failure for which the destination waits. The remaining
- * wait is then unknown, and a relay tries the destination now.
+ * SQL: whether the database's clock has stepped back since the failure for which the destination waits. Then the
+ * remaining wait is unknown, so a relay tries the destination now.
  *
  * Every wait is set together with `last_failure_at`. A later failure ends earlier waits if the clock has stepped back
  * (`INVALIDATES_EARLIER_WAITS`). So after a step of any size a destination waits for one more delay at most.
@@ -26,7 +26,7 @@ export const CLOCK_STEPPED_BACK = 'coalesce(last_failure_at > clock_timestamp(),
 /** SQL: `CLOCK_STEPPED_BACK` for the row `b` whose `last_failure_at` an `ON CONFLICT DO UPDATE` is about to replace. */
 export const INVALIDATES_EARLIER_WAITS = 'coalesce(b.last_failure_at > clock_timestamp(), false)'
 
-/** The longest lease of a probe: twice the longest `requestTimeoutMs`. A later end was set by a clock that stepped back. */
+/** The longest lease of a probe: twice the longest `requestTimeoutMs`. If more is left, the clock has stepped back. */
 const LONGEST_LEASE = "interval '240 seconds'"
 
 /** SQL: whether the lease of a probe has ended. */

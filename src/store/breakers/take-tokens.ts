@@ -7,9 +7,9 @@ export interface RateLimit {
 }
 
 /**
- * The share of a limit that may be drawn at once after a pause. The steady rate is lower by this share, so that no window
- * of `perMs` has more than `requests` draws. Above that Customer.io answers 429, and the destination would be rate
- * limited. Tokens that a relay still holds from an earlier draw come on top (see `RateLimiter`).
+ * The share of a limit that may be drawn at once after a time without draws. The steady rate is lower by this share, so
+ * that no window of `perMs` has more than `requests` draws. With more, Customer.io would answer 429, and the destination
+ * would be rate limited. Tokens that a relay still holds from an earlier draw come on top (see `RateLimiter`).
  */
 const BURST = 0.1
 
@@ -18,8 +18,8 @@ const BURST = 0.1
  * database's clock, so a relay with a wrong clock cannot stop the others. (The maintained rate limiters for Postgres use
  * the host's clock.)
  *
- * No draw sets `arrives_at` further ahead than `perMs`. If it is further ahead, the database's clock has stepped back, and
- * the limit starts again.
+ * No draw sets `arrives_at` more than `perMs` ahead. If `arrives_at` is more than that ahead, the database's clock has
+ * stepped back, and the limit starts again.
  *
  * @returns 0 if the tokens were drawn, otherwise the milliseconds to wait before the next call.
  */

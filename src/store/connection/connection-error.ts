@@ -23,7 +23,7 @@ export function isSilence({ message }: Error): boolean {
   return message === 'Query read timeout'
 }
 
-/** Whether the database was unreachable or stopped answering. The outcome of the statement is unknown. */
+/** Whether the database was unreachable or stopped answering. Then the outcome of the statement is unknown. */
 export function isConnectionError(error: Error & { readonly code?: unknown }): boolean {
   const { code, message } = error
   if (typeof code === 'string') return SYSTEM.has(code) || SERVER.has(code) || /^08/.test(code)

@@ -12,11 +12,12 @@ export interface ConnectionOptions {
 }
 
 /**
- * The configuration of every connection to the database. A peer that disappears (a cable, a NAT entry) never answers and
- * never closes the connection. So an answer has a deadline, the kernel probes idle connections, and `destroy` closes
- * sockets without the protocol's goodbye.
+ * The configuration of every connection to the database. A peer that disappears (a pulled cable, a lost NAT entry) never
+ * answers and never closes the connection. So an answer has a deadline, the kernel probes idle connections, and `destroy`
+ * closes sockets without the protocol's goodbye.
  *
- * No setting is a startup parameter or a `SET`: PgBouncer refuses the first, and shares the second with other clients.
+ * Apart from `application_name`, no setting is a startup parameter or a `SET`. PgBouncer refuses most startup parameters, and
+ * other clients would share the effect of a `SET`.
  */
 export class Connections {
   readonly #sockets = new Set<Socket>()
@@ -42,7 +43,10 @@ export class Connections {
     return socket
   }
 
-  /** Waits for `end`, which closes every connection, but no longer than a healthy server needs. Then destroys the rest. */
+  /**
+   * Waits for `end`, which closes every connection, for at most `withinMs`. Then destroys the connections that are left. The
+   * default is longer than a healthy server needs.
+   */
   async close(end: Promise<unknown>, withinMs = GOODBYE_MS): Promise<void> {
     let timer: NodeJS.Timeout | undefined
     const late = new Promise((resolve) => {

@@ -3,7 +3,7 @@ import { Connections } from './connection.ts'
 import { isSilence } from './connection-error.ts'
 import { type Names, namesOf } from '../names.ts'
 
-/** A pool, and the names of its schema. Every statement of the relay takes one. */
+/** A pool, and the names of its schema. Every function that runs a statement of the relay takes a `Database`. */
 export interface Database {
   readonly names: Names
   query<Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[]): Promise<Row[]>
@@ -24,14 +24,17 @@ export interface DatabaseOptions {
   readonly applicationName?: string
   /** Called for each new connection before its first statement. If it rejects, the statement fails with its error. */
   readonly onConnect?: (query: Query) => Promise<void>
-  /** Called with an error of an idle connection. Unhandled, it would end the process. */
+  /** Called with an error of an idle connection. Default: the error is ignored. */
   readonly onError?: (error: Error) => void
 }
 
 /** Milliseconds in which statements of a replaced pool may still be answered: the deadline of an answer, and some more. */
 const LAST_ANSWER_MS = 25_000
 
-/** Removes what quotes the row of a failed statement, with its payload: the error reaches events and logs. */
+/**
+ * Removes the parts of an error that quote the row of the failed statement, because the row has a payload and the error
+ * reaches events and logs.
+ */
 function withoutRow(error: unknown): unknown {
   if (error instanceof pg.DatabaseError) {
     error.detail = undefined
@@ -56,8 +59,8 @@ export function openDatabase(options: DatabaseOptions): Database {
   }
   const retired = new Set<Connections>()
   let current = open()
-  // If one connection gets no answer, the others get none either. Each would take a deadline to find out, and while
-  // statements wait on all of them, no connection is free.
+  // Replaces the whole pool: if one connection gets no answer, the others get none either. Each would notice this only at
+  // its own deadline, and while statements wait on all connections, none is free.
   const replace = ({ connections, pool }: ReturnType<typeof open>) => {
     current = open()
     retired.add(connections)

@@ -5,8 +5,8 @@
 export const serverStart = 'extract(epoch FROM pg_postmaster_start_time())::text'
 
 /**
- * SQL for the select list: the transaction's commit waits until the log is on disk. This also holds if the database or
- * the role sets `synchronous_commit` to `off` or `local`. Stronger settings stay. Lasts until the transaction ends.
+ * SQL for the select list: makes the transaction's commit wait until the write-ahead log is on disk, even if the database
+ * or the role sets `synchronous_commit` to `off` or `local`. Stronger settings stay. Lasts until the transaction ends.
  */
 export const durably = `CASE WHEN current_setting('synchronous_commit') IN ('off', 'local')
     THEN set_config('synchronous_commit', 'on', true) END`

@@ -7,7 +7,7 @@ export async function ensurePartitions(db: Database): Promise<void> {
 
 const CHECK_VIOLATION = '23514'
 
-/** Whether a settlement failed because `outbox.delivered` has no partition for its day. The database's clock has jumped. */
+/** Whether a settlement failed because `outbox.delivered` has no partition for its day: the database's clock has jumped. */
 export function missesPartition(error: unknown): boolean {
   const { code, table, constraint } = error as { code?: unknown; table?: unknown; constraint?: unknown }
   return code === CHECK_VIOLATION && table === 'delivered' && constraint === undefined

@@ -5,8 +5,9 @@ const MAX_FOUND = 20
 
 /**
  * Finds the first destinations, by name, that have intents and that this relay does not serve. It is a skip scan of the
- * gaps between the served ones. Each step reads one row, and compares it with the end of the gap afterwards. As a
- * condition of the scan the end would be a filter, and the scan of an empty gap would read all rows after it.
+ * gaps between the served destinations. Each step reads one row, and compares it with the end of the gap afterwards. If the
+ * end were a condition of the scan, Postgres would use it as a filter, and the scan of an empty gap would read all rows
+ * behind the gap.
  *
  * @param served Destinations that this relay serves: it has credentials for them.
  */

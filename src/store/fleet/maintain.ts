@@ -42,7 +42,10 @@ export async function maintain(
 
 const LOCK_NOT_AVAILABLE = '55P03'
 
-/** Ignores a lock that another session holds, such as a reader of `outbox.delivered`. The next maintenance is early enough. */
+/**
+ * Waits for a statement. Ignores its failure if another session, such as a reader of `outbox.delivered`, holds a lock that it
+ * needs: the next maintenance is early enough.
+ */
 async function unlessLocked(statement: Promise<unknown>): Promise<void> {
   try {
     await statement

@@ -2,7 +2,7 @@ import type { Database } from '../connection/database.ts'
 
 type Notifier = Pick<Database, 'names' | 'query'>
 
-/** @returns false if the server's notification queue is more than half full. Then nothing was sent. */
+/** Sends a notification, unless the server's notification queue is more than half full. Returns whether it was sent. */
 export async function notify(db: Notifier, channel: string, payload: string): Promise<boolean> {
   const [row] = await db.query<{ sent: boolean }>(`SELECT ${db.names.q}.notify($1, $2) AS sent`, [
     channel,

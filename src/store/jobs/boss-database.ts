@@ -8,7 +8,7 @@ export interface BossDatabase {
   close(): Promise<void>
 }
 
-/** Opens a pool that replaces pg-boss' own, so that its statements take no advisory lock: see `withRowLocks`. */
+/** Opens a pool that replaces pg-boss' own, so that pg-boss' statements take no advisory lock: see `withRowLocks`. */
 export function openBossDatabase(
   config: pg.PoolConfig,
   names: Names,

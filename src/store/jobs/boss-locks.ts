@@ -1,13 +1,13 @@
 import type { Names } from '../names.ts'
 
-/** pg-boss waits 30 s for a lock, which is longer than the relay waits for an answer. */
+/** Replaces pg-boss' lock timeout of 30 s, because the relay waits less than that for an answer. */
 const LOCK_TIMEOUT = "SET LOCAL lock_timeout = '3s';"
 
 /**
  * Replaces the advisory locks in a statement of pg-boss by a row of `outbox.locks`. Any database user can take an
  * advisory lock, and can compute pg-boss' keys from the schema's name. Only relays and the owner can lock the row.
  *
- * @param setTimeouts Statements that replace pg-boss' own lock timeout in its transaction. Default: 3 s.
+ * @param setTimeouts Statements that replace pg-boss' own lock timeout in its transaction. Default: a lock timeout of 3 s.
  * @throws Error for an advisory lock in an unknown form. The installed pg-boss is then not the one in package.json.
  */
 export function withRowLocks(text: string, { q }: Names, setTimeouts = LOCK_TIMEOUT): string {

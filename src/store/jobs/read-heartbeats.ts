@@ -5,16 +5,18 @@ export interface Heartbeat {
   readonly id: string
   /** A time as text. Compare it only for equality. */
   readonly heartbeat: string
-  /** Its age in milliseconds by the database's clock, which may have stepped since. */
+  /** The heartbeat's age in milliseconds by the database's clock, which may have stepped since the heartbeat. */
   readonly ageMs: number
 }
 
 /**
- * Reads the heartbeats of all active lane jobs, and ends waits that a step of the database's clock has lengthened. Without
- * that, a lane whose job was created or failed before a step back of an hour would wait for an hour.
+ * Reads the heartbeats of all active lane jobs, and ends waits that a step of the database's clock has lengthened.
+ * Otherwise a lane whose job was created or failed before a step back of an hour would wait for an hour.
  *
- * - A created job has no delay: its `start_after` is never in the future.
- * - A failed lane waits for 30 s at most.
+ * A step has lengthened the wait of a job
+ *
+ * - in state `created`, if `start_after` is in the future, because a created job has no delay,
+ * - in state `retry`, if `start_after` is more than 30 s ahead, because a failed lane waits for 30 s at most.
  */
 export async function readHeartbeats(db: Database): Promise<Heartbeat[]> {
   const boss = `"${db.names.boss}"`

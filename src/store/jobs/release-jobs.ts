@@ -1,7 +1,7 @@
 import type { Database } from '../connection/database.ts'
 import type { Heartbeat } from './read-heartbeats.ts'
 
-/** Releases the lane jobs of dead workers for the next worker, unless a job has had a heartbeat since. */
+/** Releases the lane jobs of dead workers, so that other workers can take them. A job with a newer heartbeat than given stays. */
 export async function releaseJobs(
   db: Database,
   dead: readonly Pick<Heartbeat, 'id' | 'heartbeat'>[],

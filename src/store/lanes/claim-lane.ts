@@ -3,7 +3,7 @@ import { serverStart } from '../connection/server-sql.ts'
 import { fenceHolds, fenceValues } from './fence.ts'
 import type { Fence, Lane, LaneWatermark } from './lane.ts'
 
-/** Claims a lane from its holder, if it has one. The epoch rises, so the former holder can settle nothing more. */
+/** Claims a lane, even if another worker holds it. The epoch rises, so the former holder can settle nothing more. */
 export async function claimLane(
   db: Database,
   lane: Lane,
@@ -39,7 +39,7 @@ export async function releaseLane(db: Database, fence: Fence, watermark?: LaneWa
   await updateLane(db, fence, watermark, 'relay_id = NULL, taken_at = NULL')
 }
 
-/** Records the watermark of a lane during its turn: every relay's poll begins there. */
+/** Records the watermark of a lane during its turn, because every relay's poll of the lane begins there. */
 export async function reportWatermark(db: Database, fence: Fence, watermark: LaneWatermark): Promise<void> {
   await updateLane(db, fence, watermark)
 }
@@ -52,7 +52,10 @@ interface Row {
   readonly provisionalXids: string[]
 }
 
-/** Writes nothing on another server than the fence's: there the watermark may be above pending intents. */
+/**
+ * Updates the lane's row if the fence is valid. On another server than the fence's it changes nothing, because there the
+ * watermark may be above pending intents.
+ */
 async function updateLane(
   db: Database,
   fence: Fence,

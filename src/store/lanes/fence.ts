@@ -7,16 +7,16 @@ export function fenceValues({ destination, lane, epoch, relayId }: Fence): unkno
 }
 
 /**
- * SQL: the condition on a row of `outbox.lanes` that the fence in `$1` to `$4` holds.
+ * SQL: a condition on `outbox.lanes`. It selects the lane's row while the fence in `$1` to `$4` is valid.
  *
- * @param server The parameter with the fence's server, such as `$5`. Without it the fence holds on any server.
+ * @param server The parameter with the fence's server, such as `$5`. Default: the fence is valid on any server.
  */
 export function fenceHolds(server?: `$${number}`): string {
   const sameServer = server === undefined ? '' : ` AND ${serverStart} = ${server}`
   return `destination = $1 AND lane = $2 AND epoch = $3 AND relay_id = $4${sameServer}`
 }
 
-/** SQL: the CTE `fence`, with one row if the fence holds. The row is locked until the transaction ends. */
+/** SQL: the CTE `fence`, with one row if the fence is valid. The row is locked until the transaction ends. */
 export function fenceCte(q: string, server?: `$${number}`): string {
   return `fence AS (
        SELECT 1 FROM ${q}.lanes WHERE ${fenceHolds(server)} FOR SHARE

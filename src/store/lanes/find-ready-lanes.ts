@@ -13,7 +13,7 @@ export interface FindReadyLanesOptions {
   /** Lanes that are skipped, because a worker has them. */
   readonly except: readonly Lane[]
   /**
-   * Destinations whose breakers are read too. The statement then also returns values that change as rarely: the time to
+   * Destinations whose breakers are read too. The statement then also returns other values that change rarely: the time to
    * the first scheduled intent, the sequence, and whether the database is a copy. Default: none of them.
    */
   readonly breakersOf?: readonly string[] | undefined
@@ -26,7 +26,7 @@ export interface ReadyLanes {
   readonly isCopy?: boolean
   /** With `breakersOf`. */
   readonly breakers?: BreakerRow[]
-  /** With `breakersOf`: milliseconds until the first scheduled intent falls due, 0 or less if it is due. Null without one. */
+  /** With `breakersOf`: milliseconds until the first scheduled intent falls due. 0 or less: it is due. Null: there is none. */
   readonly dueInMs?: number | null
   /** With `breakersOf`. */
   readonly sequence?: SequenceReading
@@ -34,11 +34,11 @@ export interface ReadyLanes {
 
 /**
  * The dispatcher's poll, in one statement. It costs one index descent for each lane of each served destination. The
- * backlog, other destinations, and dead rows that an old snapshot keeps do not raise the cost. A destination that was
- * never worked costs one descent while it has no intents.
+ * backlog, other destinations, and dead rows that an old snapshot keeps do not raise the cost. A destination that no
+ * relay has worked on yet costs one descent while it has no intents.
  *
- * The statement subtracts epochs and not times: before PostgreSQL 17, `timestamptz 'infinity' - now()` is an error, and
- * one such row would fail every poll of every relay.
+ * The statement subtracts Unix seconds and not times. Before PostgreSQL 17, `timestamptz 'infinity' - now()` is an error,
+ * and one row with an infinite `send_after` would fail every poll of every relay.
  */
 export async function findReadyLanes(
   db: Database,
@@ -60,8 +60,8 @@ type Row = Omit<ReadyLanes, 'sequence'> & { readonly server?: string; readonly l
 /**
  * The statement with the parameters `served`, `except` as keys of lanes and, for the breakers, `breakersOf`.
  *
- * A row with LIMIT 1 in place of EXISTS: EXISTS would become a semi-join, and for a destination without intents the
- * planner then scans the whole table.
+ * Queries with LIMIT 1 find out whether there are intents. EXISTS would become a semi-join, for which the planner scans the
+ * whole table if a destination has no intents.
  */
 export function readyLanesStatement(q: string, withBreakers: boolean): string {
   return `WITH lane_watermark AS MATERIALIZED (

@@ -55,11 +55,10 @@ export function isLower(a: string, b: string): boolean {
 }
 
 /**
- * Where a poll or a read of a lane may begin. It is a fact about the queue and not about a relay, and it only makes
- * the search faster.
+ * Where a poll or a read of a lane may begin. It is the same for every relay, and it only makes the search faster.
  */
 export interface LaneWatermark {
-  /** Every `seq` up to the watermark is settled, and no open transaction can commit one. */
+  /** Every intent up to this `seq` is settled, and no open transaction can still commit one. */
   readonly watermark: bigint
   /** A higher watermark, which holds while every transaction in `provisionalXids` is open. */
   readonly provisionalWatermark: bigint

@@ -16,7 +16,7 @@ export async function markSending(db: Database, fence: Fence, rows: readonly Row
   if (marked !== rows.length) throw new FencedError(fence)
 }
 
-/** Removes the mark of a request that had no effect. It may be removed on any server, so the fence's server is not checked. */
+/** Removes the mark of a request that had no effect. Does not check the server, because any server may remove a mark. */
 export async function unmarkSending(db: Database, fence: Fence, rows: readonly RowIdentity[]): Promise<void> {
   await setSendingAt(db, fence, rows, 'NULL', [])
 }

@@ -2,12 +2,12 @@ import type { Database } from '../connection/database.ts'
 import { SCHEDULED_LANE } from './lane.ts'
 
 /**
- * Gives scheduled intents that are due their lane and a new `seq`, so they enter the order as if they were enqueued
+ * Moves scheduled intents that are due to their lanes. Each gets a new `seq`, so it enters the order as if it were enqueued
  * now. Only one relay promotes at a time, so that two batches of one key cannot overtake each other: it locks a row
  * that only relays may lock.
  *
- * @param served Destinations that this relay serves: it has credentials for them. Scheduled intents of others stay: a caller
- *   may enqueue any number of them for a workspace that no relay serves, and they would be promoted first.
+ * @param served Destinations that this relay serves: it has credentials for them. Scheduled intents of other destinations
+ *   stay. A caller may enqueue any number of them for a workspace that no relay serves, and they might be promoted first.
  * @returns how many intents were promoted, at most 1,000.
  */
 export async function promoteScheduled(db: Database, served: readonly string[]): Promise<number> {

@@ -23,8 +23,8 @@ export interface HorizonReading extends SequenceReading {
 }
 
 /**
- * Reads the highest `seq` that was drawn, and makes it durable: the statement writes a message to the log after it read
- * the number, and its commit is on disk when the promise resolves. Without that, a server that crashed would draw the
+ * Reads the highest `seq` that was drawn, and makes it durable: the statement writes a message to the write-ahead log after
+ * it read the number, and its commit is on disk when the promise resolves. Otherwise a server that crashed would draw the
  * same numbers again, and an intent with such a number would be below the watermark.
  */
 export async function readHorizon(db: Database): Promise<HorizonReading> {

@@ -63,25 +63,27 @@ export interface LaneRange {
 
 export interface LanePage {
   readonly rows: QueuedIntent[]
-  /** Whether the lane has no further row. */
+  /** Whether the lane has no row after this page. */
   readonly complete: boolean
   /**
-   * One of `provisionalXids` has ended. The read began at `watermark`, and may have found rows that the transaction
-   * committed.
+   * Whether one of `provisionalXids` has ended. If so, the read began at `watermark` and not at `provisionalWatermark`, and
+   * may have found rows that this transaction committed.
    */
   readonly fellBack: boolean
 }
 
-/** Reads the whole lane. */
+/** With this watermark, a read begins at the start of the lane. */
 export const ZERO_WATERMARK: LaneWatermark = { watermark: 0n, provisionalWatermark: 0n, provisionalXids: [] }
 
 /**
- * Reads the next intents of a lane, in order. Dead rows slow a scan down while any snapshot is older than their
- * deletion: without a watermark, draining 300,000 rows with one idle reader fell from 140,000/s to 47,000/s.
+ * Reads the next intents of a lane, in order. It begins at a watermark, because dead rows slow a scan down while any
+ * snapshot is older than their deletion. Without a watermark, one idle reader slowed the drain of 300,000 rows from
+ * 140,000/s to 47,000/s.
  *
  * The work per row is small, because the relay reads a page for every request. Sending five dates per row, and sorting a
- * page that is already in order, took a third of the statement. So dates are numbers, and values that nearly all rows
- * share are not sent. Each row is an array: an object of thirteen columns was a tenth of a draining relay's garbage.
+ * page that is already in order, took a third of the statement's time. So dates are numbers, and values that nearly all
+ * rows share are not sent. Each row is an array, because objects of thirteen columns were a tenth of a draining relay's
+ * garbage.
  *
  * The snapshot of the read itself tells whether a transaction of `provisionalXids` has ended. If none has, none of their
  * rows can be in the snapshot.
@@ -214,7 +216,7 @@ function toIntent([
   }
 }
 
-/** The index gives the rows in order, but the planner may choose another plan. */
+/** Sorts the rows unless they are in order. The index gives them in order, but the planner may choose another plan. */
 function inOrder<Row extends { readonly seq: string }>(rows: Row[]): Row[] {
   const areInOrder = rows.every(({ seq }, n) => n === 0 || isLower(rows[n - 1]?.seq ?? '', seq))
   return areInOrder ? rows : rows.sort((a, b) => (isLower(a.seq, b.seq) ? -1 : 1))

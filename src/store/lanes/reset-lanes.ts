@@ -1,9 +1,9 @@
 import type { Database } from '../connection/database.ts'
 
 /**
- * Ends every turn of the fleet, and resets every watermark. Needed after the sequence ran backwards, because an
- * operator restored the sequence or the queue: pending intents may be below any watermark. Requests in flight are sent
- * again.
+ * Ends every turn of the fleet, and resets every watermark. This is needed after the sequence ran backwards, which happens
+ * if an operator restored the sequence or the queue. Pending intents may then be below any watermark. The intents of
+ * requests in flight are sent again.
  */
 export async function resetLanes(db: Database): Promise<void> {
   await db.query(

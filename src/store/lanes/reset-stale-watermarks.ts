@@ -2,7 +2,7 @@ import type { Database } from '../connection/database.ts'
 import type { Lane } from './lane.ts'
 
 /**
- * Resets the watermark of each lane that has an intent below it. Such an intent appears if an operator restored rows or
+ * Resets the watermark of each lane that has an intent below it. There is such an intent if an operator restored rows or
  * the sequence, or if the server lost its last commits. The statement reads each lane from its beginning, so it reads
  * through the dead rows that an old snapshot keeps.
  *

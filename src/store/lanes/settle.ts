@@ -63,7 +63,7 @@ export async function settle(db: Database, fence: Fence, settlement: Settlement)
   return { missedCampaign: row.missedCampaign, serverChanged: row.server !== fence.server }
 }
 
-/** SQL: the minute of a time. `date_trunc` gives the same and takes longer, because it looks up the time zone. */
+/** SQL: the minute of a time. `date_trunc` gives the same result and takes longer, because it looks up the time zone. */
 const minuteOf = (time: string) => `date_bin('1 minute', ${time}, timestamptz '2000-01-01 00:00:00+00')`
 
 /**
@@ -79,7 +79,7 @@ function statementOf(q: string, fence: Fence, { delivered, dead, suppressed = []
   const others = dead.length + suppressed.length > 0
   const all: readonly RowIdentity[] = others ? [...delivered, ...dead, ...suppressed] : delivered
   const [from, to] = rangeOf(all).map(bind)
-  // As text: pg would quote thousands of ids one by one.
+  // One text and not an array, because pg would quote thousands of ids one by one.
   const ids = bind(`{${all.map(({ id }) => id).join(',')}}`)
   const deadIds = dead.length > 0 ? bind(dead.map(({ id }) => id)) : undefined
   const suppressedIds = suppressed.length > 0 ? bind(suppressed.map(({ id }) => id)) : undefined
@@ -117,7 +117,8 @@ function statementOf(q: string, fence: Fence, { delivered, dead, suppressed = []
      )`,
     ...(deadIds
       ? [
-          // A dead letter that an operator put back, perhaps twice, without deleting it: the latest outcome replaces it.
+          // An operator may have put a dead letter back into the queue, perhaps twice, without deleting it. Then the latest
+          // outcome replaces it.
           `replaced AS (
        DELETE FROM ${q}.dead_letters WHERE id IN (SELECT id FROM deleted WHERE is_dead) RETURNING id
      )`,

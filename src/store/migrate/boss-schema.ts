@@ -5,8 +5,8 @@ import type { Names } from '../names.ts'
 import { inTransaction, SHORT_LOCKS } from './migration-locks.ts'
 
 /**
- * Brings pg-boss' schema to the version of the installed pg-boss. Uses this connection, and `SHORT_LOCKS` in place of
- * pg-boss' 30 s, because relays use its tables meanwhile.
+ * Brings pg-boss' schema to the version of the installed pg-boss. Uses this connection, and `SHORT_LOCKS` instead of
+ * pg-boss' lock timeout of 30 s, because relays use the tables meanwhile.
  */
 export async function installBoss(client: pg.Client, names: Names): Promise<void> {
   const executeSql = async (text: string, values?: unknown[]) => {

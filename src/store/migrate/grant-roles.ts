@@ -11,7 +11,7 @@ export interface NotGranted {
  * Creates the outbox's roles and gives them exactly their rights, as far as the user may. Roles belong to the cluster, so
  * a user who may migrate need not be allowed to create them.
  *
- * @returns the statements that a user with more rights has to run. Mostly empty.
+ * @returns the statements that a user with more rights has to run. Usually none.
  */
 export async function grantRoles(client: Pick<pg.ClientBase, 'query'>, names: Names): Promise<NotGranted[]> {
   const { rows } = await client.query<NotGranted>(
@@ -20,7 +20,7 @@ export async function grantRoles(client: Pick<pg.ClientBase, 'query'>, names: Na
   return rows
 }
 
-/** The call of `grant_roles` for a script. '' if no statement is missing, or if this user may not ask. */
+/** The call of `grant_roles` for a script. '' if no statement is missing, or if this user may not call `role_drift`. */
 export async function grantScript(client: Pick<pg.ClientBase, 'query'>, names: Names): Promise<string> {
   const call = `SELECT * FROM ${names.q}.grant_roles();`
   const { rows } = await client.query<{ may: boolean | null }>(

@@ -5,8 +5,8 @@ import type { Names } from '../names.ts'
 const MAX_NAMED = 5
 
 /**
- * Lists the sessions and prepared transactions that hold locks on tables of the outbox or of pg-boss, oldest first. Only
- * those that began over 450 ms ago: one of them caused the lock timeout that a statement has just had.
+ * Lists the sessions and prepared transactions that hold locks on tables of the outbox or of pg-boss, oldest first. Leaves
+ * out those that began less than 450 ms ago: they did not cause the lock timeout that a statement has just had.
  *
  * @returns a list as text, or '' if there is no holder, or none that this user may see.
  */

@@ -44,7 +44,7 @@ export interface MigrateResult {
   readonly applied: readonly number[]
   /** The schema's version. Higher than this package's if a newer package has migrated it. */
   readonly version: number
-  /** Statements for the roles that this user may not run. A user with more rights has to run them. Mostly empty. */
+  /** Statements for the roles that this user may not run. A user with more rights has to run them. Usually empty. */
   readonly notGranted: readonly NotGranted[]
 }
 
@@ -56,7 +56,7 @@ export interface MigrateResult {
  *
  * @param options The database, the schema, and how long to wait for locks.
  * @returns the applied versions, the schema's version, and the statements that need more rights.
- * @throws {InvalidOptionError} if an option is missing, unknown or of another type. Nothing was connected to.
+ * @throws {InvalidOptionError} if an option is missing, unknown or of another type. No connection was opened.
  * @throws {SchemaVersionError} if the schema is newer than the package allows, or the server is not supported.
  * @throws {LockedError} if a lock was not available within `lockWaitMs`. Migrations that were applied before stay applied.
  *
@@ -101,7 +101,7 @@ export async function migrate(options: MigrateOptions): Promise<MigrateResult> {
   }
 }
 
-/** pg connects to localhost if it is given no address. */
+/** Checks the options before a connection is opened. Without an address, pg would connect to localhost. */
 function checkOptions(options: unknown): void {
   const known = ['connectionString', 'schema', 'lockWaitMs', 'onWait'] as const
   const { connectionString, schema, lockWaitMs, onWait } = checkOptionNames(
@@ -198,7 +198,10 @@ function recordStatements({ q }: Names): string[] {
   ]
 }
 
-/** Empty if a newer package has migrated and allows this version, so that a rollback can be deployed. */
+/**
+ * Returns the migrations to apply. Returns none if a newer package has migrated the schema and allows this version, so that
+ * a deployment can be rolled back.
+ */
 async function pendingMigrations(client: pg.Client, names: Names): Promise<Migration[]> {
   const known = readMigrations(names)
   const found = await schemaState(client, names)

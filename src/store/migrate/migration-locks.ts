@@ -9,7 +9,7 @@ import type { Names } from '../names.ts'
 const LOCK_TIMEOUT = '500ms'
 /** How long a migrate that stalls or loses its connection keeps its locks. */
 const STALLED_TIMEOUT = '10s'
-/** The backoff between attempts, doubled with each. Apps go on meanwhile. */
+/** The backoff between two tries, doubled with each try. Meanwhile apps can use the tables. */
 const RETRY_MS = { first: 500, max: 5_000 }
 /** Reports of a long step: after `first`, and then every `next`. */
 const REPORT_MS = { first: 2_000, next: 10_000 }
@@ -19,13 +19,13 @@ export const SHORT_LOCKS = `SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'; SET LOCA
 
 export interface LockWaiting {
   /**
-   * Milliseconds to retry for a lock, in all. Minimum: 0.
+   * Milliseconds for which each step, such as one migration or the roles, retries for its locks. Minimum: 0.
    *
    * @default 300000
    */
   readonly lockWaitMs?: number | undefined
   /**
-   * Called with a sentence when a step waits for a lock, and for a step that takes over 2 s, every 10 s.
+   * Called with a sentence when a step is blocked by a lock or has taken 2 s, and then every 10 s until the step ends.
    *
    * @default undefined: nothing is reported
    */
@@ -55,7 +55,7 @@ export class LockedError extends Error {
 
 /**
  * Runs a step in its own transaction, one migrate at a time, and retries while its locks are taken. The mutual exclusion
- * is a lock on the table of migrations, which only the owner may take. Any user may take an advisory lock.
+ * is a lock on the table of migrations, because only the owner may take it. Any user may take an advisory lock.
  */
 export async function withMigrationLock<T>(
   client: pg.Client,
@@ -86,7 +86,10 @@ export async function inTransaction<T>(client: pg.Client, work: () => Promise<T>
   }
 }
 
-/** An empty database has no such table. Of two migrates that create it at once, one fails and retries. */
+/**
+ * Locks the table of migrations, if it exists. Of two migrates that create the table at once in an empty database, one fails
+ * and retries.
+ */
 async function takeTurn(client: pg.Client, { q }: Names): Promise<void> {
   const { rows } = await client.query('SELECT to_regclass($1) IS NOT NULL AS present', [`${q}.migrations`])
   if (rows[0].present) await client.query(`LOCK TABLE ${q}.migrations IN SHARE ROW EXCLUSIVE MODE`)

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 import { readMigrationFiles } from 'drizzle-orm/migrator'
 import type { Names } from '../names.ts'
 
-/** The folder that the package ships. The path is the same from `src/store` and from `dist/store`. */
+/** The folder of migrations in the package. The path is the same from `src/store` and from `dist/store`. */
 export const MIGRATIONS_FOLDER = fileURLToPath(new URL('../../../migrations', import.meta.url))
 
 export interface Migration {
@@ -10,9 +10,9 @@ export interface Migration {
   readonly version: number
   readonly hash: string
   /**
-   * The oldest relay that can work on the schema after this migration, by the schema version that the relay knows. A
-   * migration declares it in a line of its own: `-- oldest relay: 9`. Without the line only relays that know the migration
-   * can. So a forgotten line is safe: an older relay refuses to start, and never misreads the schema.
+   * The lowest schema version that a relay must know to work on the schema after this migration. A migration declares it in
+   * a line of its own: `-- oldest relay: 9`. Without the line, a relay must know the migration itself. So a forgotten line is
+   * safe: an older relay refuses to start, and never misreads the schema.
    */
   readonly oldestRelay: number
   readonly statements: readonly string[]

@@ -27,7 +27,7 @@ export class SchemaVersionError extends Error {
 /** The version of a database's schema. */
 export interface SchemaState {
   readonly version: number
-  /** The oldest relay that can work on the schema, by the schema version that the relay knows. */
+  /** The lowest schema version that a relay must know to work on the schema. */
   readonly oldestRelay: number
 }
 
@@ -47,7 +47,7 @@ export async function readSchemaState(query: Query, names: Names): Promise<Schem
     `${names.q}.migrations`,
   ])
   if (!table?.present) return undefined
-  // As JSON, because an older table has no such column.
+  // The row is read as JSON, because an older table has no column `oldest_relay`.
   const [row] = await query<{ version: number | null; oldest: number }>(
     `SELECT max(version) AS version, max(coalesce((to_jsonb(m) ->> 'oldest_relay')::int, version)) AS oldest
      FROM ${names.q}.migrations m`,
@@ -84,7 +84,7 @@ export async function requireSchemaVersion(db: Database): Promise<SchemaFound> {
   return { version, supported }
 }
 
-/** pg-boss works on its own version of its schema only. */
+/** Refuses a schema of another pg-boss version than the installed one: pg-boss works on its own version only. */
 async function requireBossVersion(db: Database): Promise<void> {
   const known = pgBoss.pgboss.schema
   const [row] = await db.query<{ version: number }>(`SELECT version FROM ${db.names.boss}.version`)

@@ -38,7 +38,7 @@ export class CopiedDatabaseError extends Error {
   readonly origin: DatabaseIdentity | undefined
   /** The database that the relay is connected to. */
   readonly found: DatabaseIdentity
-  /** Intents in the copy's queue, pending and scheduled. An estimate above 100,000. */
+  /** Intents in the copy's queue, pending and scheduled. Above 100,000 the number is an estimate. */
   readonly queued: number
 
   constructor(origin: DatabaseIdentity | undefined, found: DatabaseIdentity, queued: number) {

@@ -25,7 +25,7 @@ export async function findCopy(query: Query, { q }: Names): Promise<CopiedDataba
      FROM ${q}.check_origin() WHERE is_copy`,
   )
   if (!row) return undefined
-  // Only for a copy: planning the view takes longer than the check, which runs on each new connection.
+  // The view is read for a copy only: planning it takes longer than the check, which runs on each new connection.
   const [backlog] = await query<{ queued: string }>(
     `SELECT coalesce(sum(pending + scheduled), 0) AS queued FROM ${q}.backlog`,
   )
