@@ -12,7 +12,7 @@ export interface Settings {
   readonly sizes: Sizes
 }
 
-/** Sizes of all measures. Figures of `--quick` are too small to be quoted. */
+/** Sizes of all measures. Those of `--quick` are so small that its results must not be quoted. */
 export interface Sizes {
   /** Intents of a drain. */
   readonly drain: number
@@ -60,12 +60,12 @@ const QUICK_SIZES: Sizes = {
 
 export const USAGE = `Usage: npm run bench -- [options]
 
-Measures customerio-outbox next to other queues and writes results and charts to bench/results.
+Measures customerio-outbox next to other queues. Writes results to bench/results, and charts to docs/images.
 
 Options:
   --only <ids>   comma-separated measures to run: ${MEASURES.join(', ')} (default: all)
   --rounds <n>   number of interleaved rounds, 1 to 100 (default: 3, with --quick 1)
-  --quick        small sizes, for a trial run; writes to bench/results/quick
+  --quick        small sizes, for a trial run; writes results and charts to bench/results/quick
   --assert       exit with status 1 if a bar does not hold or a promise is violated
   --json         print the results as JSON on stdout, instead of tables
   --help         print this help`

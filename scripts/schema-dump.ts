@@ -89,7 +89,7 @@ export async function dumpSchema(client: Pick<pg.ClientBase, 'query'>, name = 'o
 /** @returns the lines that differ, each with two lines around it. '' if the texts are equal. */
 export function readableDiff(before: string, after: string): string {
   const marks = { '-1': '- ', '0': '  ', '1': '+ ' } as const
-  // util.diff marks a line that only its second argument has with -1.
+  // util.diff gives -1 for a line that only its second argument has, so `before` is the second.
   const lines = diff(after.split('\n'), before.split('\n')).map(([op, text]) => {
     const mark = op === 0 ? marks[0] : op === 1 ? marks[1] : marks[-1]
     return { changed: op !== 0, text: `${mark}${text}` }

@@ -27,7 +27,7 @@ export class Api implements AsyncDisposable {
     return this.#child.pid ?? 0
   }
 
-  /** Starts a run: clears the journal, and expects refs below `expected`. Answers after `latencyMs` milliseconds. */
+  /** Starts a run: clears the journal and expects refs below `expected`. Each answer takes `latencyMs` milliseconds. */
   async begin(expected: number, latencyMs: number): Promise<void> {
     await this.#ask({ kind: 'begin', expected, latencyMs }, 'begun')
   }

@@ -50,7 +50,7 @@ export class Journal {
     return this.#order.length
   }
 
-  /** Operations with an invalid ref. They count towards `untilSeen`, because the valid refs may never be complete. */
+  /** Operations with an invalid ref. They count towards `untilSeen`: the valid refs may never all arrive then. */
   get unknown(): number {
     return this.#counts.unknown
   }

@@ -3,7 +3,7 @@ const ID = '"id":"'
 
 /**
  * Calls `found` for every event in a request's body, single or batch. Reads only the ref and the event id next to it,
- * because parsing the whole JSON costs as much CPU as the measured peers.
+ * because parsing the whole JSON would cost as much CPU as the measured peers.
  */
 export function readRefs(body: string, found: (ref: number, id: string) => void): void {
   let from = 0

@@ -9,7 +9,7 @@ export type Mode =
   | 'enqueue'
   /** `outbox.enqueue` with an array. */
   | 'array'
-  /** INSERT of the same row into `outbox.intents`, with all values from the client. */
+  /** A bare INSERT of the row that `outbox.enqueue` stores in `outbox.intents`. The client computes all values. */
   | 'bare'
   /** The same INSERT into a table that no relay reads. */
   | 'bare-unread'

@@ -49,7 +49,7 @@ export class CountingProxy implements AsyncDisposable {
     return new CountingProxy(url.toString(), server, sockets, counter)
   }
 
-  /** Statements since the last call, and the number of each text. Resets both. */
+  /** Statements since the last call: how many, and how often each text was sent. Resets both. */
   take(): { statements: number; texts: Record<string, number> } {
     const { statements, texts } = this.#counter
     const taken = { statements, texts: Object.fromEntries([...texts].sort((a, b) => b[1] - a[1])) }

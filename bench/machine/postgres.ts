@@ -103,7 +103,7 @@ export async function withClient<T>(url: string, work: (client: pg.Client) => Pr
   }
 }
 
-/** Relays do not deliver from a copied database before this call. */
+/** Accepts a copied database of the outbox. Before that, relays do not deliver from it. */
 async function acceptCopy(databaseUrl: string): Promise<void> {
   const client = new pg.Client({ connectionString: databaseUrl })
   await client.connect()

@@ -8,9 +8,9 @@ export function cpuSeconds(pid: number): number | undefined {
 }
 
 /**
- * CPU seconds of a process and all its children, including ended ones: of a Postgres server, by its postmaster.
- * Undefined without /proc, and if the process `pid` is not called `name`, as with a server in a container or on another
- * machine.
+ * CPU seconds of a process and all its children, including ended ones. For a Postgres server, `pid` is its postmaster.
+ * Undefined without /proc, and if the process `pid` is not called `name`: then the server runs in a container or on
+ * another machine.
  */
 export function familyCpuSeconds(pid: number, name: string): number | undefined {
   const parent = statOf(pid)

@@ -11,7 +11,7 @@ import { type Measure, median, ratioBar } from './measure.ts'
 
 const WRITERS = 8
 const WARM_UP_SECONDS = 1
-/** An upper bound of the commits: more than the writers can reach. */
+/** An upper bound of the events per second: more than the writers can reach. */
 const REFS_PER_SECOND = 200_000
 
 interface Variant {

@@ -91,7 +91,7 @@ function filledIds(count: number): Committed {
   return new Map(Array.from({ length: count }, (_, ref) => [ref, filledId(ref)]))
 }
 
-/** Compares with linear scaling. If the processors are saturated, compares with the best rate of fewer relays. */
+/** Compares with linear scaling. If that fails on saturated processors, compares with the best rate of fewer relays. */
 function bar(relays: number, runs: ReadonlyMap<number, readonly FleetRun[]>): Bar {
   const of = (n: number) => median((runs.get(n) ?? []).map(({ rate }) => rate))
   const busy = median((runs.get(relays) ?? []).map((run) => run.busy))

@@ -85,7 +85,11 @@ async function drainSmall(bench: Bench, count: number): Promise<Window> {
   return window
 }
 
-/** Enqueues until `pending` intents are pending, and vacuums the previous window. Returns the number of refs so far. */
+/**
+ * Enqueues until `pending` intents are pending, and vacuums the rows that the previous window deleted.
+ *
+ * @returns The number of refs so far.
+ */
 async function topUp({ log }: Bench, url: string, enqueued: number, pending: number): Promise<number> {
   return withClient(url, async (client) => {
     const { rows } = await client.query<{ count: number }>(

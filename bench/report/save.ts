@@ -7,7 +7,7 @@ import type { Settings } from '../settings.ts'
 import { drawChart } from './draw-chart.ts'
 
 const RESULTS = fileURLToPath(new URL('../results', import.meta.url))
-/** The package ships `docs`: the pictures of docs/performance.md must be in it. */
+/** The published package contains `docs`, so the charts of docs/performance.md must be in that folder. */
 const CHARTS = fileURLToPath(new URL('../../docs/images', import.meta.url))
 
 /** Writes `<measure>.json` to `bench/results` and an SVG per chart to `docs/images`; a quick run writes both to `quick/`. */

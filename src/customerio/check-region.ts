@@ -7,12 +7,12 @@ export type RegionCheck =
   | { readonly kind: 'ok'; readonly region: 'us' | 'eu' }
   | { readonly kind: 'wrong_region'; readonly configured: 'us' | 'eu'; readonly actual: 'us' | 'eu' }
   | { readonly kind: 'credential_refused'; readonly status: number; readonly message: string }
-  /** The region is unknown: there was no answer, or not one of the API. */
+  /** The region is unknown: there was no answer, or the answer is not one of the API. */
   | { readonly kind: 'unreachable'; readonly message: string }
 
 /**
- * Asks Customer.io for the region of the workspace that a credential belongs to. The hosts of both regions know it. A
- * request to the wrong region gets redirects, or no answer.
+ * Asks Customer.io for the region of the workspace that a credential belongs to. The hosts of both regions answer this
+ * question. Any other request to the wrong region gets redirects, or no answer.
  *
  * @param timeoutMs Milliseconds for the request, answer included. Default: 10,000.
  * @returns Never rejects: every failure is a `RegionCheck`.

@@ -1,13 +1,13 @@
 import type { Answer } from './answers/answer.ts'
 
-/** Characters of a credential that identify it. */
+/** Characters of one piece of a credential. A text that has one piece is taken to show the credential. */
 const PIECE_LENGTH = 8
 
 const REDACTED = 'redacted: the text shows a credential'
 
 /**
- * Every piece of a credential, in each encoding in which it is sent or a server may show it: plain, base64 of Basic
- * authentication, percent-encoded, escaped for HTML or JSON, hexadecimal. In lower case.
+ * Returns every piece of a credential, in lower case, in each encoding in which it is sent or a server may show it: plain,
+ * base64 of Basic authentication, percent-encoded, escaped for HTML or JSON, hexadecimal.
  *
  * @param user User of Basic authentication; the key is the password.
  */
@@ -25,13 +25,16 @@ export function credentialEncodings(key: string, user?: string): ReadonlySet<str
   return new Set(encodings.flatMap((encoding) => piecesOf(encoding.toLowerCase())))
 }
 
-/** An encoding that is shorter than a piece has none: it would match ordinary words, and no key is that short. */
+/** Every piece of a text. A text shorter than a piece has none: it would match ordinary words, and no key is that short. */
 function piecesOf(text: string): string[] {
   const count = Math.max(0, text.length - PIECE_LENGTH + 1)
   return Array.from({ length: count }, (_, at) => text.slice(at, at + PIECE_LENGTH))
 }
 
-/** Redacts the texts of Customer.io in an answer that show a piece of a credential. All other texts are ours. */
+/**
+ * Redacts each text of Customer.io in an answer that shows a piece of a credential, and drops a `deliveryId` that shows
+ * one. All other texts of an answer are our own.
+ */
 export function redactCredentials(answer: Answer, pieces: ReadonlySet<string>): Answer {
   const kept = (text: string) => (showsAny(text, pieces) ? REDACTED : text)
   if (answer.kind === 'rejected') return { ...answer, message: kept(answer.message) }

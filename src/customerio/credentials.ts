@@ -28,7 +28,8 @@ export interface PipelinesCredentials extends WorkspaceRegion {
 
 /**
  * Describes why a text cannot be a credential. Site ids and keys are visible ASCII characters without spaces, which every
- * HTTP header can carry. The description follows `<name of the text> `, says what to do, and quotes nothing of the text.
+ * HTTP header can carry. The description continues a sentence that begins with the name of the text. It says what to do,
+ * and quotes nothing of the text.
  *
  * @returns undefined if the text can be a credential.
  */

@@ -11,8 +11,8 @@ export interface DrainRun {
   readonly rate: number
   readonly seconds: number
   /**
-   * CPU milliseconds of worker and store per 1,000 intents, including the worker's start. Unlike the rate, it is
-   * comparable on a machine that is busy otherwise. Undefined if it cannot be read.
+   * CPU milliseconds of worker and store per 1,000 intents, including the worker's start. Unlike the rate, it can be
+   * compared even if other programs keep the machine busy. Undefined if it cannot be read.
    */
   readonly cpuPerThousand: number | undefined
   readonly report: JournalReport

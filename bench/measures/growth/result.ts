@@ -5,7 +5,7 @@ import { type Bar, type Measure, type MeasureResult, median, ratioBar } from '..
 export interface GrowthRounds {
   readonly small: number[]
   readonly large: number[]
-  /** Rate until as many intents arrived as `small` has. */
+  /** Rate of the large backlog until as many intents arrived as the small backlog has. */
   readonly largeFirst: number[]
   readonly snapshot: number[]
   readonly memory: { readonly small: number[]; readonly large: number[]; readonly snapshot: number[] }

@@ -48,7 +48,7 @@ async function run(options: Target, json: boolean): Promise<void> {
   console.log(`schema "${schema}" is at version ${version}: ${done}`)
 }
 
-/** One line with the statements for a user with more rights. The schema is migrated nevertheless. */
+/** One line with the statements for a user with more rights. The migration itself has succeeded. */
 function describeNotGranted({ q, schema }: Names, notGranted: readonly NotGranted[]): string {
   const statements = notGranted.map(({ statement }) => statement)
   const error = notGranted[0]?.error

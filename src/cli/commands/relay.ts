@@ -46,7 +46,7 @@ export function addRelayCommand(program: Command): void {
     .option('--breaker-half-open-after <seconds>', 'time from opening to the first probe (default: 30)')
     .option(
       '--breaker-max-half-open-after <seconds>',
-      'maximum of that time, which each failed probe doubles (default: 300)',
+      'maximum time to the next probe; each failed probe doubles the time (default: 300)',
     )
     .option(
       '--breaker-rejections <number>',
@@ -54,7 +54,7 @@ export function addRelayCommand(program: Command): void {
     )
     .option(
       '--breaker-rejection-share <share>',
-      'share of recent intents that must be rejected to stop it, 0.01-1 (default: 0.5)',
+      'share of recent intents that must be rejected to stop a destination, 0.01-1 (default: 0.5)',
     )
     .action(async (flags) => {
       const given = readSettings(relaySettings, flags)

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 /** Milliseconds that one step may take. */
 const STEP_TIMEOUT_MS = 8_000
 
-/** Undoes what a run set up, the newest first. */
+/** Undoes what a run set up, the newest step first. */
 export class Cleanup {
   readonly #steps: (() => unknown)[] = []
 
@@ -17,7 +17,7 @@ export class Cleanup {
       try {
         await Promise.race([step(), delay(STEP_TIMEOUT_MS, undefined, { ref: false })])
       } catch {
-        // already undone
+        // the step's work is undone already
       }
     }
   }

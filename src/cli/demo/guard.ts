@@ -2,11 +2,11 @@ import type { Queryable } from '../../observe/views/queryable.ts'
 import type { Names } from '../../store/names.ts'
 import { SettingError } from '../errors.ts'
 
-/** Begins the id of every person of a demo. */
+/** Prefix of the id of every person of a demo. */
 export const RUN_PREFIX = 'demo-'
 
 /**
- * Refuses a schema in real use. The demo's relays would deliver an app's intents to the fake, and an app's relay would
+ * Refuses a schema that an app uses. The demo's relays would deliver an app's intents to the fake, and an app's relay would
  * send the demo's intents to Customer.io.
  *
  * @throws SettingError

@@ -23,11 +23,11 @@ export interface Disturbance {
   readonly until: number
 }
 
-/** From the kill to the outage: the fleet has both at once. */
+/** From the kill to the outage. The outage begins before the restart, so that the fleet has both failures at once. */
 const KILL_BEFORE_OUTAGE_MS = 1_500
 /** From the kill to the restart: what a supervisor such as systemd or Kubernetes typically takes. */
 const RESTART_AFTER_MS = 4_000
-/** A killed relay's lanes go to other relays when its heartbeats are missed, which takes 10 to 16 s. */
+/** Limit of each wait. Other relays take a killed relay's lanes when its heartbeats are missed, which takes 10 to 16 s. */
 const RECOVERY_AT_MOST_MS = 40_000
 const RESETS = 3
 
@@ -36,7 +36,7 @@ export function durationFor(outageMs: number): number {
   return 2 * outageMs + 8_000
 }
 
-/** Plays connection resets, a killed relay and an outage. Resolves when every lane is delivered again. */
+/** Plays connection resets, a killed relay and an outage. Resolves when the fleet delivers from every lane again. */
 export async function playIncidents(options: IncidentOptions): Promise<Disturbance> {
   const { signal, narrator, durationMs } = options
   const wait = (ms: number) => delay(ms, undefined, { signal })
@@ -86,7 +86,7 @@ async function recover({ monitor, narrator, signal }: IncidentOptions, killed: K
   if (recovered) narrator.event('the backlog is delivered, and every lane has a living relay')
 }
 
-/** As a real workspace rejects a few of many thousand events: they become dead letters. */
+/** Makes the fake refuse orders with a certain note, so that a few become dead letters as in a real workspace. */
 function refuseNotes(fake: FakeCustomerIo): void {
   fake.misbehave({ kind: 'refuse', operation: ({ attributes }) => attributes?.note === REFUSED_NOTE })
 }
@@ -96,7 +96,7 @@ function resetConnections({ fake, narrator }: IncidentOptions): void {
   narrator.event(`Customer.io takes ${RESETS} requests and resets the connection unanswered`)
 }
 
-/** Kills a relay that holds lanes; after two seconds without one, the first relay. */
+/** Kills a relay that holds lanes. If no relay holds any within two seconds, kills the first one. */
 async function killBusiestRelay({ fleet, monitor, narrator, signal }: IncidentOptions): Promise<Killed> {
   const holders = ({ relays }: Sight) =>
     relays.flatMap(({ relayId, lanesHeld }) => {

@@ -26,7 +26,7 @@ export class Monitor {
       if (signal.aborted) return
       this.#options.onSight(sight, begunAt)
       for (const take of [...this.#waiting]) take(sight)
-      await delay(READ_EVERY_MS, undefined, { signal }).catch(() => {}) // the loop's condition ends it
+      await delay(READ_EVERY_MS, undefined, { signal }).catch(() => {}) // it rejects on abort, which also ends the loop
     }
   }
 

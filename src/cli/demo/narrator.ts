@@ -35,8 +35,8 @@ export class Narrator {
   }
 
   /**
-   * Prints that the breaker opens or closes, at once: a relay logs it the moment it happens. The other relay logs the
-   * same change when it learns of it; that line is ignored.
+   * Prints that the breaker opens or closes, as soon as one relay logs the change. The other relay logs the same change
+   * later, when it learns of it. That line is ignored.
    */
   readonly log = ({ message, to }: LogEntry): void => {
     if (message !== 'breaker changed') return
@@ -50,7 +50,7 @@ export class Narrator {
     }
   }
 
-  /** Shows a sight, unless its read began before the last change of the breaker. */
+  /** Shows a sight, unless its read began before the last change of the breaker: it would show the old state. */
   show(sight: Sight, begunAt: number): void {
     this.#backlog = sight.backlog
     if (begunAt < this.#breakerChangedAt) return

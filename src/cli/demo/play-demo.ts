@@ -24,7 +24,7 @@ import type { DemoPostgres, Stage } from './stage.ts'
 const LATENCY_MS = 20
 const DRAIN_AT_MOST_MS = 60_000
 
-/** Sets up, plays the shop and the incidents, waits for an empty queue, and compares. */
+/** Sets up, plays the shop and the incidents, waits for an empty queue, and compares commits with deliveries. */
 export async function playDemo(stage: Stage): Promise<DemoResult> {
   const begin = performance.now()
   const { abort, cleanup, output, run, intents } = stage

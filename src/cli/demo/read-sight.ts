@@ -14,7 +14,7 @@ export interface Sight {
   readonly relays: readonly RelayStatus[]
 }
 
-/** Reads it in one read-only transaction, whose statements share a snapshot. */
+/** Reads the state in one read-only transaction, whose statements share a snapshot. */
 export async function readSight(pool: pg.Pool, names: Names, run: string): Promise<Sight> {
   const client = await pool.connect()
   let isBroken = true

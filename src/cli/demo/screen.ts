@@ -9,13 +9,13 @@ export interface View {
   readonly committed: number
   readonly delivered: number
   readonly backlog: number
-  /** Age of the oldest intent, such as `3.2s`; empty if the backlog is. */
+  /** Age of the oldest intent, such as `3.2s`; empty if the backlog is empty. */
   readonly oldest: string
   readonly breaker: string
   readonly breakerIsClosed: boolean
   readonly relaysAlive: number
   readonly relays: number
-  /** What happens at present, for people. */
+  /** A phrase for what happens at present: `business as usual`. */
   readonly now: string
 }
 

@@ -15,7 +15,7 @@ export interface DemoOptions {
 
 /** One run of the demo. */
 export interface Stage extends DemoOptions {
-  /** Begins every id of this run. */
+  /** Prefix of every id of this run. */
   readonly run: string
   readonly abort: AbortController
   readonly cleanup: Cleanup
@@ -25,6 +25,6 @@ export interface Stage extends DemoOptions {
 /** The Postgres server that a run uses. */
 export interface DemoPostgres {
   readonly url: string
-  /** For people: `DATABASE_URL`, `embedded PostgreSQL 18.4`. */
+  /** Describes where the server comes from: `DATABASE_URL`, `embedded PostgreSQL 18.4`. */
   readonly source: string
 }

@@ -11,14 +11,14 @@ export function count(value: number): string {
   return Math.round(value).toLocaleString('en-US')
 }
 
-/** Milliseconds for people, in two units at most: `38ms`, `1.2s`, `14s`, `3m 20s`, `4d 3h`. */
+/** Formats milliseconds, in two units at most: `38ms`, `1.2s`, `14s`, `3m 20s`, `4d 3h`. */
 export function duration(ms: number | null): string {
   if (ms === null) return '–'
   const secondsDecimalDigits = ms < 10_000 ? 1 : 0
   return prettyMilliseconds(Math.max(0, ms), { unitCount: 2, secondsDecimalDigits })
 }
 
-/** Seconds for people, as `duration` writes milliseconds. */
+/** Formats seconds as `duration` formats milliseconds. */
 export function age(seconds: number | null): string {
   return duration(seconds === null ? null : seconds * 1_000)
 }

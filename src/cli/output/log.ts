@@ -5,7 +5,7 @@ import { redact } from './redact.ts'
 
 export type { Logger }
 
-/** JSON lines on stdout. Writes are synchronous: the last lines before an exit are kept. */
+/** Logs JSON lines to stdout. Writes are synchronous, so that the last lines before an exit are not lost. */
 export function createLogger(level: string): Logger {
   return pino(
     {
@@ -77,7 +77,7 @@ function logDatabase(log: Logger, relay: Relay): void {
   )
 }
 
-/** `listening` is logged as information only after a loss of wake-ups. */
+/** Logs `listening` at the level info only if wake-ups were lost before, else at the level debug. */
 function logWakeUps(log: Logger, relay: Relay): void {
   let wasLost = false
   relay.on('listening', () => {
@@ -118,7 +118,7 @@ function logErrors(log: Logger, relay: Relay): void {
   })
 }
 
-/** Only these fields: a database error quotes rows in `detail` and `where`. */
+/** The fields of an error that are logged. No others, because a database error quotes rows in `detail` and `where`. */
 function fieldsOf(error: Error & { code?: string }, log: Logger) {
   const { code, message, stack } = error
   return {

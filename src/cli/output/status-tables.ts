@@ -1,7 +1,7 @@
 import type { Status } from '../../observe/views/read-status.ts'
 import { age, count, duration, minuteOfDay, type Painter, shorten, table } from './format.ts'
 
-/** Renders the status as tables for people, the health first. */
+/** Renders the status as text: the health, then tables. */
 export function renderStatus(status: Status, paint: Painter): string {
   const title = (text: string) => paint.bold(text)
   return [

@@ -16,7 +16,7 @@ export function interceptFatal(handle: (error: Error) => void): () => void {
 
 /**
  * Ends the process on an error that no promise reports: prints one line, never a stack that may hold settings. Exits with
- * status 0 if the reader of our output has gone, as `head` does.
+ * status 0 if the program that reads our output has exited, as `head` does after some lines.
  */
 export function exitOnError(error: Error & { code?: string }): void {
   if (handler) handler(error)

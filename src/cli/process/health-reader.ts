@@ -8,7 +8,7 @@ export interface HealthReader extends Queryable {
   close(): Promise<void>
 }
 
-/** Opens two connections for the endpoints, so that a probe does not wait for the relay's work. */
+/** Opens two connections for the endpoints, so that a health check does not wait for the relay's work. */
 export function openReader(connectionString: string): HealthReader {
   const connections = new Connections({
     connectionString,
@@ -26,7 +26,7 @@ export function openReader(connectionString: string): HealthReader {
 
 /**
  * Runs one read with a timeout on the server, so that an abandoned read ends there too. The timeout is set for the
- * transaction: a pooler refuses it as a startup option, and shares the connection with other clients.
+ * transaction, because a pooler refuses it as a startup option, and shares the connection with other clients.
  */
 async function read(pool: pg.Pool, text: string, values?: unknown[]): Promise<{ rows: unknown[] }> {
   const client = await pool.connect()

@@ -1,8 +1,8 @@
 /**
  * Limits how far V8 lets the heap grow before it collects garbage. A relay that drains a backlog then takes about 200 MB
- * in place of 400 MB.
+ * instead of 400 MB.
  *
- * Imported before everything else: V8 keeps the size that its young generation has reached.
+ * Imported before other modules, because V8 keeps the size that its young generation has reached.
  */
 import { setFlagsFromString } from 'node:v8'
 

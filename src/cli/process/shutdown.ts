@@ -11,7 +11,7 @@ const STATUS = { SIGINT: 130, SIGTERM: 143 } as const
 /**
  * Resolves on SIGTERM or SIGINT. The process then has `timeoutMs` to end. A second signal ends it at once.
  *
- * A process with an IPC channel treats the end of its parent as a SIGTERM: no parent is left to send one.
+ * A process with an IPC channel treats the end of its parent as a SIGTERM, because no parent is left to send one.
  */
 export function untilSignal(options: ShutdownOptions): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>()

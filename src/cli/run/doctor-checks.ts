@@ -16,7 +16,7 @@ export interface Check {
   readonly run: (db: Database) => Promise<readonly Finding[]>
 }
 
-/** In the order in which they run. If the first one fails, the others cannot succeed. */
+/** The checks in the order in which they run. If the first check fails, the others cannot succeed. */
 export const CHECKS: readonly Check[] = [
   { name: 'connection', run: checkConnection },
   { name: 'schema', run: checkSchema },

@@ -9,10 +9,10 @@ import type { RelaySettings } from '../commands/relay-settings.ts'
 import { SettingError } from '../errors.ts'
 import { openReader } from '../process/health-reader.ts'
 
-/** Milliseconds in which scrapes share one read of the views. Probes share theirs for half of it. */
+/** Milliseconds for which scrapes of /metrics share one read of the views. Health checks share one for half of that. */
 const SHARE_READ_MS = 2_000
 
-/** The endpoints have connections of their own, so that a probe does not wait for the relay's work. */
+/** Starts the endpoints, with connections of their own, so that a health check does not wait for the relay's work. */
 export async function openEndpoints(
   given: Pick<RelaySettings, 'databaseUrl' | 'schema' | 'host'> & { readonly port: number },
   relay: Relay,

@@ -7,7 +7,7 @@ import { CHECKS, type Finding, runCheck } from './doctor-checks.ts'
 
 type Named = Finding & { readonly name: string }
 
-/** Prints a finding per check. The exit status is 1 if one is a failure. */
+/** Prints the findings of the checks. The exit status is 1 if a finding is a failure. */
 export async function runDoctor(target: Target, json: boolean): Promise<void> {
   await withDatabase(target, 'doctor', (db) => examine(db, json))
 }

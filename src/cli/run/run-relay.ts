@@ -84,7 +84,7 @@ function follow(
   })
 }
 
-/** Reports the first error only: those of the shutdown follow from it. */
+/** Throws the error, and silences the errors of the shutdown, which follow from it. */
 function failStart(relay: Relay, error: unknown): never {
   relay.removeAllListeners('error').on('error', () => {})
   throw error

@@ -26,7 +26,7 @@ async function resume(db: Database, name: string, json: boolean): Promise<void> 
 }
 
 function describe(result: Resumed, breaker: BreakerStatus | undefined): string {
-  // Customer.io asked for the wait of a rate limit: the command does not end it.
+  // The command does not end the wait of a rate limit, because Customer.io asked for it.
   const wait = breaker?.retrySeconds ? ` in ${age(breaker.retrySeconds)}, when the rate limit ends` : ''
   switch (result) {
     case 'resumed':

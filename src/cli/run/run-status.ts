@@ -43,7 +43,7 @@ export async function runStatus(given: StatusRun, json: boolean): Promise<void> 
   }
 }
 
-/** With --watch a lost database is shown, and does not end the command. */
+/** Renders a failed read. With --watch a lost database is shown, and does not end the command. */
 function renderError(error: unknown, json: boolean): string {
   const { line } = describeFailure(error)
   const message = redact(line)

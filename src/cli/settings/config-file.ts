@@ -136,7 +136,7 @@ function linesOf(file: string, { issues }: z.ZodError, within: readonly string[]
   })
 }
 
-/** Makes zod's sentences, and the `to be …` of `relayOptionsSchema`, the end of a line. */
+/** Turns a sentence of zod, or a `to be …` of `relayOptionsSchema`, into the end of a line. */
 function lineEnd(message: string): string {
   if (message.startsWith('to be ')) return `expected ${message.slice('to be '.length)}`
   if (message.startsWith('to ')) return `must${message.slice('to'.length)}`

@@ -148,7 +148,7 @@ export function readSettings<Shape extends z.ZodRawShape>(
   throw new SettingError(result.error.issues.map((issue) => issue.message).join('; '))
 }
 
-/** A URL's password, as written and decoded. */
+/** A URL's password, as written and decoded, and that of its query. */
 function passwordsOf(url: unknown): string[] {
   if (typeof url !== 'string' || !URL.canParse(url)) return []
   const { password, searchParams } = new URL(url)

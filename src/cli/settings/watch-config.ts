@@ -16,7 +16,7 @@ export interface WatchConfigOptions {
 /**
  * Reads the settings every two seconds and applies them when they have changed.
  *
- * @returns A function that ends it, and resolves when the last read is over.
+ * @returns A function that ends the watching, and resolves when the last read is over.
  */
 export function watchConfig({ read, current, apply, onInvalid }: WatchConfigOptions): () => Promise<void> {
   let seen = JSON.stringify(current)

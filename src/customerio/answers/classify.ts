@@ -9,26 +9,26 @@ import { retryAfterMs } from './retry-after.ts'
 /** With these statuses the request was not applied: it arrived late or too large, or no server was available. */
 const NOT_TAKEN = new Set([408, 413, 503])
 
-/** 4xx that reject the content of a request, if the path does not depend on the content. */
+/** Default of `Request.contentStatuses`. */
 const CONTENT_STATUSES: ReadonlySet<number> = new Set([400, 422])
 
-/** Customer.io's ids of messages are in base64url or base64. */
+/** The format of `delivery_id`: base64url or base64. */
 const DELIVERY_ID = /^[A-Za-z0-9+/_=-]{1,128}$/
 
 /** The request that an answer belongs to. */
 export interface Request {
   /** Number of items that were sent: an answer may name them by index. Default: 1. */
   readonly items?: number | undefined
-  /** 4xx that reject the content. A 404 does if the path depends on the content. Default: 400 and 422. */
+  /** Statuses that reject the content of a request. For the App API, 404 is one. Default: 400 and 422. */
   readonly contentStatuses?: ReadonlySet<number> | undefined
 }
 
 /**
- * Maps what was received for a request to an `Answer`: the kind says what the answer alone shows. Whose failure it was is
- * decided later, by comparison with other requests (`src/relay/send/attribute.ts`). Pure and total: every status, body and
- * error has a kind.
+ * Maps what was received for a request to an `Answer`: the kind says what the answer alone shows. Later,
+ * `src/relay/send/attribute.ts` compares it with other requests, and decides whether the failure belongs to the
+ * destination or to an intent. Pure and total: every status, body and error has a kind.
  *
- * @param now Unix milliseconds, for a `Retry-After` that is a date in an answer without `Date`.
+ * @param now Unix milliseconds. Only used if `Retry-After` is a date and the answer has no header `Date`.
  */
 export function classify(
   received: Received,
@@ -41,12 +41,13 @@ export function classify(
   const message = describeAnswer(received)
   if (status >= 200 && status < 300) return succeeded(received, json, items)
   if (status === 401 || status === 403) return { kind: 'credential', status, message }
-  // A proxy with a lower limit than Customer.io's answers in its own format. A batch can be halved. For a single item the
-  // status proves nothing, because the proxy may give it to every request.
+  // A proxy whose limit is lower than that of Customer.io answers 413 in its own format. The relay can halve a batch. For
+  // a single item the status proves nothing, because the proxy may give it to every request.
   if (status === 413 && (items > 1 || refusalOf(json))) return { kind: 'too_large', status, message }
   if (status === 429) return { kind: 'rate_limited', retryAfterMs: retryAfterMs(received, now), message }
-  // In the format of Customer.io these are its verdict on the content. Any other 4xx comes from a gateway or a wrong URL
-  // and says nothing about the intent: `{"message":"Bad Request"}` must not turn a backlog into dead letters.
+  // In the format of Customer.io, these statuses are its verdict on the content. A 4xx in another format comes from a
+  // gateway or a wrong URL, and says nothing about the intent: `{"message":"Bad Request"}` must not turn a backlog into
+  // dead letters.
   const refusal = contentStatuses.has(status) ? refusalOf(json) : undefined
   if (refusal) return { kind: 'rejected', status, ...refusal }
   return { kind: 'unavailable', status, outcome: failureOutcome(status), message }
@@ -67,7 +68,7 @@ function failureOutcome(status: number): Outcome {
   return NOT_TAKEN.has(status) ? 'not_applied' : 'unknown'
 }
 
-/** A 2xx counts as success if it is a JSON object, or empty and without a markup content type. */
+/** Maps a 2xx. It is a success only if its body is a JSON object, or is empty and the content type is no markup. */
 function succeeded(answered: Answered, json: Record<string, unknown> | undefined, items: number): Answer {
   const { status, body, contentType } = answered
   const unclear = (why: string): Answer => ({
@@ -82,8 +83,8 @@ function succeeded(answered: Answered, json: Record<string, unknown> | undefined
   const errors = Array.isArray(json?.errors) ? json.errors : []
   const refused = errors.flatMap((error) => refusedOperation(error, items))
   if (refused.length === errors.length) return { kind: 'accepted', refused, ...deliveryIdOf(json) }
-  // An error names no item of this request, so it is unknown which items were accepted. A batch is halved. A single item is
-  // rejected only if the answer is in the format of Customer.io and has no index.
+  // An error names no item of this request, so it is unknown which items were accepted. A batch is `rejected`, so that the
+  // relay halves it. A single item is `rejected` only if the answer is in the format of Customer.io and has no index.
   if (items > 1)
     return { kind: 'rejected', status, message: `errors that name no item: ${describeAnswer(answered)}` }
   const refusal = errors.some(hasIndex) ? undefined : refusalOf(json)
@@ -109,7 +110,7 @@ function refusedOperation(error: unknown, items: number): RefusedOperation[] {
   const index = known.index as number
   if (index < 0 || index >= items) return []
   const field = documentedField(known.path)
-  // A name that the app chose goes to the dead letter only, which holds the payload too.
+  // The path may have a name that the app chose. So it goes into `message`, which only the dead letter keeps.
   const parts = field === known.path ? [known.message] : [known.path, known.message]
   const message = parts.filter((part) => part !== undefined).join(': ') || undefined
   return [{ index, reason: known.reason ?? 'refused', field, message }]

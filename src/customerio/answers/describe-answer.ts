@@ -17,8 +17,8 @@ const MEDIA_TYPES = new Set([
 const count = new Intl.NumberFormat('en-US')
 
 /**
- * Describes an answer by media type and length: `text/html, 1,532 bytes`. Keeps nothing of its text, because a server may
- * quote the request in any form.
+ * Describes an answer by media type and length: `text/html, 1,532 bytes`. The description has nothing of the answer's
+ * text, because a server may quote the request in any form.
  */
 export function describeAnswer({ contentType, body }: Pick<Answered, 'contentType' | 'body'>): string {
   const bytes = Buffer.byteLength(body)

@@ -34,9 +34,9 @@ const MEANINGS: Readonly<Record<string, string>> = {
 const MAX_DEPTH = 5
 
 /**
- * Describes a thrown error by its class, its code, the IP address that was called, and the meaning of the code. Its own
- * message is never kept: undici quotes the value of a header, which may be the credential, and other messages quote an
- * address that the server chose.
+ * Describes a thrown error by its class, its code, the IP address that was called, and the meaning of the code. Only a
+ * `RedirectError` keeps its own message. Other messages are not safe: undici quotes the value of a header, which may be
+ * the credential, and some messages quote an address that the server chose.
  */
 export function describeError(error: unknown): string {
   const chain = causesOf(error)

@@ -17,7 +17,7 @@ const MAX_SEGMENTS = 8
 
 /**
  * The documented beginning of the path of a field. `attributes.plan` becomes `attributes`, because the app chose `plan`;
- * `cio_relationships[0].identifiers` stays. Undefined if the path begins with an unknown name: it may be a value.
+ * `cio_relationships[0].identifiers` stays. Undefined if the path begins with an unknown name, which may be a value.
  */
 export function documentedField(path: string | undefined): string | undefined {
   if (path === undefined) return undefined

@@ -1,6 +1,6 @@
 import { documentedField } from './documented-field.ts'
 
-/** A refusal in a format that Customer.io documents. A gateway without a route, or a firewall, answers in another. */
+/** A refusal in a format that Customer.io documents. Firewalls, and gateways without a route, answer in others. */
 export interface Refusal {
   readonly field: string | undefined
   /** Text of Customer.io, at most 500 characters. It may quote the payload. */

@@ -5,8 +5,8 @@ const MAX_MS = 3_600_000
 
 /**
  * The wait that `Retry-After` asks for, in seconds or as an HTTP date. A date counts from the answer's own `Date`, because
- * the clock of this host may be wrong. At least 1 s, so that `0` or a date in the past makes no busy loop. At most an hour,
- * so that a wrong clock cannot stop a queue.
+ * the clock of this host may be wrong. The wait is at least 1 s, so that `0` or a date in the past makes no busy loop. It
+ * is at most an hour, so that a wrong clock cannot stop a queue.
  *
  * @returns Milliseconds; undefined if the header has no usable value. Then the caller's own delay applies.
  */

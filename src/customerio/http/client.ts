@@ -14,7 +14,7 @@ export interface ClientDefaults {
   readonly dispatcher: NonNullable<RequestInit['dispatcher']>
 }
 
-/** One API's connection, through customerio-node. */
+/** The connection to one API, through customerio-node. */
 export interface HttpClient {
   /**
    * Makes one call of a client of customerio-node. Never rejects: every failure is an `Answer`.
@@ -30,7 +30,7 @@ export interface HttpClient {
   close(): Promise<void>
 }
 
-/** The App API answers 404, in its own form, if a template or a broadcast does not exist: that is about the content. */
+/** The App API answers 404, in its own format, if a template or a broadcast does not exist: the content is at fault. */
 const APP_CONTENT_STATUSES: ReadonlySet<number> = new Set([400, 404, 422])
 
 /** One API of one workspace, and the credential for it. */
@@ -41,7 +41,7 @@ export interface HttpClientOptions {
   readonly region: 'us' | 'eu' | undefined
   /** Replaces the origin of the region's URL, for a proxy or a test. The path stays. */
   readonly origin: string | undefined
-  /** The secret that authenticates. Texts of Customer.io that show a piece of it are dropped. */
+  /** The secret that authenticates. Texts of Customer.io that show a piece of it are redacted. */
   readonly key: string
   /** User of Basic authentication, if the API has one. */
   readonly user?: string
@@ -68,7 +68,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
         region,
         url: root,
         timeout: timeoutMs,
-        // customerio-node retries three times by default, and the breaker would not see it.
+        // By default customerio-node retries three times, and the breaker would not see these failures.
         retry: { maxRetries: 0 },
         // Node's type of a dispatcher comes from another version of undici. The guard works with both.
         dispatcher: dispatcher as unknown as NonNullable<RequestInit['dispatcher']>,
@@ -87,8 +87,9 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
 }
 
 /**
- * The response as the dispatcher saw it. customerio-node loses it: it throws a plain Error without the status if a body
- * is not JSON, and turns an empty body into an empty object. A server that redirects has not taken the request.
+ * The response as the dispatcher saw it. customerio-node does not report it in full: it throws a plain Error without the
+ * status if a body is not JSON, and turns an empty body into an empty object. A server that redirects has not taken the
+ * request.
  */
 function receivedBy({ answered, status, written }: GuardedDispatcher, error: unknown): Received {
   if (status !== undefined && isRedirect(status)) return { error, written: false, redirect: status }

@@ -11,7 +11,8 @@ const MAX_HEADER_BYTES = 16_384
 /**
  * A keep-alive agent. Each destination has its own.
  *
- * undici 7, not 8: it is the newest that runs on Node 22.12 and accepts the handlers of the fetch in Node 22, 24 and 26.
+ * undici 7, not 8: version 7 is the newest that runs on Node 22.12 and accepts the handlers of the fetch in Node 22, 24
+ * and 26.
  *
  * @param timeoutMs Milliseconds to connect, to receive the head, and between two pieces of the body.
  */
@@ -90,8 +91,8 @@ export class GuardedDispatcher extends Dispatcher {
 }
 
 /**
- * Asks for an answer without compression. The fetch of Node 22 joins the Content-Length of customerio-node with its own to
- * `2, 2`, which undici refuses, so only the first number is passed on.
+ * The headers to send. They ask for an answer without compression. The fetch of Node 22 joins the Content-Length of
+ * customerio-node with its own to `2, 2`, which undici refuses, so only the first number is passed on.
  */
 function headersOf(headers: Dispatcher.DispatchOptions['headers']): Dispatcher.DispatchOptions['headers'] {
   if (headers === null || typeof headers !== 'object' || Symbol.iterator in headers) return headers

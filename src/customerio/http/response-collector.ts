@@ -30,14 +30,14 @@ export class ResponseCollector implements Handler {
   readonly #fetch: Handler
   #status = 0
   #headers: Headers = {}
-  /** A single buffer in place of a list of chunks: a body of 1 MB may arrive in a million chunks. */
+  /** A single buffer, not a list of chunks: a body of 1 MB may arrive in a million chunks. */
   #buffer = Buffer.allocUnsafe(FIRST_BUFFER_BYTES)
   #bytes = 0
 
   constructor(handler: Dispatcher.DispatchHandler, events: CollectorEvents) {
     this.#events = events
-    // The fetch of Node 22 and 24 has handlers with `onConnect`, `onHeaders`, and `onData`. Node 26 has those below.
-    // undici's decorator supports both.
+    // The fetch of Node 22 and 24 has handlers with `onConnect`, `onHeaders`, and `onData`. That of Node 26 has handlers
+    // with the methods of this class. undici's decorator supports both.
     this.#fetch = new DecoratorHandler(handler) as unknown as Handler
   }
 
@@ -97,7 +97,7 @@ export class ResponseCollector implements Handler {
   }
 }
 
-/** The controller of a complete response. It has nothing to pause. */
+/** The controller of a complete response. Nothing is left to pause. */
 function completeResponse(
   controller: Dispatcher.DispatchController,
   headers: Readonly<Record<string, string>>,

@@ -80,18 +80,18 @@ function toAppCall(row: StoredIntent): AppCall {
 function email({ message }: SendEmailIntent): SendEmailRequest {
   const { attachments, ...options } = message
   const request = new SendEmailRequest(options as SendEmailRequestOptions)
-  // `request.attach` is not used: it takes a name such as `valueOf` for one that is attached already.
+  // `request.attach` is not used, because it treats a name such as `valueOf` as attached already.
   if (attachments && Object.keys(attachments).length > 0) request.message.attachments = { ...attachments }
   return request
 }
 
-/** customerio-node has the option `device` and sends it as `custom_device`, the name that the API documents. */
+/** An intent has `custom_device`, the name that the API documents. customerio-node calls the option `device`. */
 function push({ message }: SendPushIntent): SendPushRequest {
   const { custom_device, ...options } = message
   return new SendPushRequest(custom_device === undefined ? options : { ...options, device: custom_device })
 }
 
-/** Customer.io accepts an id as a string only. */
+/** Turns an id into a string, because Customer.io accepts no number. */
 function withTextId<T extends MessageIntent>(intent: T): T {
   const { identifiers } = intent.message
   if (!('id' in identifiers)) return intent

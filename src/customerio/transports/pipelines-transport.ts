@@ -60,7 +60,7 @@ function toPipelinesIntent(row: StoredIntent): PipelinesIntent {
 
 const recorder = new PipelinesClient('-')
 
-/** Includes the envelope of customerio-node with its context, so that the size is the one sent. */
+/** The item has the envelope of customerio-node, with its context, so that `bytes` is the size that is sent. */
 function toItem(intent: PipelinesIntent, row: StoredIntent): WireItem<PipelinesCall> {
   const call = toCall(intent, row)
   const body = recordBody(recorder, (client) => perform(client, [call]))
@@ -76,8 +76,8 @@ function toItem(intent: PipelinesIntent, row: StoredIntent): WireItem<PipelinesC
 }
 
 /**
- * "In a batch request, the context and integrations objects apply to all calls in the request". So an intent with its
- * own context or integrations needs a request of its own.
+ * Whether an intent needs a request of its own, because it has a context or integrations. Customer.io documents: "In a
+ * batch request, the context and integrations objects apply to all calls in the request".
  */
 function hasOwnContext({ message }: PipelinesIntent): boolean {
   return message.context !== undefined || message.integrations !== undefined
@@ -94,7 +94,7 @@ function toCall({ operation, message }: PipelinesIntent, row: StoredIntent): Pip
   return { via: 'batch', item: { ...payload, type } as BatchItem }
 }
 
-/** Customer.io accepts an id as a string only. */
+/** Turns ids into strings, because Customer.io accepts no numbers. */
 function withTextIds(message: PipelinesIntent['message']): object {
   const ids = Object.entries(message).filter(([field, value]) => field.endsWith('Id') && value !== undefined)
   return { ...message, ...Object.fromEntries(ids.map(([field, value]) => [field, String(value)])) }

@@ -1,6 +1,6 @@
 /*
- * How much one request may hold: the numbers of `src/intent/limits.ts` in the form in which the relay cuts by them. How large
- * an intent is: `src/intent/size.ts`.
+ * How much one request may hold: the numbers of `src/intent/limits.ts`, in the form in which the relay uses them to cut
+ * batches. `src/intent/size.ts` measures how large an intent is.
  */
 import {
   MAX_BATCH_BYTES,

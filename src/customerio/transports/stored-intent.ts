@@ -10,11 +10,12 @@ export type StoredIntent = {
   readonly operation: Operation
   /** The fields of the intent without `operation`, as read from `jsonb`. */
   readonly payload: unknown
-  /**
-   * The database's time at `enqueue` in whole Unix seconds. Sent if the intent has no `timestamp`.
-   */
+  /** The database's time at `enqueue` in whole Unix seconds. Sent as the timestamp of an intent that has none. */
   readonly occurredAtSeconds: number
-  /** Bytes of UTF-8 of the payload as JSON, spaces included. With it, the operation is not measured again. */
+  /**
+   * Bytes of UTF-8 of the payload as JSON, spaces included. If given, the intent is measured only if this number does not
+   * show that it is within the limit.
+   */
   readonly payloadBytes?: number
 }
 

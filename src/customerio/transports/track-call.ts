@@ -39,7 +39,7 @@ export function toTrackCall(row: StoredIntent, options: TrackFormOptions = {}): 
   return { via: 'batch', operation: toTrackOperation(row, intent, options) }
 }
 
-/** Only v1 has invites, which have no id. */
+/** Whether an anonymous event goes to v2. An invite, an event without an anonymous id, exists in v1 only. */
 function goesToV2({ anonymousId }: TrackAnonymousIntent, { anonymousOnV2 = false }: TrackFormOptions) {
   return anonymousOnV2 && anonymousId !== ''
 }

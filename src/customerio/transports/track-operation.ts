@@ -21,7 +21,7 @@ export type TrackV2Operation = {
 export interface TrackFormOptions {
   /**
    * Sends `trackAnonymous` in v2 batches, as `identifiers: { anonymous_id }`. Otherwise each event is a v1 request of its
-   * own. Other clients send it in v2, but Customer.io does not document it. Default: false.
+   * own. Other clients send anonymous events to v2, but Customer.io does not document that. Default: false.
    */
   readonly anonymousOnV2?: boolean | undefined
   /**
@@ -76,7 +76,7 @@ function person(intent: Person, action: string) {
   return { type: 'person', identifiers: identifiersOf(intent), action }
 }
 
-/** Customer.io accepts an id as a string only. */
+/** The identifiers of a person. An id is sent as a string, because Customer.io accepts no number. */
 function identifiersOf(intent: Person): JsonObject {
   return intent.customerId === undefined ? withTextId(intent.identifiers) : { id: String(intent.customerId) }
 }
@@ -90,7 +90,7 @@ type EventIntent = Extract<
   { operation: 'track' | 'trackAnonymous' | 'trackPageView' | 'trackScreen' }
 >
 
-/** A single object literal, because this runs for every event. */
+/** The operation of an event. A single object literal is faster, and this code runs for every event. */
 function event(
   row: StoredIntent,
   intent: EventIntent,
@@ -109,7 +109,7 @@ function event(
   }
 }
 
-/** In v2, relationships are an array beside the attributes; in v1 they stand among them. */
+/** In v2, relationships are an array beside the attributes. In v1, they are one of the attributes. */
 function identify(intent: IdentifyIntent, timestamp: number | undefined): TrackV2Operation {
   const identified = { ...person(intent, 'identify'), timestamp }
   if (intent.attributes === undefined) return identified
@@ -134,7 +134,10 @@ function device({ deviceId, platform, data }: AddDeviceIntent): JsonObject {
 
 const EVENT_ACTIONS = ['event', 'page', 'screen']
 
-/** Unchanged, except that the event of a person gets an id, by which Customer.io drops duplicates, and a timestamp. */
+/**
+ * The operation of an `entity` intent as the app gave it. Only the event of a person gets an id, by which Customer.io drops
+ * duplicates, and a timestamp.
+ */
 function entity(row: StoredIntent, { entity: operation }: EntityIntent): TrackV2Operation {
   if (operation.type !== 'person' || !EVENT_ACTIONS.includes(operation.action)) return operation
   return {

@@ -38,7 +38,7 @@ export function createTrackTransport(
         new TrackClient(siteId, key, defaults).getAccountRegion(),
       )
       if (answer.kind === 'credential') return 'refused'
-      // A gateway may answer 200 in place of Customer.io. Only an answer with the account's region counts.
+      // A gateway may answer 200 instead of Customer.io. Only an answer with the account's region counts.
       const region = (json as { readonly region?: unknown } | null | undefined)?.region
       return answer.kind === 'accepted' && typeof region === 'string' ? 'accepted' : 'unknown'
     },
@@ -57,8 +57,8 @@ function toItem(call: TrackCall, row: StoredIntent): WireItem<TrackCall> {
 }
 
 /**
- * Measures its bytes on the first read only. Measuring writes the JSON, which the request writes again, and most batches
- * reach their maximum count before they could be too large.
+ * A member of a batch. It measures its bytes on the first read of `bytes`, which most batches never need: they reach their
+ * maximum count before they could be too large. Measuring writes the JSON, which the request writes again.
  */
 class BatchMember implements WireItem<TrackCall> {
   readonly call: Extract<TrackCall, { readonly via: 'batch' }>
@@ -105,7 +105,7 @@ function operationOf(call: TrackCall): BatchOperation {
 
 const BARRIERS = new Set(['merge', 'delete', 'suppress', 'unsuppress'])
 
-/** Customer.io may apply these out of order with operations that are sent at the same time. */
+/** Whether Customer.io may apply the operation out of order with operations that are sent at the same time. */
 function isBarrier({ action }: TrackV2Operation): boolean {
   return BARRIERS.has(action)
 }

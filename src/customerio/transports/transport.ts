@@ -37,11 +37,9 @@ export interface Transport<Call = unknown> {
    * @throws {InvalidIntentError} for a row that can never be sent.
    */
   prepare(row: StoredIntent): WireItem<Call>
-  /**
-   * Sends one request. More than one item only if all are batchable. Never rejects: every failure is an `Answer`.
-   */
+  /** Sends one request. Several items are allowed only if all are batchable. Never rejects: every failure is an `Answer`. */
   send(items: readonly WireItem<Call>[]): Promise<Answer>
-  /** Checks the credential in a request without content of an intent. Absent if the API has no such endpoint. */
+  /** Checks the credential by a request that sends no intent. Absent if the API has no endpoint for it. */
   checkCredential?(): Promise<CredentialCheck>
   close(): Promise<void>
 }

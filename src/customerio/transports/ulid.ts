@@ -1,7 +1,7 @@
 /** Character codes of the base 32 digits, in Crockford's alphabet. */
 const CROCKFORD = Buffer.from('0123456789ABCDEFGHJKMNPQRSTVWXYZ', 'latin1')
-/** Value of a hexadecimal digit by its character code; `NONE` for every other character. */
 const NONE = 255
+/** Value of a hexadecimal digit by its character code. `NONE` for every other character. */
 const HEX_VALUE = new Uint8Array(256).fill(NONE)
 for (let value = 0; value < 16; value++) {
   const digit = value.toString(16)
@@ -30,7 +30,7 @@ export function toUlid(uuid: string): string {
     seen |= value
     return value
   }
-  // 26 digits are 130 bits: the first two hold the first eight, each further four hold twenty.
+  // 26 base 32 digits hold 130 bits. The first two hold the first 8 bits of the UUID, each further four hold 20.
   let at = put(0, (digit(0) << 4) | digit(1), 2)
   for (let n = 2; n < 32; n += 5) {
     const bits =

@@ -173,7 +173,7 @@ export class FakeCustomerIo implements AsyncDisposable {
     return this.#state.pipelines.duplicates
   }
 
-  /** Pipelines messages that were answered 200 and lost without strict mode. Empty with `keepOperations: false`. */
+  /** Pipelines messages answered 200 and lost, which strict mode would have refused. Empty with `keepOperations: false`. */
   get pipelinesDropped(): readonly DroppedMessage[] {
     return this.#state.pipelines.dropped
   }

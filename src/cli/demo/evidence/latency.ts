@@ -13,8 +13,8 @@ export interface Span {
 }
 
 /**
- * Latency from COMMIT to arrival at Customer.io, over all deliveries (`all`), and over those that were over before
- * `disturbed` or committed after it (`calm`).
+ * Latency from COMMIT to arrival at Customer.io: of all deliveries (`all`), and of those that arrived before `disturbed`
+ * began or were committed after it ended (`calm`).
  */
 export function latencies(
   committedAt: ReadonlyMap<string, number>,

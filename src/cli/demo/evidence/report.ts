@@ -25,7 +25,7 @@ export interface DemoResult {
   readonly seconds: number
 }
 
-/** The result for people, its verdict last. */
+/** Renders the result as text, its verdict last. */
 export function renderResult(result: DemoResult, paint: Painter): string {
   const { relays, postgres, seconds } = result
   const restarts = relays.restarts === 1 ? 'one was killed and restarted' : `${relays.restarts} restarts`

@@ -18,7 +18,7 @@ export interface FleetOptions {
 
 const NAMES = ['relay A', 'relay B'] as const
 
-/** The relay waits 30 s before its first probe by default, then longer: too long for an outage of 10 s. */
+/** By default a relay waits 30 s before its first probe, then longer: too long for an outage of 10 s. */
 const FLAGS = ['--breaker-half-open-after', '1', '--breaker-max-half-open-after', '2', '--no-check-region']
 
 /** The demo's two relay processes, and those that replaced a killed one. */
@@ -43,7 +43,7 @@ export class Fleet {
       CUSTOMERIO_TRACK_URL: fake.url,
       CUSTOMERIO_REGION: 'us',
       LOG_LEVEL: 'info',
-      // The caller may have set these for relays of its own.
+      // The demo's own environment may set these for another relay.
       OUTBOX_CONFIG: '',
       OUTBOX_LISTEN_URL: '',
       CUSTOMERIO_APP_API_KEY: '',
@@ -71,7 +71,7 @@ export class Fleet {
     await Promise.all(NAMES.map((name) => this.restart(name)))
   }
 
-  /** Starts a process under this name, in place of one that has ended; resolves when it takes part. */
+  /** Starts a process under this name, the first or one after an ended one. Resolves when it takes part. */
   async restart(name: string): Promise<void> {
     const { onLog, onDeath } = this.#options
     const relay = new RelayProcess({ name, environment: this.#environment, args: FLAGS, onLog, onDeath })

@@ -5,10 +5,10 @@ import { fileURLToPath } from 'node:url'
 import { SettingError } from '../../errors.ts'
 import type { DemoPostgres } from '../stage.ts'
 
-/** The host's own file, in `src` and in `dist` alike. */
+/** The program of the host process: `postgres-host.ts` in `src`, `postgres-host.js` in `dist`. */
 const HOST = fileURLToPath(new URL(`./postgres-host${extname(import.meta.url)}`, import.meta.url))
 
-/** What the host tells the demo. */
+/** The message from the host process to the demo. */
 export type PostgresReport =
   | ({ readonly kind: 'started' } & DemoPostgres)
   | { readonly kind: 'failed'; readonly message: string }

@@ -1,8 +1,8 @@
 const CHECK_EVERY_MS = 500
 
 /**
- * Calls `onGone` once, within half a second of the end of this process's parent: a shell that is killed by SIGKILL
- * passes no signal on.
+ * Calls `onGone` once, within half a second after the parent of this process has ended. A signal does not report this: a
+ * shell that is killed by SIGKILL passes none on.
  *
  * @returns A function that ends the check.
  */

@@ -10,7 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { startRealPostgres } from '../../../testing/postgres/real-postgres.ts'
 import type { PostgresReport } from './own-postgres.ts'
 
-/** Milliseconds from the demo's death to the server's end. The relays, which lost their channel too, stop in it. */
+/** Milliseconds from the demo's death to the server's end. In this time the relays stop: they lost their channel too. */
 const RELAYS_STOP_MS = 1_000
 
 const report = (message: PostgresReport) => {

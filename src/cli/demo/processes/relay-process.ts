@@ -4,14 +4,14 @@ import { extname } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
-/** This command line's own file, in `src` and in `dist` alike. */
+/** The program of this command line: `main.ts` in `src`, `main.js` in `dist`. */
 const MAIN = fileURLToPath(new URL(`../../main${extname(import.meta.url)}`, import.meta.url))
 
 /** A line of the relay's log. */
 export type LogEntry = Readonly<Record<string, unknown>>
 
 export interface RelayProcessOptions {
-  /** For people: `relay A`. */
+  /** Name in the output: `relay A`. */
   readonly name: string
   readonly environment: Readonly<Record<string, string>>
   readonly args: readonly string[]

@@ -2,7 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 
 const CHECK_MS = 5
 
-/** Spreads intents evenly over a time. A writer takes places before its transaction and reports after it. */
+/**
+ * Spreads intents evenly over a time. A writer takes a place for each intent before its transaction, and reports after it
+ * how many intents it committed.
+ */
 export class Pace {
   readonly #total: number
   readonly #durationMs: number
@@ -15,7 +18,7 @@ export class Pace {
     this.#durationMs = durationMs
   }
 
-  /** Waits until places are due, and takes two, or the last one. 0: all intents are committed. */
+  /** Waits until places are due, and takes two, or the last one. Returns 0 if all intents are committed. */
   async next(signal: AbortSignal): Promise<number> {
     for (;;) {
       signal.throwIfAborted()

@@ -18,7 +18,7 @@ export function intentsOf(request: Request): 1 | 2 {
  * Writes the business rows and enqueues the intents, in the caller's transaction, as an app does. It also writes the
  * rows that the final check expects deliveries for.
  *
- * @param refs One per intent, by which the check recognises its delivery.
+ * @param refs One ref per intent. By the ref, the check recognises the intent's delivery.
  * @returns The refs whose dedup key was taken: their intents were not stored.
  */
 export async function handleRequest(

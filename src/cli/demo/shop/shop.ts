@@ -19,7 +19,7 @@ export const REFUSED_NOTE = 'too long for Customer.io'
 export interface ShopOptions {
   readonly connectionString: string
   readonly schema: string | undefined
-  /** Begins every id of this run. */
+  /** Prefix of every id of this run. */
   readonly run: string
   /** Intents to commit. */
   readonly intents: number
@@ -52,7 +52,7 @@ export class Shop {
     this.#outbox = createOutbox({ schema: options.schema })
   }
 
-  /** Serves requests until every intent is committed. Rejects when the signal is aborted. */
+  /** Handles requests until every intent is committed. Rejects when the signal is aborted. */
   async open(): Promise<void> {
     const pace = new Pace(this.#options.intents, this.#options.durationMs)
     await Promise.all(Array.from({ length: WRITERS }, () => this.#serve(pace)))

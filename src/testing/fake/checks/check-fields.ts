@@ -1,10 +1,10 @@
 import { invalid, isRecord, type Refusal, required } from '../model/operation.ts'
 import { exceedsBytes, exceedsJsonBytes, publishedLimits } from '../model/published-limits.ts'
 
-/** A larger time is taken for milliseconds: seconds reach this value in the year 5138, milliseconds did in 1973. */
+/** A timestamp from this value on is taken for milliseconds. Seconds reach it in the year 5138, milliseconds did in 1973. */
 const firstNonSeconds = 100_000_000_000
 
-// The ULID alphabet has no I, L, O, U; 26 characters of 5 bits carry 128, so the first is at most 7.
+// The ULID alphabet has no I, L, O, U. 26 characters of 5 bits hold 130 bits, and a ULID has 128: the first is at most 7.
 const ulid = /^[0-7][0-9A-HJKMNP-TV-Z]{25}$/i
 
 const platforms = new Set<unknown>(['ios', 'android'])

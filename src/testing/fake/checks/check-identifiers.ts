@@ -3,7 +3,7 @@ import { exceedsBytes, publishedLimits } from '../model/published-limits.ts'
 
 const personKinds = new Set(['id', 'email', 'phone', 'cio_id'])
 const mergeKinds = new Set(['id', 'email', 'cio_id'])
-/** Anonymous events are not in Customer.io's description of v2, but its partners send them. */
+/** Customer.io's description of v2 has no anonymous events, but its partners send them. */
 const eventKinds = new Set([...personKinds, 'anonymous_id'])
 const anonymousKinds = new Set(['anonymous_id'])
 
@@ -18,7 +18,7 @@ export function checkEventIdentifiers(identifiers: unknown, field: string): Refu
   return checkOneOf(identifiers, field, eventKinds)
 }
 
-/** A merge and an object's relationship name people by id, email or cio_id. */
+/** Checks the identifier of a person in a merge, a relationship of an object, or a message: an id, email or cio_id. */
 export function checkMergeIdentifiers(identifiers: unknown, field: string): Refusal | undefined {
   return checkOneOf(identifiers, field, mergeKinds)
 }
@@ -67,7 +67,7 @@ function checkOneOf(identifiers: unknown, field: string, kinds: ReadonlySet<stri
   return undefined
 }
 
-/** Customer.io publishes a string. The fake also accepts a whole number and reads it as its digits. */
+/** Customer.io's description requires a string. The fake also accepts a whole number and reads it as its digits. */
 function checkValue(value: unknown, field: string): Refusal | undefined {
   if (Number.isSafeInteger(value)) return undefined
   if (typeof value !== 'string') return invalid(field, 'must be a string')

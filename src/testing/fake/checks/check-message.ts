@@ -27,7 +27,7 @@ export function checkMessage({ kind, body }: FakeOperation): Refusal | undefined
   return checkPerson(kind, body) ?? checkFieldsOfKind(kind, body) ?? checkCommonFields(body)
 }
 
-/** `userId:u1` or `anonymousId:…`. For a message without both, its group, its email trait, or `unknown`. */
+/** The person's key: `userId:u1` or `anonymousId:…`. Without both: `groupId:…`, `email:…` or `unknown`. */
 export function messageKeyOf(body: Message): string {
   for (const field of ['userId', 'anonymousId', 'groupId'])
     if (isFilled(body[field])) return `${field}:${String(body[field])}`
@@ -47,7 +47,7 @@ function checkPerson(kind: string | undefined, body: Message): Refusal | undefin
   return invalid('userId', 'or anonymousId is required')
 }
 
-/** An id may be empty if the email trait identifies the person. */
+/** Whether the email trait identifies the person, and `userId` or `anonymousId` is an empty string. */
 function isIdentifiedByEmail({ userId, anonymousId, traits }: Message): boolean {
   const given = userId === '' || anonymousId === ''
   return given && isRecord(traits) && typeof traits.email === 'string' && traits.email.includes('@')
@@ -89,7 +89,7 @@ function checkFilled(body: Message, field: string): Refusal | undefined {
   return isFilled(body[field]) ? undefined : required(field)
 }
 
-/** Customer.io publishes a string. The fake also accepts a whole number, because customerio-node sends one. */
+/** Customer.io's description requires a string. The fake also accepts a whole number: customerio-node sends one. */
 function isText(value: unknown): boolean {
   return value === undefined || typeof value === 'string' || Number.isSafeInteger(value)
 }

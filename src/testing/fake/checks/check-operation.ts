@@ -18,7 +18,7 @@ import { type FakeOperation, invalid, isRecord, type Refusal, required } from '.
 
 const deliveryMetrics = new Set<unknown>(['opened', 'converted', 'delivered'])
 
-/** Checks the published shape of one operation in v2 form. Not its size, because the limits of v1 and v2 differ. */
+/** Checks the published shape of one operation in v2 form, but not its size: the limits of v1 and v2 differ. */
 export function checkOperation(operation: unknown): Refusal | undefined {
   if (!isRecord(operation)) return invalid('', 'an operation must be an object')
   const { type, action } = operation
@@ -135,7 +135,7 @@ function checkRequiredRelationships(
   return checkRelationships(operation.cio_relationships, checkIdentifiers)
 }
 
-/** v2 requires `device_token`. v1's `/push/events` does not: its translation to v2 form fills the token in. */
+/** v2 requires `device_token`. v1's `/push/events` does not, so the translation to v2 form adds an empty one. */
 function checkDelivery(operation: FakeOperation): Refusal | undefined {
   if (operation.action !== 'event') return invalid('action', 'of a delivery must be event')
   if (!isRecord(operation.identifiers)) return required('identifiers')

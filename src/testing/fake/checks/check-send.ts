@@ -6,7 +6,7 @@ import { publishedLimits } from '../model/published-limits.ts'
 
 type Body = Readonly<Record<string, unknown>>
 
-/** Fields whose type is checked if they are present. Fields in none of these lists are accepted as they are. */
+/** Fields whose type is checked if they are present. The fake accepts any value of a field that no check names. */
 const strings: Readonly<Record<FakeSendKind, readonly string[]>> = {
   email: [
     'to',
@@ -41,7 +41,7 @@ const base64 = /^[A-Za-z0-9+/]*={0,2}$/
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the published description requires ASCII
 const ascii = /^[\x00-\x7f]*$/
 
-/** Checks the shape of one transactional message. `now` is in Unix milliseconds. The answer to `too_large` is 413. */
+/** Checks the shape of one transactional message. A refusal `too_large` means 413. `now` is in Unix milliseconds. */
 export function checkSend(kind: FakeSendKind, body: Body, now: number): Refusal | undefined {
   return (
     checkTypes(kind, body) ??
@@ -109,7 +109,7 @@ function checkRecipients(body: Body): Refusal | undefined {
   return undefined
 }
 
-/** The description says a JSON string of `{ name, value }`. Its example and customerio-node use an object. */
+/** Customer.io's description says a JSON string of `{ name, value }`, but its example and customerio-node use an object. */
 function checkHeaders(headers: unknown): Refusal | undefined {
   if (headers === undefined || typeof headers === 'string') return undefined
   if (!isRecord(headers)) return invalid('headers', 'must be an object or a JSON string')

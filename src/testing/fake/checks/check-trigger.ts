@@ -7,7 +7,7 @@ type Body = Readonly<Record<string, unknown>>
 const audiences = ['recipients', 'ids', 'emails', 'per_user_data', 'data_file_url'] as const
 const flags = ['email_add_duplicates', 'email_ignore_missing', 'id_ignore_missing']
 
-/** How the trigger names its recipients. If it does so in several ways, the first of `audiences`. */
+/** How the trigger names its recipients: the first of `audiences` that the body has. */
 export function audienceOf(body: Body): FakeAudience {
   return audiences.find((audience) => body[audience] !== undefined) ?? 'default'
 }

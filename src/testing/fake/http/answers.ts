@@ -20,8 +20,8 @@ const metaError = (status: number, error: string): Answer => ({
 })
 
 /**
- * The published description gives 401 no body, and both JSON and plain text occur. This one is JSON; the answer of the
- * `unauthorized` misbehaviour is plain text.
+ * In the published description a 401 has no body. In practice both JSON and plain text occur. This answer is JSON. That of
+ * the misbehaviour `unauthorized` is plain text.
  */
 export const unauthorized = metaError(401, 'Unauthorized request')
 export const notFound = metaError(404, 'Not found')
@@ -40,8 +40,8 @@ export function refused(form: ErrorForm, status: number, refusal: Refusal): Answ
 }
 
 /**
- * The error format of Pipelines and of some v1 endpoints. It does not name the message of a batch that an error is
- * about, because Customer.io publishes no such field.
+ * The answer that refuses a request in the error format of Pipelines and of some v1 endpoints. It does not say which
+ * message of a batch an error is about, because Customer.io publishes no such field.
  */
 export function refusedAll(status: number, refusals: readonly Refusal[]): Answer {
   return { status, body: JSON.stringify({ meta: { errors: refusals.map(textOf) } }) }

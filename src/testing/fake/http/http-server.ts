@@ -29,7 +29,7 @@ export async function listen(
 ): Promise<HttpServer> {
   const timers = new Set<NodeJS.Timeout>()
   const server = createServer((message, response) => collect(message, response, timers, handle))
-  // Timeouts are the caller's: the fake must never end a connection that waits.
+  // Only the caller may time out: the fake must never end a connection that waits.
   server.keepAliveTimeout = 0
   server.requestTimeout = 0
   server.headersTimeout = 0

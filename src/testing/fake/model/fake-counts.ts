@@ -23,7 +23,7 @@ export interface FakeCounts {
   readonly ignored: number
   /** Operations refused by a check or by a `refuse` misbehaviour, on any API. */
   readonly refused: number
-  /** Operations and Pipelines messages applied after one with a higher sequence. 0 without `sequenceOf`. */
+  /** First deliveries that were applied after one of the same person with a higher sequence. 0 without `sequenceOf`. */
   readonly outOfOrder: number
   /** Transactional messages accepted. */
   readonly sends: number

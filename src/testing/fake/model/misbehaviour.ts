@@ -84,7 +84,8 @@ export interface ServerError extends Scope, Ambiguous {
 }
 
 /**
- * Refuses single operations, and affects only requests that carry one. The answer depends on the API:
+ * Refuses the operations that the predicate selects, and affects only requests that carry such an operation. The answer
+ * depends on the API:
  *
  * - Track API: a batch gets 207 and its other operations take effect; the other endpoints answer 400.
  * - Pipelines API: 400 for the whole request in strict mode, else 200 and the other messages take effect.
@@ -136,7 +137,10 @@ export interface BadRequest extends Scope {
   readonly refusal?: Partial<Refusal>
 }
 
-/** An operation that crashes the service: 500 for the whole request if it carries one. Nothing takes effect. */
+/**
+ * Answers 5xx to a whole request if it carries an operation that the predicate selects, as if the operation crashed the
+ * service. Nothing takes effect.
+ */
 export interface FailOn extends Scope {
   readonly kind: 'failOn'
   /** Selects the operations that cause the failure. */

@@ -24,12 +24,12 @@ export interface FakeLimits {
   readonly broadcastEverySeconds?: number
 }
 
-/** The recently admitted requests. A rejected request does not count against the limit. */
+/** Admits requests within the limits. A request that is not admitted does not count against its limit. */
 export class RateLimiter {
   #sends: number[] = []
   #lastTrigger = Number.NEGATIVE_INFINITY
 
-  /** `at` in Unix milliseconds. */
+  /** `at` is in Unix milliseconds. */
   admitsSend({ transactionalPerSecond }: FakeLimits, at: number): boolean {
     if (transactionalPerSecond === undefined) return true
     this.#sends = this.#sends.filter((time) => time > at - 1_000)
@@ -38,7 +38,7 @@ export class RateLimiter {
     return true
   }
 
-  /** `at` in Unix milliseconds. */
+  /** `at` is in Unix milliseconds. */
   admitsTrigger({ broadcastEverySeconds }: FakeLimits, at: number): boolean {
     if (broadcastEverySeconds !== undefined && at - this.#lastTrigger < broadcastEverySeconds * 1_000)
       return false

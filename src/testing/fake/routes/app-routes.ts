@@ -30,7 +30,7 @@ export type AppRequest =
 
 const triggers = /^\/v1\/campaigns\/([1-9]\d{0,15})\/triggers$/
 
-/** Whether the path is a broadcast's trigger. Its body may be larger, because it can carry data for every recipient. */
+/** Whether the path is a broadcast's trigger. Its body has a higher limit: it can carry data for every recipient. */
 export function isTriggerPath(path: string): boolean {
   return triggers.test(path)
 }

@@ -66,7 +66,7 @@ export function parseRequest(request: RawRequest): ParsedRequest {
   }
 }
 
-/** The description names no status for a body over 500 KB. The fake answers 413, as usual, and 400 to malformed bodies. */
+/** Customer.io's description names no status for a body over 500 KB. The fake answers 413, and 400 to a malformed body. */
 function parseBatch(request: RawRequest): ParsedRequest {
   const form = 'batch'
   if (request.bytes > publishedLimits.batchBytes) return bodyTooLarge(form, publishedLimits.batchBytes)
@@ -95,7 +95,7 @@ function bodyTooLarge(form: ErrorForm, limit: number): ParsedRequest {
   return { kind: 'malformed', form, status: 413, refusal }
 }
 
-/** Undefined if the body is not JSON. The value is unambiguous, because JSON has no undefined. */
+/** The parsed body. Undefined if it is not JSON or was too long to be kept. JSON itself has no undefined. */
 function readJson({ path, body, bytes }: RawRequest): unknown {
   if (bytes > bodyBytesKept(path)) return undefined
   try {

@@ -84,7 +84,7 @@ function identifyFields(body: Record<string, unknown>): Record<string, unknown> 
   }
 }
 
-/** Any type other than `page` and `screen` is an event. */
+/** The v2 form of an event. Any type other than `page` and `screen` is an event. */
 function event(identifiers: Record<string, unknown>, body: Record<string, unknown>): Record<string, unknown> {
   const { type, name, id, timestamp, data } = body
   return {
@@ -98,7 +98,7 @@ function event(identifiers: Record<string, unknown>, body: Record<string, unknow
   }
 }
 
-/** Without an anonymous id it is an invite event, which belongs to no known person. */
+/** The v2 form of an anonymous event. An event without an anonymous id is an invite, which belongs to no known person. */
 function anonymousEvent(body: Record<string, unknown>): Record<string, unknown> {
   return event({ anonymous_id: body.anonymous_id ?? '' }, body)
 }

@@ -7,8 +7,8 @@ import type { RecordedState } from '../state/recorded-state.ts'
 const wrongKey: Refusal = { reason: 'unauthorized', field: '', message: 'the write key is wrong' }
 
 /**
- * Applies the messages of one request. In strict mode all of them apply, or the request is refused as a whole. Without it
- * the answer is 200, and wrong messages are dropped.
+ * Applies the messages of one request. In strict mode, either all messages take effect, or the whole request is refused.
+ * Without strict mode the answer is 200, and wrong messages are dropped.
  */
 export function serveMessages(
   { pipelines, counts }: RecordedState,

@@ -85,7 +85,7 @@ function serveOperations(
   return refused(form, 400, { reason, field, message })
 }
 
-/** Only for batches: on `/entity` the body is the operation, and its size was checked before. */
+/** Checks the size of an operation of a batch. On `/entity` the body is the operation, and its size is checked already. */
 function checkSize(operation: FakeOperation, form: ErrorForm): Refusal | undefined {
   if (form !== 'batch' || !isRecord(operation)) return undefined
   if (!exceedsJsonBytes(operation, publishedLimits.operationBytes)) return undefined

@@ -55,7 +55,7 @@ function applyToPerson({ people, journal }: FakeState, operation: FakeOperation,
       return
     }
     if (action === 'delete_device' || action === 'delete_relationships') {
-      // Customer.io accepts it without effect: a deletion does not create a person.
+      // Customer.io accepts the operation without effect: a deletion does not create a person.
       journal.apply(operation, key, arrival)
       return
     }

@@ -16,7 +16,7 @@ export type SequenceOf = (operation: FakeOperation) => number | undefined
 
 const keptViolations = 1_000
 
-/** With `sequenceOf`: checks that the operations of each person are applied in their order. */
+/** Checks that the operations of each person are applied in the order of `sequenceOf`. Without it, checks nothing. */
 export class OrderCheck {
   readonly violations: OrderViolation[] = []
   count = 0

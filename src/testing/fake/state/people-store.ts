@@ -93,9 +93,12 @@ export class PeopleStore {
   }
 
   /**
-   * Assigns the identifiers in `attributes` to the profile, except two kinds: those of another profile, and those that
-   * would change an identifier of this profile, unless the operation used the `cio_id`. For such an identifier
-   * Customer.io answers 200 and logs a failed update. Returns the names of the skipped attributes.
+   * Assigns the identifiers in `attributes` to the profile. It skips an identifier that is suppressed or belongs to another
+   * profile. It also skips one that would change an identifier of this profile, unless the operation used the `cio_id`.
+   * Customer.io answers 200 in these cases, and logs a failed update. An `anonymous_id` of another profile is not skipped:
+   * that profile's events move to this one.
+   *
+   * @returns The names of the skipped attributes.
    */
   assignIdentifiers(
     profile: Profile,
@@ -131,7 +134,7 @@ export class PeopleStore {
     return undefined
   }
 
-  /** Assigns an unused identifier to the profile. It replaces the one of the same kind. */
+  /** Gives the profile an identifier, which replaces its identifier of the same kind. Does nothing if a profile has it. */
   assign(profile: Profile, key: string): void {
     if (this.#profiles.has(key)) return
     const kind = kindOf(key)
@@ -165,7 +168,7 @@ export class PeopleStore {
     return profile
   }
 
-  /** Fills the primary's missing or empty attributes, moves the events to it, and deletes the secondary. */
+  /** Moves events, and attributes that the primary lacks, from the secondary to the primary. Deletes the secondary. */
   merge(primary: Profile, secondary: Profile): void {
     const { email, phone } = secondary.identifiers
     const from = secondary.details

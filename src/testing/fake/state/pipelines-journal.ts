@@ -33,7 +33,7 @@ export interface DuplicateMessage extends Omit<FakeMessage, 'ordinal' | 'duplica
   readonly sameBody: boolean | undefined
 }
 
-/** A message that was answered 200 and lost, as the Pipelines API does without `X-Strict-Mode: 1`. */
+/** A message that strict mode would have refused. Without `X-Strict-Mode: 1` it was answered 200 and lost. */
 export interface DroppedMessage {
   /** The request that carried it: `ordinal` in `requests.recent`. */
   readonly requestOrdinal: number
