@@ -2,10 +2,10 @@ import path from 'node:path'
 import { configDefaults, defineConfig } from 'vitest/config'
 import { LongestFirst } from './test/support/vitest/longest-first.ts'
 
-// The tests start many processes of Node.js. With the cache each takes 0.6 s less CPU time to load the sources.
+// The tests start many processes of Node.js. With this cache each process needs 0.6 s less CPU time to load the sources.
 process.env.NODE_COMPILE_CACHE ??= path.join(import.meta.dirname, 'node_modules/.cache/node-compile-cache')
 
-/** Files that compare rates. Anything beside them changes the rates, so they run alone. */
+/** Files that compare rates. Any other work on the machine changes the rates, so each of these files runs alone. */
 const RATES = [
   'test/faults/07-four-relays.test.ts',
   'test/faults/26-commit-rate.test.ts',
@@ -13,7 +13,7 @@ const RATES = [
   'test/integration/bulk-priority.test.ts',
 ]
 
-/** Files that bound the time to an answer or a delivery. They wait more than they work, so two run at a time. */
+/** Files that check how long an answer or a delivery takes. They mostly wait, so two of them run at a time. */
 const TIMED = [
   'test/faults/25-notifications-lost.test.ts',
   'test/faults/28-host-clock.test.ts',

@@ -73,7 +73,7 @@ describe('transactional messages', () => {
     expect(fake.person({ id: 'u1' })).toBeUndefined()
   })
 
-  test('the same request twice is two sends', async () => {
+  test('a repeated request is recorded as a second send', async () => {
     await client.sendEmail(email())
     await client.sendEmail(email())
     expect(fake.sends.map(({ body }) => body)).toEqual([fake.sends[0]?.body, fake.sends[0]?.body])
@@ -101,16 +101,16 @@ describe('transactional messages', () => {
   test.each<[string, string, object, number?]>([
     ['no identifiers', 'push', { transactional_message_id: 1 }],
     ['two identifiers', 'push', { ...template, identifiers: { id: 'a', email: 'a@b.c' } }],
-    ['a phone number for an identifier', 'sms', { ...template, identifiers: { phone: '+123' } }],
+    ['a phone number as the identifier', 'sms', { ...template, identifiers: { phone: '+123' } }],
     ['no template', 'in_app', { identifiers }],
     ['an empty template', 'in_app', { identifiers, transactional_message_id: '' }],
     ['an email without a recipient', 'email', template],
-    ['no address', 'email', { ...template, to: 'Jane' }],
+    ['a recipient that is no address', 'email', { ...template, to: 'Jane' }],
     ['too many recipients', 'email', { ...template, to: 'a@b.c', bcc: Array(15).fill('a@b.c').join() }],
     ['a number for a subject', 'email', { ...template, to: 'a@b.c', subject: 1 }],
     ['a word for a flag', 'email', { ...template, to: 'a@b.c', tracked: 'yes' }],
     ['text for data', 'inbox_message', { ...template, message_data: 'x' }],
-    ['milliseconds', 'push', { ...template, send_at: Date.now() }],
+    ['a send_at in milliseconds', 'push', { ...template, send_at: Date.now() }],
     ['a header that is no string', 'email', { ...template, to: 'a@b.c', headers: { a: 1 } }],
     [
       'an attachment that is not base64',
@@ -129,12 +129,12 @@ describe('transactional messages', () => {
       413,
     ],
     [
-      'a body without end',
+      'a body of 4 MB',
       'email',
       { ...template, to: 'a@b.c', message_data: { d: 'a'.repeat(4_000_000) } },
       413,
     ],
-  ])('%s is refused', async (_, kind, body, status = 400) => {
+  ])('%s: the message is refused', async (_, kind, body, status = 400) => {
     expect(await send(kind, body)).toMatchObject({ status, body: { meta: { error: expect.any(String) } } })
     expect(fake.sends).toEqual([])
   })
@@ -193,14 +193,14 @@ describe('broadcasts', () => {
     ['too many ids', { ids: Array(10_001).fill('a') }, 'ids'],
     ['data without a person', { per_user_data: [{ data: {} }] }, 'per_user_data'],
     ['data with two identifiers', { per_user_data: [{ id: 'a', email: 'a@b.c' }] }, 'per_user_data'],
-    ['a path for a URL', { data_file_url: '/file' }, 'data_file_url'],
+    ['a path instead of a URL', { data_file_url: '/file' }, 'data_file_url'],
     ['two filters', { recipients: { and: [], or: [] } }, 'recipients'],
     ['an unknown filter', { recipients: { and: [{ not: { xor: [] } }] } }, 'recipients'],
     ['a filter without a value', { recipients: { attribute: { field: 'a', operator: 'eq' } } }, 'recipients'],
     ['a word for a flag', { id_ignore_missing: 'yes' }, 'id_ignore_missing'],
     ['text for data', { data: 'x' }, 'data'],
     ['data over 50,000 bytes', { data: { d: 'a'.repeat(50_000) } }, 'data'],
-  ])('%s is refused', async (_, body, field) => {
+  ])('%s: the trigger is refused', async (_, body, field) => {
     expect(await trigger(body)).toMatchObject({
       status: 422,
       body: {
@@ -233,7 +233,7 @@ describe('broadcasts', () => {
 })
 
 describe('credentials', () => {
-  test('a request needs the bearer token, also after a rotation', async () => {
+  test('a request needs the current bearer token, also after a rotation', async () => {
     for (const authorization of ['', 'Bearer', 'Bearer other', `Basic ${btoa('app-key:')}`])
       expect((await post('/v1/send/push', template, authorization)).status).toBe(401)
     fake.credentials = { appApiKey: 'new' }
@@ -247,7 +247,7 @@ describe('credentials', () => {
 })
 
 describe('limits', () => {
-  test('messages above the limit per second are answered 429, and neither sent nor counted', async () => {
+  test('messages above the limit per second are answered 429, not sent, and not counted against the limit', async () => {
     fake.limits = { transactionalPerSecond: 3 }
     const replies = await Promise.all(Array.from({ length: 5 }, () => send('push', template)))
     const statuses = replies.map(({ status }) => status).sort()
@@ -286,7 +286,7 @@ describe('misbehaviours', () => {
     [{ kind: 'garbage' }, { message: expect.stringContaining('Unable to parse JSON') }],
     [{ kind: 'html', after: 'apply' }, { message: expect.stringContaining('Unable to parse JSON') }],
     [{ kind: 'serverError', after: 'apply' }, { statusCode: 500 }],
-  ])('%o: the message is sent, and its answer lost', async (misbehaviour, expected) => {
+  ])('%o: the message is sent, and its answer is lost', async (misbehaviour, expected) => {
     fake.misbehave({ ...misbehaviour, ...sendsOnly, times: 1 })
     await expect(client.sendEmail(email())).rejects.toMatchObject(expected)
     expect(fake.sends).toHaveLength(1)
@@ -339,7 +339,7 @@ describe('misbehaviours', () => {
     expect(fake.counts).toMatchObject({ applied: 1, sends: 0 })
   })
 
-  test('predicates see broadcasts, and refuse does not affect the App API', async () => {
+  test('predicates see broadcasts, and the misbehaviour refuse does not affect the App API', async () => {
     fake.misbehave({ kind: 'refuse', operation: () => true })
     fake.misbehave({ kind: 'badRequest', operation: ({ broadcastId }) => broadcastId === 3 })
     expect(await trigger({})).toMatchObject({ status: 400, body: { errors: [{ status: '400' }] } })
@@ -352,7 +352,7 @@ describe('misbehaviours', () => {
     expect(await client.sendEmail(email())).toMatchObject({ delivery_id: fake.sends[0]?.deliveryId })
   })
 
-  test('a message without credentials is not sent, even if garbage answers 200', async () => {
+  test('a message without credentials is not sent, even if the misbehaviour garbage answers 200', async () => {
     fake.misbehave({ kind: 'garbage' })
     expect((await fetch(`${fake.url}/v1/send/email`, { method: 'POST' })).status).toBe(200)
     expect(fake.sends).toEqual([])

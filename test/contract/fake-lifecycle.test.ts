@@ -36,7 +36,7 @@ test('a fake without credentials accepts any Basic credentials and no other sche
   expect(fake.requests.byStatus).toEqual({ 200: 1, 401: 4 })
 })
 
-test('a request needs the present credentials, also after a rotation', async () => {
+test('a request needs the current credentials, also after a rotation', async () => {
   await using fake = await startFakeCustomerIo({ siteId: 'site', trackApiKey: 'old:key' })
   const old = `Basic ${btoa('site:old:key')}`
   expect(await batch(fake, [event('u1')], old)).toBe(200)
@@ -62,7 +62,7 @@ test('close ends hanging, slow and idle connections at once', async () => {
   await expect(batch(fake, [event('u1')])).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } })
 })
 
-test('the fake listens on the given port, and reports one that is in use', async () => {
+test('the fake listens on the given port, and does not start if the port is in use', async () => {
   await using fake = await startFakeCustomerIo()
   const port = Number(new URL(fake.url).port)
   await expect(startFakeCustomerIo({ port })).rejects.toMatchObject({ code: 'EADDRINUSE' })
@@ -81,7 +81,7 @@ test('an option out of range throws', async () => {
   }).toThrow('Expected latencyMs to be')
 })
 
-test('until resolves after a later request, and rejects at its timeout, on a throw and on close', async () => {
+test('until resolves when a later request meets its condition, and rejects at its timeout, if the condition throws, and on close', async () => {
   await using fake = await startFakeCustomerIo()
   const two = fake.until(({ counts }) => counts.applied === 2)
   await batch(fake, [event('u1')])
@@ -146,7 +146,7 @@ test('without keepOperations the counts, the deduplication and the order check s
   await batch(fake, [event('u1', { id: ulid }), numbered('u1', 2), numbered('u1', 1), numbered('u1', 4)])
   await batch(fake, [{ type: 'person', identifiers: { id: 'u3' }, action: 'suppress' }, event('u3')])
   expect(fake.counts).toMatchObject({ operations: 10, applied: 8, duplicates: 1, ignored: 1, outOfOrder: 1 })
-  // 2 arrived after 3. The second delivery of 1 is no violation.
+  // Sequence 2 arrived after 3. Sequence 1 arrived twice, which is no violation.
   expect(fake.outOfOrder).toEqual([{ personKey: 'id:u1', ordinal: 5, sequence: 2, after: 3 }])
   expect([fake.applied, fake.duplicates, fake.ignored]).toEqual([[], [], []])
   expect(fake.person({ id: 'u1' })).toMatchObject({
@@ -157,7 +157,7 @@ test('without keepOperations the counts, the deduplication and the order check s
   })
 })
 
-test('a script of a few lines runs the fake for another process', async () => {
+test('a script of a few lines can run the fake in a process of its own', async () => {
   const index = fileURLToPath(new URL('../../src/testing/index.ts', import.meta.url))
   const script = `
     import { startFakeCustomerIo } from ${JSON.stringify(index)}

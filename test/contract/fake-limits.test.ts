@@ -32,10 +32,10 @@ const refused = 400
 
 describe.each([
   ['1 byte per character', 'x'],
-  ['3 bytes', '語'],
-  ['4 bytes', '🦀'],
+  ['3 bytes per character', '語'],
+  ['4 bytes per character', '🦀'],
 ])('limits in bytes, %s', (_, character) => {
-  test('an id of 150 bytes', async () => {
+  test('an id may have up to 150 bytes', async () => {
     const at = text(150, character)
     const over = text(151, character)
     expect(await entity({ type: 'person', identifiers: { id: at }, action: 'delete' })).toBe(accepted)
@@ -44,25 +44,25 @@ describe.each([
     expect(await call('PUT', `/api/v1/customers/${encodeURIComponent(over)}`, {})).toBe(refused)
   })
 
-  test('an attribute name of 150 bytes', async () => {
+  test('an attribute name may have up to 150 bytes', async () => {
     expect(await identify({ [text(150, character)]: 1 })).toBe(accepted)
     expect(await identify({ [text(151, character)]: 1 })).toBe(refused)
     expect(await call('PUT', '/api/v1/customers/u1', { [text(150, character)]: 1 })).toBe(accepted)
     expect(await call('PUT', '/api/v1/customers/u1', { [text(151, character)]: 1 })).toBe(refused)
   })
 
-  test('an attribute value of 1,000 bytes', async () => {
+  test('an attribute value may have up to 1,000 bytes', async () => {
     expect(await identify({ a: text(1_000, character) })).toBe(accepted)
     expect(await identify({ a: text(1_001, character) })).toBe(refused)
   })
 
-  test('a nested attribute value of 1,000 bytes of JSON', async () => {
+  test('a nested attribute value may have up to 1,000 bytes of JSON', async () => {
     const overhead = JSON.stringify({ in: '' }).length
     expect(await identify({ a: { in: text(1_000 - overhead, character) } })).toBe(accepted)
     expect(await identify({ a: { in: text(1_001 - overhead, character) } })).toBe(refused)
   })
 
-  test('an event name of 100 bytes', async () => {
+  test('an event name may have up to 100 bytes', async () => {
     expect(await named(text(100, character))).toBe(accepted)
     expect(await named(text(101, character))).toBe(refused)
     const track = (name: string) => call('POST', '/api/v1/customers/u1/events', { name })
@@ -70,7 +70,7 @@ describe.each([
     expect(await track(text(101, character))).toBe(refused)
   })
 
-  test('event data of 100,000 bytes on v1', async () => {
+  test('event data of v1 may have up to 100,000 bytes', async () => {
     const overhead = JSON.stringify({ d: '' }).length
     const track = (bytes: number) =>
       call('POST', '/api/v1/customers/u1/events', {
@@ -81,7 +81,7 @@ describe.each([
     expect(await track(100_001)).toBe(refused)
   })
 
-  test('an operation of 32,000 bytes, alone and in a batch', async () => {
+  test('an operation may have up to 32,000 bytes, alone and in a batch', async () => {
     const operation = (bytes: number) => {
       const empty = { ...u1, action: 'event', name: 'x', attributes: { d: '' } }
       const overhead = Buffer.byteLength(JSON.stringify(empty))
@@ -95,7 +95,7 @@ describe.each([
   })
 })
 
-test('300 attributes', async () => {
+test('an identify may set up to 300 attributes', async () => {
   const many = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`a${i}`, i]))
   expect(await identify(many(300))).toBe(accepted)
   expect(await identify(many(301))).toBe(refused)
@@ -103,7 +103,7 @@ test('300 attributes', async () => {
   expect(await call('PUT', '/api/v1/customers/u1', many(301))).toBe(refused)
 })
 
-test('a batch of 500,000 bytes', async () => {
+test('a batch may have up to 500,000 bytes', async () => {
   const body = (bytes: number) => {
     const batch = Array.from({ length: 20 }, (_, i) => ({
       ...u1,

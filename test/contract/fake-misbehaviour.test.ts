@@ -116,7 +116,7 @@ describe('connections', () => {
   test.each<['apply' | 'before', string[]]>([
     ['before', []],
     ['apply', ['a']],
-  ])('reset after %s', async (after, expected) => {
+  ])('reset with after: %s closes the connection without an answer', async (after, expected) => {
     fake.misbehave({ kind: 'reset', after, times: 1 })
     await expect(batch('a')).rejects.toMatchObject({ cause: { code: 'ECONNRESET' } })
     expect(applied()).toEqual(expected)
@@ -127,7 +127,7 @@ describe('connections', () => {
   test.each<['apply' | undefined, string[]]>([
     [undefined, []],
     ['apply', ['a']],
-  ])('hang, after %s, never answers', async (after, expected) => {
+  ])('hang with after: %s never answers', async (after, expected) => {
     fake.misbehave({ kind: 'hang', times: 1, ...(after === undefined ? {} : { after }) })
     const controller = new AbortController()
     const hanging = send('/api/v2/batch', { batch: [event('a')] }, { signal: controller.signal })
@@ -147,7 +147,7 @@ describe('connections', () => {
 })
 
 describe('single operations', () => {
-  test('refuse answers a batch with 207 and the refusal of the predicate', async () => {
+  test('refuse answers a batch with 207 and the refusal that the predicate returns', async () => {
     fake.misbehave({
       kind: 'refuse',
       operation: ({ name }) => name === 'b' && { reason: 'nope', field: 'name' },
@@ -171,7 +171,7 @@ describe('single operations', () => {
     })
   })
 
-  test('badRequest refuses the whole batch for one operation', async () => {
+  test('badRequest refuses the whole batch because of one operation', async () => {
     fake.misbehave({ kind: 'badRequest', operation: ({ name }) => name === 'b', refusal: { field: 'name' } })
     const reply = await batch('a', 'b', 'c')
     expect(reply.status).toBe(400)
@@ -190,7 +190,7 @@ describe('single operations', () => {
     expect(applied()).toEqual(['a'])
   })
 
-  test('predicates receive only objects, and one that throws is answered 500', async () => {
+  test('predicates receive only objects, and a request is answered 500 if a predicate throws', async () => {
     fake.misbehave({ kind: 'failOn', operation: ({ name }) => name?.startsWith('x') ?? false })
     expect((await send('/api/v2/batch', { batch: [null, 1, event('a')] })).status).toBe(207)
     fake.misbehave({
@@ -207,7 +207,7 @@ describe('single operations', () => {
 })
 
 describe('scope', () => {
-  test('several misbehaviours with times form a script', async () => {
+  test('several misbehaviours with times take effect one after the other', async () => {
     fake.misbehave({ kind: 'rateLimit', times: 1 })
     fake.misbehave({ kind: 'serverError', times: 2 })
     const statuses: number[] = []
@@ -222,7 +222,7 @@ describe('scope', () => {
     expect(statuses).toEqual([200, 500, 200])
   })
 
-  test('match receives method, path and operations, those of v1 in v2 form', async () => {
+  test('match receives method, path and operations, and operations of v1 have the form of v2', async () => {
     fake.misbehave({
       kind: 'outage',
       match: ({ method, path, operations }) =>
@@ -263,7 +263,7 @@ describe('scope', () => {
     await fake.until(() => fake.counts.applied === 1)
     controller.abort()
     await outcome
-    // The second request has the same latency, so its answer comes after that of the first was due.
+    // The second request has the same latency, so its answer comes after the first answer would have come.
     expect((await batch('b')).status).toBe(200)
   })
 

@@ -77,7 +77,7 @@ describe('messages', () => {
     expect(fake.person({ id: 'u1' })).toBeUndefined()
   })
 
-  test('messages that the description allows and customerio-node does not send are accepted', async () => {
+  test('messages that the API description allows, but customerio-node does not send, are accepted', async () => {
     expect((await post('/v1/identify', { userId: '', traits: { email: 'A@b.c' } })).status).toBe(200)
     expect((await post('/v1/track', { groupId: 'g', event: 'x' })).status).toBe(200)
     expect((await post('/v1/track', { event: 'Report Delivery Event', properties: {} })).status).toBe(200)
@@ -237,7 +237,7 @@ describe('credentials', () => {
     expect(fake.counts).toMatchObject({ pipelines: 1, dropped: 2 })
   })
 
-  test('a fake without a write key accepts any with an empty password, and no other credentials', async () => {
+  test('a fake without a configured write key accepts any write key with an empty password, and no other credentials', async () => {
     fake.credentials = {}
     const status = async (authorization: string) =>
       (await post('/v1/track', track('m'), { ...strictly, authorization })).status
@@ -253,13 +253,16 @@ describe('misbehaviours', () => {
     { kind: 'garbage' },
     { kind: 'html', after: 'apply' },
     { kind: 'serverError', after: 'apply' },
-  ])('%o: the message is applied, its answer lost, and the retry is a duplicate', async (misbehaviour) => {
-    fake.misbehave({ ...misbehaviour, times: 1, match: ({ api }) => api === 'pipelines' })
-    await expect(strict.batch([track('m1'), track('m2')])).rejects.toThrow()
-    expect(fake.counts.pipelines).toBe(2)
-    await strict.batch([track('m1'), track('m2')])
-    expect(fake.counts).toMatchObject({ pipelines: 2, duplicates: 2 })
-  })
+  ])(
+    '%o: the messages are applied, the answer is lost, and the retries are duplicates',
+    async (misbehaviour) => {
+      fake.misbehave({ ...misbehaviour, times: 1, match: ({ api }) => api === 'pipelines' })
+      await expect(strict.batch([track('m1'), track('m2')])).rejects.toThrow()
+      expect(fake.counts.pipelines).toBe(2)
+      await strict.batch([track('m1'), track('m2')])
+      expect(fake.counts).toMatchObject({ pipelines: 2, duplicates: 2 })
+    },
+  )
 
   test.each<[Misbehaviour, number | undefined]>([
     [{ kind: 'outage' }, undefined],
@@ -268,7 +271,7 @@ describe('misbehaviours', () => {
     [{ kind: 'serverError', status: 502 }, 502],
     [{ kind: 'badRequest', operation: ({ body }) => body?.messageId === 'm2' }, 400],
     [{ kind: 'failOn', operation: ({ kind, body }) => kind === 'track' && body?.messageId === 'm2' }, 500],
-  ])('%o: the message is not applied', async (misbehaviour, statusCode) => {
+  ])('%o: no message is applied', async (misbehaviour, statusCode) => {
     fake.misbehave(misbehaviour)
     const outcome = expect(strict.batch([track('m1'), track('m2')])).rejects
     await (statusCode === undefined ? outcome.toThrow() : outcome.toMatchObject({ statusCode }))

@@ -42,24 +42,24 @@ describe('shapes', () => {
     ['an empty id', person('', 'delete'), 'identifiers.id'],
     ['a null id', { type: 'person', action: 'delete', identifiers: { id: null } }, 'identifiers.id'],
     [
-      'no email address',
+      'an invalid email address',
       { type: 'person', action: 'delete', identifiers: { email: 'x' } },
       'identifiers.email',
     ],
     [
-      'no phone number',
+      'an invalid phone number',
       { type: 'person', action: 'delete', identifiers: { phone: '123' } },
       'identifiers.phone',
     ],
     [
-      'anonymous identify',
+      'an identify by anonymous_id',
       { type: 'person', action: 'identify', identifiers: { anonymous_id: 'x' } },
       'identifiers',
     ],
     ['a name that is no string', person('u', 'event', { name: 1 }), 'name'],
     ['a blank name', person('u', 'event', { name: '  ' }), 'name'],
     ['attributes that are no object', person('u', 'event', { ...event, attributes: [] }), 'attributes'],
-    ['identify with a list', person('u', 'identify', { attributes: [] }), 'attributes'],
+    ['an identify with a list of attributes', person('u', 'identify', { attributes: [] }), 'attributes'],
     [
       '_update that is no boolean',
       person('u', 'identify', { attributes: { _update: 1 } }),
@@ -99,12 +99,12 @@ describe('shapes', () => {
       'secondary',
     ],
     [
-      'a merge by two',
+      'a merge with two identifiers of one person',
       { type: 'person', action: 'merge', primary: { id: 'a', email: 'a@b' }, secondary: { id: 'b' } },
       'primary',
     ],
     [
-      'an object half named',
+      'an object without object_id',
       { type: 'object', action: 'delete', identifiers: { object_type_id: '1' } },
       'identifiers.object_id',
     ],
@@ -114,7 +114,7 @@ describe('shapes', () => {
       'identifiers.object_type_id',
     ],
     [
-      'an object named twice',
+      'an object with two kinds of identifier',
       { type: 'object', action: 'delete', identifiers: { ...acme, cio_object_id: 'c' } },
       'identifiers',
     ],
@@ -134,13 +134,13 @@ describe('shapes', () => {
       { type: 'delivery', action: 'event', identifiers: { id: 'd' }, name: 'opened' },
       'attributes',
     ],
-  ])('%s is refused', async (_, operation, field) => {
+  ])('%s: the operation is refused', async (_, operation, field) => {
     const answer = await post('/api/v2/batch', JSON.stringify({ batch: [operation] }))
     expect(answer).toMatchObject({ status: 207, body: { errors: [{ batch_index: 0, field }] } })
     expect(fake.counts.applied).toBe(0)
   })
 
-  test('a number is accepted as an id, and every kind of identifier as a person', async () => {
+  test('a number is accepted as an id, and every kind of identifier may name a person', async () => {
     const identifiers = [{ id: 42 }, { email: 'a@b.c' }, { phone: '+37120000000' }]
     await client.batch(identifiers.map((each) => ({ type: 'person', action: 'identify', identifiers: each })))
     await client.batch([

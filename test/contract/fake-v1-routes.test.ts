@@ -49,7 +49,7 @@ describe('the calls of customerio-node', () => {
     expect(fake.ignored.map(({ why }) => why)).toEqual(['unknown_cio_id'])
   })
 
-  test('track, trackPageView and a screen become event, page and screen', async () => {
+  test('track, trackPageView and track of type screen become event, page and screen', async () => {
     await client.track('u1', { name: ' bought ', id: ulid, timestamp: 1_700_000_000, data: { total: 3 } })
     await client.trackPageView('u1', '/pricing')
     await client.track('u1', { name: 'Home', type: 'screen' })
@@ -97,7 +97,7 @@ describe('the calls of customerio-node', () => {
     expect(person?.operations.map(({ action }) => action)).toEqual(['identify', 'delete', 'identify'])
   })
 
-  test('suppress ignores operations on every identifier of the person until unsuppress', async () => {
+  test('after suppress, operations on every identifier of the person are ignored until unsuppress', async () => {
     await client.identify('u1', { email: 'a@b.c' })
     await client.suppress('u1')
     await client.identify('u1', { plan: 'pro' })
@@ -148,7 +148,7 @@ describe('the calls of customerio-node', () => {
     ])
   })
 
-  test('the region is that of the options', async () => {
+  test('the region comes from the options of the fake', async () => {
     expect(await client.getAccountRegion()).toEqual({
       url: 'https://track.customer.io',
       region: 'us',
@@ -165,7 +165,7 @@ describe('the calls of customerio-node', () => {
 })
 
 describe('fields of v1', () => {
-  test('cio_relationships add and delete', async () => {
+  test('cio_relationships adds and deletes relationships', async () => {
     const relationship = { identifiers: { object_type_id: '1', object_id: 'acme' } }
     const add = {
       action: 'add_relationships',
@@ -188,7 +188,7 @@ describe('fields of v1', () => {
     expect(fake.applied.map(({ timestamp }) => timestamp)).toEqual([1_700_000_002, 1_700_000_001])
   })
 
-  test('_update creates no person', async () => {
+  test('identify with _update updates a person, and creates none', async () => {
     await client.identify('u1', { plan: 'pro', _update: true })
     expect(fake.person({ id: 'u1' })).toBeUndefined()
     expect(fake.ignored[0]?.why).toBe('update_only')
@@ -197,7 +197,7 @@ describe('fields of v1', () => {
     expect(fake.person({ id: 'u1' })?.attributes).toEqual({ plan: 'pro' })
   })
 
-  test('an identifier of another person is skipped, but finds its owner if that of the path is unknown', async () => {
+  test('identify skips an identifier that belongs to another person, but updates that person if the path names an unknown one', async () => {
     await client.identify('u1', { email: 'a@b.c' })
     await client.identify('u2', { plan: 'pro' })
     await client.identify('u2', { email: 'a@b.c', city: 'Riga' })

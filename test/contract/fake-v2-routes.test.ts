@@ -75,11 +75,11 @@ describe('/batch', () => {
   })
 
   test.each([
-    ['no JSON', '{"batch":[', ''],
-    ['no object', '[]', ''],
-    ['no batch', '{}', 'batch'],
-    ['no array', '{"batch":{}}', 'batch'],
-    ['an empty array', '{"batch":[]}', 'batch'],
+    ['a body that is not JSON', '{"batch":[', ''],
+    ['a body that is no object', '[]', ''],
+    ['a body without batch', '{}', 'batch'],
+    ['a batch that is no array', '{"batch":{}}', 'batch'],
+    ['an empty batch', '{"batch":[]}', 'batch'],
   ])('answers 400 to %s', async (_, body, field) => {
     expect(await post('/api/v2/batch', body)).toEqual({
       status: 400,
@@ -116,7 +116,7 @@ describe('/entity', () => {
     expect(fake.person({ id: 'u1' })?.attributes).toEqual({ a: 1 })
   })
 
-  test('answers 400 with the field', async () => {
+  test('answers 400 with the name of the wrong field', async () => {
     await expect(client.entity(person('u1', 'fly'))).rejects.toMatchObject({
       statusCode: 400,
       response: expect.anything(),

@@ -10,8 +10,8 @@ import { accepted, candidate } from '../support/intent-arbitraries.ts'
 import { createTransport } from '../support/wire/transports.ts'
 
 /**
- * Checks every body against the published OpenAPI descriptions of Customer.io, if a folder with them exists. We may not
- * ship them. The App API has none.
+ * Folder of the OpenAPI descriptions that Customer.io publishes. If it exists, every body is checked against them. This
+ * project may not ship the descriptions. The App API has none.
  */
 const FOLDER =
   process.env.OUTBOX_API_DESCRIPTIONS ?? path.join(import.meta.dirname, '../../../shared/reference')
@@ -19,7 +19,7 @@ const DESCRIPTIONS = {
   track: { file: 'track-api-openapi.json', prefix: '' },
   pipelines: { file: 'pipelines-api-openapi.json', prefix: '/v1' },
 } as const
-/** Other clients send it, so it is an option. */
+/** Golden whose form the descriptions do not have. Other clients send this form, so it is an option of the transport. */
 const UNDOCUMENTED = 'trackAnonymous on v2'
 
 type Described = keyof typeof DESCRIPTIONS
@@ -75,7 +75,10 @@ async function validators(): Promise<(api: Described, path: string, body: unknow
   }
 }
 
-/** An entity is sent unchanged, and so are the attributes of a device, which are strings in the description. */
+/**
+ * Whether the caller chose a form that the description need not allow. An entity is sent unchanged, and so are the
+ * attributes of a device, which are strings in the description.
+ */
 function isCallersForm(intent: Intent): boolean {
   if (intent.operation === 'entity') return true
   if (intent.operation !== 'addDevice') return false
@@ -113,7 +116,7 @@ describe.skipIf(reason !== undefined)('bodies match the API descriptions', () =>
     expect(() => validate?.('track', '/api/v1/events', { name: 7 })).toThrow()
   })
 
-  test('any accepted intent', async () => {
+  test('the body of any accepted intent matches', async () => {
     const validate = await check
     let count = 0
     await fc.assert(

@@ -13,7 +13,7 @@ afterEach(async () => {
   await Promise.all(opened.splice(0).map((one) => one.close()))
 })
 
-/** A TCP server that calls `behave` for each connection when the head of the request has arrived. */
+/** Starts a TCP server that calls `onRequest` each time that data arrives on a connection. */
 async function startRawServer(onRequest: (socket: Socket) => void, onConnect?: (socket: Socket) => void) {
   const sockets = new Set<Socket>()
   const server: Server = createServer((socket) => {
@@ -45,7 +45,7 @@ async function sendTo(url: string, api: Golden['api'] = 'app', timeoutMs = 2_000
 
 const respond = (head: string, body = '') => `HTTP/1.1 ${head}\r\n\r\n${body}`
 
-describe('the request never left: not applied', () => {
+describe('the request never left: the outcome is not_applied', () => {
   test('connection refused', async () => {
     const { port, close } = await startRawServer(() => {})
     await close()
@@ -89,7 +89,7 @@ describe('the request never left: not applied', () => {
   })
 })
 
-describe('the request may have arrived: unknown', () => {
+describe('the request may have arrived: the outcome is unknown', () => {
   test.each<[string, (socket: Socket) => void]>([
     ['no answer', () => {}],
     ['reset', (socket) => socket.resetAndDestroy()],
@@ -108,17 +108,20 @@ describe('the request may have arrived: unknown', () => {
     })
   })
 
-  test.each(['track', 'broadcast', 'pipelines'] as const)('a timeout of %s is one request', async (api) => {
-    let requests = 0
-    const { port } = await startRawServer(() => requests++)
-    const answer = await sendTo(`http://127.0.0.1:${port}`, api, 300)
-    expect(answer).toMatchObject({
-      kind: 'unavailable',
-      outcome: 'unknown',
-      message: expect.stringMatching(/time/i),
-    })
-    expect(requests).toBe(1)
-  })
+  test.each(['track', 'broadcast', 'pipelines'] as const)(
+    'a request of the API %s that times out is not repeated',
+    async (api) => {
+      let requests = 0
+      const { port } = await startRawServer(() => requests++)
+      const answer = await sendTo(`http://127.0.0.1:${port}`, api, 300)
+      expect(answer).toMatchObject({
+        kind: 'unavailable',
+        outcome: 'unknown',
+        message: expect.stringMatching(/time/i),
+      })
+      expect(requests).toBe(1)
+    },
+  )
 
   test.each<[string, number, Record<string, string>, string]>([
     ['HTML', 200, { 'content-type': 'text/html' }, '<html>Sign in to the hotel</html>'],
@@ -150,7 +153,7 @@ describe('an answer', () => {
     [422, '{"errors":[{"detail":"is invalid","source":{"pointer":"/data/attributes/ids"}}]}', 'rejected'],
     [400, '{"message":"Bad Request"}', 'unavailable'],
     [429, '', 'rate_limited'],
-  ])('%d %s is %s', async (status, body, kind) => {
+  ])('status %d with the body %s is classified as %s', async (status, body, kind) => {
     expect(await canned({ status, body, headers: {} })).toMatchObject({ kind })
   })
 
@@ -167,13 +170,13 @@ describe('an answer', () => {
     })
   })
 
-  test('Retry-After counts with a JSON body and without', async () => {
+  test('Retry-After is read with a JSON body and with other text', async () => {
     const headers = { 'retry-after': '7' }
     expect(await canned({ status: 429, headers, body: '{}' })).toMatchObject({ retryAfterMs: 7_000 })
     expect(await canned({ status: 429, headers, body: 'slow down' })).toMatchObject({ retryAfterMs: 7_000 })
   })
 
-  test("a batch's refused members are named, by 207 and by 200", async () => {
+  test('an answer to a batch names the refused operations, with status 207 and with 200', async () => {
     const body = '{"errors":[{"batch_index":0,"reason":"invalid","field":"name","message":"too long"}]}'
     const refused = [{ index: 0, reason: 'invalid', field: 'name', message: 'too long' }]
     expect(await canned({ status: 207, body }, 'track')).toEqual({ kind: 'accepted', refused })

@@ -61,7 +61,7 @@ describe('golden: bytes on the wire', () => {
     expect(request?.headers['x-retry-count']).toBeUndefined()
   })
 
-  test.each(GOLDENS)('$name: the size is exact, and a second call gives the same', async (golden) => {
+  test.each(GOLDENS)('$name: the size is exact, and a second call sends the same bytes', async (golden) => {
     const transport = transportFor(golden)
     const item = transport.prepare(rowOf(golden))
     await transport.send([item])
@@ -81,7 +81,7 @@ describe('which items may share a request', () => {
     return { batchable, barrier }
   }
   test.each(['identify', 'track', 'entity', 'trackAnonymous on v2', 'pipelines.identify', 'pipelines.track'])(
-    '%s may share',
+    '%s may share a request',
     (name) => expect(prepared(name)).toEqual({ batchable: true, barrier: false }),
   )
   test.each(['suppress', 'unsuppress', 'destroy', 'mergeCustomers', 'pipelines.alias'])(
@@ -96,7 +96,7 @@ describe('which items may share a request', () => {
     expect(prepared('pipelines.group')).toEqual({ batchable: false, barrier: false })
   })
 
-  test.each(['track', 'pipelines'] as const)('a batch of %s holds its items in order', async (api) => {
+  test.each(['track', 'pipelines'] as const)('a batch of %s contains its items in order', async (api) => {
     const [operation, fields]: [Golden['operation'], (n: number) => object] =
       api === 'track'
         ? ['track', (n) => ({ customerId: n, name: 'x' })]
@@ -129,7 +129,7 @@ describe('rows that cannot be sent', () => {
     expect(() => transport.prepare(row)).toThrow(expect.objectContaining({ code: 'INVALID_INTENT', message }))
   })
 
-  test.each(GOLDENS)('$name: without its payload', (golden) => {
+  test.each(GOLDENS)('$name without its payload is refused', (golden) => {
     const transport = transportFor(golden)
     expect(() => transport.prepare({ ...rowOf(golden), payload: {} })).toThrow(
       expect.objectContaining({ code: 'INVALID_INTENT' }),

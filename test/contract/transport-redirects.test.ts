@@ -72,7 +72,7 @@ describe('a redirect', () => {
     expect(dispatcher.written).toBe(false)
   })
 
-  test('in a loop ends after three', async () => {
+  test('in a loop ends after three redirects', async () => {
     for (let hop = 0; hop < 5; hop++) redirect(ORIGIN, ORIGIN + path)
     const { error, dispatcher } = await call()
     expect(error).toBe('more than 3 redirects')
@@ -80,7 +80,7 @@ describe('a redirect', () => {
     expect(dispatcher.written).toBe(false)
   })
 
-  test('between two hosts in a loop ends after three', async () => {
+  test('in a loop between two hosts ends after three redirects', async () => {
     for (let hop = 0; hop < 3; hop++) {
       redirect(ORIGIN, `https://track-eu.customer.io${path}`)
       redirect('https://track-eu.customer.io', ORIGIN + path)

@@ -28,23 +28,26 @@ describe("the workspace's region", () => {
     ])
   })
 
-  test('is the configured one', async () => {
+  test('equals the configured region', async () => {
     server.answer(names('eu'))
     expect(await checkRegion(credentials('eu'))).toEqual({ kind: 'ok', region: 'eu' })
   })
 
-  test('is the other region', async () => {
+  test('differs from the configured region', async () => {
     server.answer(names('eu'))
     const wrong = { kind: 'wrong_region', configured: 'us', actual: 'eu' }
     expect(await checkRegion(credentials())).toEqual(wrong)
     expect(await checkRegion(credentials('us'))).toEqual(wrong)
   })
 
-  test.each([401, 403])('is refused with %d, in any format', async (status) => {
-    server.answer({ status, body: 'Unauthorized request', headers: { 'content-type': 'text/plain' } })
-    const refused = { kind: 'credential_refused', status, message: 'text/plain, 20 bytes' }
-    expect(await checkRegion(credentials())).toEqual(refused)
-  })
+  test.each([401, 403])(
+    'is not given if the credential is refused with %d, whatever the format of the answer',
+    async (status) => {
+      server.answer({ status, body: 'Unauthorized request', headers: { 'content-type': 'text/plain' } })
+      const refused = { kind: 'credential_refused', status, message: 'text/plain, 20 bytes' }
+      expect(await checkRegion(credentials())).toEqual(refused)
+    },
+  )
 
   test.each([
     [{ status: 503, body: '{}' }],
@@ -54,7 +57,7 @@ describe("the workspace's region", () => {
     [{ status: 200, body: '{}' }],
     [{ status: 200, body: '{"region":"mars"}' }],
     [{ status: 307, body: '', headers: { location: 'https://example.com' } }],
-  ])('is unknown with the answer %j', async (answer) => {
+  ])('is unknown after the answer %j', async (answer) => {
     server.answer(answer)
     expect(await checkRegion(credentials())).toMatchObject({
       kind: 'unreachable',

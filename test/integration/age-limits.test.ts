@@ -21,7 +21,7 @@ const late = () =>
 const reasons = async () =>
   (await h.db.rows<{ reasons: string[] }>('SELECT reasons FROM outbox.health'))[0]?.reasons ?? []
 
-test('an intent older than the workspace’s maxAge is a dead letter without a request; the rest is delivered', async () => {
+test('an intent older than the workspace’s maxAgeSeconds becomes a dead letter without a request; other intents are delivered', async () => {
   const [old = '', , oldEmail = ''] = await h.enqueue(
     track('u1', 1),
     track('u1', 2),

@@ -44,7 +44,7 @@ const AFTER_APPLY: readonly (readonly [string, Misbehaviour])[] = [
 ]
 
 test.each(AFTER_APPLY)(
-  '%s: with park it is requested once, and is a dead letter of reason ambiguous',
+  '%s: with park the message is requested once, and becomes a dead letter of reason ambiguous',
   async (_, misbehaviour) => {
     h.fake.misbehave({ ...misbehaviour, times: 1 })
     const before = await now()
@@ -60,7 +60,7 @@ test.each(AFTER_APPLY)(
     })
     expect(letter?.requested_at?.getTime()).toBeGreaterThanOrEqual(before.getTime())
     expect(letter?.requested_at?.getTime()).toBeLessThanOrEqual(after.getTime())
-    // All three were accepted, each in one request: the one whose answer was lost is not sent again.
+    // Customer.io accepted all three messages, each in one request. The message whose answer was lost is not sent again.
     expect(h.fake.sends).toHaveLength(3)
     expect(h.fake.requests.total).toBe(3)
     expect(await h.db.rows('SELECT 1 FROM outbox.delivered')).toHaveLength(2)
@@ -71,20 +71,23 @@ test.each(AFTER_APPLY)(
   },
 )
 
-test.each(AFTER_APPLY)('%s: with resend it is requested twice, and delivered', async (_, misbehaviour) => {
-  h.fake.misbehave({ ...misbehaviour, times: 1 })
-  await h.enqueueWith({ onAmbiguous: 'resend' }, email('u1', 1), email('u1', 2))
-  await h.relay({ ...QUICK, requestTimeoutMs: 400 })
-  await h.drained()
-  expect(h.fake.sends.map(({ body }) => body.message_data)).toEqual([{ n: 1 }, { n: 1 }, { n: 2 }])
-  expect(h.fake.sends[1]?.body).toEqual(h.fake.sends[0]?.body)
-  expect(await dead()).toEqual([])
-  expect(
-    (await h.db.rows<{ delivery_id: string }>('SELECT delivery_id FROM outbox.delivered ORDER BY seq')).map(
-      ({ delivery_id }) => delivery_id,
-    ),
-  ).toEqual([h.fake.sends[1]?.deliveryId, h.fake.sends[2]?.deliveryId])
-})
+test.each(AFTER_APPLY)(
+  '%s: with resend the message is requested twice, and delivered',
+  async (_, misbehaviour) => {
+    h.fake.misbehave({ ...misbehaviour, times: 1 })
+    await h.enqueueWith({ onAmbiguous: 'resend' }, email('u1', 1), email('u1', 2))
+    await h.relay({ ...QUICK, requestTimeoutMs: 400 })
+    await h.drained()
+    expect(h.fake.sends.map(({ body }) => body.message_data)).toEqual([{ n: 1 }, { n: 1 }, { n: 2 }])
+    expect(h.fake.sends[1]?.body).toEqual(h.fake.sends[0]?.body)
+    expect(await dead()).toEqual([])
+    expect(
+      (await h.db.rows<{ delivery_id: string }>('SELECT delivery_id FROM outbox.delivered ORDER BY seq')).map(
+        ({ delivery_id }) => delivery_id,
+      ),
+    ).toEqual([h.fake.sends[1]?.deliveryId, h.fake.sends[2]?.deliveryId])
+  },
+)
 
 test('a relay is killed between the request and its answer: the next relay parks or resends, as onAmbiguous says', async () => {
   const victim = await h.relayProcess({ requestTimeoutMs: 60_000 })
@@ -163,7 +166,7 @@ test('a 502 may hide a send: each message is requested once, and the breaker lim
   expect(new Set(h.fake.sends.map(({ to }) => to)).size).toBe(200 - parked.length)
 })
 
-test('no server listens: nothing was sent, nothing is parked, and all messages are sent once when it is back', async () => {
+test('no server listens: nothing is sent or parked, and all messages are sent once when a server listens again', async () => {
   const down = await startFakeCustomerIo()
   const port = Number(new URL(down.url).port)
   await down.close()

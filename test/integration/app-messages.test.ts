@@ -15,7 +15,7 @@ const stepsOf = (person: string) =>
     .filter(({ identifiers }) => identifiers.id === person)
     .map(({ body }) => (body.message_data as { n: number }).n)
 
-/** When the requests of each send arrived, by person. */
+/** Returns when the messages of each person arrived, in order. */
 function arrivals(sends: readonly FakeSend[]): Map<string, number[]> {
   const byPerson = Map.groupBy(sends, ({ personKey }) => personKey)
   return new Map([...byPerson].map(([person, some]) => [person, some.map(({ receivedAt }) => receivedAt)]))
@@ -83,7 +83,7 @@ test('one person with a long queue does not delay other people of the lane', asy
   expect(last).toBeLessThan(250)
 })
 
-test('four relays and writers at the same time: each message once, in order per person', async () => {
+test('four relays and six writers at the same time: each message is sent once, in order per person', async () => {
   await Promise.all([1, 2, 3, 4].map(() => h.relay({ workspaces: { default: fast() } })))
   await Promise.all(
     Array.from({ length: 6 }, async (_, writer) => {
@@ -97,7 +97,7 @@ test('four relays and writers at the same time: each message once, in order per 
   }
 })
 
-test('a refused message is a dead letter with status and message; the next one is sent', async () => {
+test('a refused message becomes a dead letter with reason and status; the next message is sent', async () => {
   h.fake.misbehave({
     kind: 'badRequest',
     operation: ({ body }) => (body as { to: string }).to.startsWith('u1'),

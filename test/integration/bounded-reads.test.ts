@@ -1,6 +1,6 @@
 /**
- * A test fails after each of these changes (in brackets the pages that were read):
- * - EXISTS in place of a row with LIMIT in find-ready-lanes.ts (2,512) or in `workspace_in_use` (190,630);
+ * Each of these changes makes a test fail. The number of pages that the test then read is in brackets:
+ * - EXISTS instead of a row with LIMIT in find-ready-lanes.ts (2,512) or in `workspace_in_use` (190,630);
  * - the end of a gap as a condition of the scan in find-unserved.ts (62,209);
  * - a join in promote-scheduled.ts (11,106), or no `seq` in the index `intents_scheduled` (10,289);
  * - `clock_timestamp()` in maintain.ts (12,175).
@@ -17,7 +17,7 @@ import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 const BACKLOG = 60_000
 const SCHEDULED = 150_000
 const DEDUP_KEYS = 60_000
-/** Pages of 8 KB. The backlog alone has over 1,000, and its primary key over 200. */
+/** In pages of 8 KB. The intents of the backlog alone fill over 1,000 pages, and their primary key over 200. */
 const FEW_PAGES = 300
 /** Deleting and inserting a thousand intents reads 7,139 pages, however many more are due. */
 const PAGES_OF_A_THOUSAND = 8_500
@@ -78,10 +78,10 @@ test.each<[string, (spy: Database) => Promise<unknown>]>([
 })
 
 test('unused workspace names are freed without a scan of the queue', async () => {
-  expect(await pagesOf("SELECT outbox.register_workspaces('{default}')")).toBeLessThan(10 * FEW_PAGES) // 20 names
+  expect(await pagesOf("SELECT outbox.register_workspaces('{default}')")).toBeLessThan(10 * FEW_PAGES) // it frees 20 names
 })
 
-test('a promotion of a thousand reads no more pages if 150,000 fall due at once', async () => {
+test('a promotion of a thousand intents reads no more pages if 150,000 fall due at once', async () => {
   expect(await pagesOfWork((spy) => promoteScheduled(spy, SERVED))).toBeLessThan(PAGES_OF_A_THOUSAND)
 })
 
@@ -90,7 +90,7 @@ test('expired keys are found through the index', async () => {
   expect(await pagesOf(text)).toBeLessThan(FEW_PAGES)
 })
 
-/** The first statement of the maintenance that refers to the table. */
+/** Returns the first statement of the maintenance that refers to the table. */
 async function statementOf(table: string): Promise<string> {
   const { maintain } = await import('../../src/store/fleet/maintain.ts')
   const seen: string[] = []

@@ -80,7 +80,7 @@ const transitions = async () =>
     )
   ).map(({ t }) => t)
 
-test('the fifth consecutive failure opens it for the whole fleet, and a success in between starts the count again', async () => {
+test('the fifth consecutive failure opens the breaker for the whole fleet, and a success in between starts the count again', async () => {
   const [a, b] = [relay(60_000), relay(60_000)]
   for (let n = 0; n < 4; n++) await a.send(DOWN)
   expect(await row()).toMatchObject({ state: 'closed', failure_count: 4, last_error: '503: down' })
@@ -94,7 +94,7 @@ test('the fifth consecutive failure opens it for the whole fleet, and a success 
   expect(b.changes).toEqual(['closed>open'])
 })
 
-test('a failure whose retry is cut off because the breaker opens still opens it for the fleet', async () => {
+test('a failure that opens the breaker opens it for the whole fleet, even if its request was about to be retried', async () => {
   const a = relay(60_000, 3)
   expect(await a.send(DOWN)).toEqual(DOWN)
   expect(await a.send(DOWN)).toBe('cut off')
@@ -113,7 +113,7 @@ test('rejected intents and 429s are not failures of the destination', async () =
   expect(await transitions()).toEqual([])
 })
 
-test('one relay holds the probe; three successes close it for all', async () => {
+test('one relay holds the probe; three successes close the breaker for all relays', async () => {
   const [a, b] = [relay(), relay()]
   for (let n = 0; n < 5; n++) await a.send(DOWN)
   await a.due()
@@ -133,7 +133,7 @@ test.each([
   ['503', DOWN, 'open'],
   ['401', REFUSED, 'paused'],
   ['429', LIMITED, 'open'],
-] as const)('a %s as the answer to a probe does not close it', async (_, answer, state) => {
+] as const)('a %s as the answer to a probe does not close the breaker', async (_, answer, state) => {
   const a = relay()
   for (let n = 0; n < 5; n++) await a.send(DOWN)
   await a.due()
@@ -156,7 +156,7 @@ test('a probe whose relay died goes to another relay when its lease ends', async
   expect(await b.send(OK)).toEqual(OK)
 })
 
-test('a probe fails and the database does not record it: the same relay probes again, and closes it', async () => {
+test('a probe fails and the database does not record the failure: the same relay probes again, and closes the breaker', async () => {
   const errors: Error[] = []
   const a = relay(30, 0, (error) => errors.push(error))
   for (let n = 0; n < 5; n++) await a.send(DOWN)
@@ -173,7 +173,7 @@ test('a probe fails and the database does not record it: the same relay probes a
   expect(await row()).toMatchObject({ state: 'closed' })
 })
 
-test('within one relay a second lane gets no permit beside the probe', async () => {
+test('within one relay a second lane gets no permit during the probe', async () => {
   const a = relay()
   for (let n = 0; n < 5; n++) await a.send(DOWN)
   await a.due()
@@ -198,7 +198,7 @@ test('the delay to the next probe doubles up to its maximum', async () => {
   expect(delays).toEqual([60, 120, 120, 120])
 })
 
-test('a straggler that fails after the breaker opened does not postpone the retry', async () => {
+test('a request that began before the breaker opened and fails afterwards does not postpone the probe', async () => {
   const a = relay(60_000)
   const permit = await a.breaker.acquire()
   const { promise, resolve } = Promise.withResolvers<Answer>()
@@ -224,27 +224,30 @@ test('a destination that an operator paused is not probed', async () => {
 test.each([
   ['an opening', DOWN, () => relay(60_000)],
   ['a rate limit', { ...LIMITED, retryAfterMs: 60_000 } as Answer, () => relay()],
-])('%s that is still being written is not undone by a read of the rows', async (_, answer, start) => {
-  const a = start()
-  for (let n = 0; n < 4; n++) await a.send(DOWN)
-  const other = await test_.begin()
-  await other.query('SELECT 1 FROM outbox.breakers FOR UPDATE') // the change has to wait
-  try {
-    const sent = a.send(answer)
-    await eventually('the change', () => a.breaker.eligibility() === 'none')
-    await a.breakers.sync()
-    expect(a.breaker.eligibility()).toBe('none')
-    await other.query('COMMIT')
-    await sent
-    await a.breakers.sync()
-    expect(a.breaker.eligibility()).toBe('none')
-  } finally {
-    await other.query('ROLLBACK') // if the test fails before its COMMIT
-    other.release()
-  }
-})
+])(
+  '%s that this relay is still writing is not undone by a read of the breaker rows',
+  async (_, answer, start) => {
+    const a = start()
+    for (let n = 0; n < 4; n++) await a.send(DOWN)
+    const other = await test_.begin()
+    await other.query('SELECT 1 FROM outbox.breakers FOR UPDATE') // the change has to wait
+    try {
+      const sent = a.send(answer)
+      await eventually('the change', () => a.breaker.eligibility() === 'none')
+      await a.breakers.sync()
+      expect(a.breaker.eligibility()).toBe('none')
+      await other.query('COMMIT')
+      await sent
+      await a.breakers.sync()
+      expect(a.breaker.eligibility()).toBe('none')
+    } finally {
+      await other.query('ROLLBACK') // if the test fails before its COMMIT
+      other.release()
+    }
+  },
+)
 
-test('a stop for rejections whose write fails after the rows were read: the next rejection stops it again', async () => {
+test('a stop for rejections whose write fails after the rows were read: the next rejection stops the destination again', async () => {
   const errors: Error[] = []
   const a = relay(30, 0, (error) => errors.push(error))
   const rejected = (n: number) =>
@@ -276,7 +279,7 @@ test('a stop for rejections whose write fails after the rows were read: the next
   expect(a.breaker.state).toBe('closed')
   expect(await deadLetters(101)).toBe(0)
   expect(await row()).toMatchObject({ state: 'rejecting' })
-  // Once the stop is written, the window begins anew after an operator's resume.
+  // The stop is written now. So after an operator's resume the window of rejections begins empty.
   await test_.rows(`SELECT outbox.resume('${DESTINATION}')`)
   await a.breakers.sync()
   expect(await deadLetters(102)).toBe(1)

@@ -41,7 +41,7 @@ test.each([
   ['park', 1],
   ['resend', 2],
 ] as const)(
-  'the connection is reset after it was accepted: with %s it is triggered %i times',
+  'the connection is reset after the broadcast was accepted: with %s it is triggered %i times',
   async (onAmbiguous, times) => {
     h.fake.misbehave({ kind: 'reset', after: 'apply', times: 1 })
     await h.enqueueWith({ onAmbiguous }, broadcast(1))
@@ -52,7 +52,7 @@ test.each([
   },
 )
 
-test('a rejected broadcast is a dead letter with its status', async () => {
+test('a rejected broadcast becomes a dead letter with its status', async () => {
   h.fake.misbehave({ kind: 'badRequest', operation: () => true })
   await h.enqueue(broadcast(1))
   await h.relay()
@@ -60,7 +60,7 @@ test('a rejected broadcast is a dead letter with its status', async () => {
   expect(await dead()).toMatchObject([{ reason: 'rejected', status: 400 }])
 })
 
-test('by default one broadcast is sent in ten seconds, and waiting ones delay no password reset', async () => {
+test('by default one broadcast is sent in ten seconds, and broadcasts that wait do not delay an email', async () => {
   await h.enqueue(...Array.from({ length: 60 }, (_, n) => broadcast(n + 1)))
   await h.relay({ workers: 1 })
   await h.fake.until(({ counts }) => counts.broadcasts === 1)
@@ -89,12 +89,12 @@ test('two relays share the limit: Customer.io never answers 429', async () => {
   expect(h.fake.requests.byStatus[429]).toBeUndefined()
 })
 
-test('a lane that waits for the limit and is emptied meanwhile keeps no relay busy', async () => {
+test('a lane whose intents are deleted while it waits for the limit keeps no relay busy', async () => {
   await h.enqueue(...Array.from({ length: 20 }, (_, n) => broadcast(n + 1)))
   await h.relay(at(2))
   await h.fake.until(({ counts }) => counts.broadcasts >= 2)
   await h.db.rows('DELETE FROM outbox.intents')
-  let polls = 0 // of this test itself
+  let polls = 0 // the queries of this test itself
   const seen = async () => {
     polls++
     const [row] = await h.db.rows<{ at: Date }>('SELECT last_seen_at AS at FROM outbox.relay_fleet')
@@ -110,11 +110,11 @@ test('a lane that waits for the limit and is emptied meanwhile keeps no relay bu
     const last = await seen()
     await eventually('a heartbeat', async () => (await seen()) !== last)
   }
-  await heartbeat() // every wait has ended
+  await heartbeat() // every wait for the limit has ended by then
   const before = await transactions()
   polls = 0
   const beganAt = performance.now()
-  await heartbeat() // three seconds
+  await heartbeat() // it comes every three seconds
   const seconds = (performance.now() - beganAt) / 1_000
   expect((await transactions()) - before).toBeLessThan(polls + seconds * 60)
 })

@@ -23,8 +23,8 @@ const bulkLeft = async () =>
     ?.n ?? 0
 
 /**
- * Enqueues `count` live events one after the other, and counts the requests from each commit to the arrival of the event,
- * its own included. Counts requests because milliseconds depend on the machine.
+ * Enqueues `count` live events one after the other. Counts the requests that arrive from the commit of an event to its own
+ * arrival, the event's request included. It counts requests because milliseconds depend on the machine.
  *
  * @returns the highest count.
  */
@@ -40,7 +40,7 @@ async function mostWaited(name: string, count: number): Promise<number> {
   return Math.max(...waits)
 }
 
-test('during a backfill of 50,000 a live event waits only for the requests that bulk workers have in hand', async () => {
+test('during a backfill of 50,000 intents a live event waits only for requests that bulk workers have already begun', async () => {
   h.fake.latencyMs = 20
   await h.relayProcess({ batchSize: 100 })
   await mostWaited('warm', 10)
@@ -49,7 +49,8 @@ test('during a backfill of 50,000 a live event waits only for the requests that 
   const beside = await mostWaited('beside', 50)
   const left = await bulkLeft()
   expect(left).toBeGreaterThan(5_000)
-  // Four bulk workers have one request in flight and the next one each. If the backfill were `normal`, it would be hundreds.
+  // Each of four bulk workers has a request in flight and a next one. Behind a backfill of normal priority an event would wait
+  // for hundreds of requests.
   expect(beside).toBeLessThanOrEqual(8)
   await h.drained(60_000)
   expect(h.fake.counts).toMatchObject({ applied: 50_060, duplicates: 0, outOfOrder: 0 })
@@ -67,7 +68,7 @@ test('with one worker live events overtake a backfill that came first', async ()
   expect(await bulkLeft()).toBeGreaterThan(2_500)
 })
 
-test('bulk lanes get a quarter of the workers and at most half of the limit', async () => {
+test('bulk lanes get a quarter as many workers as live lanes', async () => {
   h.fake.latencyMs = 400
   await enqueueBackfill(3_000)
   await h.relay({

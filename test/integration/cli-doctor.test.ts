@@ -22,7 +22,7 @@ async function setSynchronousCommit(value: 'on' | 'off'): Promise<void> {
   await h.db.rows(`ALTER DATABASE "${row?.name}" SET synchronous_commit = ${value}`)
 }
 
-test('without a problem: a line for each check, and exit status 0', async () => {
+test('without a problem doctor prints a line for each check, and exits with status 0', async () => {
   await setSynchronousCommit('on')
   await h.relay()
   const { status, stdout, stderr } = await runCli(['doctor'], { DATABASE_URL: h.db.url })
@@ -53,7 +53,7 @@ test('a warning does not fail the command; a missing relay does, with a next ste
   })
 })
 
-test('a database that is not migrated, and one that does not exist: failures with a next step', async () => {
+test('a database that is not migrated, or that does not answer, is a failure with a next step', async () => {
   const empty = await createTestDatabase('empty')
   try {
     const { status, stdout } = await runCli(['doctor'], { DATABASE_URL: empty.url })
@@ -69,7 +69,7 @@ test('a database that is not migrated, and one that does not exist: failures wit
   expect(none.stdout).toMatch(/\n +→ correct that and run doctor again\n$/)
 })
 
-test.each(['outbox_viewer', 'outbox_operator'])('a member of %s can run it', async (role) => {
+test.each(['outbox_viewer', 'outbox_operator'])('a member of %s can run doctor', async (role) => {
   await h.relay()
   const user = await createLoginRole(h.db, role)
   try {

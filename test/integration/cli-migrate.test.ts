@@ -10,7 +10,7 @@ beforeEach(async () => {
 })
 afterEach(() => db.drop())
 
-test('concurrent runs: each migration is applied by one of them', async () => {
+test('of two concurrent runs only one applies each migration', async () => {
   const runs = await Promise.all([runCli(['migrate', '--json'], env), runCli(['migrate', '--json'], env)])
   expect(runs.map(({ status, stderr }) => ({ status, stderr }))).toEqual(
     Array(2).fill({ status: 0, stderr: '' }),
@@ -25,7 +25,7 @@ test('concurrent runs: each migration is applied by one of them', async () => {
   })
 })
 
-test('--sql changes nothing, and what it prints migrates', async () => {
+test('--sql changes nothing, and the SQL that it prints migrates the database', async () => {
   const { stdout, status } = await runCli(['migrate', '--sql', '--schema', 'post'], env)
   expect(status).toBe(0)
   expect(await db.rows("SELECT 1 FROM pg_namespace WHERE nspname LIKE 'post%'")).toEqual([])
@@ -36,7 +36,7 @@ test('--sql changes nothing, and what it prints migrates', async () => {
 })
 
 test.each(['relay', 'status'])(
-  '%s on a database without the schema: one line, exit status 2',
+  '%s on a database without the schema prints one line, and exits with status 2',
   async (command) => {
     const { status, stdout, stderr } = await runCli([command], env)
     expect(stderr).toMatch(/^customerio-outbox: .*customerio-outbox migrate.*\n$/)
@@ -51,12 +51,12 @@ test.each([
     /is at version 1, .* run `customerio-outbox migrate`/,
   ],
   [
-    'too new according to its own record',
+    'too new according to an earlier migration, though not to the last',
     "INSERT INTO outbox.migrations VALUES (98, 'x', now(), 97), (99, 'x', now(), 1)",
     /is at version 99, this relay knows \d+: upgrade the relay to one that knows 97/,
   ],
   [
-    "ahead of its pg-boss'",
+    'newer than the pg-boss of the relay',
     'UPDATE outbox_pgboss.version SET version = version + 1',
     /"outbox_pgboss" is at version \d+, the pg-boss of this relay needs \d+: upgrade the relay/,
   ],

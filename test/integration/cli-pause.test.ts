@@ -5,7 +5,7 @@ import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 let db: TestDatabase
 beforeAll(async () => {
   db = await createTestDatabase()
-  // What is paused by name is a name that is in use.
+  // pause and resume warn about a destination that never had an intent. So the destinations of most tests have one.
   await db.rows(`SELECT outbox.enqueue('track', '{"customerId": "u1", "name": "x"}'),
                         outbox.enqueue('sendEmail', '{"message": {"identifiers": {"id": "u1"}}}')`)
 })
@@ -40,7 +40,7 @@ test('pause, pause again, status, resume, resume again: each reports what it fou
   })
 })
 
-test('resume of an open breaker shows the last error; a rate limit keeps its wait', async () => {
+test('resume of an open breaker shows the last error; resume under a rate limit does not shorten its wait', async () => {
   await db.rows(
     `INSERT INTO outbox.breakers (destination, state, opened_at, retry_at, last_error)
      VALUES ('default/track', 'open', now(), now() + interval '5 min', '503: no service')`,

@@ -21,7 +21,7 @@ afterEach(async () => {
   await db.drop()
 })
 
-/** A relay with its endpoints on a free port, once it has started. */
+/** Starts a relay with its endpoints on a free port. Resolves when it has started. */
 async function startRelay(...flags: string[]) {
   const relay = startCli(['relay', '--host', '127.0.0.1', '--port', '0', ...flags], {
     DATABASE_URL: db.url,
@@ -48,7 +48,7 @@ function enqueue(...names: string[]) {
   )
 }
 
-test('starts, delivers, answers its endpoints, and exits with status 0 on SIGTERM', async () => {
+test('a relay starts, delivers, answers its endpoints, and exits with status 0 on SIGTERM', async () => {
   const { relay, get } = await startRelay()
   expect(await get('/healthz')).toMatchObject({ status: 200, body: '{"status":"ok"}\n' })
   expect(await get('/readyz')).toMatchObject({ status: 200 })
@@ -83,7 +83,7 @@ test('starts, delivers, answers its endpoints, and exits with status 0 on SIGTER
   expect(await db.rows('SELECT 1 FROM outbox.relay_fleet')).toEqual([])
 })
 
-test('serves no other path and no other method', async () => {
+test('another path is answered 404, and another method 405', async () => {
   const { get } = await startRelay()
   for (const path of ['/', '/metrics/', '/constructor', '/health']) expect((await get(path)).status).toBe(404)
   const posted = await get('/metrics', { method: 'POST', body: 'x'.repeat(100_000) })
@@ -92,7 +92,7 @@ test('serves no other path and no other method', async () => {
   expect(await get('/healthz', { method: 'HEAD' })).toMatchObject({ status: 200, body: '' })
 })
 
-test('an open breaker answers 503 to a load balancer', async () => {
+test('with an open breaker /health/customerio answers 503, so that a load balancer can see it', async () => {
   const { get, relay } = await startRelay('--breaker-failures', '1', '--breaker-half-open-after', '600')
   fake.misbehave({ kind: 'outage' })
   await enqueue('signed_up')
@@ -111,11 +111,11 @@ test('an open breaker answers 503 to a load balancer', async () => {
   expect(relay.stdout).not.toContain(EMAIL)
 })
 
-test('a lost database: not ready, an unknown circuit, and valid metrics', async () => {
+test('without its database a relay is not ready, reports an unknown circuit, and still has valid metrics', async () => {
   const { get, relay } = await startRelay()
   const server = new URL(db.url)
   const name = server.pathname.slice(1)
-  // Connects to another database of the server: this one refuses connections below.
+  // Connects to another database of the server, because the test makes this one refuse connections.
   const { default: pg } = await import('pg')
   server.pathname = '/postgres'
   const admin = new pg.Client({ connectionString: server.toString() })
@@ -147,11 +147,11 @@ test('a lost database: not ready, an unknown circuit, and valid metrics', async 
   expect((await relay.ended()).status).toBe(0)
 })
 
-test('a request that does not end is abandoned after the grace period, exit status 1', async () => {
+test('a request that does not end is abandoned after the grace period, and the exit status is 1', async () => {
   const { relay } = await startRelay('--shutdown-timeout', '1', '--request-timeout', '60')
   fake.misbehave({ kind: 'hang' })
   await enqueue('signed_up')
-  await fake.until(() => fake.counts.requests === 2) // the first asked for the region
+  await fake.until(() => fake.counts.requests === 2) // the first request asked for the region
   relay.child.kill('SIGTERM')
   expect((await relay.ended()).status).toBe(1)
   expect(relay.stdout).toContain('shutdown timed out')
@@ -161,14 +161,14 @@ test('a second signal ends the relay at once', async () => {
   const { relay } = await startRelay('--request-timeout', '60')
   fake.misbehave({ kind: 'hang' })
   await enqueue('signed_up')
-  await fake.until(() => fake.counts.requests === 2) // the first asked for the region
+  await fake.until(() => fake.counts.requests === 2) // the first request asked for the region
   relay.child.kill('SIGINT')
   await relay.printed(/"signal":"SIGINT","message":"stopping"/)
   relay.child.kill('SIGINT')
   expect((await relay.ended()).status).toBe(130)
 })
 
-test('a port in use: one line, exit status 2', async () => {
+test('for a port in use the relay prints one line, and exits with status 2', async () => {
   const port = new URL(fake.url).port
   const relay = startCli(['relay', '--host', '127.0.0.1', '--port', port], {
     DATABASE_URL: db.url,

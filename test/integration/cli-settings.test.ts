@@ -18,7 +18,7 @@ test.each<[string, string[], Record<string, string>, RegExp]>([
   ['no database', ['migrate'], {}, /DATABASE_URL is not set: set it/],
   ['an empty variable', ['migrate'], { DATABASE_URL: '' }, /DATABASE_URL is not set/],
   [
-    'another database',
+    'the URL of another kind of database',
     ['migrate'],
     { DATABASE_URL: `mysql://app:${SECRET}@db/app` },
     /Expected DATABASE_URL .* to be the URL of a Postgres database/,
@@ -36,7 +36,7 @@ test.each<[string, string[], Record<string, string>, RegExp]>([
     /Expected OUTBOX_LISTEN_URL \(or --listen-url\) to be the URL of a Postgres database/,
   ],
   [
-    'one connection',
+    'a pool of one connection',
     ['relay', '--connections', '1'],
     { ...NO_SERVER, ...CREDENTIALS },
     /Expected --connections to be a whole number from 2 to 50, got "1"/,
@@ -178,7 +178,7 @@ describe('a database that refuses the connection', () => {
     }
   })
 
-  /** Whether the server lets its users in without a password, as `trust` in pg_hba.conf does. */
+  /** Whether the server accepts users with any password, as it does with `trust` in pg_hba.conf. */
   async function takesEveryPassword(url: string): Promise<boolean> {
     const client = new pg.Client({ connectionString: url })
     try {
@@ -191,7 +191,7 @@ describe('a database that refuses the connection', () => {
     }
   }
 
-  test('details only with LOG_LEVEL=debug, and even then no secret', async () => {
+  test('a stack trace is printed only with LOG_LEVEL=debug, and even then without a secret', async () => {
     const { stderr, stdout } = await runCli(['relay'], { ...CREDENTIALS, ...NO_SERVER, LOG_LEVEL: 'debug' })
     expect(stderr).toMatch(/\n\s+at /)
     expect(stderr + stdout).not.toContain(SECRET)

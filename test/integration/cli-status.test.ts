@@ -30,7 +30,7 @@ test('an empty outbox is described in words', async () => {
   }
 })
 
-test('tables with human units, the health first', async () => {
+test('status prints tables with human units, the health first', async () => {
   await fill()
   const { stdout } = await runCli(['status'], env)
   expect(stdout).toMatch(/^Health {2}down/)

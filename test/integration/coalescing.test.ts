@@ -8,11 +8,11 @@ import { everyApi, type Harness, startHarness, stepOf, track } from '../support/
 /*
  * Lanes that wait for one rate limit share a request. Here the limit is so low that the first lane sends alone and all
  * others wait for the second request.
- * A test fails after each of these changes:
- * - if the places of refused operations do not count from each lane's first operation;
- * - if a 400 is divided like a 207;
- * - if all waiting batches share one request of any size;
- * - if each lane sends a request of its own.
+ * Each of these changes makes a test fail:
+ * - The index of a refused operation counts from the start of the request, not of its lane's batch.
+ * - A 400 is divided among the lanes like a 207.
+ * - All batches that wait share one request of any size.
+ * - Each lane sends a request of its own.
  */
 
 let h: Harness
@@ -23,7 +23,7 @@ afterEach(() => h.close())
 
 const SLOW = { requestsPerSecond: { track: 5 } }
 
-/** One intent each for people of `count` lanes, in one transaction. */
+/** Enqueues one intent for one person of each of `count` lanes, in one transaction. */
 async function enqueueToLanes(count: number, n = 1): Promise<{ ids: string[]; people: string[] }> {
   const rows = await h.db.rows<{ id: string }>(
     `SELECT min('p' || n) AS id FROM generate_series(1, 400) n
@@ -47,7 +47,7 @@ test('batches of several lanes wait for the limit together, and are sent in one 
   expect(await findings(h, ids)).toEqual([])
 })
 
-test('a refused operation of a shared request is the dead letter of its own lane, with its own reason', async () => {
+test('a refused operation of a shared request becomes a dead letter of its own lane, with its own message', async () => {
   const { ids, people } = await enqueueToLanes(12)
   const refused = new Set(people.filter((_, n) => n % 4 === 1))
   h.fake.misbehave({
@@ -66,7 +66,7 @@ test('a refused operation of a shared request is the dead letter of its own lane
   )
 })
 
-test('after a 400 to a shared request each lane sends alone, and only the culprit is a dead letter', async () => {
+test('after a 400 to a shared request each lane sends alone, and only the culprit becomes a dead letter', async () => {
   const { ids, people } = await enqueueToLanes(6)
   const [, , culprit = ''] = people
   h.fake.misbehave({ kind: 'badRequest', operation: (op) => personOf(op) === culprit })
@@ -78,7 +78,7 @@ test('after a 400 to a shared request each lane sends alone, and only the culpri
   expect(await transitions(h)).toEqual([])
 })
 
-test('an intent at which the service always fails is found in a shared request, too, and opens no breaker', async () => {
+test('an intent that always makes the service fail is found in a shared request too, and opens no breaker', async () => {
   const { ids, people } = await enqueueToLanes(6)
   const [, , culprit = ''] = people
   h.fake.misbehave({ kind: 'failOn', operation: (op) => personOf(op) === culprit })
@@ -87,7 +87,7 @@ test('an intent at which the service always fails is found in a shared request, 
     intentRetry: { attempts: 2, initialDelayMs: 50, maxDelayMs: 50 },
   })
   await eventually('the others to be delivered', () => h.fake.counts.applied === 5)
-  // With another intent to compare it with, again and again.
+  // Further intents give the relay requests to compare the culprit with.
   const more: string[] = []
   await eventually('the culprit’s dead letter', async () => {
     more.push(...(await h.enqueue(track('another person', more.length))))
@@ -129,7 +129,7 @@ test('in an outage shared requests charge no intent, and the breaker opens after
 test.each([
   ['401', { kind: 'unauthorized' }],
   ['429', { kind: 'rateLimit', retryAfter: 1 }],
-] as const)('a %s to a shared request pauses nothing', async (_, misbehaviour) => {
+] as const)('one %s to a shared request pauses no destination', async (_, misbehaviour) => {
   h.fake.misbehave({ ...misbehaviour, times: 1, match: ({ operations }) => operations.length > 1 })
   const { ids } = await enqueueToLanes(10)
   await relay()

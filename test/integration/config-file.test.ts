@@ -61,10 +61,10 @@ test.each<[string, unknown, RegExp]>([
     `{"workspaces": {"a": {"trackApiKey": "${SECRET}"`,
     /^\.\/relay\.json: expected JSON: syntax error at line \d+ column \d+$/,
   ],
-  ['something else', [], /^\.\/relay\.json: invalid input: expected object, received array$/],
+  ['an array', [], /^\.\/relay\.json: invalid input: expected object, received array$/],
   ['no workspaces', {}, /^\.\/relay\.json: workspaces: invalid input: expected record/],
   [
-    'none of them',
+    'an empty list of workspaces',
     { workspaces: {} },
     /^\.\/relay\.json: workspaces: expected at least one workspace, got none$/,
   ],
@@ -114,12 +114,12 @@ test.each<[string, unknown, RegExp]>([
     /workspaces\.a: must have siteId and trackApiKey, appApiKey/,
   ],
   [
-    'a misspelt name',
+    'a misspelt setting of a workspace',
     { workspaces: { a: { ...track, regoin: 'eu' } } },
     /workspaces\.a\.regoin: unknown setting$/,
   ],
   [
-    'a misspelt top',
+    'a misspelt setting at the top',
     { workspaces: { a: track }, worksapces: {} },
     /^\.\/relay\.json: worksapces: unknown setting$/,
   ],
@@ -154,7 +154,7 @@ test('each wrong setting has its own line on stderr, and the exit status is 2', 
   expect(stderr).not.toContain(SECRET)
 })
 
-test("the environment's workspace joins those of the file, unless the file defines it too", () => {
+test('the workspace of the environment joins those of the file, and it is an error if the file defines it too', () => {
   const ofEnvironment = workspaceFromEnvironment({ appApiKey: 'app-key', region: 'eu' })
   const a = { siteId: 'site', trackApiKey: 'key' }
   expect(allWorkspaces(ofEnvironment, { path: 'x', workspaces: { a } })).toEqual({

@@ -22,7 +22,7 @@ const SLOW_PROBES = {
   breaker: { failures: 5, successes: 1, halfOpenAfterMs: 3_600_000, maxHalfOpenAfterMs: 3_600_000 },
 }
 
-test('changed settings are probed at once, though the next probe was due in an hour', async () => {
+test('a destination whose settings change is probed at once, though its next probe was due in an hour', async () => {
   await pause("now() + interval '1 hour'")
   const relay = await harness.relay({ customerio: workspace(), ...SLOW_PROBES })
   await harness.enqueue(track('u1', 1))
@@ -78,7 +78,7 @@ test('a backlog in delivery continues with the new settings, in order and withou
   await harness.fake.until((fake) => fake.counts.applied >= 100)
   await relay.updateWorkspaces({ default: { ...workspace(), trackApiKey: 'rotated' } })
   const { total } = harness.fake.requests
-  await harness.fake.until((fake) => fake.requests.total > total) // the one in flight
+  await harness.fake.until((fake) => fake.requests.total > total) // so all requests with the old key have arrived
   harness.fake.credentials = { siteId: 'site', apiKey: 'rotated' }
   await harness.drained()
   expect(harness.fake.applied.map(({ body }) => body.attributes?.n)).toEqual(

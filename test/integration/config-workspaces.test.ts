@@ -82,7 +82,7 @@ const breakerOf = async (destination: string) => {
   return rows[0]?.state
 }
 
-test('each workspace is delivered with its own keys; the environment may add one more', async () => {
+test('the intents of each workspace are delivered with its own keys; the environment may add one more workspace', async () => {
   const [a, b, own] = [await fakeOf('a'), await fakeOf('b', 'eu'), await fakeOf('own')]
   await Promise.all([writeKeys('a'), writeKeys('b')])
   await writeConfig({ a: workspaceOf('a', a), b: { ...workspaceOf('b', b), region: 'eu' } })
@@ -109,7 +109,7 @@ test('each workspace is delivered with its own keys; the environment may add one
   expect(b.person({ id: 'u3' })).toBeDefined()
 })
 
-test('a wrong key pauses the destination; after a correction of its file, everything is delivered without a restart', async () => {
+test('a wrong key pauses the destination; when its file is corrected, everything is delivered without a restart', async () => {
   const a = await fakeOf('a')
   await writeKeys('a', 'a-key-that-was-revoked')
   await writeConfig({ a: workspaceOf('a', a) })
@@ -127,7 +127,7 @@ test('a wrong key pauses the destination; after a correction of its file, everyt
   expect(await db.rows('SELECT 1 FROM outbox.dead_letters')).toEqual([])
   expect(relay.stdout).not.toMatch(/a-key-that-was-revoked|key-of-a/)
 
-  // A truncated file: the relay applies nothing of it.
+  // The relay applies nothing from a truncated file.
   const b = await fakeOf('b')
   await writeKeys('b')
   await writeFile(inFolder('relay.json'), '{"workspaces": {"a": ')
@@ -139,7 +139,7 @@ test('a wrong key pauses the destination; after a correction of its file, everyt
   await writeConfig({ a: workspaceOf('a', a), b: workspaceOf('b', b) })
   await b.until(() => b.counts.applied === 1)
 
-  // Nor does it apply a workspace of another region.
+  // The relay does not apply a workspace of another region either.
   await writeConfig({ a: { ...workspaceOf('a', a), region: 'eu' }, b: workspaceOf('b', b) })
   await relay.printed(/workspace a: it lives in region us.*invalid settings ignored/)
   await enqueue('a', 'again')

@@ -11,9 +11,9 @@ import { eventually } from '../support/eventually.ts'
 import { canListProcesses, processesOf } from '../support/process-tree.ts'
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
-/** Milliseconds in which everything must be gone. */
+/** Milliseconds after which no process and no file may be left. */
 const GONE_WITHIN_MS = 15_000
-/** Milliseconds until the demo has started; a loaded machine takes a minute. */
+/** Milliseconds that the demo may take to start. A loaded machine needs a minute. */
 const STARTED_WITHIN_MS = 150_000
 const TIMEOUT = { timeout: 200_000 }
 
@@ -31,7 +31,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true })
 })
 
-/** Starts `command` in a session of its own, with a demo on a Postgres of the demo's own somewhere below it. */
+/** Starts `command` in a session of its own. `command` is a demo, or starts one. The demo runs a Postgres of its own. */
 function start(command: string, args: readonly string[]): void {
   printed = ''
   child = spawn(command, args, {
@@ -58,7 +58,7 @@ async function expectNothingLeft(): Promise<void> {
     'the end of every process',
     async () => {
       left = await running()
-      if (left.length > 0) await delay(200) // reading /proc takes the processor from those that are to end
+      if (left.length > 0) await delay(200) // reading /proc takes CPU time from the processes that must end
       return left.length === 0
     },
     GONE_WITHIN_MS,

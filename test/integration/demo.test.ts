@@ -40,7 +40,7 @@ test(
     ]
     for (const event of events) expect(stderr).toContain(event)
     expect(tooWide(stderr.split('\n'))).toEqual([])
-    // Every status line is one snapshot; the dead letters are in neither column.
+    // Every status line is one snapshot. Its dead letters are neither in the column delivered nor in the backlog.
     const sights = [...stderr.matchAll(/^ *[\d.]+ s +([\d,]+) +([\d,]+) +([\d,]+) +\d of \d/gm)].map(
       ([, ...columns]) => columns.map((column) => Number(column.replaceAll(',', ''))),
     )
@@ -133,7 +133,7 @@ test('the result fits in 80 columns, whatever its numbers', () => {
   expect(tooWide(renderResult({ ...result, holds: true }, plain).split('\n'))).toEqual([])
 })
 
-test('refuses a schema that an app uses', async () => {
+test('the demo refuses a schema that an app uses', async () => {
   const used = await createTestDatabase()
   await used.pool.query(`SELECT outbox.enqueue('identify', '{"customerId": "u1"}')`)
   const { status, stderr } = await runCli(['demo'], { DATABASE_URL: used.url })

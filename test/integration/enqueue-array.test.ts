@@ -38,7 +38,7 @@ test('5,000 intents take one round trip, and are stored and returned in the orde
   expect(results).toEqual(expected)
 })
 
-test('every intent of an array has its own id, in order with ids of later arrays', async () => {
+test('every intent of an array has an id of its own, and the ids of later arrays have no earlier time', async () => {
   const enqueue = () =>
     db.transaction((tx) =>
       outbox.enqueue(tx, [
@@ -53,7 +53,7 @@ test('every intent of an array has its own id, in order with ids of later arrays
   expect(milliseconds).toEqual(milliseconds.toSorted((a, b) => a - b))
 })
 
-test('a single intent takes one round trip, and with onError ignore three', async () => {
+test('a single intent takes one round trip, or three with onError ignore', async () => {
   await db.transaction(async (client) => {
     const plain = recording(client)
     await outbox.enqueue(plain, { operation: 'destroy', customerId: 'a' })

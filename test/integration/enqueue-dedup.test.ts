@@ -25,7 +25,7 @@ async function pidOf(client: pg.PoolClient): Promise<number> {
   return (await client.query('SELECT pg_backend_pid() AS pid')).rows[0].pid
 }
 
-/** Resolves when `waiting` waits for a lock of `holding`, as the server reports it. */
+/** Resolves when the server reports that the backend `waiting` waits for a lock of the backend `holding`. */
 async function waitsFor(waiting: number, holding: number): Promise<void> {
   await eventually('the wait for the other transaction', async () => {
     const [row] = await db.rows<{ waits: boolean }>(
@@ -76,7 +76,7 @@ describe('two open transactions with one key', () => {
     expect(await storedIds()).toEqual([result?.id])
   })
 
-  test('two arrays with their keys in opposite order wait for each other and do not deadlock', async () => {
+  test('of two arrays with the same keys in opposite order one waits for the other, without a deadlock', async () => {
     const [holder, first, second] = [await db.begin(), await db.begin(), await db.begin()]
     const pids = [await pidOf(holder), await pidOf(first), await pidOf(second)] as const
     const run = (tx: pg.PoolClient, keys: string[]) =>
@@ -114,7 +114,7 @@ describe('two open transactions with one key', () => {
 describe('the window', () => {
   const age = (by: string) => db.rows('UPDATE outbox.dedup SET expires_at = expires_at - $1::interval', [by])
 
-  test('ends exactly when it should, counted from enqueue by the clock of the database', async () => {
+  test('ends dedupWindowSeconds after the enqueue, by the clock of the database', async () => {
     await enqueue({ dedupKey: 'k', dedupWindowSeconds: 1.5 })
     const [row] = await db.rows<{ seconds: number }>(
       `SELECT extract(epoch FROM d.expires_at - i.enqueued_at)::float8 AS seconds
@@ -123,7 +123,7 @@ describe('the window', () => {
     expect(row?.seconds).toBe(1.5)
   })
 
-  test('within it nothing is stored; after it the intent is stored again with a new id', async () => {
+  test('while it lasts a duplicate is not stored; after it the intent is stored again with a new id', async () => {
     const options = { dedupKey: 'k', dedupWindowSeconds: 3600 }
     const first = await enqueue(options)
     await age('3590 seconds')
@@ -140,7 +140,7 @@ describe('the window', () => {
     expect(await storedIds()).toEqual([first.id, second.id, third?.id])
   })
 
-  test('a duplicate does not prolong it', async () => {
+  test('is not prolonged by a duplicate', async () => {
     const expiry = () => db.rows('SELECT expires_at FROM outbox.dedup')
     await enqueue({ dedupKey: 'k', dedupWindowSeconds: 60 })
     const before = await expiry()
@@ -148,7 +148,7 @@ describe('the window', () => {
     expect(await expiry()).toEqual(before)
   })
 
-  test('it ends also for a transaction that began before its end', async () => {
+  test('also ends for a transaction that began while it lasted', async () => {
     await enqueue({ dedupKey: 'single' })
     await enqueue({ dedupKey: 'array' })
     const old = await db.begin()
@@ -161,7 +161,7 @@ describe('the window', () => {
   })
 })
 
-test('the same key in two workspaces makes two keys', async () => {
+test('the same dedup key in two workspaces makes no duplicate', async () => {
   const here = await enqueue({ dedupKey: 'k' })
   const there = await enqueue({ dedupKey: 'k', workspace: 'other' })
   expect([here.duplicate, there.duplicate]).toEqual([false, false])
@@ -212,14 +212,14 @@ describe('in a REPEATABLE READ transaction', () => {
     return client
   }
 
-  test('a key from before its snapshot is a duplicate', async () => {
+  test('an intent whose key was committed before the snapshot is a duplicate', async () => {
     const first = await enqueue({ dedupKey: 'k' })
     const tx = await snapshot()
     expect(await outbox.enqueue(tx, intent, { dedupKey: 'k' })).toEqual({ id: first.id, duplicate: true })
     await end(tx, 'COMMIT')
   })
 
-  test('a key committed after its snapshot is a serialization failure to retry, never a second intent', async () => {
+  test('a key that was committed after the snapshot causes a serialization failure, never a second intent', async () => {
     for (const given of [intent, [intent]]) {
       const tx = await snapshot()
       await enqueue({ dedupKey: `k ${Array.isArray(given)}` })

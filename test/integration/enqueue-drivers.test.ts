@@ -127,7 +127,7 @@ describe.each(DRIVERS)('enqueue in %s', (_name, open) => {
     expect(await stored('dedup')).toHaveLength(1)
   })
 
-  test('a rollback leaves nothing, the dedup key included', async () => {
+  test('a rollback leaves nothing, not even the dedup key', async () => {
     const options = { dedupKey: 'rolled back' }
     await expect(
       driver.transaction(async ({ tx }) => {
@@ -141,7 +141,7 @@ describe.each(DRIVERS)('enqueue in %s', (_name, open) => {
     expect(again.duplicate).toBe(false)
   })
 
-  test('a rollback to a savepoint removes the intents after it only', async () => {
+  test('a rollback to a savepoint removes only the intents that were enqueued after the savepoint', async () => {
     const options = { dedupKey: 'taken back' }
     const [, again] = await driver.transaction(async ({ tx, nested }) => {
       await outbox.enqueue(tx, { operation: 'track', customerId: 'savepoint', name: 'before' })
@@ -173,7 +173,7 @@ describe.each(DRIVERS)('enqueue in %s', (_name, open) => {
     })
   })
 
-  test("an error is the database's own and has no data of the customer", async () => {
+  test('enqueue throws the error of the database, without data of the customer', async () => {
     const elsewhere = createOutbox({ schema: 'not_migrated' })
     const secret: Intent = {
       operation: 'identify',

@@ -6,7 +6,8 @@ import { type Driver, DRIVERS } from '../support/enqueue-drivers.ts'
 const intent: Intent = { operation: 'identify', customerId: 'u1', attributes: { pin: 'SECRET' } }
 const invalid: Intent = { operation: 'track', customerId: 'u1', name: '' }
 
-// The adapter of pg-boss offers no savepoint of the driver. Only postgres.js requires one.
+// pg-boss' adapter does not offer the savepoints of its driver, so `enqueue` sends SAVEPOINT as a statement. Only postgres.js
+// requires its own savepoints, and here the adapter wraps node-postgres.
 describe.each(DRIVERS)("onError 'ignore' in %s", (_name, open) => {
   let ignored: Error[] = []
   const onIgnored = (error: Error) => void ignored.push(error)
@@ -51,7 +52,7 @@ describe.each(DRIVERS)("onError 'ignore' in %s", (_name, open) => {
     ])
   })
 
-  test('an error of the database is rolled back to before the enqueue: the business write commits', async () => {
+  test('after an error of the database only the enqueue is rolled back: the business write commits', async () => {
     const [single, many] = await driver.transaction(async ({ tx, run }) => {
       await run("INSERT INTO orders VALUES ('before')")
       const single = await broken.enqueue(tx, intent, { onError: 'ignore' })

@@ -15,7 +15,7 @@ import type { OutboxApiClient, OutboxPipelinesClient, OutboxTrackClient } from '
 import { type FakeCustomerIo, startFakeCustomerIo } from '../../src/testing/index.ts'
 import { type Harness, startHarness } from '../support/relay-harness.ts'
 
-/** One fake Customer.io gets requests through the outbox, the other from customerio-node itself. */
+/** `harness.fake` gets the requests of the outbox, `direct` those of customerio-node itself. Their states must be equal. */
 let harness: Harness
 let direct: FakeCustomerIo
 beforeAll(async () => {
@@ -47,7 +47,7 @@ afterAll(async () => {
   await direct.close()
 })
 
-/** The state that both must share. The id and the time that the outbox adds to an intent are removed. */
+/** Times and an event id that both must send unchanged. Other times and ids are not compared: the outbox adds its own. */
 const WRITTEN = new Date('2026-01-02T03:04:05.678Z')
 const AT = 1_700_000_000
 const EVENT_ID = '01H455VB4PEX5VSKNK084SN02Q'
@@ -142,14 +142,17 @@ const TRACK: [name: string, ...steps: Step[]][] = [
   ],
 ]
 
-/** The operations that the Track API applied, each in its v2 format. */
+/** The operations that the Track API applied, ignored or dropped as duplicates, each in its v2 format. */
 function trackEffect({ applied, ignored, duplicates }: FakeCustomerIo) {
   const operations = (list: readonly { readonly body: object }[]) =>
     list.map(({ body }) => normal(body as Record<string, unknown>))
   return { applied: operations(applied), ignored: operations(ignored), duplicates: operations(duplicates) }
 }
 
-/** v1 has relationships in an object, v2 in an array. Customer.io accepts an id as a string only. */
+/**
+ * Removes the differences that are allowed: v1 has relationships in an object and v2 in an array, and the outbox sends each
+ * id as a string, because Customer.io accepts no other.
+ */
 function normal(body: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const { id, timestamp, cio_relationships: related, attributes, identifiers, primary, ...rest } = body
   return {
@@ -267,7 +270,7 @@ const API: [name: string, step: (client: Api) => Promise<unknown>][] = [
 ]
 
 describe('APIClient', () => {
-  /** Customer.io accepts an id as a string only, and the outbox sends a string. */
+  /** Leaves out the identifiers: the outbox sends an id as a string, because Customer.io accepts no other. */
   const effect = ({ sends, broadcasts }: FakeCustomerIo) => ({
     sends: sends.map(({ kind, personKey, body: { identifiers: _, ...body } }) => ({ kind, personKey, body })),
     broadcasts: broadcasts.map(({ broadcastId, audience, body }) => ({ broadcastId, audience, body })),

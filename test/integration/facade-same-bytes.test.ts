@@ -37,7 +37,7 @@ afterAll(async () => {
 
 const CASES = GOLDENS.filter(({ options }) => options === undefined)
 
-/** The bytes that were sent, without the id, the event id and the time of the intent. */
+/** Waits until the queue is empty. Returns the bytes that were sent, without ids and times, which differ for each intent. */
 async function sent(): Promise<string[]> {
   await eventually(
     'an empty queue',

@@ -28,7 +28,7 @@ const epochs = () => h.db.rows<{ epoch: string }>('SELECT epoch FROM outbox.lane
 const flag = async () =>
   (await h.db.rows<{ up: boolean }>('SELECT last_value = 2 AS up FROM outbox.notify_flag'))[0]?.up
 
-/** One person of each of so many lanes. */
+/** Returns one person of each of `count` lanes. */
 async function peopleOfLanes(count: number): Promise<string[]> {
   const rows = await h.db.rows<{ person: string }>(
     `SELECT DISTINCT ON (lane) person FROM (
@@ -40,7 +40,7 @@ async function peopleOfLanes(count: number): Promise<string[]> {
   return rows.map(({ person }) => person)
 }
 
-/** Enqueues each intent when the one before has arrived. Resolves with the milliseconds it took. */
+/** Enqueues `count` intents, each when the one before has arrived. Resolves with the milliseconds that all of them took. */
 async function oneByOne(count: number, person: string, from = 0): Promise<number> {
   const began = performance.now()
   for (let n = from; n < from + count; n++) {
@@ -50,15 +50,15 @@ async function oneByOne(count: number, person: string, from = 0): Promise<number
   return performance.now() - began
 }
 
-test('intents one after the other need one claim of their lane, and no job each', async () => {
+test('intents that come one after the other need one claim of their lane, and one lane job', async () => {
   const [person = ''] = await peopleOfOneLane(h.db, 'default/track', 1)
   const proxy = await startCountingProxy(h.db.url)
-  // Each would take 10 s without a notification.
+  // Without notifications each intent would wait for a poll, for up to 10 s.
   const relay = await h.relay({ connectionString: proxy.url, pollIntervalMs: 10_000 })
   await oneByOne(1, person)
   const before = proxy.statements
   await oneByOne(50, person, 1)
-  // Read, read ahead, settle, read, and tokens of the rate limit for every second intent.
+  // For each intent: read, read ahead, settle, read. For every second intent also tokens of the rate limit.
   expect((proxy.statements - before) / 50).toBeLessThan(7)
   expect(await epochs()).toEqual([{ epoch: '1' }])
   expect(await held()).toEqual([{ relay_id: relay.relayId }])
@@ -68,15 +68,15 @@ test('intents one after the other need one claim of their lane, and no job each'
   await proxy.close()
 })
 
-test('offered lanes without a worker do not wait for idle lanes, whichever relay offered them', async () => {
-  // The first relay's only worker is busy. It has offered seven more lanes.
+test('offered lanes do not wait for the idle waits of other lanes, whichever relay offered them', async () => {
+  // The only worker of the first relay is busy with one lane. The relay has offered seven more lanes.
   const hung = h.fake.misbehave({ kind: 'latency', ms: 8_000, times: 1 })
   const first = await h.relay({ workers: 1, requestTimeoutMs: 20_000 })
   const people = await peopleOfLanes(8)
   await h.enqueue(...people.map((person) => track(person, 1)))
   await h.fake.until(({ requests }) => requests.total === 1)
   await h.relay({ workers: 1 })
-  // If each waited for the end of an idle lane, it would be 10 s in all.
+  // If each lane waited for the idle wait of the lane before it, all seven would take 10 s.
   await h.fake.until(({ counts }) => counts.applied === 7, { timeoutMs: 7_000 })
   expect(await held()).toContainEqual({ relay_id: first.relayId })
   await h.drained(15_000)
@@ -87,7 +87,7 @@ test('rows that reappear below a watermark are found within seconds, even under 
   const [late = '', neighbour = ''] = await peopleOfOneLane(h.db, 'default/track', 2)
   await h.relay()
   await oneByOne(5, neighbour)
-  // A server that lost its last commits draws a number again. The test fails without the second read from the beginning in
+  // A server that lost its last commits draws a `seq` again. The test fails without the second read from the beginning in
   // lane-reader.ts: polls wake the lane for this row, and the lane does not find it until the end of the turn.
   await h.db.rows(
     `INSERT INTO outbox.intents (seq, destination, lane, id, operation, payload, ordering_key, enqueued_at)
@@ -110,7 +110,7 @@ test('a notification wakes an idle lane directly: no poll has to find the work',
   await h.db.rows('ALTER VIEW outbox.no_lane_bounds RENAME TO lane_watermarks')
 })
 
-test('a lane of messages stays idle, too', async () => {
+test('a lane of messages stays with its worker while it is idle, too', async () => {
   await h.relay({ pollIntervalMs: 10_000 })
   for (let n = 1; n <= 10; n++) {
     await h.enqueue(email('u1', n))
@@ -119,7 +119,7 @@ test('a lane of messages stays idle, too', async () => {
   expect(await epochs()).toEqual([{ epoch: '1' }])
 })
 
-test('an idle lane without work is handed back, and another relay works it', async () => {
+test('an idle lane without work is handed back, and another relay can claim it', async () => {
   const first = await h.relay()
   await h.enqueue(track('u1', 1))
   await h.fake.until(({ counts }) => counts.applied === 1)
@@ -132,7 +132,7 @@ test('an idle lane without work is handed back, and another relay works it', asy
   expect(await held()).toEqual([{ relay_id: second.relayId }])
 })
 
-test('stop() hands an idle lane over at once', async () => {
+test('stop() hands an idle lane back at once', async () => {
   const relay = await h.relay()
   const [person = ''] = await peopleOfOneLane(h.db, 'default/track', 1)
   await oneByOne(3, person)
@@ -155,7 +155,7 @@ test('idle lanes make room for lanes that wait', async () => {
   expect((await epochs()).length).toBeGreaterThan(10)
 })
 
-test('a relay whose idle lane was claimed by another sends nothing more of it', async () => {
+test('a relay whose idle lane was claimed by another relay sends nothing from it before it claims the lane again', async () => {
   const [person = ''] = await peopleOfOneLane(h.db, 'default/track', 1)
   await h.relay()
   await oneByOne(1, person)

@@ -33,7 +33,7 @@ test('the end of a turn that pg-boss could not record is recorded later: the lan
   expect(h.fake.counts).toMatchObject({ applied: 3, duplicates: 0 })
 })
 
-// The test fails if the end of the former turn removes the lane from `ActiveLanes`: the later turn writes no heartbeat.
+// The test fails if the end of the former turn removes the lane from `ActiveLanes`: then the later turn writes no heartbeat.
 test('a lane comes back to its relay while the former turn still runs: its heartbeats continue', async () => {
   const [person = ''] = await peopleOfOneLane(h.db, 'default/track', 1)
   const others = Array.from({ length: 5 }, (_, n) => track(`other${n}`, 1))

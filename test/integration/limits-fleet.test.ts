@@ -26,12 +26,12 @@ const at = (requestsPerSecond: { track?: number; app?: number }) => ({
 const steps = (from: number, total: number): Intent[] =>
   Array.from({ length: total }, (_, n) => track(`u${(from + n) % 100}`, from + n))
 
-/** The most of these times within any second. */
+/** Returns how many of these times lie within one second, at most. */
 function mostInASecond(times: readonly number[]): number {
   return Math.max(...times.map((at) => times.filter((time) => time >= at && time < at + 1_000).length))
 }
 
-/** Logs each draw of a token. Returns their times by the database's clock, Unix ms. */
+/** Logs each draw of a token. Resolves with a function that reads the times of the draws: Unix ms by the database's clock. */
 async function logDraws(): Promise<() => Promise<number[]>> {
   await h.db.rows(`
     CREATE TABLE draws (at timestamptz NOT NULL);
@@ -50,7 +50,7 @@ async function logDraws(): Promise<() => Promise<number[]>> {
   }
 }
 
-/** Enqueues for `ms` as fast as it can, 20 intents a transaction: four writers, each for its own people. */
+/** Four writers enqueue for `ms` as fast as they can, 20 intents a transaction, each for its own people. Returns the total. */
 async function enqueueFor(ms: number): Promise<number> {
   const until = performance.now() + ms
   const write = async (writer: number) => {
@@ -65,7 +65,7 @@ async function enqueueFor(ms: number): Promise<number> {
   return totals.reduce((sum, total) => sum + total)
 }
 
-test('two relays together keep the limit in every second, and a request holds intents of many commits', async () => {
+test('two relays together keep the limit in every second, and a request contains intents of many commits', async () => {
   const draws = await logDraws()
   await Promise.all([h.relay(at({ track: 20 })), h.relay(at({ track: 20 }))])
   await h.enqueue(track('first', 1))
@@ -76,15 +76,15 @@ test('two relays together keep the limit in every second, and a request holds in
   const times = h.fake.requests.recent.map(({ receivedAt }) => receivedAt)
   expect((times.at(-1) ?? 0) - (times[0] ?? 0)).toBeGreaterThanOrEqual(2_000)
   const drawn = await draws()
-  expect(mostInASecond(drawn)).toBeLessThanOrEqual(20 + 1) // the log of one that took longer
+  expect(mostInASecond(drawn)).toBeLessThanOrEqual(20 + 1) // 1 for a draw whose log came later
   expect(times.length).toBeLessThanOrEqual(drawn.length)
   for (const [n, from] of times.entries()) {
-    // A slow machine delays requests that have their token. Only those may arrive on top.
+    // A slow machine delays requests that have drawn their token. Only these may exceed the limit.
     const delayed = Math.max(0, drawn.filter((time) => time < from).length - n)
     const within = times.filter((time) => time >= from && time < from + 1_000)
-    expect(within.length).toBeLessThanOrEqual(20 + 2 + delayed) // two that took longer to arrive
+    expect(within.length).toBeLessThanOrEqual(20 + 2 + delayed) // 2 for requests that took longer to arrive
   }
-  expect(total / h.fake.requests.total).toBeGreaterThan(20) // the intents of one transaction
+  expect(total / h.fake.requests.total).toBeGreaterThan(20) // more than the intents of one transaction
 })
 
 test('with a limit slightly below that of Customer.io no request is answered with 429', async () => {
@@ -105,7 +105,7 @@ test('the limit of one API delays no other API', async () => {
   expect(h.fake.counts.applied).toBe(1)
 })
 
-test('many ask for the very first token at once: one gets it', async () => {
+test('many callers ask for the very first token at once: one caller gets it', async () => {
   const db = openDatabase({ connectionString: h.db.url, max: 20 })
   const limit = { requests: 1, perMs: 10_000 }
   for (let n = 0; n < 30; n++) {
@@ -115,7 +115,7 @@ test('many ask for the very first token at once: one gets it', async () => {
   await db.close()
 })
 
-test('a wait is counted by the clock of the database, and outlives the relay', async () => {
+test('a wait for a token is counted by the clock of the database, and outlives the connection that drew the last token', async () => {
   const limit = { requests: 1, perMs: 60_000 }
   const first = openDatabase({ connectionString: h.db.url })
   expect(await takeTokens(first, 'x', 1, limit)).toBe(0)

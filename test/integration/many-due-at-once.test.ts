@@ -1,4 +1,4 @@
-/** The test fails if the dispatcher promotes every due intent before it takes any lane: none is left in lane -1. */
+/** The test fails if the dispatcher promotes every due intent before it hands out a lane, for then none is left in lane -1. */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { email, type Harness, startHarness, track } from '../support/relay-harness.ts'
 

@@ -23,7 +23,7 @@ async function dropAll(): Promise<void> {
 }
 
 const DAY = 86_400_000
-/** The expected days, by the server's clock. */
+/** The partitions that must exist: of today and the next two days in UTC, by the server's clock. */
 async function expectedDays(): Promise<Partition[]> {
   const [row] = await db.rows<{ now: Date }>('SELECT now()')
   const today = Math.floor((row?.now.getTime() ?? 0) / DAY) * DAY
@@ -61,7 +61,7 @@ describe('ensure_partitions', () => {
     },
   )
 
-  test('is safe to repeat and to run at once, and keeps existing rows', async () => {
+  test('is safe to repeat and to run concurrently, and keeps existing rows', async () => {
     const ensure = () => db.rows('SELECT outbox.ensure_partitions()')
     await ensure()
     const [row] = await deliver('now()')
@@ -70,7 +70,7 @@ describe('ensure_partitions', () => {
     expect(await db.rows(`SELECT FROM ${row?.partition}`)).toHaveLength(1)
   })
 
-  test('stores deliveries of today and tomorrow in their partitions', async () => {
+  test('creates the partitions that deliveries of today and tomorrow go to', async () => {
     await db.rows('SELECT outbox.ensure_partitions()')
     const [today, tomorrow] = await expectedDays()
     const [now] = await deliver('now()')
@@ -101,7 +101,7 @@ describe('prune_delivered', () => {
   const prune = async (keep: string) =>
     (await db.rows<{ dropped: number }>('SELECT outbox.prune_delivered($1) AS dropped', [keep]))[0]?.dropped
 
-  test('drops exactly the days whose last row is older than `keep`', async () => {
+  test('drops exactly the partitions of days that ended longer than `keep` ago', async () => {
     const names = [await arrange(9), await arrange(8), await arrange(7), await arrange(1)]
     await deliver("now() - interval '7 days'")
     expect(await prune('7 days')).toBe(2)

@@ -66,7 +66,7 @@ test('a second run applies nothing', async () => {
   expect(await script()).toBe('')
 })
 
-test.each([1, 2, 3])('of two runs at once, one applies each migration (pair %i)', async () => {
+test.each([1, 2, 3])('of two runs at once, only one applies each migration (pair %i)', async () => {
   const results = await Promise.all([run(), run()])
   expect(results.flatMap(({ applied }) => applied).sort((a, b) => a - b)).toEqual(ALL)
   expect(await recorded()).toEqual(ALL)
@@ -74,7 +74,7 @@ test.each([1, 2, 3])('of two runs at once, one applies each migration (pair %i)'
 })
 
 describe('a killed run', () => {
-  /** Kills a migration while it waits: an open transaction has created one of its objects. */
+  /** Kills a migration while it waits for an open transaction, which has created one of its objects by `statement`. */
   async function killedAt(statement: string): Promise<void> {
     await db.rows('CREATE SCHEMA outbox')
     const blocker = await db.begin()
@@ -120,7 +120,7 @@ describe('a killed run', () => {
   })
 })
 
-test('a newer schema that allows this version is unchanged and no error, so that a rollback can be deployed', async () => {
+test('a newer schema that supports this version is left unchanged without an error, so that a rollback can be deployed', async () => {
   await run()
   await db.rows("INSERT INTO outbox.migrations (version, hash, oldest_relay) VALUES (99, 'newer', $1)", [
     LAST,

@@ -11,7 +11,7 @@ beforeAll(async () => {
 })
 afterAll(() => db.drop())
 
-test('reads every view into numbers, dates and ages by the database clock', async () => {
+test('readStatus reads every view into numbers, dates and ages by the database clock', async () => {
   const outbox = createOutbox()
   await db.transaction(async (tx) => {
     await outbox.enqueue(tx, { operation: 'identify', customerId: 'u1' })

@@ -20,7 +20,7 @@ const open = (state: 'open' | 'paused', failureCount: number) =>
     ...{ destination: 'default/track', relayId: '3ad3539f-6063-4aa9-83b2-366da0fbc206', state, failureCount },
     ...{ error: 'x', delayMs: 30_000, maxDelayMs: state === 'paused' ? 30_000 : 300_000 },
   })
-/** The relay holds the fleet's probe. */
+/** Gives the fleet's probe to the relay. */
 const probe = () =>
   testDb.rows(
     `UPDATE outbox.breakers SET state = 'half_open', probe_relay = '3ad3539f-6063-4aa9-83b2-366da0fbc206',
@@ -34,7 +34,7 @@ async function row() {
   return found
 }
 
-test('the delay doubles with every opening in a row, to its maximum', async () => {
+test('the delay to the next probe doubles with every consecutive opening, up to its maximum', async () => {
   const delays: (number | undefined)[] = []
   for (let n = 0; n < 6; n++) {
     expect(await open('open', 5)).toBe(true)

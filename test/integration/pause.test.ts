@@ -26,13 +26,13 @@ const left = () => h.db.rows("SELECT FROM outbox.intents WHERE destination = 'de
 const seen = (relay: Relay, to: string) =>
   new Promise<void>((resolve) => relay.on('breaker', (change) => change.to === to && resolve()))
 
-/** An intent of another destination is delivered: the relay has polled all waiting lanes. */
+/** Resolves when an intent of another destination is delivered, so a relay has polled all lanes with work. */
 async function polled(n: number): Promise<void> {
   await h.enqueue(email('bystander', n))
   await h.fake.until(() => h.fake.counts.sends >= n)
 }
 
-test('every relay stops at once, other destinations go on, and resume delivers the backlog', async () => {
+test('pause stops every relay at once, other destinations go on, and after resume the relays deliver the backlog', async () => {
   const relays = [await h.relay({ pollIntervalMs: 60_000 }), await h.relay({ pollIntervalMs: 60_000 })]
   const stopped = Promise.all(relays.map((relay) => seen(relay, 'paused')))
   expect(await pause()).toBe(true)
@@ -47,7 +47,7 @@ test('every relay stops at once, other destinations go on, and resume delivers t
   expect(await row()).toMatchObject({ state: 'closed', failure_count: 0, opened_at: null, last_error: null })
 })
 
-test('requests in flight at the pause are settled; failed ones are not retried before the resume', async () => {
+test('requests in flight at the pause are settled; a request that fails is not retried before the resume', async () => {
   const relay = await h.relay({ retry: { maxRetries: 5, initialDelayMs: 500 } })
   h.fake.misbehave({ kind: 'latency', ms: 300, times: 1 })
   await h.enqueue(track('u1', 1))
@@ -102,7 +102,7 @@ test('a relay that starts while a destination is paused reports the state that i
   await relay.stop()
 })
 
-test("a pause wins over a relay's own opening and over a probe in flight", async () => {
+test('neither an opening by a relay nor a probe in flight ends a pause', async () => {
   const db = openDatabase({ connectionString: h.db.url })
   const opening = {
     destination: 'default/track',
@@ -146,7 +146,7 @@ test('resume of an open breaker, or of a refused key, makes the relay probe at o
   }
 })
 
-test('pause and resume may come twice, replace automatic states, and are recorded with operator and reason', async () => {
+test('pause and resume may be repeated, replace automatic states, and are recorded with operator and reason', async () => {
   expect(await resume()).toBe('unchanged')
   expect(await row()).toBeUndefined()
   await h.db.rows(

@@ -16,7 +16,7 @@ const event = (userId: string, n: number): Intent => ({
   message: { userId, event: 'step', properties: { n } },
 })
 
-test('all six calls arrive once, each with its intent’s id and the time of the write', async () => {
+test('all six calls arrive once, each with its intent’s id and the time of the enqueue', async () => {
   const intents: Intent[] = [
     { operation: 'pipelines.identify', message: { userId: 'u1', traits: { plan: 'ß' } } },
     { operation: 'pipelines.track', message: { userId: 'u1', event: 'ordered', properties: { total: 1 } } },
@@ -36,7 +36,7 @@ test('all six calls arrive once, each with its intent’s id and the time of the
     const written = rows.find((row) => row.id === id)?.at.getTime() ?? 0
     expect(Date.parse(byId.get(id)?.timestamp ?? '')).toBe(Math.floor(written / 1_000) * 1_000)
   }
-  // Without strict mode the API answers 200 and drops invalid items: see the 400 below.
+  // Without strict mode the API would answer 200 and drop invalid items. The test of a 400 below shows that the mode is on.
   expect(h.fake.counts).toMatchObject({ pipelines: 6, dropped: 0, refused: 0, duplicates: 0 })
 })
 
@@ -75,14 +75,17 @@ test('a refused write key loses nothing: the destination pauses, and resumes whe
 })
 
 test.each([
-  ['the connection is reset after it was applied', { kind: 'reset', after: 'apply' }],
+  ['the connection is reset after the batch was applied', { kind: 'reset', after: 'apply' }],
   ['the answer is garbage', { kind: 'garbage' }],
-] as const)('%s: sent again with the same message ids and bodies, applied once', async (_, misbehaviour) => {
-  h.fake.misbehave({ ...misbehaviour, times: 1 })
-  await h.enqueue(event('u1', 1), event('u1', 2), event('u1', 3))
-  await h.relay()
-  await h.drained()
-  expect(h.fake.pipelines.map((message) => placeOf(message as never))).toEqual([1, 2, 3])
-  expect(h.fake.pipelinesDuplicates).toHaveLength(3)
-  expect(h.fake.pipelinesDuplicates.every(({ sameBody }) => sameBody)).toBe(true)
-})
+] as const)(
+  '%s: the batch is sent again with the same message ids and bodies, and applied once',
+  async (_, misbehaviour) => {
+    h.fake.misbehave({ ...misbehaviour, times: 1 })
+    await h.enqueue(event('u1', 1), event('u1', 2), event('u1', 3))
+    await h.relay()
+    await h.drained()
+    expect(h.fake.pipelines.map((message) => placeOf(message as never))).toEqual([1, 2, 3])
+    expect(h.fake.pipelinesDuplicates).toHaveLength(3)
+    expect(h.fake.pipelinesDuplicates.every(({ sameBody }) => sameBody)).toBe(true)
+  },
+)

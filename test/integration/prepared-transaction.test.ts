@@ -1,6 +1,6 @@
 /**
- * The test fails without the reset after a restart in write-horizon.ts (`#forget`): the recovered transaction counts as
- * ended. The lane's watermark passes its event, and the person's next event is delivered first.
+ * The test fails without the reset after a restart in write-horizon.ts (`#forget`). Then the recovered transaction counts as
+ * ended, the lane's watermark passes its event, and the person's next event is delivered first.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createOutbox } from '../../src/index.ts'
@@ -18,7 +18,7 @@ afterAll(async () => {
   await server.close()
 })
 
-/** Milliseconds. Longer than the horizon needs to pass an open transaction. */
+/** Milliseconds. More than the 1,000 after which the provisional watermark passes an open transaction. */
 const WHILE_MS = 1_500
 
 test('an event of a two-phase commit is delivered before later events of the person', async () => {

@@ -49,7 +49,7 @@ test('a relay does not start if workspaces are in another region; the error has 
   ])
 })
 
-test('the command prints one line, with exit status 2', async () => {
+test('the command relay prints one line for a workspace in another region, and exits with status 2', async () => {
   const { status, stderr } = await runCli(['relay'], {
     DATABASE_URL: db.url,
     CUSTOMERIO_SITE_ID: 'site',
@@ -62,7 +62,7 @@ test('the command prints one line, with exit status 2', async () => {
   expect(status).toBe(2)
 })
 
-test('a refused credential or no answer in time does not', async () => {
+test('a relay starts although a credential is refused or an answer does not come in time', async () => {
   us.credentials = { siteId: 'site', apiKey: 'another' }
   eu.misbehave({ kind: 'hang' })
   const { relay, unchecked } = relayOf({

@@ -38,7 +38,7 @@ test('a gateway answers 404 to everything: the breaker opens, no intent becomes 
   expect(h.fake.counts).toMatchObject({ applied: 50, outOfOrder: 0 })
 })
 
-test('the pause of an operator during a probe holds, also without a notification', async () => {
+test('the pause of an operator during a probe stays in force, also without a notification', async () => {
   await h.relay({ pollIntervalMs: 100 })
   const recover = h.fake.misbehave({ kind: 'outage' })
   await h.enqueue(...Array.from({ length: 200 }, (_, n) => track(`u${n % 7}`, n)))

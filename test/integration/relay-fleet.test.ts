@@ -31,7 +31,7 @@ test('a settle after another relay claimed the lane is refused and changes nothi
   await db.close()
 })
 
-test('a scheduled intent does not block its person, and gets its place in order when it falls due', async () => {
+test('a scheduled intent does not block other intents of its person, and gets its place in order when it falls due', async () => {
   await h.relay({ pollIntervalMs: 100 })
   const [{ at } = { at: new Date() }] = await h.db.rows<{ at: Date }>(
     "SELECT now() + interval '1200 ms' AS at",
@@ -63,7 +63,7 @@ test('an expired intent becomes a dead letter and is not sent', async () => {
   ])
 })
 
-test('a payload that SQL accepts and no API does becomes a dead letter `invalid`; the other intents are delivered', async () => {
+test('a payload that SQL accepts and no API accepts becomes a dead letter of reason `invalid`; other intents are delivered', async () => {
   await h.db.rows(`SELECT outbox.enqueue('track', '{"customerId": "u1", "name": ""}')`)
   await h.enqueue(track('u1', 1))
   await h.relay()
@@ -72,7 +72,7 @@ test('a payload that SQL accepts and no API does becomes a dead letter `invalid`
   expect(await h.db.rows('SELECT reason FROM outbox.dead_letters')).toEqual([{ reason: 'invalid' }])
 })
 
-test('merge, destroy and suppress are sent alone, in order with all other intents', async () => {
+test('suppress and unsuppress are sent alone, in order with all other intents', async () => {
   await h.enqueue(
     track('u1', 1),
     track('u1', 2),
@@ -85,7 +85,7 @@ test('merge, destroy and suppress are sent alone, in order with all other intent
   expect(h.fake.requests.recent.map(({ operations }) => operations)).toEqual([2, 1, 1, 1])
 })
 
-test('intents above the bytes of one request are split, in order', async () => {
+test('intents that exceed the size of one request are sent in several requests, in order', async () => {
   const pad = 'ü'.repeat(9_000)
   await h.enqueue(
     ...Array.from(

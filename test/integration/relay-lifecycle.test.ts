@@ -30,14 +30,14 @@ test('stop finishes the request in flight, settles it, hands the lanes back and 
   expect(await held()).toEqual([])
   expect(await h.db.rows('SELECT 1 FROM outbox.relay_fleet')).toEqual([])
   await eventually('closed connections', async () => (await connections())[0]?.n === 0)
-  // The lanes were handed over: the next relay does not wait until a heartbeat is missed.
+  // The lanes were handed back, so the next relay does not wait until a heartbeat is missed.
   h.fake.latencyMs = 0
   await h.relay()
   await h.drained(5_000)
   expect(h.fake.counts).toMatchObject({ applied: 30, duplicates: 0, outOfOrder: 0 })
 })
 
-test('start twice, stop twice, stop during start, stop without start', async () => {
+test('a relay may be started twice, stopped twice, stopped while it starts, and stopped without a start', async () => {
   const options = {
     connectionString: h.db.url,
     customerio: { siteId: 'site', trackApiKey: 'key', trackUrl: h.fake.url },
@@ -104,7 +104,7 @@ test('stop while Customer.io hangs: the request in flight ends, no retry begins'
   expect(h.fake.requests.total).toBe(1)
 })
 
-// The test fails if the heartbeats end before the dispatcher: the other relay takes the lane and sends the event again.
+// The test fails if the heartbeats end before the dispatcher. Then the other relay takes the lane and sends the event again.
 test('stop waits for a long request, and no other relay takes its lane meanwhile', async () => {
   const settings = { requestTimeoutMs: 60_000 }
   const first = await h.relay(settings)
@@ -117,7 +117,7 @@ test('stop waits for a long request, and no other relay takes its lane meanwhile
   expect(h.fake.counts).toMatchObject({ applied: 1, duplicates: 0 })
 })
 
-test('a read of large payloads is limited to one request, however many intents wait', async () => {
+test('a read of large payloads is limited to about the bytes of one request, however many intents wait', async () => {
   const pad = 'x'.repeat(30_000)
   for (let n = 0; n < 4; n++) {
     await h.enqueue(

@@ -23,7 +23,7 @@ async function readWatermarks(): Promise<Watermarks | undefined> {
   return row
 }
 
-/** The buffers that a read of `relation` takes. */
+/** Counts the buffers that a read of `relation` touches. */
 async function buffersOf(relation: string): Promise<number> {
   const [row] = await h.db.rows<{ 'QUERY PLAN': [{ Plan: Record<string, number> }] }>(
     `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT * FROM outbox.${relation}`,
@@ -32,7 +32,7 @@ async function buffersOf(relation: string): Promise<number> {
   return (plan?.['Shared Hit Blocks'] ?? 0) + (plan?.['Shared Read Blocks'] ?? 0)
 }
 
-test('an idle relay runs three statements a second at most, pg-boss included', async () => {
+test('an idle relay runs at most three statements a second, those of pg-boss included', async () => {
   const proxy = await startCountingProxy(h.db.url)
   await h.enqueue(track('u1', 1))
   const relay = createRelay({
@@ -78,7 +78,7 @@ test('no poll, view or turn reads the dead rows that an old snapshot keeps', asy
   const settled = () => h.db.rows('SELECT 1 FROM outbox.lanes WHERE watermark = 0 OR relay_id IS NOT NULL')
   await eventually('every lane to be handed back', async () => (await settled()).length === 0)
   await h.enqueueWith({ sendAfter: new Date(Date.now() + 3_600_000) }, track('u1', 20_001))
-  // From the beginning of the lanes it would be one buffer for every settled row.
+  // A read from the beginning of the lanes would take one buffer for every settled row.
   expect(await buffersOf('lane_heads')).toBeLessThan(1_000)
   expect(await buffersOf('backlog')).toBeLessThan(1_000)
   expect(await buffersOf('health')).toBeLessThan(1_000)
@@ -97,7 +97,7 @@ test('an open transaction does not stop the provisional watermark, and its inten
     return now !== undefined && now.provisional > now.confirmed
   })
   let n = 0
-  // A lane that stays with its worker records its watermark once per 1,000 seq: rounds of 300 reach that in a few.
+  // A lane that stays with its worker records its watermark once per 1,000 seq. A few rounds of 300 intents reach that.
   const more = () =>
     h.enqueue(
       ...Array.from({ length: 100 }, () => n++).flatMap((step) =>
@@ -115,7 +115,7 @@ test('an open transaction does not stop the provisional watermark, and its inten
   await isPast
   await open.query('COMMIT')
   open.release()
-  // It began after the commit. It must not overtake the first, though the watermark is past that one.
+  // Enqueued after the commit, intent 2 must not overtake intent 1, though the watermark is past intent 1.
   await h.enqueue(track(late, 2))
   await h.drained()
   await h.fake.until((fake) => fake.counts.applied === 2 + n * others.length)

@@ -12,7 +12,7 @@ const ROLES = ['enqueue', 'operator', 'relay', 'viewer']
 let schema: string
 const databases: TestDatabase[] = []
 beforeEach(() => {
-  schema = `outbox_${randomBytes(6).toString('hex')}` // roles belong to the cluster: these do not exist yet
+  schema = `outbox_${randomBytes(6).toString('hex')}` // roles belong to the cluster, and a new schema name has none yet
 })
 afterEach(async () => {
   const [first] = databases

@@ -79,7 +79,7 @@ test('outbox_relay: a relay delivers, maintains the tables, and survives an outa
     await enqueue(app.url, [email('limited', 1)])
     await drained()
 
-    // The lane waits for its backoff.
+    // After these three failures the lane waits for its backoff.
     fake.misbehave({ kind: 'outage', times: 3 })
     await enqueue(app.url, [track('u1', 4)])
     await drained()
@@ -109,7 +109,7 @@ test('outbox_relay: a relay delivers, maintains the tables, and survives an outa
   }
 })
 
-test('outbox_viewer: status works, and pause fails with one line', async () => {
+test('outbox_viewer: status works, and pause and resume fail with one line', async () => {
   await enqueue(db.url, [track('u1', 1)])
   const { url } = await loginAs('outbox_viewer')
   const status = await runCli(['status', '--json'], { DATABASE_URL: url })

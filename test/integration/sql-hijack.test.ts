@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { createLoginRole, type LoginRole } from '../support/login-role.ts'
 
-/** Functions that a hostile database user could create to hijack a function with its owner's rights. */
+/** Functions that a hostile database user could create to hijack a function that runs with its owner's rights. */
 const HOSTILE_FUNCTIONS = [
   'new_id() RETURNS uuid',
   'api_of(text) RETURNS text',

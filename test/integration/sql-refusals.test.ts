@@ -138,7 +138,7 @@ describe('a check constraint rejects a row in an impossible state', () => {
   test.each([
     ['a lane above the last', intent({ lane: '32' }), 'intents_lane'],
     ['a lane below the scheduled lane', intent({ lane: '-2', send_after: 'now()' }), 'intents_lane'],
-    ['scheduled without a time', intent({ lane: '-1' }), 'intents_scheduled_has_time'],
+    ['a scheduled intent without a time', intent({ lane: '-1' }), 'intents_scheduled_has_time'],
     ['an unknown priority', intent({ priority: "'high'" }), 'intents_priority'],
     ['an unknown on_ambiguous', intent({ on_ambiguous: "'retry'" }), 'intents_on_ambiguous'],
     ['a payload that is not an object', intent({ payload: "'[]'" }), 'intents_payload'],
@@ -146,10 +146,14 @@ describe('a check constraint rejects a row in an impossible state', () => {
     ['a destination of an unknown api', intent({ destination: "'default/ftp'" }), 'intents_destination'],
     ['a dead letter with an unknown reason', dead('tired'), 'dead_letters_reason'],
     ['an unknown breaker state', breaker('state, opened_at', "'ajar', now()"), 'breakers_state'],
-    ['open without opened_at', breaker('state', "'open'"), 'breakers_open_since'],
-    ['half open without a probe', breaker('state, opened_at', "'half_open', now()"), 'breakers_probe'],
+    ['an open breaker without opened_at', breaker('state', "'open'"), 'breakers_open_since'],
     [
-      'closed with a probe',
+      'a half-open breaker without a probe',
+      breaker('state, opened_at', "'half_open', now()"),
+      'breakers_probe',
+    ],
+    [
+      'a closed breaker with a probe',
       breaker('probe_relay, probe_until', 'gen_random_uuid(), now()'),
       'breakers_probe',
     ],
@@ -159,7 +163,7 @@ describe('a check constraint rejects a row in an impossible state', () => {
       'breakers_probe_lease',
     ],
     [
-      'a held lane without taken_at',
+      'a claimed lane without taken_at',
       "INSERT INTO outbox.lanes (destination, lane, relay_id) VALUES ('d', 1, gen_random_uuid())",
       'lanes_holder',
     ],

@@ -43,7 +43,7 @@ async function wakeUpsOf(notifyFlag: boolean, work: () => Promise<unknown>): Pro
 const commit = (options: EnqueueOptions = {}) => db.transaction((tx) => outbox.enqueue(tx, intent, options))
 const later = { sendAfter: new Date(Date.now() + 3_600_000) }
 
-test('a transaction with several enqueues sends one wake-up while the flag is up', async () => {
+test('a transaction with several enqueues sends one wake-up while the notify flag is on', async () => {
   expect(await wakeUpsOf(true, () => commit())).toBe(1)
   const many = () =>
     db.transaction(async (tx) => {
@@ -58,7 +58,7 @@ test('an array sends a wake-up too', async () => {
   expect(await wakeUpsOf(true, () => db.transaction((tx) => outbox.enqueue(tx, [intent])))).toBe(1)
 })
 
-test('no wake-up is sent while the flag is down', async () => {
+test('no wake-up is sent while the notify flag is off', async () => {
   expect(await wakeUpsOf(false, () => commit())).toBe(0)
   expect(await wakeUpsOf(false, () => db.transaction((tx) => outbox.enqueue(tx, [intent])))).toBe(0)
 })

@@ -8,7 +8,7 @@ beforeEach(async () => {
 })
 afterEach(() => h.close())
 
-/** One request a second: suppressed intents use none of them. */
+/** Starts a relay that may send one request a second to each API. Suppressed intents must use none of these requests. */
 const relay = (...allowRecipients: string[]) =>
   h.relay({
     workspaces: {
@@ -81,7 +81,7 @@ test('suppressed intents neither stop nor delay intents behind them', async () =
   expect(h.fake.sends.map(({ to }) => to)).toEqual(['qa@test.net'])
 })
 
-test('suppressed intents of a batch are settled together with its one request', async () => {
+test('suppressed intents of a batch are settled together with the allowed ones, which share one request', async () => {
   await h.enqueue(...Array.from({ length: 400 }, (_, n) => track(n % 2 === 0 ? 'test-1' : `u${n}`, n)))
   await relay('test-*')
   await h.drained(5_000)

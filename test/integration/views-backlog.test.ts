@@ -8,7 +8,7 @@ beforeAll(async () => {
 afterAll(() => db.drop())
 beforeEach(() => db.rows('TRUNCATE outbox.intents'))
 
-/** Stores `count` intents. The times are SQL. */
+/** Stores `count` intents. The times are SQL expressions. */
 async function arrange(
   destination: string,
   lane: number,
@@ -89,7 +89,7 @@ describe('outbox.backlog', () => {
     expect(row?.lag_seconds).toBeLessThan(60)
   })
 
-  test('counts 100,000 exactly, and estimates above', async () => {
+  test('counts up to 100,000 intents exactly, and estimates a higher number', async () => {
     await arrange('default/track', 0, {}, 60_000)
     await arrange('default/track', 1, {}, 40_000)
     expect(await backlog()).toMatchObject([{ pending: 100_000, estimated: false }])

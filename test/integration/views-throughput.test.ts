@@ -37,7 +37,7 @@ async function settleLatencies(
   })
 }
 
-/** The view's figures, and the true figures from the rows. */
+/** The figures of the view beside the true figures, which are computed from the delivered rows. */
 const THROUGHPUT = `
   SELECT t.destination, t.delivered::int, t.dead_lettered::int, t.p50_ms::float8, t.p99_ms::float8, d.*
   FROM outbox.throughput t LEFT JOIN LATERAL (
@@ -107,7 +107,7 @@ test('the lanes of a destination share a row per minute, destinations do not, an
   }
 })
 
-test('shows the last hour only', async () => {
+test('outbox.throughput shows only the last hour', async () => {
   await settleLatencies('default/track', 0, [100])
   await db.rows("UPDATE outbox.settled_counts SET minute = minute - interval '58 minutes'")
   expect(await throughput()).toHaveLength(1)

@@ -63,7 +63,7 @@ test('intents of a workspace without a key wait and are reported, until a relay 
   expect(h.fake.counts.sends).toBe(1)
 })
 
-test('an outage or a wrong key of one workspace stops only that workspace', async () => {
+test('a wrong key of one workspace stops only that workspace', async () => {
   acme.credentials = { siteId: 'acme-site', apiKey: 'rotated' }
   await h.relay({ workspaces: workspaces() })
   await h.enqueueWith({ workspace: 'acme' }, ...steps(50, 5))

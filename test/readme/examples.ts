@@ -27,7 +27,7 @@ function examplesOf(file: string): Block[] {
   return blocks.filter(({ language }) => language === 'ts')
 }
 
-/** Declarations of values that examples use without making them. */
+/** Declarations of values that examples use without creating them. */
 export const EXAMPLE_FIXTURES = `
 import type { Relay } from 'customerio-outbox'
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres'
@@ -40,7 +40,10 @@ declare global {
 
 const OPERATORS = 'and, asc, count, desc, eq, gt, gte, isNotNull, isNull, lt, lte, ne, sql'
 
-/** An example of a table, with the tables and Drizzle's operators imported. No line of the example moves. */
+/**
+ * Adds imports of all tables and of Drizzle's operators to an example of `src/store/schema.ts`, and leaves other examples as
+ * they are. The imports go on the first line, so that no line number changes.
+ */
 export function withTables(example: Block): Block {
   if (example.file !== 'src/store/schema.ts') return example
   const tables = [...readDocument(example.file).matchAll(/^export const (\w+) = /gm)].map(([, name]) => name)

@@ -74,7 +74,7 @@ describe('the published package', () => {
 })
 
 describe('names', () => {
-  test('every source file and test that is named is there', () => {
+  test('every source file and test that a document names exists', () => {
     const names = DOCUMENTS.flatMap((file) =>
       [...readDocument(file).matchAll(/`((?:src|test|bench|migrations)\/[\w./-]+\.(?:ts|sql|json))`/g)].map(
         ([, name = '']) => name,
@@ -108,7 +108,7 @@ describe('the glossary', () => {
     expect(words).toEqual([...new Set(words)].sort((a, b) => a.localeCompare(b, 'en')))
   })
 
-  test('has no word that neither another document nor the sources use', () => {
+  test('has only words that another document or the sources use', () => {
     const others = DOCUMENTS.filter((file) => file !== 'docs/glossary.md').map(proseOf)
     const text = [...others, sourceText()].join('\n').toLowerCase()
     expect(words.filter((word) => !text.includes(word.toLowerCase()))).toEqual([])

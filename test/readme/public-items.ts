@@ -19,7 +19,7 @@ export interface PublicItem {
 }
 
 /**
- * What is exported from `entry` and must be documented: functions, classes, objects of functions, methods, and the
+ * Returns the exports of `entry` that must be documented: functions, classes, objects of functions, methods, and the
  * members of options. The shapes of a transaction (`…Like`) are left out: the app does not call them.
  */
 export function publicItems(entry: string): PublicItem[] {
@@ -74,7 +74,7 @@ function missingOfFunction(checker: Checker, symbol: ExportedSymbol): string[] {
     .getJsDocTagsOfSymbol(symbol)
     .filter((tag) => tag.name === 'param')
     .map(({ text }) => text?.split(/\s/, 1)[0] ?? '')
-  // A destructured parameter is called `__0` here, and has a name in the comment only.
+  // A destructured parameter is called `__0` here, and has a name only in the comment.
   const isNamed = (name: string) =>
     name.startsWith('__') ? named.length >= parameters.size : named.includes(name)
   const parameters = new Set(signatures.flatMap((one) => one.getParameters().map(({ name }) => name)))

@@ -12,7 +12,7 @@ import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { at, type Block, blocksOf, DOCUMENTS, REPOSITORY, readDocument } from './blocks.ts'
 import { Sandbox } from './sandbox.ts'
 
-/** What app developers and operators read, without the lines for other programs, which have flags of their own. */
+/** The pages for app developers and operators, without the commands of other programs, which have flags of their own. */
 const forUsers = [
   'README.md',
   'docs/getting-started.md',
@@ -58,7 +58,7 @@ process.exit(0)`,
     expect(await sandbox.check()).toEqual({ status: 0, output: '' })
   })
 
-  test('the first example stores the order and its intent, and nothing is there to send before', async () => {
+  test('the first example stores the order and its intent, and nothing else', async () => {
     expect(await sandbox.run('call-place-order.ts', db.url)).toEqual({ status: 0, output: '' })
     const stored = await db.rows(
       `SELECT o.total, i.operation, i.payload, i.ordering_key, d.key
@@ -103,7 +103,7 @@ describe('SQL', () => {
     })
   })
 
-  /** The roles and rows that the snippets speak of; gone with the transaction. */
+  /** Runs `work` in a transaction with the roles that the blocks name, and rolls it back. */
   async function rolledBack(work: (client: pg.PoolClient) => Promise<void>): Promise<void> {
     const client = await db.begin()
     try {
@@ -151,7 +151,7 @@ describe('deployment', () => {
     for (const flag of rest.filter((each) => each.startsWith('--'))) expect(help).toContain(flag)
   })
 
-  test('the probes are endpoints of the relay', async () => {
+  test('the probes of the deployment are endpoints of the relay', async () => {
     const help = await cli('relay', '--help')
     const paths = of('yaml').flatMap(({ code }) =>
       [...code.matchAll(/path: (\S+?)[,\s]/g)].map(([, each]) => each),
@@ -236,7 +236,7 @@ describe('facts', () => {
     expect([...table.matchAll(/`([\w.]+)`/g)].map(([, name]) => name)).toEqual(OPERATIONS)
   })
 
-  test('the config file is one that the relay takes', async () => {
+  test('the relay accepts the config file of the documents', async () => {
     const example = of('json').find(({ code }) => code.includes('"workspaces"'))
     const keys = (example?.code ?? '').replace(/\{ "(env|file)": "[^"]*" \}/g, '{ "env": "PATH" }')
     const folder = await mkdtemp(path.join(tmpdir(), 'customerio-outbox-config-'))
@@ -249,7 +249,7 @@ describe('facts', () => {
     }
   })
 
-  test('the README has 200 lines at most', () => {
+  test('the README has at most 200 lines', () => {
     expect(readDocument('README.md').split('\n').length).toBeLessThanOrEqual(200)
   })
 
@@ -261,7 +261,7 @@ describe('facts', () => {
   })
 })
 
-/** What the command line printed, by its arguments: each help text is asked for once. */
+/** What the command line printed, by its arguments, so that it runs only once for each help text. */
 const printed = new Map<string, Promise<string>>()
 
 function cli(...args: string[]): Promise<string> {

@@ -5,7 +5,7 @@ import path from 'node:path'
 import { promisify } from 'node:util'
 import { type Block, REPOSITORY } from './blocks.ts'
 
-/** What a block without imports of its own leans on; one line, so that no line of the block moves. */
+/** What comes before a block that uses `tx` without opening a transaction. It fills one line, so no line number changes. */
 const PRELUDE = [
   `import $pg from 'pg'`,
   `import { createOutbox as $createOutbox } from 'customerio-outbox'`,
@@ -72,7 +72,7 @@ export class Sandbox implements AsyncDisposable {
     return name
   }
 
-  /** A file that is no block: calls what a block has exported. */
+  /** Writes a file that is not a block, for example one that calls what a block exports. */
   async addCaller(name: string, code: string): Promise<string> {
     await writeFile(path.join(this.#folder, name), code)
     return name
@@ -109,7 +109,7 @@ export class Sandbox implements AsyncDisposable {
     return { ...found, output: this.#named(found.output) }
   }
 
-  /** `line-120.ts(123,5)` and `file:///tmp/…/line-120.ts:123:5` become `README.md:123:5`. */
+  /** Names the documents: `README-120.ts(123,5)` and `file:///tmp/…/README-120.ts:123:5` become `README.md:123:5`. */
   #named(output: string): string {
     let named = output.replaceAll(`file://${this.#folder}/`, '').replaceAll(`${this.#folder}/`, '')
     for (const [name, document] of this.#documents) {
@@ -126,7 +126,7 @@ export class Sandbox implements AsyncDisposable {
   }
 }
 
-/** The repository's dependencies, and the repository itself as the package that it becomes. */
+/** Links the repository's dependencies into `folder`, and the repository itself as the package `customerio-outbox`. */
 async function installDependencies(folder: string): Promise<void> {
   const modules = path.join(folder, 'node_modules')
   const own = path.join(modules, 'customerio-outbox')

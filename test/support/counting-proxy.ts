@@ -4,7 +4,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 export interface CountingProxy {
   /** The server's URL, through the proxy. */
   readonly url: string
-  /** Number of statements so far: simple queries, and executions of prepared statements. */
+  /** Number of statements since the start: simple queries, and executions of prepared statements. */
   readonly statements: number
   close(): Promise<void>
 }
@@ -43,7 +43,7 @@ export async function startCountingProxy(serverUrl: string): Promise<CountingPro
   }
 }
 
-/** Parses the bytes of a client into messages: a type, and a length that includes itself. The first has no type. */
+/** Splits the bytes of a client into messages: a type, a length that includes itself, and a body. The first has no type. */
 function frameReader(onMessage: (type: string) => void): (chunk: Buffer) => void {
   let rest: Buffer = Buffer.alloc(0)
   let header = 0

@@ -84,12 +84,12 @@ const onNewConnection =
 
 let shared: pg.Pool | undefined
 
-/** One connection for all files of a worker: opening one takes 25 ms of CPU time, and each test needs two. */
+/** Shares a connection among all files of a worker: to open one takes 25 ms of CPU time, and each test would need two. */
 const onSharedServer: OnServer = async (work) => {
   if (!shared) {
     const forever = { idleTimeoutMillis: 0, allowExitOnIdle: true }
     shared = new pg.Pool({ connectionString: inject('serverUrl'), max: 1, ...forever })
-    shared.on('error', () => {}) // the next statement opens another one
+    shared.on('error', () => {}) // the next statement opens another connection
   }
   const client = await shared.connect()
   try {
@@ -100,8 +100,8 @@ const onSharedServer: OnServer = async (work) => {
 }
 
 /**
- * A server that does not flush copies files in half of the CPU time that a copy through its log takes. The option
- * is new in PostgreSQL 15.
+ * Returns the option that copies the template's files, if the server does not flush (`fsync = off`). The copy then takes half
+ * of the CPU time of a copy through the log. The option exists since PostgreSQL 15.
  */
 async function copyStrategy(client: pg.ClientBase): Promise<string> {
   const { rows } = await client.query(

@@ -14,7 +14,7 @@ import { namesOf } from '../../src/store/names.ts'
 export interface AppTransaction {
   readonly tx: Transaction
   run(statement: string): Promise<void>
-  /** Runs `work` under a savepoint. If `work` throws, it is rolled back and the transaction continues. */
+  /** Runs `work` under a savepoint. If `work` throws `TakeBack`, it is rolled back and the transaction continues. */
   nested(work: (tx: Transaction) => Promise<void>): Promise<void>
 }
 

@@ -15,7 +15,7 @@ export async function eventually<T>(
     if (found !== undefined && found !== false) return found
     const elapsedMs = performance.now() - began
     if (elapsedMs > withinMs) throw new Error(`${what} did not happen within ${withinMs} ms`)
-    // A probe is often a query: a long wait asks every 50 ms instead of every 10.
+    // `probe` is often a query, so a long wait calls it every 50 ms instead of every 10.
     await delay(Math.min(Math.max(10, elapsedMs / 10), 50))
   }
 }

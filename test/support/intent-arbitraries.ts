@@ -135,7 +135,7 @@ const pipelines = fc.oneof(
     .map((fields) => ({ operation: 'pipelines.alias', message: fields })),
 )
 
-/** Mostly valid intents. `accepted` filters those that a limit refuses. */
+/** Mostly valid intents. `accepted` filters out those that a limit refuses. */
 export const candidate: fc.Arbitrary<object> = fc.oneof(
   fc
     .record(
@@ -199,7 +199,7 @@ export const candidate: fc.Arbitrary<object> = fc.oneof(
     .map((fields) => ({ operation: 'entity', entity: { type: 'object', action: 'identify', ...fields } })),
 )
 
-/** The candidate if it is a valid intent, else undefined. */
+/** Returns the candidate if it is a valid intent, else undefined. */
 export function accepted(value: unknown): Intent | undefined {
   try {
     return validateIntent(value)

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { TestDatabase } from './database.ts'
 
-/** A database user of one test, which is a member of one of the outbox' roles, or of none. */
+/** A database user of one test. The user is a member of roles of the outbox, or of none. */
 export interface LoginRole {
   readonly name: string
   /** URL of the test's database with this user. */

@@ -4,8 +4,9 @@ import { readdir, readFile, readlink } from 'node:fs/promises'
 export const canListProcesses = process.platform === 'linux'
 
 /**
- * The command lines of every living process that a marked one started, at any depth and in any session. Such a process has
- * `mark` in its environment, or its working directory in `folder`, as Postgres' own processes do.
+ * Returns pid and command line of every living process that a test started, at any depth and in any session. The test starts
+ * its processes with `mark` in their environment, which child processes inherit. Postgres' own processes are recognised by
+ * their working directory in `folder`.
  */
 export async function processesOf(mark: string, folder: string): Promise<string[]> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))

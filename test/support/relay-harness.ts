@@ -39,7 +39,7 @@ export interface Harness {
   relayProcess(settings?: Settings): Promise<ChildProcess>
   enqueue(...intents: Intent[]): Promise<string[]>
   enqueueWith(options: Omit<EnqueueOptions, 'dedupKey'>, ...intents: Intent[]): Promise<string[]>
-  /** Waits until the queue is empty. */
+  /** Waits until no intent is pending. Scheduled intents may remain. */
   drained(withinMs?: number): Promise<void>
   close(): Promise<void>
 }
@@ -121,7 +121,7 @@ export function everyApi(fake: Pick<FakeCustomerIo, 'url'>) {
   }
 }
 
-/** Ids of people in the same lane of a destination. */
+/** Returns the ids of `count` people in lane 3 of a destination. */
 export async function peopleOfOneLane(
   db: TestDatabase,
   destination: string,

@@ -6,7 +6,7 @@ const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 
 export interface RelayProcess {
   readonly child: ChildProcess
-  /** The log's lines so far. */
+  /** The lines that the relay has logged until now. */
   readonly log: Record<string, unknown>[]
   kill(signal: NodeJS.Signals): Promise<{ code: number | null; signal: NodeJS.Signals | null }>
 }

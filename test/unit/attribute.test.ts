@@ -7,13 +7,13 @@ const OF_CREDENTIAL = { ...OF_DESTINATION, blames: 'credential' } as const
 test.each([
   ['a timeout', { ...OF_DESTINATION, mayBeContent: false }, undefined, 'retry_later'],
   [
-    'a timeout, while others pass',
+    'a timeout, while other requests pass',
     { ...OF_DESTINATION, mayBeContent: false, othersPass: true },
     'pass',
     'retry_later',
   ],
-  ['a 500, while others pass', { ...OF_DESTINATION, othersPass: true }, undefined, 'intent'],
-  ['a 500, and nothing is known of others', OF_DESTINATION, undefined, 'undecided'],
+  ['a 500, while other requests pass', { ...OF_DESTINATION, othersPass: true }, undefined, 'intent'],
+  ['a 500, and nothing is known of other requests', OF_DESTINATION, undefined, 'undecided'],
   ['a 500, and the canary passes', OF_DESTINATION, 'pass', 'intent'],
   ['a 500, and the canaries fail', OF_DESTINATION, 'fail', 'destination'],
   ['a 403, and the canary passes', OF_CREDENTIAL, 'pass', 'intent'],
@@ -42,7 +42,10 @@ test.each([
   [true, false, true, false, false],
   [true, false, false, true, false],
   [true, false, false, false, true],
-])('content %s, others passed %s, proves nothing %s, comparable %s: counts at once %s', (...values) => {
-  const [mayBeContent, othersPassed, provesNothing, canCompare, counts] = values
-  expect(countsAtOnce(mayBeContent, { othersPassed, provesNothing }, () => canCompare)).toBe(counts)
-})
+])(
+  'may be content %s, others passed %s, proves nothing %s, can compare %s: counts at once is %s',
+  (...values) => {
+    const [mayBeContent, othersPassed, provesNothing, canCompare, counts] = values
+    expect(countsAtOnce(mayBeContent, { othersPassed, provesNothing }, () => canCompare)).toBe(counts)
+  },
+)

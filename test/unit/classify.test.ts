@@ -159,7 +159,7 @@ test('a 207, and a 200 with errors, name the refused operations', () => {
   }
 })
 
-test('a field with a name of the app is in the message only', () => {
+test('a field name that the app has chosen is only in the message', () => {
   const errors = [{ batch_index: 0, reason: 'invalid', field: 'attributes.plan', message: 'too long' }]
   expect(respondToBatch(1, errors)).toMatchObject({
     refused: [{ field: 'attributes', message: 'attributes.plan: too long' }],
@@ -269,7 +269,7 @@ test('a Retry-After date counts from the date of the answer if it has one: the c
   expect(classify({ ...answer, date: 'some day' }, NOW)).toMatchObject({ retryAfterMs: 3_000 })
 })
 
-describe('an error in place of a response is a failure of the destination', () => {
+describe('an error instead of a response is a failure of the destination', () => {
   const caused = (code: string, message: string) =>
     new TypeError('fetch failed', { cause: Object.assign(new Error(message), { code }) })
   const refused = Object.assign(new Error('x'), { code: 'ECONNREFUSED', address: '127.0.0.1', port: 8099 })
@@ -295,14 +295,14 @@ describe('an error in place of a response is a failure of the destination', () =
     ['undefined', undefined, 'a thrown value that is no Error'],
     ['text', 'ada', 'a thrown value that is no Error'],
   ]
-  test.each(FAILURES)('%s, and nothing of its own text is kept', (_name, error, message) => {
+  test.each(FAILURES)('%s: nothing of the error’s own text is kept', (_name, error, message) => {
     const failed = { kind: 'unavailable', status: undefined, message }
     expect(classify({ error, written: true }, NOW)).toEqual({ ...failed, outcome: 'unknown' })
     expect(classify({ error, written: false }, NOW)).toEqual({ ...failed, outcome: 'not_applied' })
   })
 })
 
-test('what is kept of a refusal is short, and fit for a text column', () => {
+test('the texts that are kept of a refusal are short, and fit for a text column', () => {
   const long = `a\u0000b\n\u001b[31m${'x'.repeat(5_000)}`
   const answer = respond(400, JSON.stringify({ meta: { error: long } })) as { message: string }
   expect(answer.message.length).toBeLessThanOrEqual(500)

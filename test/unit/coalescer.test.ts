@@ -7,7 +7,7 @@ import type { Destination } from '../../src/relay/destination/destinations.ts'
 import { SupersededError } from '../../src/relay/breaker/superseded-error.ts'
 
 /*
- * Breaker and retry policy are the real ones. Each test provides the breaker's row, the rate limit and the HTTP exchange. The
+ * The breaker and the retry policy are real. The row of the breaker, the rate limit and the HTTP exchange are stubs. The
  * whole relay with a coalescer is tested in test/integration/coalescing.test.ts.
  */
 
@@ -18,7 +18,7 @@ function item(call: string, maxBytes = 100, more: Partial<WireItem> = {}): WireI
   return { call, bytes: maxBytes - 1, maxBytes, batchable: true, barrier: false, ...more }
 }
 
-/** @param waits What the rate limit answers, one after the other, and then always a token. */
+/** @param waits Answers of the rate limit, in order: a wait in ms (0: a token), or an error. After them, always a token. */
 function coalescerWith({
   waits = [],
   send = async () => ACCEPTED,
@@ -84,16 +84,16 @@ test('a batch that gets a token at once is sent alone; batches that wait for one
   expect(requests).toEqual([['b', 'c', 'd']])
 })
 
-test('a request holds as many batches as fit, in the order in which they came', async () => {
+test('a request contains as many batches as fit, in the order in which they came', async () => {
   const { requests, join } = coalescerWith({ waits: [5] })
   const names = Array.from({ length: 12 }, (_, n) => `n${n}`)
   const joined = kinds(await join(...names))
-  // Nine of 100 bytes and their commas fit into 1,000; the rest is sent with the next token.
+  // Nine batches of 100 bytes and their commas fit into 1,000 bytes. The other three are sent with the next token.
   expect(requests).toEqual([names.slice(0, 9), names.slice(9)])
   expect(new Set(joined)).toEqual(new Set(['accepted']))
 })
 
-test('a batch may join if it leaves room for another of its size, and no item travels alone', () => {
+test('a batch may join if it leaves room for another of its size, and none of its items must be sent alone', () => {
   const { coalescer } = coalescerWith({})
   expect(coalescer.canJoin([item('a', 499)])).toBe(true)
   expect(coalescer.canJoin([item('a', 501)])).toBe(false)
@@ -104,7 +104,7 @@ test('a batch may join if it leaves room for another of its size, and no item tr
   expect(coalescer.canJoin([item('a', 100, { batchable: false })])).toBe(false)
 })
 
-test('each lane gets its own refused operations, by their places in its batch', async () => {
+test('each lane gets its own refused operations, by their indexes in its own batch', async () => {
   const refused = [1, 2].map((index) => ({ index, reason: `of ${index}` }))
   const { coalescer } = coalescerWith({ waits: [5], send: async () => ({ kind: 'accepted', refused }) })
   const joined = await Promise.all([
@@ -122,7 +122,7 @@ test.each<Answer>([
   { kind: 'too_large', status: 413, message: 'all of you' },
   { kind: 'unavailable', status: 500, outcome: 'unknown', message: 'one of you, perhaps' },
   { kind: 'unavailable', status: undefined, outcome: 'unknown', message: 'timeout' },
-])('$kind ($status): one request, and each lane retries alone', async (answer) => {
+])('$kind ($status): the shared request is not repeated, and each lane retries alone', async (answer) => {
   const { requests, join } = coalescerWith({ waits: [5], send: async () => answer })
   expect(kinds(await join('a', 'b'))).toEqual(['retry_alone', 'retry_alone'])
   expect(requests).toHaveLength(1)
@@ -141,7 +141,7 @@ test('a 500 to a shared request does not count against the destination, a timeou
 })
 
 test.each(['one', 'several'])(
-  'nothing is sent while a 429 limits the destination, %s waiting',
+  'nothing is sent while a 429 limits the destination (number of batches that wait: %s)',
   async (many) => {
     const { breaker, requests, join } = coalescerWith({ waits: [5] })
     await breaker.run('send', async () => ({ kind: 'rate_limited', retryAfterMs: 60_000, message: '' }))
@@ -152,7 +152,7 @@ test.each(['one', 'several'])(
   },
 )
 
-test('settings changed meanwhile: each lane retries alone', async () => {
+test('if the settings change while batches wait, each lane retries alone', async () => {
   const { join } = coalescerWith({
     waits: [5],
     send: () => Promise.reject(new SupersededError('default/track')),

@@ -21,7 +21,7 @@ test.each([
   expect(kept).toMatchObject({ message: 'redacted: the text shows a credential' })
 })
 
-test('neither reason and message of a refused operation nor a delivery id show a key', () => {
+test('neither the reason and message of a refused operation nor a delivery id shows a key', () => {
   const refused = [{ index: 0, reason: `x ${KEY}`, field: 'name', message: `y ${KEY}` }]
   expect(JSON.stringify(redactCredentials({ kind: 'accepted', refused }, pieces))).not.toContain('a-key')
   const sent: Answer = { kind: 'accepted', refused: [], deliveryId: `${KEY.slice(0, 5)}RPIL` }

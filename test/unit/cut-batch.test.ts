@@ -23,7 +23,7 @@ function row(seq: number, operation = 'track', payload: object = {}): QueuedInte
   }
 }
 
-/** Rows named `barrier`, `alone`, `suppressed` and `expired` are prepared as such, every other row as its payload. */
+/** Prepares rows of the operations `barrier`, `alone`, `suppressed` and `expired` as such. Other rows may share a batch. */
 function prepare({ seq, id, operation, payload }: QueuedIntent): PreparedRow {
   if (operation === 'suppressed') return 'suppressed'
   if (operation === 'expired') return { dead: { seq, id, reason: 'expired' } }
@@ -81,7 +81,7 @@ test('every request stays within its bytes and its count for any text, and no ro
   )
 })
 
-test('a batch is as full as its bytes allow: one item more is too much', () => {
+test('a batch is as full as its bytes allow: one more item would exceed them', () => {
   const rows = Array.from({ length: 100 }, (_, i) => row(i, 'track', { pad: 'x'.repeat(10_000) }))
   const { batch } = cutBatch(rows, LIMITS, prepare)
   const size = (n: number) =>
@@ -90,7 +90,7 @@ test('a batch is as full as its bytes allow: one item more is too much', () => {
   expect(size(batch.length + 1)).toBeGreaterThan(LIMITS.bytes)
 })
 
-test('a row that can never be sent is dead with its reason, and does not stop the others', () => {
+test('a row that can never be sent becomes a dead letter with its reason, and does not stop other rows', () => {
   const rows = [
     row(1),
     row(2, 'expired'),
@@ -109,7 +109,7 @@ test('a row that can never be sent is dead with its reason, and does not stop th
 })
 
 test.each(['barrier', 'alone'])(
-  'a row that is %s is sent alone, after all earlier rows and before all later ones',
+  'a row of the kind %s is sent alone, after all earlier rows and before all later ones',
   (kind) => {
     const rows = [row(1), row(2), row(3, kind), row(4)]
     const cuts: string[][] = []

@@ -15,7 +15,7 @@ import {
   type OutboxTrackClient,
 } from '../../src/index.ts'
 
-/** Compiles if the second method accepts the parameters of the first. */
+/** For each method of `Ours`: true if it accepts the parameters of the method with this name in `Theirs`. */
 type Takes<Ours, Theirs> = {
   [Name in keyof Ours]: Name extends keyof Theirs
     ? Theirs[Name] extends (...args: infer Args) => unknown
@@ -71,7 +71,7 @@ describe('refused before any SQL', () => {
   ]
 
   test.each<[string, () => Promise<unknown>, RegExp]>([
-    ['nobody', () => track.identify('', {}), /^identify: customerId is empty/],
+    ['an empty customerId', () => track.identify('', {}), /^identify: customerId is empty/],
     ['an event without a name', () => track.track('u1', {}), /^track: name is required/],
     ['a misspelt field', () => track.track('u1', { name: 'x', dta: {} }), /^track: dta is not a known field/],
     [
@@ -89,16 +89,16 @@ describe('refused before any SQL', () => {
       () => track.trackAnonymous('c1', { name: 'x', type: 'page' }),
       /^trackAnonymous: type page cannot be enqueued/,
     ],
-    ['a push of nothing', () => track.trackPush(), /^trackPush: deliveryId is required/],
+    ['a push without fields', () => track.trackPush(), /^trackPush: deliveryId is required/],
     [
       'an unknown platform',
       () => track.addDevice('u1', 't', 'windows'),
       /^addDevice: platform must be one of ios/,
     ],
     ['a value that is no JSON', () => track.identify('u1', { n: 1n }), /^identify: attributes\.n /],
-    ['no batch', () => track.batch('x' as never), /^batch: operations must be an array/],
+    ['a batch that is no array', () => track.batch('x' as never), /^batch: operations must be an array/],
     [
-      'one operation of a batch',
+      'an invalid operation in a batch',
       () => track.batch([{ type: 'person', action: 'identify', identifiers: { id: 'u1' } }, {}]),
       /^entity: \[1\]\.entity\.type /,
     ],
@@ -129,7 +129,7 @@ describe('refused before any SQL', () => {
     await expect(call()).rejects.toThrow(message)
   })
 
-  test("is passed to onIgnored with onError: 'ignore'", async () => {
+  test("the error is passed to onIgnored with onError: 'ignore'", async () => {
     const ignored: string[] = []
     const lenient = createOutbox({ onIgnored: ({ message }) => ignored.push(message) })
     const client = lenient.trackClient(never(), { onError: 'ignore' })

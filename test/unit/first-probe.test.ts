@@ -8,7 +8,7 @@ const FAILED: Answer = { kind: 'unavailable', status: 503, outcome: 'not_applied
 
 /*
  * The relay and the row of the fleet must wait equally long for the first probe. A test fails if `pause` of `SharedState`
- * gets `halfOpenAfterMs`: this relay waits for ten minutes and the row for 30 s.
+ * gets `halfOpenAfterMs`. Then this relay waits for ten minutes, and the row says 30 s.
  */
 test.each([
   { answer: REFUSED, state: 'paused', halfOpenAfterMs: 600_000, delayMs: 30_000 },

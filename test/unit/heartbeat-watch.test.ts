@@ -4,7 +4,7 @@ import { HeartbeatWatch } from '../../src/relay/dispatch/heartbeat-watch.ts'
 let now = 0
 const beat = (id: string, heartbeat: string, ageMs = 0) => ({ id, heartbeat, ageMs })
 
-/** Reads every 2 s. Returns the seconds until the worker of the job counts as dead. */
+/** Reads every 2 s. Returns the seconds until the worker of the job counts as dead, or undefined if it stays alive. */
 function secondsUntilDead(
   watch: HeartbeatWatch,
   heartbeatAt: (second: number) => string,
@@ -35,7 +35,7 @@ test('after a pause between readings the 10 s begin again: the database was away
   expect(secondsUntilDead(watch, () => 'once')).toBe(10)
 })
 
-test('each job counts for itself, and a job that was gone for one reading begins again', () => {
+test('each job has a count of its own, and the count of a job that was missing in one reading begins again', () => {
   const watch = new HeartbeatWatch(() => now)
   for (let second = 0; second < 10; second += 2) {
     expect(watch.read([beat('a', 'x'), ...(second === 4 ? [] : [beat('b', 'x')])])).toEqual([])
@@ -44,7 +44,7 @@ test('each job counts for itself, and a job that was gone for one reading begins
   expect(watch.read([beat('a', 'x'), beat('b', 'x')])).toEqual([beat('a', 'x')])
 })
 
-test('if the heartbeat is old by the clock of the database, too, 5 s are enough; after a step of that clock a new heartbeat comes first', () => {
+test('a worker whose heartbeat is also old by the clock of the database is dead after 5 s, but after a step of that clock the next heartbeat comes earlier', () => {
   const watch = new HeartbeatWatch(() => now)
   expect(secondsUntilDead(watch, () => 'once', 60, 3_600_000)).toBe(6)
   const stepped = new HeartbeatWatch(() => now)

@@ -20,7 +20,7 @@ test('a notification that came after the lane was read ends the next wait at onc
   expect(idleWait.isWaiting).toBe(false)
 })
 
-test('a notification that came before the lane was read does not: the read saw its commit', async () => {
+test('a notification that came before the lane was read does not end the wait, because the read saw its commit', async () => {
   const { idleWait } = setUp(true)
   idleWait.notify()
   const waiting = idleWait.untilWork(performance.now() + 1)

@@ -121,7 +121,7 @@ describe('builders', () => {
       intents.pipelines.alias({ userId: 1, previousId: 2 }),
       { operation: 'pipelines.alias', message: { userId: 1, previousId: 2 } },
     ],
-  ])('%j', (built, expected) => {
+  ])('a builder returns %j', (built, expected) => {
     expect(built).toEqual(expected)
     expect(validateIntent(built)).toBe(built)
   })

@@ -14,7 +14,7 @@ function problem(data: unknown): string {
   return 'accepted'
 }
 
-/** Exists in Node.js 22 and later. */
+/** `JSON.rawJSON` exists in Node.js 22 and later. */
 const { rawJSON: rawJson } = JSON as unknown as { rawJSON: (text: string) => unknown }
 
 class Money {
@@ -25,7 +25,7 @@ function nested(levels: number): unknown {
   return levels === 0 ? 1 : { a: nested(levels - 1) }
 }
 
-test('an intent read from jsonb is refused for its depth, or for a number that became infinite, as an enqueued one is', () => {
+test('an intent that is read from jsonb is refused like an enqueued one, for its depth or for a number that became infinite', () => {
   const stored = (data: unknown) => {
     const read: unknown = JSON.parse(JSON.stringify(track(data)).replaceAll('"1e400"', '1e400'))
     return () => validateIntent(read, undefined, 100)
@@ -40,7 +40,7 @@ test('an intent read from jsonb is refused for its depth, or for a number that b
   expect(stored({ a: [{ b: '1e400' }] })).toThrow('data.a[0].b is Infinity, which JSON cannot hold')
 })
 
-describe('a value that JSON cannot hold is refused by its path', () => {
+describe('a value that JSON cannot hold is refused, and the error names its path', () => {
   test.each<[unknown, string]>([
     [
       { at: new Date() },
@@ -103,7 +103,7 @@ describe('a value that JSON cannot hold is refused by its path', () => {
       },
       'data.a.l',
     ],
-  ])('a circle: %s', (_name, make, path) => {
+  ])('a circular reference: %s', (_name, make, path) => {
     expect(problem(make())).toBe(
       `track: ${path} is circular, which JSON cannot hold: remove the reference to itself`,
     )
@@ -146,7 +146,7 @@ describe('text that Postgres cannot store is refused', () => {
     )
   })
 
-  test('text that only looks like it is accepted', () => {
+  test('text that only looks like a NUL character or half a surrogate pair is accepted', () => {
     expect(problem({ a: '\\u0000', b: '😀', c: '\u0001', '\\ud83d': 1 })).toBe('accepted')
   })
 })

@@ -33,8 +33,11 @@ describe('contentKey', () => {
       'identifiers for customerId',
       { operation: 'track', identifiers: { id: 42 }, name: 'x', data: { a: 1, b: [1, { c: 2, d: 3 }] } },
     ],
-    ['undefined', track({ timestamp: undefined, data: { a: 1, z: undefined, b: [1, { c: 2, d: 3 }] } })],
-  ])('%s does not count', (_name, intent) => {
+    [
+      'a field that is undefined',
+      track({ timestamp: undefined, data: { a: 1, z: undefined, b: [1, { c: 2, d: 3 }] } }),
+    ],
+  ])('%s does not change the key', (_name, intent) => {
     expect(contentKey(intent)).toBe(key)
   })
 
@@ -57,11 +60,11 @@ describe('contentKey', () => {
         '{"operation":"track","customerId":"42","name":"x","data":{"a":1,"b":[1,{"c":2,"d":3}],"__proto__":1}}',
       ),
     ],
-  ])('%s counts', (_name, intent) => {
+  ])('%s changes the key', (_name, intent) => {
     expect(contentKey(intent)).not.toBe(key)
   })
 
-  test('ids of a merge count as strings too', () => {
+  test('an id of a merge gives the same key as a number and as a string', () => {
     const merge = (id: string | number): Intent => ({
       operation: 'mergeCustomers',
       primary: { id },
@@ -94,7 +97,7 @@ describe('dedupKeyOf', () => {
   })
 })
 
-describe('of a message', () => {
+describe('contentKey of a message', () => {
   const push = (fields: object) =>
     ({
       operation: 'sendPush',

@@ -110,7 +110,7 @@ describe('attributes', () => {
     expect(() => validateIntent(identify({ [name]: 1 }))).toThrow(message)
   })
 
-  test('relationships have no limit as a value, but their attributes have', () => {
+  test('relationships are not limited as an attribute value, but their own attributes are', () => {
     const relationships = Array.from({ length: 40 }, (_, i) => ({
       identifiers: { object_type_id: '1', object_id: `company-${i}` },
       relationship_attributes: { role: i === 39 ? text(1_001) : 'admin' },

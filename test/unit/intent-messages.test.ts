@@ -272,7 +272,7 @@ describe('sizes', () => {
     ['pipelines.track', 32_000, (text) => piped('track', { userId: 1, event: 'x', properties: { text } })],
     ['sendEmail', 3_000_000, (text) => email({ message_data: { text } })],
     ['triggerBroadcast', 3_000_000, (text) => broadcast({ data: { text } })],
-  ])('%s accepts %d bytes', (operation, limit, make) => {
+  ])('%s accepts up to %d bytes', (operation, limit, make) => {
     const intent = make('ø'.repeat(limit / 2 - 300))
     expect(validateIntent(intent)).toBe(intent)
     const { message, field, limit: told, actual } = refusal(make('ø'.repeat(limit / 2)))

@@ -6,7 +6,7 @@ import { WIRE_BYTES_SLACK, wireBytes } from '../../src/intent/size.ts'
 import { accepted, candidate, data } from '../support/intent-arbitraries.ts'
 import { createTransport } from '../support/wire/transports.ts'
 
-/** A value after `JSON.stringify`: no keys without a value, no negative zero. */
+/** Returns a value as it comes back from JSON: without keys whose value is undefined, and with 0 instead of -0. */
 function plain(value: unknown): unknown {
   if (Object.is(value, -0)) return 0
   if (Array.isArray(value)) return value.map(plain)
@@ -64,7 +64,7 @@ describe('any accepted intent', () => {
     )
   })
 
-  test('is sent in at most the estimated bytes, and few less', () => {
+  test('is sent in at most the estimated bytes, and at most WIRE_BYTES_SLACK fewer', () => {
     let count = 0
     fc.assert(
       fc.property(candidate, fc.uuid({ version: 7 }), (value, uuid) => {

@@ -26,7 +26,7 @@ type MessageOf<Name extends Operation> = Of<Name> extends { message: infer Messa
 type Taken<Request extends abstract new (...args: never[]) => unknown> = ConstructorParameters<Request>[0]
 
 describe("a message has the type of customerio-node's request", () => {
-  test('sends', () => {
+  test('a transactional message has the type of its request', () => {
     expectTypeOf<Taken<typeof SendEmailRequest>>().toExtend<MessageOf<'sendEmail'>>()
     expectTypeOf<MessageOf<'sendEmail'>>().toExtend<Taken<typeof SendEmailRequest>>()
     expectTypeOf<MessageOf<'sendPush'>>().toEqualTypeOf<Taken<typeof SendPushRequest>>()
@@ -47,7 +47,7 @@ describe("a message has the type of customerio-node's request", () => {
   })
 
   test('an email needs a template or its own content', () => {
-    // @ts-expect-error neither
+    // @ts-expect-error has neither a template nor content
     const neither: MessageOf<'sendEmail'> = { to: 'a@b', identifiers: { id: 1 } }
     expect(() => validateIntent({ operation: 'sendEmail', message: neither })).toThrow(
       /is required, or all of/,
@@ -79,7 +79,7 @@ test("a Pipelines message is customerio-node's payload without messageId", () =>
   expect(() => validateIntent({ operation: 'pipelines.track', message: own })).toThrow(/leave it out/)
 })
 
-/** Every field in customerio-node's types: none may be refused as unknown, or be dropped. */
+/** Every field in customerio-node's types. None of them may be refused as unknown, or dropped. */
 describe('known fields', () => {
   const common = {
     identifiers: { id: '1' },
@@ -136,13 +136,13 @@ describe('known fields', () => {
     ['sendSMS', SMS, new SendSMSRequest(SMS)],
     ['sendInboxMessage', INBOX, new SendInboxMessageRequest(INBOX)],
     ['sendInApp', IN_APP, new SendInAppRequest(IN_APP)],
-  ])('%s accepts them, and customerio-node sends them', (operation, message, request) => {
+  ])('%s accepts every known field, and customerio-node sends it', (operation, message, request) => {
     expect(() => validateIntent({ operation, message })).not.toThrow()
     const sent = Object.keys(request.message).map((name) => (name === 'custom_device' ? 'device' : name))
     expect(sent.sort()).toEqual(Object.keys(message).sort())
   })
 
-  test('Pipelines', async () => {
+  test('a Pipelines message accepts every known field', async () => {
     const payload: Required<Omit<TrackPayload, 'messageId'>> = {
       userId: 1,
       anonymousId: 'x',

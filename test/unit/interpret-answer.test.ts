@@ -13,7 +13,7 @@ const accepted = (refused: Extract<Answer, { kind: 'accepted' }>['refused'] = []
 test.each<[string, Answer | undefined]>([
   ['no answer, because the breaker opened', undefined],
   ['a rate limit', { kind: 'rate_limited', retryAfterMs: 1, message: 'slow' }],
-])('%s is no failure of the intents: wait', (_, answer) => {
+])('%s is no failure of the intents: the verdict is wait', (_, answer) => {
   expect(interpretAnswer(answer, part('1', '2'))).toEqual({ kind: 'wait' })
 })
 
@@ -21,7 +21,7 @@ test.each([
   ['not_applied', 'no'],
   ['unknown', 'unknown'],
 ] as const)(
-  'a failure with outcome %s blames the destination, and says whether it was applied',
+  'a failure with outcome %s blames the destination, and says whether the request was applied',
   (outcome, applied) => {
     const answer: Answer = { kind: 'unavailable', status: 503, outcome, message: 'down' }
     expect(interpretAnswer(answer, part('1'))).toEqual({
@@ -34,7 +34,7 @@ test.each([
   },
 )
 
-test('a refused credential blames the credential, and was not applied', () => {
+test('a refused credential blames the credential, and its request was not applied', () => {
   const answer: Answer = { kind: 'credential', status: 401, message: 'no' }
   const failure = { kind: 'fail', applied: 'no', status: 401, message: 'no', blames: 'credential' }
   expect(interpretAnswer(answer, part('1'))).toEqual(failure)
@@ -65,7 +65,7 @@ test('the delivery id of a transactional message is settled with its intent', ()
 test.each<Answer>([
   { kind: 'rejected', status: 400, field: 'to', message: 'is missing' },
   { kind: 'too_large', status: 413, message: 'too large' },
-])('$kind: several intents are halved, a single one is a dead letter', (answer) => {
+])('$kind: a batch of several intents is halved, a single intent becomes a dead letter', (answer) => {
   expect(interpretAnswer(answer, part('1', '2'))).toEqual({ kind: 'split' })
   const { kind: reason, ...rest } = answer
   expect(interpretAnswer(answer, part('1'))).toEqual({

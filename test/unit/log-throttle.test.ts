@@ -8,7 +8,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-test('one line per key passes in each interval, with the number of suppressed ones', () => {
+test('one line per key passes in each interval, with the number of lines that were suppressed', () => {
   const throttle = new LogThrottle(1_000)
   expect([1, 2, 3].map(() => throttle.pass('a'))).toEqual([0, undefined, undefined])
   expect(throttle.pass('b')).toBe(0)

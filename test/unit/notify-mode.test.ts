@@ -16,7 +16,7 @@ function setUp() {
     onError: (error) => void errors.push(error),
     clock: () => world.now,
   })
-  /** Notifications of so many transactions, each of another session, each followed by a poll. */
+  /** Records notifications of `count` transactions, each of another session, and polls after each. */
   const commits = async (count: number, everyMs: number) => {
     for (let n = 0; n < count; n++) {
       world.now += everyMs
@@ -25,7 +25,7 @@ function setUp() {
     }
   }
   /**
-   * Commits every `everyMs` until `untilMs`, each notifying while the flag is on; polls every 10 ms.
+   * Commits every `everyMs` until `untilMs`, and polls every 10 ms. A commit notifies while the flag is on.
    *
    * @returns the share of the commits that notified.
    */
@@ -48,7 +48,7 @@ function setUp() {
 }
 
 describe('off → confirming → notifying', () => {
-  test('the first poll turns notifications on, and asks for another: earlier commits did not notify', async () => {
+  test('the first poll turns notifications on, and asks for another poll, because earlier commits did not notify', async () => {
     const { notifyMode, written } = setUp()
     expect(notifyMode.mode).toEqual({ name: 'off' })
     expect(await notifyMode.afterPoll(false, 0)).toBe(true)
@@ -56,7 +56,7 @@ describe('off → confirming → notifying', () => {
     expect(written).toEqual([true])
   })
 
-  test('is confirming for 200 ms: transactions that read the flag before it was on may still commit', async () => {
+  test('the mode is confirming for 200 ms, because transactions that read the flag before it was on may still commit', async () => {
     const { notifyMode, world } = setUp()
     await notifyMode.afterPoll(false, 0)
     world.now += 199
@@ -68,7 +68,7 @@ describe('off → confirming → notifying', () => {
     expect(notifyMode.mode.name).toBe('notifying')
   })
 
-  test('stays on at 100 commits a second, and writes the flag no more than every 5 s', async () => {
+  test('at 100 commits a second notifications stay on, and the flag is written at most once in 5 s', async () => {
     const { notifyMode, written, commits } = setUp()
     await notifyMode.afterPoll(false, 0)
     await commits(400, 10)
@@ -90,7 +90,7 @@ describe('off → confirming → notifying', () => {
 })
 
 describe('→ burst → confirming', () => {
-  test('a burst turns notifications off, says so once the flag is written, and ends after 300 ms', async () => {
+  test('a burst turns notifications off, is reported when the flag is written, and ends after 300 ms', async () => {
     const { notifyMode, written, suspendedAt, commits, world } = setUp()
     await notifyMode.afterPoll(false, 0)
     world.now += 1_000
@@ -141,7 +141,7 @@ describe('→ burst → confirming', () => {
     expect(turnedOn).toBeLessThan(20)
   })
 
-  test('while the relay settles over 40 intents in 200 ms, the burst goes on; with fewer it ends with its cooldown', async () => {
+  test('while the relay settles over 40 intents in 200 ms, the burst goes on; else it ends with its cooldown', async () => {
     const { notifyMode, commits, world } = setUp()
     await notifyMode.afterPoll(false, 0)
     await commits(50, 1)
@@ -169,7 +169,7 @@ describe('→ burst → confirming', () => {
     expect(notifyMode.mode).toEqual({ name: 'burst', until: world.now + 300 })
   })
 
-  test('notifications during a cooldown, which another relay has turned on, prolong it and do not double it', async () => {
+  test('notifications that another relay has turned on during a cooldown prolong the cooldown, and do not double it', async () => {
     const { notifyMode, written, commits, world } = setUp()
     await notifyMode.afterPoll(false, 0)
     world.now += 1_000
@@ -179,7 +179,7 @@ describe('→ burst → confirming', () => {
     expect(written).toEqual([true, false, false])
   })
 
-  test('a burst during the write that turns notifications on wins', async () => {
+  test('a burst that begins during the write that turns notifications on turns them off again', async () => {
     const { notifyMode, written, world } = setUp()
     const polled = notifyMode.afterPoll(false, 0)
     for (let n = 0; n < 50; n++) {
@@ -255,7 +255,7 @@ describe('the delay between polls', () => {
     expect(pollDelayMs('confirming', [], LONG_AGO)).toBe(50)
   })
 
-  test('burst: 200 ms, which gathers what arrives; 10 ms beside nothing but a backfill', () => {
+  test('burst: 200 ms, to gather the intents that arrive; 10 ms if only bulk lanes are at work', () => {
     expect(pollDelayMs('burst', [], LONG_AGO)).toBe(200)
     expect(pollDelayMs('burst', [LIVE, BULK], 0)).toBe(200)
     expect(pollDelayMs('burst', [BULK], 0)).toBe(10)
@@ -269,7 +269,7 @@ describe('the delay between polls', () => {
     expect(pollDelayMs('off', [], LONG_AGO)).toBeUndefined()
   })
 
-  test('the time after work runs from the last lane at work, and from the end of a turn', () => {
+  test('the time after work begins when a lane was last at work, and again at the end of a turn', () => {
     const { notifyMode, world } = setUp()
     world.isListening = false
     expect(notifyMode.pollDelayMs([])).toBeUndefined()

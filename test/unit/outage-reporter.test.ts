@@ -4,7 +4,7 @@ import { OutageReporter } from '../../src/relay/wake-up/outage-reporter.ts'
 const TIMEOUT = 'Query read timeout'
 const TERMINATED = 'Connection terminated unexpectedly'
 
-/** A reporter whose every report is a line. */
+/** Creates a reporter that adds a line for each report. */
 function record(): { readonly reporter: OutageReporter; readonly lines: string[] } {
   const lines: string[] = []
   const reporter = new OutageReporter({
@@ -27,7 +27,7 @@ test('connections that break for one cause are reported once for each message, a
   expect(lines.filter((line) => line !== 'poll')).toEqual([`error: ${TIMEOUT}`, `error: ${TERMINATED}`])
 })
 
-test('two polls that fail in a row are one outage, and its error is not reported again after it', () => {
+test('two or more polls that fail in a row are one outage, and its error is not reported again after it', () => {
   const { reporter, lines } = record()
   for (let n = 0; n < 5; n++) reporter.pollFailed(new Error(TIMEOUT))
   reporter.pollSucceeded()

@@ -10,7 +10,7 @@ function limiterOver(answers: number[], requests = 250) {
   return { limiter, draws }
 }
 
-test('draws a fiftieth of a second’s requests at once, and draws again with the last of them', async () => {
+test('a draw takes a fiftieth of a second’s tokens, and the last of them starts the next draw', async () => {
   const { limiter, draws } = limiterOver([])
   for (let n = 0; n < 4; n++) expect(await limiter.acquire()).toBe(0)
   expect(draws).toEqual([5])
@@ -18,7 +18,7 @@ test('draws a fiftieth of a second’s requests at once, and draws again with th
   expect(draws).toEqual([5, 5, 5])
 })
 
-test('a draw in advance that fails, or has to wait, reaches no caller: the next one draws again', async () => {
+test('a draw in advance that fails, or must wait, does not affect a caller: the next caller draws again', async () => {
   const answers: (() => Promise<number>)[] = [
     async () => 0,
     () => Promise.reject(new Error('no database')),

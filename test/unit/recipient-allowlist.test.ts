@@ -33,7 +33,7 @@ describe('a pattern', () => {
     ['qa@example.com', 'qa@example.com', true],
     ['qa@example.com', 'xqa@example.com', false],
     ['(a|b)*', 'a@example.com', false],
-  ])('%s against %s: %s', (pattern, to, allowed) => {
+  ])('%s allows %s: %s', (pattern, to, allowed) => {
     expect(allows([pattern], email(to))).toBe(allowed)
   })
 })
@@ -92,7 +92,7 @@ describe('an address list', () => {
     ['a\\b@example.com', false],
     [`${'('.repeat(5_000)}a@example.com`, false],
     [Array.from({ length: 600 }, () => 'Jane <jane@example.com>').join(', '), false],
-  ])('%s: %s', (to, allowed) => {
+  ])('%s is allowed: %s', (to, allowed) => {
     expect(allows(EXAMPLE, email(to))).toBe(allowed)
     expect(allows(EXAMPLE, broadcast({ emails: [to] }))).toBe(allowed)
     expect(allows(EXAMPLE, broadcast({ per_user_data: [{ email: to }] }))).toBe(allowed)
@@ -103,7 +103,7 @@ describe('an address list', () => {
     ['(+1)555-0100', false],
     ['+15550100, +4930123456', false],
     ['+15550100; +4930123456', false],
-  ])('a phone number: %s: %s', (to, allowed) => {
+  ])('the phone number %s is allowed: %s', (to, allowed) => {
     const sms: Intent = {
       operation: 'sendSMS',
       message: { to, identifiers: { id: 'u1' }, transactional_message_id: 1 },
@@ -161,7 +161,11 @@ describe('a broadcast', () => {
     ['to an empty list', broadcast({ emails: [] }), false],
     ['to a file', broadcast({ data_file_url: 'https://example.com/all.jsonl' }), false],
     ['to allowed addresses', broadcast({ emails: ['a@example.com', 'b@example.com'] }), true],
-    ['to one other', broadcast({ emails: ['a@example.com', 'real@person.net'] }), false],
+    [
+      'to one address that is not allowed',
+      broadcast({ emails: ['a@example.com', 'real@person.net'] }),
+      false,
+    ],
     ['to an id', broadcast({ ids: [7] }), false],
     [
       'to people with data',
@@ -169,7 +173,7 @@ describe('a broadcast', () => {
       true,
     ],
     [
-      'to people with data and one other',
+      'to people with data, one of them not allowed',
       broadcast({ per_user_data: [{ email: 'a@example.com' }, { id: 'u1' }] }),
       false,
     ],
@@ -187,18 +191,18 @@ describe('the people of an intent', () => {
     ['an id', { operation: 'track', customerId: 'test-1', name: 'x' }],
     ['an identifier', { operation: 'identify', identifiers: { email: 'test-@x.net' } }],
     [
-      'both of a merge',
+      'both people of a merge',
       { operation: 'mergeCustomers', primary: { id: 'test-1' }, secondary: { id: 'test-2' } },
     ],
     ['the person of a push', push()],
-    ['the person of a push, whichever device', push('last_used')],
+    ['the person of a push to any device', push('last_used')],
     [
       'an entity',
       { operation: 'entity', entity: { type: 'person', action: 'delete', identifiers: { id: 'test-1' } } },
     ],
     ['a Pipelines message', { operation: 'pipelines.track', message: { userId: 'test-1', event: 'x' } }],
     [
-      'both of an alias',
+      'both people of an alias',
       { operation: 'pipelines.alias', message: { userId: 'test-1', previousId: 'test-2' } },
     ],
   ])('%s', (_, intent) => {
@@ -206,8 +210,14 @@ describe('the people of an intent', () => {
     expect(allows(['other-*'], intent)).toBe(false)
   })
   test.each<[string, Intent]>([
-    ['one of a merge', { operation: 'mergeCustomers', primary: { id: 'test-1' }, secondary: { id: 'u2' } }],
-    ['one of an alias', { operation: 'pipelines.alias', message: { userId: 'test-1', previousId: 'u2' } }],
+    [
+      'only one person of a merge',
+      { operation: 'mergeCustomers', primary: { id: 'test-1' }, secondary: { id: 'u2' } },
+    ],
+    [
+      'only one person of an alias',
+      { operation: 'pipelines.alias', message: { userId: 'test-1', previousId: 'u2' } },
+    ],
     [
       'the address that an identify sets',
       { operation: 'identify', customerId: 'test-1', attributes: { email: 'real@person.net' } },
@@ -217,7 +227,7 @@ describe('the people of an intent', () => {
   })
 })
 
-test('the recipient of an invite counts before the person of the event', () => {
+test('for an invite the recipient decides, not the person of the event', () => {
   const invite = (anonymousId: string, recipient: string): Intent => ({
     operation: 'trackAnonymous',
     anonymousId,

@@ -21,7 +21,7 @@ function stateWith(row?: BreakerRow) {
   return { shared, clock }
 }
 
-test('a row that was read before a change was in it does not undo the change', async () => {
+test('a row that was read before it contained a change does not undo the change', async () => {
   const { shared } = stateWith(HALF_OPEN)
   const committed = Promise.withResolvers<boolean>()
   const closing = shared.close(() => committed.promise)
@@ -56,7 +56,7 @@ test.each([
   ['open', { ...OPEN, retryInMs: 0 }],
   ['half_open', { ...HALF_OPEN, probeRelay: 'other', probeLeftMs: 0 }],
 ] as const)(
-  'a denied probe of an %s breaker is acquired again after 500 ms, or when the row says so',
+  'after a denied probe of an %s breaker the relay tries again after 500 ms, or when the row says so',
   (_, row) => {
     const { shared, clock } = stateWith(row)
     const readBefore = shared.generation
@@ -84,7 +84,7 @@ test('a close that finds another relay’s change in the row leaves the state as
   expect(shared).toMatchObject({ state: 'half_open', holdsProbe: true })
 })
 
-test('a rate limit is kept beside the state, and the longer one holds', async () => {
+test('a rate limit does not change the state, and of two rate limits the longer one counts', async () => {
   const { shared, clock } = stateWith()
   await shared.rateLimit(1_000, async () => {})
   await shared.rateLimit(100, async () => {})

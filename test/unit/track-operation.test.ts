@@ -48,7 +48,7 @@ describe('golden: the v2 operation of each intent', () => {
       },
     ],
     [
-      "identify with relationships in the first version's form",
+      'identify with relationships in the form of v1',
       'identify',
       {
         customerId: '42',

@@ -60,7 +60,7 @@ describe('toUlid', () => {
     )
   })
 
-  test('takes upper-case UUIDs and refuses what is none', () => {
+  test('accepts upper-case UUIDs, and refuses texts that are no UUID', () => {
     expect(toUlid('01890A5D-AC96-774B-BCCE-B302099A8057')).toBe(
       toUlid('01890a5d-ac96-774b-bcce-b302099a8057'),
     )
@@ -83,7 +83,7 @@ describe('isUlid', () => {
   const ulid = '01H455VB4PEX5VSKNK084SN02Q'
 
   test.each([ulid, ulid.toLowerCase(), CROCKFORD.slice(0, 26), CROCKFORD.slice(-26), 'Z'.repeat(26)])(
-    '%s is one',
+    '%s is a ULID',
     (text) => {
       expect(isUlid(text)).toBe(true)
     },
@@ -101,11 +101,11 @@ describe('isUlid', () => {
     undefined,
     null,
     [ulid],
-  ])('%s is none', (value) => {
+  ])('%s is no ULID', (value) => {
     expect(isUlid(value)).toBe(false)
   })
 
-  test('a text of 26 characters is one if every character is a digit of the alphabet', () => {
+  test('a text of 26 characters is a ULID if every character is a digit of the alphabet', () => {
     fc.assert(
       fc.property(fc.string({ minLength: 26, maxLength: 26 }), (text) => {
         expect(isUlid(text)).toBe([...text].every((one) => CROCKFORD.includes(one.toUpperCase())))

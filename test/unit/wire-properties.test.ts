@@ -8,7 +8,7 @@ import { jsonBytes } from '../../src/intent/size.ts'
 import { accepted, candidate } from '../support/intent-arbitraries.ts'
 import { createTransport } from '../support/wire/transports.ts'
 
-/** Published: 32 KB per operation or call and 500 KB per batch. A KB is 1,000 bytes here, the stricter reading. */
+/** Customer.io publishes 32 KB per operation or call and 500 KB per batch. A KB is 1,000 bytes here, the stricter reading. */
 const PUBLISHED = { item: 32_000, batch: 500_000 }
 
 let bodies: string[] = []
@@ -51,7 +51,7 @@ test('an attachment is sent under any name, even that of a property of every obj
 })
 
 describe('any accepted intent', () => {
-  test('is sent in the bytes that its item states, and at most the limit of its API', async () => {
+  test('is sent in exactly the bytes that its item states, and in at most the limit of its API', async () => {
     let count = 0
     await fc.assert(
       fc.asyncProperty(candidate, fc.uuid({ version: 7 }), async (value, id) => {
@@ -94,7 +94,7 @@ describe('any accepted intent', () => {
 describe.each(['track', 'pipelines'] as const)('a batch of %s', (api) => {
   const transport = transports[api]
 
-  test('that is cut by the limits is within the published limits, in any script', async () => {
+  test('that is cut by the limits of its transport is within the published limits, in any script', async () => {
     const words = fc.constantFrom('a', 'ø', '漢', '😀', '"', '\\', '\n', '\u007f')
     await fc.assert(
       fc.asyncProperty(
@@ -124,14 +124,14 @@ describe.each(['track', 'pipelines'] as const)('a batch of %s', (api) => {
     )
   })
 
-  test('as large as the limits allow is within the published limits', async () => {
+  test('that is as large as its transport allows is within the published limits', async () => {
     const { limits } = transport
     expect(limits.itemBytes).toBeLessThanOrEqual(PUBLISHED.item)
     expect(limits.bytes + Buffer.byteLength('{"batch":[]}')).toBeLessThanOrEqual(PUBLISHED.batch)
   })
 })
 
-/** Cuts a batch by the limits: items in order, with commas between them. */
+/** Cuts items into batches by the limits of the transport, in order. A comma is between two items. */
 function cut(items: readonly WireItem[], { limits }: Transport): WireItem[][] {
   const batches: WireItem[][] = []
   let room = 0

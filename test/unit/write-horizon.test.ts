@@ -62,7 +62,7 @@ test('the provisional watermark does not pass a writer whose transaction id is u
   }
 })
 
-test('the horizon forgets everything when another server answers: it draws the same numbers again', async () => {
+test('the horizon forgets everything when another server answers, because that server draws the same numbers again', async () => {
   const { horizon, moveOn, rewound } = horizonOf()
   expect(await moveOn('a', 9_000n)).toMatchObject({ confirmed: 9_000n })
   expect(await moveOn('b', 4_000n, { id: 'w', xid: '7' })).toEqual({ confirmed: 0n, seq: 0n, xids: [] })

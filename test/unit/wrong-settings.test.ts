@@ -120,7 +120,7 @@ test.each<[unknown, string]>([
     { connectionString: SECRET, workspaces: { a: { ...GOOD.customerio, trackurl: 'x' } } },
     'Expected workspaces.a to have known names only, got "trackurl": did you mean trackUrl?',
   ],
-])('createRelay %#', (options, message) => {
+])('createRelay refuses wrong options (case %#)', (options, message) => {
   const found = messageOf(() => createRelay(options as never), InvalidSettingError)
   expect(found).toBe(message)
   expect(found).not.toContain('hunter2')
@@ -134,7 +134,7 @@ test.each<[unknown, string]>([
   [{ schema: 7 }, 'Expected schema to be a string, got number'],
   [{ onIgnored: 'log' }, 'Expected onIgnored to be a function (error) => void, got string'],
   [null, 'Expected the options of createOutbox to be an object, got null'],
-])('createOutbox %#', (options, message) => {
+])('createOutbox refuses wrong options (case %#)', (options, message) => {
   expect(messageOf(() => createOutbox(options as never), InvalidOptionError)).toBe(message)
 })
 
@@ -154,10 +154,13 @@ test.each<[unknown, string]>([
     { connectionString: SECRET, onWait: true },
     'Expected onWait to be a function (message) => void, got boolean',
   ],
-])('migrate and migrationScript %#: nothing is connected to', async (options, message) => {
-  for (const call of [migrate, migrationScript]) {
-    const failed = call(options as never)
-    await expect(failed).rejects.toBeInstanceOf(InvalidOptionError)
-    await expect(failed).rejects.toMatchObject({ message })
-  }
-})
+])(
+  'migrate and migrationScript refuse wrong options without a connection (case %#)',
+  async (options, message) => {
+    for (const call of [migrate, migrationScript]) {
+      const failed = call(options as never)
+      await expect(failed).rejects.toBeInstanceOf(InvalidOptionError)
+      await expect(failed).rejects.toMatchObject({ message })
+    }
+  },
+)

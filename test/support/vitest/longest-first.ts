@@ -1,6 +1,6 @@
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
-/** The files that take the longest, by name and in order: measured on two cores. */
+/** The files that take longest, in descending order, as measured on two cores. */
 const LONGEST = [
   'test/integration/demo-cleanup.test.ts',
   'test/integration/app-ambiguity.test.ts',
@@ -16,7 +16,7 @@ const LONGEST = [
 
 /**
  * Starts the longest files first, so that none of them is left alone at the end. Vitest knows durations only after a
- * first run; before it, it goes by the size of the files.
+ * first run. In the first run it sorts by the size of the files.
  */
 export class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {

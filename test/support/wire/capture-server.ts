@@ -20,7 +20,7 @@ export interface CaptureServer {
   readonly url: string
   /** Returns the requests since the last call, in order. */
   take(): Captured[]
-  /** Sets the answer to further requests. Default: 200 `{}`. */
+  /** Sets the answer to later requests. Default: 200 `{}`. */
   answer(answer: CannedAnswer): void
   close(): Promise<void>
 }

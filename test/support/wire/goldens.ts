@@ -84,7 +84,7 @@ export const GOLDENS: readonly Golden[] = [
     },
   }),
   alone('trackAnonymous', {
-    name: 'trackAnonymous: an invite has no id',
+    name: 'trackAnonymous: an invite has no anonymous_id',
     path: '/api/v1/events',
     options: { anonymousOnV2: true },
     payload: {
