@@ -38,7 +38,7 @@ export function describeSetting(
     (outer, key) => (outer as Record<PropertyKey, unknown>)?.[key],
     settings,
   )
-  // A string in place of an object may be an API key.
+  // A string where an object or a list is expected may be an API key.
   const isSecret =
     SECRET.test(path) ||
     (issue.code === 'invalid_type' && typeof value === 'string' && CONTAINERS.has(issue.expected))
@@ -51,7 +51,10 @@ function shown(value: unknown, isSecret: boolean): string {
   return isSecret ? kindOf(value) : shownOption(value)
 }
 
-/** Our schemas say what they expect, as `to …`. For other issues it follows from zod's code: zod's own text is never shown. */
+/**
+ * What was expected of the setting, as `to …`: the message of our schemas, else a text for zod's code of the issue. Zod's own
+ * text is never shown.
+ */
 function expectation(issue: z.core.$ZodIssue): string {
   if (issue.message.startsWith('to ')) return issue.message
   switch (issue.code) {

@@ -25,7 +25,10 @@ export interface RelayEvents {
   started: [{ readonly relayId: string }]
   /** The relay has handed back its lanes and closed its connections. */
   stopped: [{ readonly relayId: string }]
-  /** `stop({ drainMs })` has ended its drain. `lanesLeft` is 0 if every lane is empty, and above if the time was over first. */
+  /**
+   * `stop({ drainMs })` has ended its drain. `lanesLeft` is the number of lanes that still hold intents: 0 if every lane is
+   * empty, NaN if no count of the lanes succeeded.
+   */
   drained: [{ readonly lanesLeft: number }]
   /** Intents of one batch have left the queue. */
   settled: [
@@ -34,7 +37,7 @@ export interface RelayEvents {
       readonly lane: number
       /** Intents that Customer.io has accepted. */
       readonly delivered: number
-      /** Those of `delivered` that came more than 72 h after their write: such an event triggers no campaign. */
+      /** Those of `delivered` that were accepted more than 72 h after their write: such an event triggers no campaign. */
       readonly late: number
       /** Intents that became dead letters. */
       readonly dead: number
@@ -43,8 +46,8 @@ export interface RelayEvents {
     },
   ]
   /**
-   * An intent became a dead letter: the relay will not send it as it is. Customer.io's message may quote the payload, so it is in
-   * `outbox.dead_letters.message` only.
+   * An intent became a dead letter: the relay stops trying to send it. Customer.io's message may quote the payload, so only
+   * `outbox.dead_letters.message` contains it.
    */
   deadLetter: [
     {
@@ -52,7 +55,7 @@ export interface RelayEvents {
       readonly id: string
       readonly seq: string
       readonly reason: DeadLetterReason
-      /** The HTTP status of Customer.io's answer; undefined if the intent was not sent. */
+      /** The HTTP status of Customer.io's answer; undefined if the intent was not sent, or if the reason is `ambiguous`. */
       readonly status: number | undefined
       /** A documented field name, such as `attributes`. Never a name or a value from the payload. */
       readonly field: string | undefined
@@ -67,9 +70,12 @@ export interface RelayEvents {
   ]
   /** A request failed and the lane waits with a backoff. Its intents stay in the queue. */
   laneFailed: [{ readonly destination: string; readonly lane: number; readonly message: string }]
-  /** Intents wait for a destination that this relay has no credentials for. Once per destination, for 100 at most. */
+  /**
+   * Intents wait for a destination that this relay has no credentials for. Emitted once per destination, for at most 100
+   * destinations.
+   */
   unserved: [{ readonly destination: string }]
-  /** Rows of a newer version wait for a newer relay. Once per destination and format. `known` is this relay's format. */
+  /** Rows of a newer format than this relay knows (`known`) wait for a newer relay. Emitted once per destination and format. */
   unknownFormat: [{ readonly destination: string; readonly format: number; readonly known: number }]
   /** The region of a workspace could not be checked. The relay continues. */
   regionUnchecked: [
@@ -83,17 +89,20 @@ export interface RelayEvents {
   schemaAhead: [{ readonly version: number; readonly supported: number }]
   /** `start()` accepted a copied database because of `acceptCopy`. Its `queued` intents, pending and scheduled, are delivered. */
   copyAccepted: [{ readonly origin: string | undefined; readonly found: string; readonly queued: number }]
-  /** The connection now leads to a copy of the database. The relay stops by itself. Once. */
+  /** The connection now leads to a copy of the database. The relay stops by itself. Emitted once. */
   copyFound: [CopiedDatabaseError]
   /** `updateWorkspaces` has replaced the settings. `destinations` are the new and the changed ones. */
   workspacesUpdated: [{ readonly destinations: readonly string[] }]
-  /** The database does not answer. Turns end, and intents stay queued. The relay retries, after at most 10 s. Once per outage. */
+  /**
+   * The database does not answer. Turns end, and intents stay queued. The relay retries after delays of at most 10 s. Emitted
+   * once per outage.
+   */
   databaseLost: [{ readonly message: string }]
   /** The database answers again. */
   databaseBack: [{ readonly afterMs: number }]
   /**
-   * The queue's numbers went backwards, from the highest one that this relay has seen. An operator has restored the queue or its
-   * sequence. Every turn ends, and the relays read the lanes from the beginning.
+   * The numbers (`seq`) of the queue went backwards: from the highest that this relay had seen to a lower one. An operator
+   * has restored the queue or its sequence. Every turn ends, and the relays read the lanes from the beginning.
    */
   sequenceRewound: [{ readonly from: bigint; readonly to: bigint }]
   /** Notifications arrive: when the relay starts, and again after `notListening`. */

@@ -3,13 +3,13 @@ export type LaneOutcome =
   /** Nothing is left to send. */
   | { readonly kind: 'drained' }
   /**
-   * The breaker, a limit or a stop ended the turn. The lane must not start again in this relay for `waitMs` milliseconds.
-   * Default: 0.
+   * The turn ended before the lane was drained, because of the breaker, a limit, a blocked key or a stop. The lane must not
+   * start again in this relay for `waitMs` milliseconds. Default: 0.
    */
   | { readonly kind: 'handed_back'; readonly waitMs?: number }
-  /** The destination failed and its breaker is still closed. The lane waits with pg-boss' backoff. */
+  /** A request failed, and the breaker of the destination is still closed. The lane waits with pg-boss' backoff. */
   | { readonly kind: 'failed'; readonly message: string }
-  /** Another relay has claimed the lane. */
+  /** Another relay has claimed the lane, or the database server has changed. */
   | { readonly kind: 'fenced' }
 
 /** The turn goes on: the lane may have more to send. */

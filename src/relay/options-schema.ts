@@ -3,7 +3,7 @@ import { credentialProblem } from '../customerio/credentials.ts'
 import { describeSetting } from './describe-setting.ts'
 import { InvalidSettingError, type RelayOptions, type WorkspaceOptions } from './options.ts'
 
-/** Messages of these schemas continue `Expected <name of the setting> …`. They begin with `to `. */
+/** The messages of these schemas begin with `to `, because they continue `Expected <name of the setting> …`. */
 
 function whole(min: number, max: number, unit = '') {
   const error = `to be a whole number from ${min} to ${max}${unit}`
@@ -48,10 +48,10 @@ const requestsPerSecond = z
   .optional()
 
 /**
- * An issue that says itself what was found.
+ * A zod issue with a description of what was found. The message of the error shows the description instead of the value.
  *
  * @param expected Begins with `to `.
- * @param got Quotes nothing of a secret.
+ * @param got The description. It quotes nothing of a secret.
  */
 function failed(input: unknown, expected: string, got: string) {
   return { code: 'custom' as const, input, message: expected, params: { got } }
@@ -152,7 +152,7 @@ export type ResolvedRelayOptions = Omit<z.output<typeof relayOptionsSchema>, 'cu
 /**
  * Checks a relay's options and fills in the defaults.
  *
- * @throws InvalidSettingError for the first setting that is wrong.
+ * @throws InvalidSettingError for the first setting that is wrong, or if there is no workspace.
  */
 export function resolveRelayOptions(options: RelayOptions): ResolvedRelayOptions {
   const result = relayOptionsSchema.safeParse(options)

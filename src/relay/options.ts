@@ -1,30 +1,30 @@
 /**
- * One workspace of Customer.io: a brand, a region, a stage. It needs the credentials of one API at least. Intents for an API
+ * One workspace of Customer.io: a brand, a region, a stage. It needs the credentials of at least one API. Intents for an API
  * without credentials wait.
  *
- * A credential is visible ASCII characters without spaces and line breaks.
+ * A credential consists of visible ASCII characters, without spaces or line breaks.
  */
 export interface WorkspaceOptions {
   /**
-   * Track API, together with `trackApiKey`: people, events, devices, objects.
+   * The site id for the Track API, which takes people, events, devices and objects. Set it together with `trackApiKey`.
    *
    * @default undefined: intents for this API wait
    */
   readonly siteId?: string | undefined
   /**
-   * Track API, together with `siteId`.
+   * The API key for the Track API. Set it together with `siteId`.
    *
    * @default undefined: intents for this API wait
    */
   readonly trackApiKey?: string | undefined
   /**
-   * App API: transactional messages and broadcasts.
+   * The key for the App API, which sends transactional messages and broadcasts.
    *
    * @default undefined: intents for this API wait
    */
   readonly appApiKey?: string | undefined
   /**
-   * Pipelines API: the write key of a source.
+   * The write key of a source, for the Pipelines API.
    *
    * @default undefined: intents for this API wait
    */
@@ -54,27 +54,28 @@ export interface WorkspaceOptions {
    */
   readonly pipelinesUrl?: string | undefined
   /**
-   * Whether `identify` carries the time of the business write. Customer.io orders updates by it.
+   * Whether `identify` carries the time of the business write. Customer.io orders updates by that time.
    *
    * @default true
    */
   readonly identifyTimestamp?: boolean | undefined
   /**
-   * Whether anonymous events go to the Track API v2, which does not document them, in place of v1.
+   * Whether anonymous events go to v2 of the Track API instead of v1. The documentation of v2 does not mention them.
    *
    * @default false
    */
   readonly anonymousOnV2?: boolean | undefined
   /**
-   * Staging guard: addresses, ids, or patterns such as `*@example.com` of the only recipients. Every other intent is settled as
-   * `suppressed_by_config` and never sent.
+   * Staging guard: the only recipients that the relay may write to, as addresses, ids, or patterns such as `*@example.com`.
+   * An intent for any other recipient is never sent. It is settled as `suppressed_by_config`.
    *
    * @default undefined: every recipient is allowed
    */
   readonly allowRecipients?: readonly string[] | undefined
   /**
-   * Seconds after which an intent is not sent but becomes a dead letter of reason `expired`. Above 0, at most 315,360,000
-   * (ten years).
+   * The longest time in seconds that an intent may wait, counted from its enqueue or, if it was scheduled, from its
+   * `sendAfter`. An older intent is not sent: it becomes a dead letter of reason `expired`. Above 0, at most 315,360,000 (ten
+   * years).
    *
    * @default undefined: intents do not expire
    */
@@ -123,34 +124,35 @@ export interface RelayOptions {
    */
   readonly customerio?: WorkspaceOptions | undefined
   /**
-   * The workspaces of this relay, by the name that `enqueue` gives as `workspace`. One at least, or `customerio`.
+   * The workspaces of this relay, by the name that the app passes to `enqueue` as `workspace`. At least one is required,
+   * unless `customerio` is set.
    *
    * @default undefined: `customerio` is required
    */
   readonly workspaces?: Readonly<Record<string, WorkspaceOptions>> | undefined
   /**
-   * Whether `start()` asks Customer.io for the region of each workspace of the Track API. If it is not `region`, `start()` fails
-   * with `WrongRegionError`.
+   * Whether `start()` and `updateWorkspaces()` ask Customer.io for the region of each workspace that has Track API
+   * credentials. If the answer differs from `region`, they fail with `WrongRegionError`.
    *
    * @default true
    */
   readonly checkRegion?: boolean | undefined
   /**
-   * Whether `start()` accepts a database that is a copy of the one that the outbox belongs to. From then on the outbox belongs to
-   * the copy. Set it once: a later copy is refused again.
+   * Whether `start()` accepts a database that is a copy of the one that the outbox belongs to. From then on the outbox
+   * belongs to the copy. Set it for one start only: while it is set, `start()` accepts a later copy too.
    *
    * @default false
    */
   readonly acceptCopy?: boolean | undefined
   /**
-   * Workers per destination, 1 to 64. A quarter as many, one at least, work on its bulk lanes, on top. A destination has 16
-   * lanes and 16 bulk lanes, so more than 16 adds workers for bulk lanes only.
+   * Workers for the normal lanes of each destination, 1 to 64. A quarter as many, at least one, work on its bulk lanes in
+   * addition. A destination has 16 normal and 16 bulk lanes, so a value above 16 adds workers for bulk lanes only.
    *
    * @default 16
    */
   readonly workers?: number | undefined
   /**
-   * Connections of the relay's pool, 2 to 50. One for LISTEN and at most two of pg-boss come on top.
+   * Connections of the relay's pool, 2 to 50. The relay opens one more for LISTEN and at most two for pg-boss.
    *
    * @default 6
    */
@@ -174,14 +176,14 @@ export interface RelayOptions {
    */
   readonly batchSize?: number | undefined
   /**
-   * Quick retries of a request in process, before the lane waits.
+   * Quick retries of a failed request, before its lane waits with a backoff.
    *
    * @default See its members.
    */
   readonly retry?:
     | {
         /**
-         * Retries, 0 to 5. With 2, a request is sent three times at most.
+         * Retries, 0 to 5. With 2, a request is sent at most three times.
          *
          * @default 2
          */
@@ -195,9 +197,9 @@ export interface RelayOptions {
       }
     | undefined
   /**
-   * Attempts of an intent that Customer.io answers with 5xx, alone and while other intents pass. The intents of its ordering key
-   * wait between the attempts, all others go on. After the last attempt it becomes a dead letter of reason `exhausted`. A failure
-   * in an outage counts no attempt.
+   * Attempts of an intent that fails when it is sent alone, for example with 5xx, while other intents pass. Between the
+   * attempts, the intents of its ordering key wait, and all others go on. After its last attempt, the intent becomes a dead
+   * letter of reason `exhausted`. A failure during an outage is not counted as an attempt.
    *
    * @default See its members.
    */
@@ -231,19 +233,19 @@ export interface RelayOptions {
   readonly breaker?:
     | {
         /**
-         * Failed requests in a row that open it, 1 to 1,000.
+         * Failed requests in a row that open the breaker, 1 to 1,000.
          *
          * @default 5
          */
         readonly failures?: number | undefined
         /**
-         * Successful probes in a row that close it, 1 to 100.
+         * Successful probes in a row that close the breaker, 1 to 100.
          *
          * @default 3
          */
         readonly successes?: number | undefined
         /**
-         * Milliseconds until the first probe, 10 to 3,600,000. Doubled with each failed probe.
+         * Milliseconds from the opening of the breaker to the first probe, 10 to 3,600,000. Doubled with each failed probe.
          *
          * @default 30000
          */
@@ -255,14 +257,15 @@ export interface RelayOptions {
          */
         readonly maxHalfOpenAfterMs?: number | undefined
         /**
-         * Rejected intents (400, 413, 422, an error in a 207) that stop the destination, if they are `rejectionShare` of the last
-         * ones. 0 to 10,000; 0 means never. The destination stays stopped, in the state `rejecting`, until an operator resumes it.
+         * How many of the last `rejections` / `rejectionShare` intents must be rejected (400, 413, 422, or an error in a 207)
+         * to stop the destination: by default 100 of the last 200. 0 to 10,000; 0 means never. The destination stays stopped,
+         * in the state `rejecting`, until an operator resumes it.
          *
          * @default 100
          */
         readonly rejections?: number | undefined
         /**
-         * Share of the last intents, 0.01 to 1.
+         * The share of rejected intents that stops the destination (see `rejections`), 0.01 to 1.
          *
          * @default 0.5
          */

@@ -35,7 +35,7 @@ import { type RelayParts, wireRelay } from './wire-relay.ts'
 export interface StopOptions {
   /**
    * Milliseconds for which the relay keeps delivering before it stops. It stops earlier when no lane of its destinations
-   * holds an intent. Scheduled intents are not waited for.
+   * holds an intent. The relay does not wait for scheduled intents.
    *
    * @default 0
    */
@@ -47,7 +47,7 @@ const MAINTENANCE_MS = 600_000
 
 /**
  * Creates a relay. It delivers committed intents to Customer.io, in order per person. Any number of relays may run on one
- * database. Nothing is connected before `start()`.
+ * database. A relay opens no connection before `start()`.
  *
  * @param options Connection, credentials and limits.
  * @returns the relay, not started.
@@ -102,7 +102,7 @@ export class Relay extends EventEmitter<RelayEvents> {
   readonly #timers = new Timers((error) => this.#report(error))
   readonly #parts: RelayParts
   #workspaces: ResolvedRelayOptions['workspaces']
-  /** Before `start()`, the schema may be missing. */
+  /** False until `start()` has checked: before that, the schema that the check reads may be missing. */
   #isOriginChecked = false
   #isCopyFound = false
   #starting: Promise<void> | undefined
@@ -128,8 +128,8 @@ export class Relay extends EventEmitter<RelayEvents> {
    *
    * @returns when the relay takes part, or when `stop()` was called meanwhile.
    * @throws SchemaVersionError if the schema is missing, too old or too new.
-   * @throws CopiedDatabaseError if the database is a copy of the one that the outbox belongs to, without `acceptCopy`.
-   * @throws WrongRegionError if Customer.io answers that a workspace lives in another region than its settings.
+   * @throws CopiedDatabaseError if the database is a copy of the one that the outbox belongs to, and `acceptCopy` is not set.
+   * @throws WrongRegionError if Customer.io answers that a workspace lives in another region than its settings say.
    *
    * @example
    * ```ts
@@ -222,9 +222,9 @@ export class Relay extends EventEmitter<RelayEvents> {
     await this.#checkRegions(Object.fromEntries(changed))
     this.#workspaces = resolved
     const changedDestinations = await destinations.update(resolved)
-    // If this fails, the next maintenance registers them.
+    // If this fails, the next maintenance registers the workspaces.
     await registerWorkspaces(db, Object.keys(resolved)).catch((error) => this.#report(error))
-    // If this fails, the next probe comes when it is due.
+    // If this fails, the next probes are sent when they are due.
     await probeNow(db, changedDestinations).catch((error) => this.#report(error))
     this.emit('workspacesUpdated', { destinations: changedDestinations })
     dispatcher.destinationsChanged(changedDestinations)
@@ -255,8 +255,8 @@ export class Relay extends EventEmitter<RelayEvents> {
     this.#stopping.abort()
     await listener.stop()
     await dispatcher.stop()
-    // After the dispatcher: a lane whose last request is in flight must not look abandoned. Before the relay's row is removed:
-    // a later report would insert it again.
+    // The timers stop after the dispatcher, because their heartbeats keep a lane with a request in flight from looking
+    // abandoned. They stop before the relay's row is removed, because a later report would insert the row again.
     await this.#timers.stop()
     await removeRelay(db, this.relayId).catch((error) => this.#report(error))
     await jobs.stop().catch((error) => this.#report(error))
@@ -307,7 +307,8 @@ export class Relay extends EventEmitter<RelayEvents> {
 
   async #reportAlive(): Promise<void> {
     const { db, dispatcher, jobs, polls } = this.#parts
-    // First, and on connections of their own: a lane that is worked must not look abandoned.
+    // The heartbeats of jobs are written first, and on connections of their own: a lane that is worked must not look
+    // abandoned.
     await jobs.heartbeat(dispatcher.active)
     const identity = {
       relayId: this.relayId,
@@ -325,12 +326,12 @@ export class Relay extends EventEmitter<RelayEvents> {
     const { dispatcher, jobs } = this.#parts
     jobs
       .endBackoffs(destination)
-      // Stopping: another relay ends the backoffs, or they run out.
+      // While the relay stops, the error is not reported: another relay ends the backoffs, or they run out.
       .catch((error) => this.#ending === undefined && this.#report(error))
       .finally(() => dispatcher.wake('work'))
   }
 
-  /** The first step of an error. Unless it belongs to an outage of the database, `#emitError` is the last. */
+  /** Reports an error to `OutageReporter`. Unless it belongs to an outage of the database, it then goes to `#emitError`. */
   #report(error: Error): void {
     this.#parts.outages.report(error)
   }

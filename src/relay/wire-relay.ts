@@ -18,20 +18,20 @@ import { WriteHorizon } from './turn/write-horizon.ts'
 import { Listener } from './wake-up/listener.ts'
 import { OutageReporter } from './wake-up/outage-reporter.ts'
 
-/** What the parts of a relay need of it. */
+/** What the parts of a relay need from the relay. */
 export interface RelayHost {
   readonly relayId: string
   /** Aborted when the relay stops: turns end after the request in flight. */
   readonly stopping: AbortSignal
   readonly emit: <Name extends keyof RelayEvents>(name: Name, ...payload: RelayEvents[Name]) => void
-  /** The last step of an error: all parts report to `OutageReporter`, which passes on what belongs to no outage. */
+  /** Emits an error. The parts report errors to `OutageReporter`, which passes on those that belong to no outage. */
   readonly emitError: (error: Error) => void
   readonly onBreakerChange: (destination: string, from: BreakerState | undefined, to: BreakerState) => void
   /** Whether new connections must check that the database is no copy. False until `start()` has checked the first time. */
   readonly isOriginChecked: () => boolean
 }
 
-/** The parts of a relay. Each has one owner; none knows the relay. */
+/** The parts of a relay. They know the relay only through `RelayHost`. */
 export interface RelayParts {
   readonly db: Database
   readonly jobs: LaneJobs
@@ -43,7 +43,7 @@ export interface RelayParts {
   readonly polls: PollRecord
 }
 
-/** Makes the parts of a relay and connects them. Starts none, and opens no connection. */
+/** Makes the parts of a relay and connects them. Starts no part, and opens no connection. */
 export function wireRelay(options: ResolvedRelayOptions, host: RelayHost): RelayParts {
   const { connectionString, schema, pollIntervalMs } = options
   const outages = wireOutages(options, host, () => dispatcher.wake('work'))

@@ -1,5 +1,6 @@
 /**
- * Workspaces are in another region than in their settings. The message has one line for each. Thrown by `start` of a relay.
+ * Workspaces are in another region than their settings say. The message has one line for each. Thrown by `start` and
+ * `updateWorkspaces` of a relay.
  *
  * @example
  * ```ts

@@ -10,7 +10,7 @@ import type { Rejections } from './rejection-window.ts'
 /** Milliseconds. A probe's lease lasts this long, or two request timeouts if that is longer. */
 const MIN_LEASE_MS = 30_000
 
-/** What failed requests make of a breaker: failures open it, a refused credential pauses it. */
+/** How failed requests change a breaker: failures open it, a refused credential pauses it. */
 export interface BreakerOpening {
   readonly state: 'open' | 'paused'
   readonly failureCount: number
@@ -28,7 +28,7 @@ export interface BreakerStore {
   close(reason: string): Promise<boolean>
   rateLimit(ms: number, error: string): Promise<void>
   recordFailures(count: number, error: string | undefined): Promise<void>
-  /** A change could not be written: the next sync corrects what this relay knows. */
+  /** Reports that a change could not be written. The next sync corrects what this relay knows. */
   onError(error: Error): void
 }
 
@@ -42,7 +42,7 @@ export interface BreakerStoreOptions {
 /**
  * Writes one destination's breaker to its row in `outbox.breakers`.
  *
- * @param onStop Called before a stop is written: this relay believes it at once.
+ * @param onStop Called before a stop is written, because this relay obeys the stop at once.
  */
 export function breakerStore(
   { db, relayId, settings, onError }: BreakerStoreOptions,

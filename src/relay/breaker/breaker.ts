@@ -18,14 +18,14 @@ export type Permit = 'send' | 'probe'
 
 /** Answers of a destination that works. */
 const PASSES: ReadonlySet<Answer['kind']> = new Set(['accepted', 'rejected', 'too_large'])
-/** Milliseconds between probes of a refused credential, at most: it may have been corrected in Customer.io. */
+/** The longest delay, in milliseconds, before a probe of a refused credential, which may have been corrected in Customer.io. */
 const PAUSED_RETRY_MS = 30_000
 /** Milliseconds without requests after a 429 that has no `Retry-After`; doubled with each 429 in a row. */
 const RATE_LIMIT_COOLDOWN_MS = { first: 1_000, max: 60_000 }
 
 /**
  * One destination's breaker in one relay. cockatiel counts failures and samples probes. The row in `outbox.breakers` holds
- * for the whole fleet what the state is, when a probe is due, and which relay holds it (see `SharedState`).
+ * what the fleet shares: the state, the time of the next probe, and the relay that holds the probe (see `SharedState`).
  */
 export class DestinationBreaker {
   readonly #settings: BreakerSettings
@@ -34,9 +34,9 @@ export class DestinationBreaker {
   readonly #rejections: RejectionWindow
   readonly history = new FailureHistory()
   #policy: Policy
-  /** A lane of this relay is acquiring or using the probe. */
+  /** Whether a lane of this relay is acquiring or using the probe. */
   #probing = false
-  /** The row shows failures in a row, and the next answer that passes clears them. */
+  /** Whether the row shows failures in a row. The next answer that passes clears them. */
   #failuresRecorded = false
   #consecutive429s = 0
 
@@ -80,8 +80,8 @@ export class DestinationBreaker {
   /** Replaces what this relay knows by the fleet's row, unless this relay has changed something since the read began. */
   apply(row: BreakerRow | undefined, generation: number): void {
     if (this.#shared.apply(row, generation)) this.#reset()
-    // The row holds the stop, so the window begins anew for the time after an operator resumes the destination. A stop that
-    // this relay is still writing is not in the row. If that write fails, the full window makes the next rejection repeat it.
+    // Once the row holds the stop, the window begins anew, for the time after an operator resumes the destination. While this
+    // relay is still writing a stop, the window stays full: if the write fails, the next rejection repeats it.
     if (!this.#shared.mustReadAgain && this.#shared.needsOperator) this.#rejections.clear()
   }
 
@@ -124,8 +124,8 @@ export class DestinationBreaker {
         return undefined
       }
       this.#shared.probeAcquired()
-      // The policy is open if a probe failed and the row does not say so: the write failed, or a failover lost it. A policy
-      // that was never used is open, too, and has counted nothing.
+      // An open policy is replaced. Either a probe failed and the row does not say so, because the write failed or a failover
+      // lost it. Or the policy was never used, and has counted nothing.
       if (!renewed || this.#policy.state === CircuitState.Open) this.#policy = probePolicy(this.#settings)
       return 'probe'
     } catch (error) {
@@ -158,8 +158,8 @@ export class DestinationBreaker {
   }
 
   /**
-   * Time passes between a permit and its request, and before a retry. No request begins once another relay or an operator
-   * has opened or paused the destination.
+   * Sends a request if the state still allows it. Time passes between a permit and its request, and before a retry. Meanwhile
+   * another relay or an operator may have opened or paused the destination.
    */
   #sendIfAllowed(permit: Permit, send: () => Promise<Answer>): Promise<Answer> {
     const state = permit === 'probe' ? 'half_open' : 'closed'
@@ -167,8 +167,8 @@ export class DestinationBreaker {
   }
 
   /**
-   * Undefined: the breaker opened before the request or between it and its retry, or the answer is about settings that have
-   * changed since.
+   * Runs one request under the policy. Undefined: the breaker opened before the request or between it and its retry, or the
+   * answer is about settings that have changed since.
    */
   async #execute(send: () => Promise<Answer>, how?: SendOptions): Promise<Answer | undefined> {
     try {
@@ -182,7 +182,7 @@ export class DestinationBreaker {
     }
   }
 
-  /** Pauses the destination for an answer that did not count, once a comparison has blamed the credential. */
+  /** Pauses the destination once a comparison has blamed the credential for a refusal, which did not count when it arrived. */
   async refuseCredential(status: number | undefined, message: string): Promise<void> {
     if (this.state !== 'closed') return
     await this.#open('paused', message, status).catch((error: unknown) => this.#store.onError(error as Error))
@@ -235,14 +235,14 @@ export class DestinationBreaker {
     await (state === 'open' ? this.#shared.open(delayMs, write) : this.#shared.pause(delayMs, write))
   }
 
-  /** Milliseconds from the opening to the first probe. The row doubles them if the breaker was open before. */
+  /** Milliseconds from the opening to the first probe. `openBreaker` doubles them with each opening in a row. */
   #firstProbeMs(state: 'open' | 'paused'): number {
     const { halfOpenAfterMs } = this.#settings.breaker
     return state === 'paused' ? Math.min(PAUSED_RETRY_MS, halfOpenAfterMs) : halfOpenAfterMs
   }
 
   async #rateLimit(retryAfterMs: number | undefined, message: string): Promise<void> {
-    // Requests that were in flight beside the first one that got a 429: their answers say nothing new.
+    // This 429 answers a request that was in flight beside the first one that got a 429, and says nothing new.
     if (retryAfterMs === undefined && this.#shared.isRateLimited) return
     this.#consecutive429s++
     const ms = retryAfterMs ?? exponentialMs(this.#consecutive429s, RATE_LIMIT_COOLDOWN_MS)

@@ -6,7 +6,7 @@ import { breakerStore } from './breaker-store.ts'
 export interface BreakersOptions {
   readonly db: Database
   readonly relayId: string
-  /** The destinations that the relay serves: it reads no other rows. */
+  /** The destinations that the relay serves. */
   readonly destinations: () => readonly string[]
   readonly settings: BreakerSettings & { readonly requestTimeoutMs: number }
   /** `from` is undefined if this relay did not know the breaker before. */

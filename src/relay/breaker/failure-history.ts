@@ -3,26 +3,26 @@ import type { LaneOutcome } from '../lane-outcome.ts'
 /** What a failed request blames, unless the content of one of its intents is the cause. */
 export type Blamed = 'destination' | 'credential'
 
-/** Whether other requests pass at which one failed. `inconclusive`: the failure proves nothing about the others. */
+/** Whether other requests pass after one has failed. `inconclusive`: its failure proves nothing about the others. */
 export type Comparison = 'pass' | 'fail' | 'inconclusive'
 
 /** What canaries have shown, or how the turn ends instead. */
 export type CanaryResult = Comparison | LaneOutcome
 
-/** Ids whose failures are remembered at most: far more than fail at a time. */
+/** The most ids whose failures are remembered: far more than fail at a time. */
 const REMEMBERED = 1_000
 
 /**
- * Milliseconds in which a request that passed shows that the destination works. An outage that began within this time is
- * taken for failures of suspects: the relay halves them and charges them an attempt too early.
+ * For this many milliseconds, a request that passed shows that the destination works. If an outage begins within this time,
+ * the relay takes its failures for failures of suspects: it halves them, and charges them an attempt too early.
  */
 const LATELY_MS = 2_000
 
-/** What one relay remembers of a destination to tell an intent's failure from the destination's. */
+/** What one relay remembers of a destination, to tell a failure of an intent from a failure of the destination. */
 export class FailureHistory {
   #passes = 0
   #passedAt = Number.NEGATIVE_INFINITY
-  /** By id of an intent that failed: `passes` at that time. */
+  /** By id of an intent that failed: the value of `passes` with which later passes are compared. */
   readonly #baselines = new Map<string, number>()
   readonly #canaries = new Map<Blamed, Promise<CanaryResult>>()
 
@@ -44,13 +44,13 @@ export class FailureHistory {
   /**
    * Remembers the first failure of an intent. Later failures are compared with requests that have passed since.
    *
-   * @param passes `passes` when its request was sent.
+   * @param passes The value of `passes` when the intent's request was sent.
    */
   recordFailure(id: string, passes: number): void {
     if (!this.#baselines.has(id)) this.#remember(id, passes)
   }
 
-  /** An intent has failed, and the failure was attributed: its next one is compared with requests that pass from now on. */
+  /** Records that a failure of an intent was attributed: its next failure is compared with requests that pass from now on. */
   resetBaseline(id: string): void {
     this.#remember(id, this.#passes)
   }
@@ -76,14 +76,14 @@ export class FailureHistory {
   }
 
   /**
-   * Whether others have passed since an intent failed or, if it was charged an attempt, lately. The charge alone proves
-   * nothing: its present failure may be an outage.
+   * Whether other requests have passed since an intent failed. If the intent was charged an attempt, it is enough that one
+   * has passed lately. The charge alone proves nothing, because the present failure may be an outage.
    */
   hasPassedFor(id: string, attempts: number): boolean {
     return this.hasPassedSince(id) || (attempts > 0 && this.hasPassedLately)
   }
 
-  /** Sends canaries, for one lane at a time: lanes that ask the same meanwhile share the result. */
+  /** Sends canaries, for one lane at a time: lanes that call with the same `blamed` meanwhile share the result. */
   async runCanary(blamed: Blamed, send: () => Promise<CanaryResult>): Promise<CanaryResult> {
     const running = this.#canaries.get(blamed)
     if (running !== undefined) return running

@@ -25,8 +25,8 @@ export interface SendOptions {
   /** No retry begins once it is aborted. */
   readonly stopping?: AbortSignal
   /**
-   * Whether a failure counts against the destination, or a refused credential pauses it. A failure that does not count is
-   * not retried.
+   * Whether a failure counts for the breaker, or a refused credential pauses the destination. A failure that does not count
+   * is not retried.
    *
    * @default every failure counts
    */
@@ -47,7 +47,7 @@ export interface Policy {
   execute(send: () => Promise<Answer>, how?: SendOptions): Promise<Answer>
 }
 
-/** The longest delay of a timer (2^31 − 1 ms): Postgres decides when a breaker half-opens, not cockatiel. */
+/** The longest delay of a timer (2^31 − 1 ms), so that cockatiel never half-opens a breaker. Postgres decides when. */
 const NEVER = 2_147_483_647
 
 /**

@@ -21,19 +21,19 @@ export interface Rejections {
   readonly statuses: readonly number[]
 }
 
-/** Milliseconds. After an hour the window begins anew: rejections that come over hours are exceptions. */
+/** Milliseconds. After an hour the window begins anew: rejections that are spread over hours are exceptions. */
 const WINDOW_MS = 3_600_000
 
 /**
- * The last intents that a destination's answers have settled, and which of them were rejected. The length of the window is the
- * limit of rejections divided by their share: as many rejections in it are at least that share. A small system with few events
- * never reaches the limit. A stream of which a tenth is rejected fills a tenth of the window.
+ * The last intents that a destination's answers have settled, and which of them were rejected. The length of the window is
+ * `rejections` / `rejectionShare`. So if it holds `rejections` rejected intents, they are at least that share of it. A small
+ * system with few events never reaches the limit. A stream of which a tenth is rejected fills a tenth of the window.
  */
 export class RejectionWindow {
   readonly #most: number
   readonly #now: () => number
   #beganAt: number
-  /** A ring: the status of a rejected intent, 0 of a delivered one. */
+  /** A ring buffer: the status of each rejected intent, 0 for each delivered one. */
   readonly #last: Uint16Array
   #next = 0
   #settled = 0
@@ -90,7 +90,7 @@ export function withoutRejections(settlement: Settlement, mustGo: (id: string) =
   return dead.length === settlement.dead.length ? settlement : { ...settlement, dead }
 }
 
-/** An answer has refused the content. An intent that the relay itself finds too large has no status. */
+/** Whether an answer has refused the content. An intent that the relay itself finds too large has no status. */
 function isRejection({ reason, status }: DeadLetter): boolean {
   return status !== undefined && (reason === 'rejected' || reason === 'too_large')
 }

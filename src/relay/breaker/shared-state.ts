@@ -47,15 +47,15 @@ type Probe = { readonly holder: 'mine' } | { readonly holder: 'other'; readonly 
 const CLOSED: State = { kind: 'closed' }
 /** Milliseconds between two attempts to acquire a probe that another relay holds. */
 const PROBE_DENIED_MS = 500
-/** Milliseconds until a row that must be read again is due. */
+/** Milliseconds until a row that must be read again is read. */
 const READ_AGAIN_MS = 50
 
 /**
  * What one relay knows of a destination's breaker: its row in `outbox.breakers` as last read, and what this relay has
  * changed since. The row holds times by the database's clock. This class converts the remaining time to the relay's clock.
  *
- * It reads nothing itself. A row that another relay or an operator has changed arrives through `Breakers.syncWith`, which a
- * full poll of `LaneFinder` calls, and which calls `apply`.
+ * It reads nothing itself. A row that another relay or an operator has changed arrives with a full poll of `LaneFinder`,
+ * which calls `Breakers.syncWith`, which calls `apply`.
  */
 export class SharedState {
   readonly #relayId: string
@@ -93,7 +93,7 @@ export class SharedState {
     return this.#rateLimitedUntil > this.#clock()
   }
 
-  /** An operator has paused it, or most intents were rejected: only an operator resumes it. */
+  /** Whether only an operator can resume the destination: an operator has paused it, or most intents were rejected. */
   get needsOperator(): boolean {
     return (
       this.#state.kind === 'rejecting' || (this.#state.kind === 'paused' && this.#state.retryAt === undefined)
@@ -150,7 +150,7 @@ export class SharedState {
     const retryAt = retryInMs == null ? undefined : now + retryInMs
     switch (state) {
       case 'open':
-        // An open breaker's row has a time. Without one, the database denies the probe.
+        // The row of an open breaker has a time. If it is missing, this relay may try, and the database denies the probe.
         return { kind: 'open', retryAt: retryAt ?? now }
       case 'paused':
         return { kind: 'paused', retryAt }
@@ -182,7 +182,7 @@ export class SharedState {
   }
 
   /**
-   * Failures open it. `write` changes the row.
+   * Opens the breaker after failures. `write` changes the row.
    *
    * @returns what `write` returns.
    */
@@ -192,7 +192,7 @@ export class SharedState {
   }
 
   /**
-   * A refused credential pauses it. `write` changes the row.
+   * Pauses the destination after a refused credential. `write` changes the row.
    *
    * @returns what `write` returns.
    */
@@ -202,7 +202,7 @@ export class SharedState {
   }
 
   /**
-   * Rejections of most intents stop it, until an operator resumes it. `write` changes the row.
+   * Stops the destination after most intents were rejected, until an operator resumes it. `write` changes the row.
    *
    * @returns what `write` returns.
    */
@@ -211,17 +211,17 @@ export class SharedState {
     return this.#sync.write(write)
   }
 
-  /** A 429 stops requests for `ms`, in every state. `write` changes the row. */
+  /** Stops requests for `ms` after a 429, in every state. `write` changes the row. */
   async rateLimit(ms: number, write: () => Promise<unknown>): Promise<void> {
     this.#rateLimitedUntil = Math.max(this.#rateLimitedUntil, this.#clock() + ms)
     await this.#sync.write(write)
   }
 
   /**
-   * Closes it if `write`, which changes the row, found this relay’s probe in it. If an operator or another relay
+   * Closes the breaker if `write`, which changes the row, found this relay's probe in it. If an operator or another relay
    * changed the row meanwhile, the state stays until the next row is applied.
    *
-   * @returns whether it has closed.
+   * @returns whether the breaker has closed.
    */
   async close(write: () => Promise<boolean>): Promise<boolean> {
     if (!(await this.#sync.write(write))) return false

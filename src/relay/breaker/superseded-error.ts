@@ -1,6 +1,6 @@
 /**
- * The settings changed while a request was in flight. Its answer is about the former settings only, and the request had no
- * effect.
+ * The settings changed while a request was in flight, and its answer, a refused credential or a failure, is about the former
+ * settings only. Not thrown for a message or broadcast whose request may have had an effect.
  */
 export class SupersededError extends Error {
   override readonly name = 'SupersededError'

@@ -6,11 +6,11 @@ import { WrongRegionError } from '../wrong-region-error.ts'
 type Unchecked = RelayEvents['regionUnchecked'][0]
 
 /**
- * Checks the region of each workspace that has Track API credentials. Only an answer of the server is an error. If there is
- * none, the relay starts, and delivery shows whether the region is right.
+ * Checks the region of each workspace that has Track API credentials. Only an answer that names another region is an error.
+ * Without an answer the relay starts, and delivery shows whether the region is right.
  *
- * @param timeoutMs Milliseconds for each request. All are sent at once.
- * @param onUnchecked The server did not answer, or refused the credentials.
+ * @param timeoutMs Milliseconds for each request. All requests are sent at once.
+ * @param onUnchecked Called if Customer.io did not answer with a region, or refused the credentials.
  * @throws {WrongRegionError} if a workspace is in another region than configured.
  */
 export async function checkRegions(

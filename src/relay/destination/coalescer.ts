@@ -9,11 +9,14 @@ import { waitForToken } from './wait-for-token.ts'
 
 /** What became of a lane's batch that could share a request with batches of other lanes. */
 export type CoalesceResult =
-  /** Customer.io has accepted it, except for the operations that `answer` lists. */
+  /** Customer.io has accepted the batch, except for the operations that `answer` lists. */
   | { readonly kind: 'accepted'; readonly answer: Accepted }
   /** No other batch was waiting: the lane holds a token, and sends its batch alone. */
   | { readonly kind: 'send_alone' }
-  /** Not sent, or the shared request was not accepted: the lane acquires a permit of its own and sends its batch alone. */
+  /**
+   * The batch was not sent, or the shared request was not accepted: the lane acquires a permit of its own and sends its batch
+   * alone.
+   */
   | { readonly kind: 'retry_alone'; readonly answer?: Answer | undefined }
   | LaneOutcome
 
@@ -27,11 +30,11 @@ interface PendingBatch {
 }
 
 /**
- * Small batches of several lanes that wait for the destination's rate limit at the same time share one request. With one
- * request each, 16 lanes with one event each would use up a sixth of a second's limit.
+ * Combines small batches of several lanes that wait for the destination's rate limit at the same time into one request. With
+ * one request each, 16 lanes with one event each would use up a sixth of a second's limit.
  *
- * The coalescer divides only accepted answers among the lanes. Any other answer may be about the batch of one lane, so each
- * lane sends its batch alone. So a lane attributes a failure without regard to other lanes.
+ * The coalescer divides only accepted answers among the lanes. Any other answer may be about the batch of one lane. So after
+ * it each lane sends its batch alone, and attributes a failure without regard to other lanes.
  */
 export class Coalescer {
   readonly #destination: Destination
@@ -60,7 +63,7 @@ export class Coalescer {
     return items.length <= this.#limits.count / 2 && bytesOf(items) <= this.#limits.bytes / 2
   }
 
-  /** Resolves when the batch was sent, or the lane may send it. */
+  /** Resolves with what became of the batch, once it was sent, the lane may send it alone, or the turn must end. */
   join(items: readonly WireItem[]): Promise<CoalesceResult> {
     return new Promise((resolve, reject) => {
       this.#queue.push({ items, bytes: bytesOf(items), resolve, reject })
@@ -112,7 +115,8 @@ export class Coalescer {
     const items = batches.flatMap((each) => each.items)
     const answer = await this.#breaker.run('send', () => this.#destination.transport.send(items), {
       retries: 'never',
-      // An answer of the service may be about the content of one batch. If it is not, each lane's own request counts.
+      // A failure that may be about the content of one batch does not count. If the destination is to blame, the lanes' own
+      // requests count.
       counts: (failure) => !mayBlameContent(failure),
     })
     let from = 0
@@ -128,7 +132,7 @@ export class Coalescer {
   }
 }
 
-/** The answer for the operations `from` to `to`, with places counted from `from`. */
+/** The part of an answer for the operations `from` to `to` − 1, with indexes counted from `from`. */
 function part({ refused, ...answer }: Accepted, from: number, to: number): Accepted {
   const own = refused.filter(({ index }) => index >= from && index < to)
   return { ...answer, refused: own.map((each) => ({ ...each, index: each.index - from })) }

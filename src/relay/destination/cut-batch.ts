@@ -30,8 +30,8 @@ export interface CutLimits {
 export type PreparedRow = { readonly send: WireItem } | { readonly dead: DeadLetter } | 'suppressed'
 
 /**
- * Cuts the next request from rows in order, by count and by bytes. Pure. Every row is in the batch, among the dead or the
- * suppressed, or remains for the next cut, and no row overtakes another.
+ * Cuts the next request from rows in order, by count and by bytes. Pure. Every row goes into the batch, to the dead letters
+ * or to the suppressed rows, or remains for the next cut. No row overtakes another.
  */
 export function cutBatch(
   rows: readonly QueuedIntent[],

@@ -20,29 +20,35 @@ export interface Destination {
   /** `<workspace>/<api>` */
   readonly name: string
   readonly transport: Transport
-  /** Transactional sends and broadcasts have no idempotency key: they are marked before they are sent. */
+  /**
+   * Whether its intents must not be sent twice. Messages and broadcasts have no idempotency key, so they are marked before
+   * they are sent.
+   */
   readonly nonIdempotent: boolean
-  /** Intents that were enqueued longer ago are dead letters of reason `expired`. */
+  /** Seconds. Older intents become dead letters of reason `expired`. Undefined: no limit. */
   readonly maxAgeSeconds: number | undefined
   readonly prepare: (row: QueuedIntent) => PreparedRow
-  /** Acquires a token of the fleet's rate limit for one request: 0, or the milliseconds to wait. */
+  /** Acquires a token of the fleet's rate limit for one request. Resolves with 0, or with the milliseconds to wait. */
   readonly acquireToken: (bulk: boolean) => Promise<number>
 }
 
 /**
- * Requests of the whole fleet per second. Track counts requests, so batches multiply it; a broadcast may be triggered once in
- * ten seconds (third parties report both). Pipelines documents 3,000 in 3 s.
+ * Requests of the whole fleet per second. The Track API counts requests, not the intents in them; a broadcast may be
+ * triggered once in ten seconds (third parties report both). The Pipelines API documents 3,000 requests in 3 s.
  */
 const DEFAULT_LIMITS: Record<Api, number> = { track: 100, app: 100, broadcast: 0.1, pipelines: 1_000 }
 /** Share of a limit that bulk lanes may use: a backfill never takes the last request from live traffic. */
 const BULK_SHARE = 0.5
 
 /**
- * Milliseconds that a destination with former settings makes its lanes wait: longer than a turn sleeps, so they are handed
- * back.
+ * Milliseconds for which a destination with former settings makes its lanes wait. A turn does not sleep this long
+ * (`MAX_SLEEP_MS`), so it hands its lane back.
  */
 const RETIRED_WAIT_MS = 300
-/** Request timeouts. A request that was in flight when the settings changed takes no longer than this, with its retries. */
+/**
+ * The time, in request timeouts, after which connections with former settings are closed. A request that was in flight when
+ * the settings changed takes no longer, with its retries.
+ */
 const RETIRED_TIMEOUTS = 7
 
 type Opened = Destination & { retire(): void }
@@ -166,8 +172,9 @@ export class Destinations {
 }
 
 /**
- * A refused key or a failing host says nothing about newer settings: it must neither pause nor open the breaker for them. A
- * message that must not be sent twice keeps its answer, unless the request had no effect.
+ * Whether an answer is about the settings of its request only. A refused key or a failing host says nothing about newer
+ * settings, so it must neither pause nor open the breaker. The exception is a message or broadcast that may have been sent:
+ * its answer is kept, because it must not be sent twice.
  */
 function concernsSettings(answer: Answer, nonIdempotent: boolean): boolean {
   if (answer.kind === 'credential') return true

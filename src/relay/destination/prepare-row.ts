@@ -5,7 +5,7 @@ import type { QueuedIntent } from '../../store/lanes/read-lane.ts'
 import type { PreparedRow } from './cut-batch.ts'
 
 export interface PrepareSettings {
-  /** For the message of the dead letter. */
+  /** The workspace's `maxAgeSeconds`, for the message of the dead letter. */
   readonly maxAgeSeconds?: number | undefined
   /** Whether the workspace's `allowRecipients` allows every recipient of this intent. */
   readonly allows: (operation: string, payload: unknown) => boolean
@@ -42,12 +42,16 @@ function decide(transport: Transport, settings: PrepareSettings, row: QueuedInte
   const occurredAtSeconds = Math.floor(row.enqueuedAt)
   const send = transport.prepare({ id, operation, payload, occurredAtSeconds, payloadBytes: row.size })
   if (!settings.allows(row.operation, payload)) return 'suppressed'
-  // The cut reads the bytes of an operation that may be too large. Measure them here, because this function catches errors.
+  // The cut reads the bytes of an operation that may be too large. They are measured here, because `prepareRow` catches
+  // errors.
   if (send.maxBytes > transport.limits.itemBytes) send.bytes
   return { send }
 }
 
-/** The message of an `InvalidIntentError` names only fields and sizes. Other messages may repeat the payload. */
+/**
+ * The message of the dead letter. That of an `InvalidIntentError` names only fields and sizes. Other messages may repeat the
+ * payload, so they are left out.
+ */
 function problemOf(error: unknown): string {
   if (error instanceof InvalidIntentError) return error.message
   return `it cannot be read as an intent (${error instanceof Error ? error.name : typeof error})`

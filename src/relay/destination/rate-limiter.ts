@@ -2,10 +2,13 @@ import type { RateLimit } from '../../store/breakers/take-tokens.ts'
 
 /** Milliseconds. Tokens that were drawn in advance and not used within this time are lost. */
 const LEASE_MS = 500
-/** Share of a limit that is drawn at once: fewer round trips, and fewer versions of one hot row. */
+/**
+ * Share of a limit that is drawn at once. Drawing tokens one by one would take more round trips, and write more versions of
+ * one hot row.
+ */
 const CHUNK = 1 / 50
 
-/** Draws `count` tokens from the fleet's limit: 0, or the milliseconds to wait. */
+/** Draws `count` tokens from the fleet's limit. Resolves with 0, or with the milliseconds to wait. */
 export type Draw = (count: number) => Promise<number>
 
 /** One destination's rate limit in one relay: it holds a few tokens, drawn from those of the whole fleet. */
@@ -21,13 +24,13 @@ export class RateLimiter {
     this.#chunk = Math.max(1, Math.floor(limit.requests * CHUNK * (1_000 / Math.max(1_000, limit.perMs))))
   }
 
-  /** Acquires a token for one request: 0, or the milliseconds to wait before asking again. */
+  /** Acquires a token for one request. Resolves with 0, or with the milliseconds to wait before asking again. */
   async acquire(): Promise<number> {
     for (;;) {
       if (this.#tokens > 0 && this.#isFresh) {
         this.#tokens--
-        // This was the last token: draw more now, so that the next caller need not wait. An error is ignored here; the next
-        // caller gets it.
+        // This was the last token: draw more now, so that the next caller need not wait. An error is ignored here, because
+        // the next caller draws again.
         if (this.#tokens === 0 && this.#chunk > 1) this.#drawChunk().catch(() => {})
         return 0
       }
@@ -40,7 +43,7 @@ export class RateLimiter {
     return performance.now() - this.#drawnAt < LEASE_MS
   }
 
-  /** One draw at a time: callers share it. */
+  /** Draws a chunk of tokens. Only one draw runs at a time, and callers share it. */
   #drawChunk(): Promise<number> {
     this.#drawing ??= this.#draw(this.#chunk)
       .then((wait) => {
@@ -56,7 +59,7 @@ export class RateLimiter {
     return this.#drawing
   }
 
-  /** Gives back a token that was not used. It expires with the chunk that it was drawn in. */
+  /** Gives back a token that was not used. It expires with the chunk that was drawn last. */
   release(): void {
     this.#tokens++
   }

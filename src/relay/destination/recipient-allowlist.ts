@@ -1,6 +1,9 @@
 import { type Address, addressParser } from 'postal-mime'
 
-/** Characters. Customer.io takes identifiers of at most 150 bytes, and an email address has at most 254. */
+/**
+ * Characters. A longer recipient matches no pattern: Customer.io takes identifiers of at most 150 bytes, and an email address
+ * has at most 254.
+ */
 const MAX_RECIPIENT_LENGTH = 320
 
 /** Characters of an address list. A longer text is never allowed: 200,000 characters took 0.8 s to parse. */
@@ -12,16 +15,16 @@ const PLAIN_ADDRESS = /^[^\s"(),:;<>@[\\\]]+@[^\s"(),:;<>@[\\\]]+$/
 /** Separators of an address list. */
 const SEPARATOR = /[,;]/
 
-/** What a field names, in place of a text that cannot be understood: it matches no pattern. */
+/** Stands for a recipient that cannot be read from its text. It matches no pattern. */
 const UNREADABLE = undefined
 
 /**
  * The staging guard: limits the people that a workspace may reach. With a copy of production's data and
  * `allowRecipients: ['*@example.com']`, the relay writes to no real person.
  *
- * A pattern is a whole address or id. `*` stands for any characters, and case does not count. An intent is allowed if it
- * names at least one recipient and every recipient matches a pattern. A broadcast without recipients goes to a segment,
- * so it is never allowed. Neither is an intent with a recipient that cannot be parsed.
+ * A pattern is a whole address or id. `*` stands for any characters, and case is ignored. An intent is allowed if it names at
+ * least one recipient and every recipient matches a pattern. A broadcast without recipients goes to a segment, so it is never
+ * allowed. Neither is an intent with a recipient that cannot be parsed.
  *
  * @param patterns Undefined allows every intent; an empty list allows none.
  */
@@ -55,7 +58,7 @@ function toText(recipient: unknown): string | typeof UNREADABLE {
 
 /**
  * The addresses that an intent would reach. If it has none, the ids of the people that it is about. The `to` of a push is
- * a device, or names one of the person's devices.
+ * left out, because it is a device, or names one of the person's devices.
  */
 function recipientsOf(operation: string, payload: unknown): unknown[] {
   const fields = asObject(payload)
@@ -67,7 +70,7 @@ function recipientsOf(operation: string, payload: unknown): unknown[] {
     ...parseText(asObject(fields.attributes).email),
     ...parseText(asObject(asObject(fields.entity).attributes).email),
     ...parseText(asObject(message.traits).email),
-    // The recipient of an anonymous invite counts before the person of the event.
+    // The recipient of an anonymous invite. If there is one, the person of the event does not count.
     ...parseText(asObject(fields.data).recipient),
     ...parseText(asObject(asObject(fields.entity).attributes).recipient),
     ...parseText(asObject(message.properties).recipient),
@@ -107,7 +110,7 @@ function parseText(value: unknown): (string | typeof UNREADABLE)[] {
   return parseAddresses(text) ?? [UNREADABLE]
 }
 
-/** A recipient by text, or by another value as it stands, such as a number. */
+/** The recipients in a value: those in a text, or the value itself if it is not a text, such as a number. */
 function parseRecipient(value: unknown): unknown[] {
   return typeof value === 'string' || value === undefined || value === null ? parseText(value) : [value]
 }

@@ -1,8 +1,8 @@
 import type { WireItem } from '../../customerio/transports/transport.ts'
 
 /**
- * The bytes of one request, with a comma between each two items. Items count with `maxBytes`, which costs nothing, until these
- * do not fit. Then the budget measures their `bytes`. Most requests are full by count before.
+ * The bytes of one request, with a comma between each two items. Items count with `maxBytes`, which needs no measuring, until
+ * an item does not fit. From then on they count with `bytes`. Most requests are full by count before that.
  */
 export class RequestBudget {
   readonly #limit: number

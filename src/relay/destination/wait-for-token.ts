@@ -1,12 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** Milliseconds. A turn sleeps through a wait up to this; for a longer one it hands the lane back. */
+/** The longest wait, in milliseconds, that a turn sleeps through. For a longer one it hands the lane back. */
 export const MAX_SLEEP_MS = 250
 
 /**
  * Acquires a token of a rate limit, and sleeps through short waits.
  *
- * @param acquire Acquires a token: 0, or the milliseconds to wait.
+ * @param acquire Acquires a token. Resolves with 0, or with the milliseconds to wait.
  * @param stopping Once it is aborted, no wait begins.
  * @returns 0 if the token was acquired, else the milliseconds to wait before asking again.
  */

@@ -17,7 +17,7 @@ export class ActiveLanes {
     return [...this.#lanes.values()].map(({ job }) => job)
   }
 
-  /** The lanes that are being read, sent or settled, or may be. */
+  /** The lanes at work: all that are not idle. */
   get atWork(): Lane[] {
     return [...this.#lanes.values()].filter(({ idleWait }) => !idleWait.isWaiting).map(({ job }) => job.lane)
   }
@@ -34,7 +34,8 @@ export class ActiveLanes {
    */
   add(job: LaneJob, idleWait: IdleWait, turn: Promise<void>, onEnd: () => void): void {
     const key = laneKey(job.lane)
-    // If another relay held the lane for a moment, its former turn is still running here. It is about to notice.
+    // If another relay held the lane meanwhile, a former turn of this relay may still run. It is about to end, because the
+    // fence refuses its statements.
     const former = this.#lanes.get(key)?.done
     const done = Promise.all([turn, former]).then(() => {
       if (this.#lanes.get(key)?.job === job) this.#lanes.delete(key)
@@ -72,7 +73,7 @@ export class ActiveLanes {
     return this.#of(queue).filter(({ idleWait }) => !idleWait.isWaiting).length
   }
 
-  /** Hands back idle lanes of a queue, as many as it has above `workers`. */
+  /** Hands back as many idle lanes of a queue as it has lanes above `workers`. */
   endIdleAbove(workers: number, queue: string): void {
     const lanes = this.#of(queue)
     const surplus = Math.max(0, lanes.length - workers)

@@ -17,12 +17,15 @@ import type { LaneJob, LaneJobs } from './lane-jobs.ts'
 import { UnservedCheck } from './unserved-check.ts'
 import { WatermarkAudit } from './watermark-audit.ts'
 
-/** Milliseconds between polls that fail, doubled with each. */
+/** Milliseconds between polls that fail, doubled with each failure in a row. */
 const FAILED_POLL_MS = { first: 100, max: 10_000 }
-/** A poll that takes long, for example through dead rows under an old snapshot, takes at most a sixth of the time. */
+/**
+ * The pause after a poll, in multiples of its duration: polls take at most a sixth of the time, even if each takes long, for
+ * example because an old snapshot keeps dead rows.
+ */
 const PAUSE_PER_POLL = 5
 
-/** What the dispatcher finds lanes by. */
+/** What the dispatcher finds lanes with. */
 export interface LaneSource {
   readonly db: Database
   readonly horizon: WriteHorizon
@@ -52,7 +55,7 @@ export interface DispatchObserver {
   pollFailed(error: Error): void
   /** Reports that intents wait for a destination without credentials. Called once per destination. */
   unserved(destination: string): void
-  /** Reports an error of anything but a poll. */
+  /** Reports an error that is not the failure of a poll. */
   failed(error: Error): void
 }
 
@@ -76,7 +79,7 @@ export interface DispatcherOptions {
  *   notify()                a commit has brought work to a lane that this relay does not work
  *   NotifyMode              notifications were turned off: commits are found by polls alone
  *   WatermarkAudit          it has found intents below a lane's watermark
- *   the end of a turn       pg-boss refused a job for the lane while the last one was active
+ *   the end of a turn       pg-boss refused other jobs for the lane while its job was active
  *   a lane becomes idle     its worker is free, or a commit may have been missed (see `#pollForIdleLane`)
  *   stop()                  the loop must end
  */
@@ -135,7 +138,7 @@ export class Dispatcher {
     this.#pollNow.raise()
   }
 
-  /** Handles a notification. There may be very many: one for a lane that this relay works needs no poll. */
+  /** Handles a notification. There may be very many, so one for a lane that this relay works causes no poll. */
   notify(notification: Notification): void {
     if (notification === 'breaker') {
       this.wake('breaker')
@@ -201,7 +204,7 @@ export class Dispatcher {
     this.#options.workers.jobs.releaseDeadWorkers(isAnyWaiting)
     // Promoted intents are in their lanes now, and more may be due.
     if (isPromoted) return 0
-    // Commits between this poll and the flag did not notify.
+    // Commits between this poll and the change of the flag did not notify.
     if (await this.#notifyMode.afterPoll(found.length > 0, this.#options.workers.settled())) return 0
     return this.#delayMs(performance.now() - startedAt)
   }
@@ -220,12 +223,13 @@ export class Dispatcher {
     return paceMs === undefined ? delayMs : Math.min(delayMs, Math.max(paceMs, PAUSE_PER_POLL * pollMs))
   }
 
-  /** Whether a lane may start here. Its credentials may have gone since the poll began. */
+  /** Whether a lane may start in this relay. The credentials of its destination may have gone since the poll began. */
   #mayStart(lane: Lane): boolean {
     const { breakers, destinations } = this.#options.source
     if (destinations.get(lane.destination) === undefined) return false
     if (this.#active.has(lane) || this.#cooldowns.has(lane)) return false
-    // If a probe is due, every lane may start, and the breaker admits one: a dead relay may still hold the job of any lane.
+    // If a probe is due, every lane may start, because a dead relay may still hold the job of any lane. The breaker admits
+    // one request.
     return breakers.get(lane.destination).eligibility() !== 'none'
   }
 
@@ -246,7 +250,7 @@ export class Dispatcher {
       .then((cooldownMs) => this.#cooldowns.start(job.lane, cooldownMs))
     this.#active.add(job, idleWait, turn, () => {
       this.#notifyMode.turnEnded()
-      this.#pollNow.raise() // pg-boss refused a job for the lane while this one was active: poll again
+      this.#pollNow.raise() // pg-boss refused other jobs for the lane while this one was active: poll again
     })
   }
 
@@ -257,8 +261,8 @@ export class Dispatcher {
    * @param readAt When the lane was read last, by `performance.now()`.
    */
   #pollForIdleLane(readAt: number): void {
-    // The last poll skipped the lane as one at work, and began after the lane was read: neither saw what was committed
-    // between them. If commits do not notify, the next poll comes soon.
+    // The last poll skipped the lane because it was at work, and began after the lane was read. So neither the read nor the
+    // poll saw commits between them. If commits do not notify, the next poll comes soon.
     const mayHaveMissed = this.#notifyMode.isNotifying && this.#finder.lastPollAt >= readAt
     // The last poll had no worker left. This lane's worker is free now.
     const mayTakeLane = this.#handOut.isFull

@@ -1,8 +1,8 @@
 import type { Heartbeat } from '../../store/jobs/read-heartbeats.ts'
 
 /**
- * A worker whose heartbeat has not changed for this long is dead. Workers write one every 3 s. It is also the least that
- * pg-boss accepts as a queue's setting, though its own supervision is switched off.
+ * A worker whose heartbeat has not changed for this long is dead. Workers write one every 3 s. 10 s is also the least that
+ * pg-boss accepts as a setting of a queue, although its own supervision is switched off.
  */
 export const DEAD_AFTER_MS = 10_000
 /**
@@ -19,7 +19,7 @@ const MAX_PAUSE_MS = 5_000
  */
 export class HeartbeatWatch {
   readonly #now: () => number
-  /** By the id of the job: its heartbeat, and since when this process has seen that one. */
+  /** By the id of the job: its heartbeat, and since when this process has seen that heartbeat. */
   #seen = new Map<string, { readonly heartbeat: string; readonly since: number }>()
   #readAt = Number.NEGATIVE_INFINITY
 

@@ -1,6 +1,6 @@
 import { type Lane, laneKey } from '../../store/lanes/lane.ts'
 
-/** Lanes that must not start again in this relay before a time: a rate limit ended their last turn, or their keys wait. */
+/** Lanes that must not start again in this relay before a certain time, because their last turn ended with a wait. */
 export class LaneCooldowns {
   readonly #until = new Map<string, number>()
 

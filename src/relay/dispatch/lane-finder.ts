@@ -8,9 +8,11 @@ import type { Destinations } from '../destination/destinations.ts'
 import type { WriteHorizon } from '../turn/write-horizon.ts'
 import { FULL_POLL_MS } from '../wake-up/notify-mode.ts'
 
-/** The delay after a promotion that found nothing: another relay is moving the due intents to their lanes. */
+/**
+ * Milliseconds until the next promotion after one that found nothing: another relay is moving the due intents to their lanes.
+ */
 const PROMOTED_ELSEWHERE_MS = 100
-/** The delay after a promotion that failed. */
+/** Milliseconds until the next promotion after one that failed. */
 const PROMOTION_FAILED_MS = 1_000
 
 export interface LaneFinderOptions {
@@ -25,7 +27,7 @@ export interface LaneFinderOptions {
 /**
  * Finds the lanes that have work. A full poll also reads the breakers' rows and applies them (`Breakers.syncWith`): this is
  * how the relay learns what other relays and operators have changed. It also reads when the next scheduled intent is due, and
- * whether the database is a copy or has gone back in time.
+ * whether the database is a copy or its numbers (`seq`) have run backwards.
  */
 export class LaneFinder {
   readonly #options: LaneFinderOptions

@@ -3,14 +3,17 @@ import type { ActiveLanes } from './active-lanes.ts'
 import { type LaneJob, type LaneJobs, queueOf } from './lane-jobs.ts'
 import { OfferedLanes } from './offered-lanes.ts'
 
-/** Workers of bulk lanes, as a share of those of live lanes and on top of them: a backfill takes no worker away. */
+/**
+ * Workers of bulk lanes, as a share of those of live lanes. They come in addition, so that a backfill takes no worker from
+ * live lanes.
+ */
 const BULK_WORKER_SHARE = 1 / 4
 
 /**
  * Offers lanes to the fleet as pg-boss jobs, and takes as many as this relay has workers for.
  *
- * Every destination has workers of its own, and its bulk lanes have others. So a slow API, a long backlog or a backfill
- * delays no other destination.
+ * Every destination has workers of its own, and others for its bulk lanes. So a slow API or a long backlog delays no other
+ * destination, and a backfill delays no live lane.
  */
 export class LaneHandOut {
   readonly #jobs: LaneJobs
@@ -41,7 +44,7 @@ export class LaneHandOut {
     this.#offered.keepOnly(lanes)
   }
 
-  /** Something has changed: offers every lane again at the next poll. */
+  /** Makes the next poll offer every lane again, because something has changed. */
   retry(): void {
     this.#offered.retry()
   }

@@ -32,7 +32,7 @@ export interface LaneJobRunnerOptions
 export class LaneJobRunner {
   readonly #options: LaneJobRunnerOptions
   readonly #inFlight = new InFlightLanes()
-  /** By destination. A destination whose settings change is another object. */
+  /** By destination. After a change of its settings, a destination is a new object. */
   readonly #coalescers = new WeakMap<Destination, Coalescer>()
   readonly #reportedFormats = new Set<string>()
   #settled = 0
@@ -47,8 +47,8 @@ export class LaneJobRunner {
   }
 
   /**
-   * Runs one turn of a lane. Never rejects: an end that cannot be recorded now is recorded later, or the lane's heartbeat is
-   * missed.
+   * Runs one turn of a lane. Never rejects: if its end cannot be recorded now, it is recorded later, or the job's heartbeat
+   * is missed.
    *
    * @returns the milliseconds for which the lane must not start again in this relay.
    */
@@ -76,7 +76,7 @@ export class LaneJobRunner {
   async #work(lane: Lane, idleWait: IdleWait): Promise<LaneOutcome> {
     const { destinations, breakers, pollIntervalMs, ...context } = this.#options
     const destination = destinations.get(lane.destination)
-    // A relay with other credentials has offered it.
+    // A relay with other credentials has offered the lane.
     if (!destination) return { kind: 'handed_back', waitMs: pollIntervalMs }
     return workLane(
       {

@@ -3,17 +3,17 @@
  *
  * | record                                  | question                                      | written                         |
  * | --------------------------------------- | --------------------------------------------- | ------------------------------- |
- * | the lane's job in pg-boss               | which worker has the lane, or when may one    | at offer, take and end of a turn |
+ * | the lane's job in pg-boss               | which worker has it, or when may one take it  | at offer, take and end of a turn |
  * | its heartbeat (`heartbeat_on`)          | does that worker live                         | every 3 s, for active jobs only |
  * | `outbox.lanes` (`epoch`, `relay_id`)    | may this turn settle                          | at the claim and the release    |
  * | `outbox.relays` (`last_seen_at`)        | does this relay run, and can it poll          | every 3 s, also while it is idle |
  *
  * - Before any record, each relay filters the lanes that it offers, from its own memory (`#mayStart` of dispatcher.ts):
  *   credentials, the breaker, cooldowns, and lanes that it works already.
- * - A job decides who starts. It may be wrong: a worker that was stopped for 10 s loses its job and does not know.
- * - So the fence in `outbox.lanes` decides who settles. It needs no clock and no heartbeat.
- * - The two heartbeats have different lives. An idle relay has no job, and health must see it. A job may be taken before
- *   its lane is claimed, and then only its own heartbeat shows that its worker died.
+ * - A job decides which worker starts. It may be outdated: a worker that was stopped for 10 s loses its job without noticing.
+ * - So the fence in `outbox.lanes` decides which turn may settle. It needs no clock and no heartbeat.
+ * - Neither heartbeat replaces the other. An idle relay has no job, and health must see it. A job may be taken before its
+ *   lane is claimed, and then only its own heartbeat shows that its worker died.
  * - `outbox.relays` is for operators and for `outbox.health`. No lane is handed out or taken back by it.
  */
 import { randomUUID } from 'node:crypto'
@@ -37,13 +37,16 @@ export function queueOf(lane: Lane): string {
   return `${isBulk(lane) ? bulk : live}/${lane.destination}`
 }
 
-/** pg-boss requires it for a queue. Its supervision is switched off: see `HeartbeatWatch`. */
+/** pg-boss needs this setting of a queue, although its supervision is switched off: see `HeartbeatWatch`. */
 const HEARTBEAT_SECONDS = 10
-/** Milliseconds between two readings while lanes wait for a worker: a dead relay may hold their jobs. */
+/** Milliseconds between two readings of heartbeats while lanes wait for a worker: a dead relay may hold their jobs. */
 const READ_HEARTBEATS_MS = 2_000
 /** Milliseconds between two readings of heartbeats while no lane waits. */
 const READ_HEARTBEATS_IDLE_MS = 60_000
-/** Shorter than the time after which a worker counts as dead: a dead connection must not look like a dead relay. */
+/**
+ * Milliseconds to wait for an answer. Shorter than the time after which a worker counts as dead, so that a relay with a dead
+ * connection does not look dead.
+ */
 const ANSWER_MS = 5_000
 /** The commit of a job waits for no flush: if a crash of the server loses the job, the dispatcher makes it again. */
 const NO_FLUSH = '-c synchronous_commit=off'
@@ -51,7 +54,7 @@ const NO_FLUSH = '-c synchronous_commit=off'
 /** pg-boss' code for a queue that has no row. */
 const QUEUE_NOT_FOUND = 'PGBOSS_QUEUE_NOT_FOUND'
 
-/** A lane that this relay was given to work. */
+/** A job that this relay has taken, and its lane. */
 export interface LaneJob extends JobAttempt {
   readonly lane: Lane
 }
@@ -118,9 +121,10 @@ export class LaneJobs {
   }
 
   /**
-   * Makes a job for each lane that has none. The policy `exclusive` refuses a second one, waiting or active.
+   * Makes a job for each lane that has none. The policy `exclusive` refuses a second job for a lane, whether the first is
+   * waiting or active.
    *
-   * @returns the keys of the lanes that had none.
+   * @returns the keys of the lanes that had no job.
    */
   async offer(queue: string, lanes: readonly Lane[]): Promise<Set<string>> {
     await this.#recordEnds()
@@ -203,9 +207,9 @@ export class LaneJobs {
   }
 
   /**
-   * Records the ends of turns that failed to be recorded. Otherwise their jobs stay active without a worker, and keep the
-   * lanes from the fleet until their heartbeats are missed. An end names its attempt: if the lane was taken meanwhile, nothing
-   * happens.
+   * Records the ends of turns that could not be recorded before. Otherwise their jobs stay active without a worker, and block
+   * the lanes until the heartbeats are missed. Each record names the attempt of its job, so nothing happens if a worker has
+   * taken the lane meanwhile.
    */
   async #recordEnds(): Promise<void> {
     for (const [key, record] of [...this.#unrecordedEnds]) {

@@ -6,7 +6,7 @@ const OFFER_AGAIN_MS = 100
 /** The lanes that this relay has offered to the fleet. */
 export class OfferedLanes {
   readonly #until = new Map<string, number>()
-  /** Lanes whose job this relay made: they wait for a worker. */
+  /** Lanes whose job this relay made, and which wait for a worker. */
   readonly #waiting = new Map<string, Lane>()
 
   /** @returns those of `lanes` that are due to be offered now. */
@@ -37,7 +37,7 @@ export class OfferedLanes {
     return this.#waiting.has(laneKey(lane))
   }
 
-  /** Forgets the offer of a lane: this relay has taken it. */
+  /** Forgets the offer of a lane that this relay has taken. */
   taken(lane: Lane): void {
     this.#until.delete(laneKey(lane))
     this.#waiting.delete(laneKey(lane))

@@ -3,7 +3,7 @@ import { findUnserved } from '../../store/fleet/find-unserved.ts'
 import type { Destinations } from '../destination/destinations.ts'
 
 const CHECK_EVERY_MS = 10_000
-/** After a notification: any database user can send any number of them. */
+/** The shortest pause between two checks after notifications, because any database user can send any number of them. */
 const AFTER_NOTIFICATION_MS = 1_000
 /** The most destinations that are reported: an old backlog may name any number. */
 const MAX_REPORTED = 100
@@ -28,12 +28,12 @@ export class UnservedCheck {
     this.#options = options
   }
 
-  /** A notification has come, which may be for any destination. */
+  /** Makes a check due soon, because a notification has come, which may be for any destination. */
   checkSoon(): void {
     this.#dueAt = Math.min(this.#dueAt, this.#endedAt + AFTER_NOTIFICATION_MS)
   }
 
-  /** The credentials of these destinations have changed. They are reported again if they lose them later. */
+  /** Records that the credentials of these destinations have changed. A destination that loses them later is reported again. */
   changed(destinations: readonly string[]): void {
     for (const destination of destinations) this.#reported.delete(destination)
     this.#dueAt = Number.NEGATIVE_INFINITY
@@ -58,7 +58,7 @@ export class UnservedCheck {
   }
 
   #report(unserved: readonly string[]): void {
-    const withCredentials = new Set(this.#options.destinations.names) // they may have changed during the check
+    const withCredentials = new Set(this.#options.destinations.names) // the names may have changed during the check
     for (const destination of unserved) {
       if (withCredentials.has(destination) || this.#reported.has(destination)) continue
       if (this.#reported.size >= MAX_REPORTED) return

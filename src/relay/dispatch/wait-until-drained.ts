@@ -6,7 +6,7 @@ export interface DrainOptions {
   readonly withinMs: number
   /** Aborted if the caller stops waiting. */
   readonly abort: AbortSignal
-  /** A count failed. The next one is 100 ms later. */
+  /** Called if a count failed. The next count is 100 ms later. */
   readonly onError: (error: Error) => void
 }
 
@@ -15,7 +15,7 @@ const COUNT_EVERY_MS = 100
 /**
  * Waits until no lane holds an intent, or until the time is over.
  *
- * @returns the number of lanes that still hold some; NaN if no count has succeeded.
+ * @returns the number of lanes that still hold intents, by the last count that succeeded; NaN if none did.
  */
 export async function waitUntilDrained({
   countLanes,

@@ -6,14 +6,14 @@ import { DutyCycle } from '../timing/duty-cycle.ts'
 export interface WatermarkAuditOptions {
   readonly db: Database
   readonly destinations: Pick<Destinations, 'names'>
-  /** Watermarks were reset: lanes have intents that the polls did not see. */
+  /** Called after watermarks were reset: lanes have intents that the polls did not see. */
   readonly onFound: () => void
   readonly onError: (error: Error) => void
 }
 
 /**
- * Searches for intents below the lanes' watermarks, in the background. Polls begin at the watermarks and never see them.
- * Such intents are rare: rows that were put back by hand, or numbers that a server drew again after it lost commits.
+ * Searches for intents below the lanes' watermarks, in the background. Polls begin at the watermarks and never see such
+ * intents. They are rare: rows that were put back by hand, or numbers that a server drew again after it lost commits.
  */
 export class WatermarkAudit {
   readonly #options: WatermarkAuditOptions

@@ -9,15 +9,15 @@ import { sendPart } from '../send/send-part.ts'
 import { sendCoalesced } from '../send/send-coalesced.ts'
 import { waitingKeys, waitForMore, nextRows, outcomeWithoutWork, type Turn } from '../turn/turn.ts'
 
-/** Milliseconds between reads of live intents while suspects are separated. */
+/** Milliseconds between two reads of new intents while suspects are separated. */
 const REFRESH_MS = 100
-/** Batches' worth of suspects. With more, the rest of the lane waits until they are fewer. */
+/** Limit of suspects, in batches. While there are this many or more, the rest of the lane waits. */
 const MOST_SUSPECTS = 4
 
-/** Both send from one lane: the suspects in halves, all other intents in batches. */
+/** The two kinds of intents that a lane sends: the suspects in halves, all others in batches. */
 type Side = 'suspects' | 'others'
 
-/** Read → cut → acquire a permit → send → settle, batch by batch. Suspects and other batches take turns. */
+/** Read → cut → acquire a permit → send → settle, batch by batch. Parts of suspects and other batches alternate. */
 export async function drainBatches(turn: Turn): Promise<LaneOutcome> {
   const { reader, writer } = turn
   const { suspects, blocked } = turn.keys
@@ -45,9 +45,9 @@ export async function drainBatches(turn: Turn): Promise<LaneOutcome> {
       reader.drop(new Set(rows.slice(0, cut.used).map(({ seq }) => seq)))
       continue
     }
-    // A merge or a deletion comes after everything before it, including blocked and suspected intents.
+    // A barrier is sent after all earlier intents of its lane, including blocked and suspected ones.
     if (cut.batch[0]?.item.barrier) {
-      if (suspects.count > 0) continue // the suspects are next, because this side was not theirs
+      if (suspects.count > 0) continue // `nextSide` chooses the suspects now
       if (blocked.any) return { kind: 'handed_back', waitMs: blocked.waitMs }
     }
     const isClosed = turn.gate.breaker.state === 'closed'
@@ -58,7 +58,7 @@ export async function drainBatches(turn: Turn): Promise<LaneOutcome> {
 }
 
 /**
- * Which side sends next. While both have intents, they take turns. With too many suspects, the others wait. Pure.
+ * Which side sends next. While both have intents, they alternate. With too many suspects, the others wait. Pure.
  *
  * @param last What the previous call returned.
  * @param intents How many intents each side could send.
@@ -69,7 +69,7 @@ function nextSide(last: Side, intents: { readonly [side in Side]: number }, batc
   return last === 'others' || intents.others === 0 || mustShrink ? 'suspects' : 'others'
 }
 
-/** Sends a batch: together with batches of other lanes if it may share a request, else in its own. */
+/** Sends a batch: together with batches of other lanes if it may share a request, else in a request of its own. */
 async function sendWhileClosed(turn: Turn, rows: readonly QueuedIntent[], cut: Cut): Promise<NextStep> {
   const shared = await sendCoalesced(turn, rows, cut)
   switch (shared.kind) {
@@ -103,14 +103,14 @@ async function sendAsProbe(turn: Turn, rows: readonly QueuedIntent[], cut: Cut):
   return step
 }
 
-/** Makes room for intents that came meanwhile, for keys that have waited long enough, and for those behind settled suspects. */
+/** Lets the next read find intents that came meanwhile, of keys that have waited long enough, or behind settled suspects. */
 function refresh({ reader, keys }: Turn): void {
   if (performance.now() - reader.readAt < REFRESH_MS) return
   keys.blocked.release()
   reader.refresh(waitingKeys(keys))
 }
 
-/** Sends the first part of the suspects. After the last part, the lane reads again what follows them. */
+/** Sends the first part of the suspects. After the last part, the lane reads the intents behind them again. */
 async function sendSuspects(turn: Turn): Promise<NextStep> {
   const { reader, keys } = turn
   const part = keys.suspects.next()

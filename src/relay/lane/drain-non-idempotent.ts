@@ -9,9 +9,9 @@ import { MOST_KEYS, sendMarked, settleAndDrop } from '../send/send-marked.ts'
 import { waitForMore, nextRows, outcomeWithoutWork, type Turn } from '../turn/turn.ts'
 
 /**
- * Sends intents that must not be sent twice: mark → send → settle, one request an intent. The mark is committed before the
- * request: a relay that finds it later knows that a request may have been sent. Order holds per key, and several keys go at
- * a time: a wave is the first waiting intent of each of the next keys.
+ * Sends intents that must not be sent twice: mark → send → settle, one request per intent. The mark is committed before the
+ * request: a relay that finds it later knows that a request may have been sent. Order holds per key, and several keys are
+ * sent at a time: a wave is the first waiting intent of each of the next keys.
  */
 export async function drainNonIdempotent(turn: Turn): Promise<LaneOutcome> {
   const { reader, keys } = turn
@@ -21,7 +21,7 @@ export async function drainNonIdempotent(turn: Turn): Promise<LaneOutcome> {
       wave = -1 // as in a new turn
       continue
     }
-    if (wave > 0) await reader.readAhead(0) // the next keys, while some of the last are left
+    if (wave > 0) await reader.readAhead(0) // reads the next keys, although rows of the last ones are left
     const rows = await nextRows(turn)
     if (rows.length === 0) return outcomeWithoutWork(keys)
     const parked = rows.filter(isParked)

@@ -6,7 +6,7 @@ import { type Attribution, attribute, type Evidence } from './attribute.ts'
 import type { Failure } from './interpret-answer.ts'
 
 /**
- * Whose failure it was: the one entrance for batches and messages. The rules are in `attribute.ts`.
+ * Finds out whose failure it was, for batches and for messages. The rules are in `attribute.ts`.
  *
  * @param compare Finds out whether other requests pass. Called only if the evidence does not decide.
  * @returns the attribution, or how the turn ends because the comparison was not possible now.
@@ -22,8 +22,8 @@ export async function attributeFailure(
 }
 
 /**
- * Whether a request's content may be to blame for its failure. Only while the breaker is closed: an open one means that the
- * destination fails. Not once the relay stops: there is no time for a comparison.
+ * Whether a request's content may be to blame for its failure. False unless the breaker is closed, because an open one means
+ * that the destination fails. False once the relay stops, because there is no time for a comparison.
  */
 export function mayBeContent(
   { gate, stopping }: Pick<Turn, 'gate' | 'stopping'>,

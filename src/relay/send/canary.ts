@@ -13,9 +13,9 @@ import { type Failure, interpretAnswer, type Verdict } from './interpret-answer.
 import { pickCanary } from './pick-canary.ts'
 
 /**
- * Canaries that are sent one after the other until one passes: one of them may be a culprit, too. Each failure counts, so in
- * an outage the breaker opens after no more requests than its limit. A revoked credential is refused to every canary: the
- * destination is paused after two.
+ * The most canaries that are sent one after the other until one passes. One is not enough, because it may be a culprit, too.
+ * Each failure counts, so in an outage the breaker opens after no more requests than its limit. A revoked credential is
+ * refused to every canary, so the destination is paused after two.
  */
 const MOST_CANARIES: { readonly [key in Blamed]: number } = { destination: 5, credential: 2 }
 
@@ -24,7 +24,10 @@ export function canCompare(turn: Turn, part: readonly BatchEntry[], blames: Blam
   return canCheckCredential(turn.gate, blames) || pick(turn, part) !== undefined
 }
 
-/** What this relay remembers of a failed part. An intent that was charged is refused for its content, as far as is known. */
+/**
+ * What this relay remembers of a failed part. If an intent was charged before, its refusal is assumed to be about its
+ * content.
+ */
 export function recordOf(
   { gate }: Pick<Turn, 'gate'>,
   { progress, entries }: Part,
@@ -42,7 +45,7 @@ export function wasCharged([only]: readonly BatchEntry[]): boolean {
 }
 
 /**
- * Finds out whether other requests pass at which a part failed: asks for the credential's account, sends other intents of
+ * Finds out whether other requests pass after a part has failed: asks for the credential's account, sends other intents of
  * the lane, or consults the history, which knows of other lanes.
  */
 export async function sendCanaries(turn: Turn, part: Part, failure: Failure): Promise<CanaryResult> {
@@ -66,7 +69,7 @@ export async function sendCanaries(turn: Turn, part: Part, failure: Failure): Pr
       const permit = await turn.gate.acquireOrdinaryPermit()
       if (typeof permit === 'object') return permit
       const verdict = await sendAlone(turn.gate, canary, permit, {
-        // One refusal of two may be about the content of the canary, too.
+        // A refusal does not count if the credential is in question: it may be about the content of the canary, too.
         counts: (answer) => blames === 'destination' || answer.kind !== 'credential',
       })
       if (verdict.kind === 'wait') return { kind: 'handed_back' }
@@ -110,9 +113,9 @@ async function backOff({ gate, stopping }: Turn, failures: number): Promise<void
 }
 
 /**
- * Picks a canary among the intents that are not suspected. If nothing has passed lately, picks a suspect when there is no
- * other: suspects may be all that is left of a lane, and each may be a culprit. Never a suspect of the part's own keys: it
- * follows the part in its order.
+ * Picks a canary among the intents that are not suspected. If there is none and no request has passed lately, picks a
+ * suspect, although each may be a culprit: suspects may be all that is left of a lane. Never picks a suspect of the part's
+ * own keys, because it must follow the part.
  */
 function pick(
   { gate, reader, keys: { suspects, blocked } }: Turn,

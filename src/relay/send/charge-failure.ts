@@ -31,6 +31,6 @@ export async function chargeFailure(
   gate.history.resetBaseline(row.id)
   await writer.chargeAttempt(row, delayMs)
   keys.blocked.add(row, delayMs)
-  keys.suspects.dropKey(row.orderingKey) // the lane reads what follows it again, when it is due
+  keys.suspects.dropKey(row.orderingKey) // the lane reads the key's intents again when this one is due
   return undefined
 }

@@ -45,8 +45,8 @@ function evidenceOf(turn: Turn, { entry, failure }: Failed, passesBefore: number
 }
 
 /**
- * Whether other messages pass. A refused credential is tried with another message of the lane, unless this one was the probe.
- * An unavailable service is not tried with more messages: they must not be sent twice.
+ * Whether other messages pass. A refused credential is tried with another message of the lane, unless the failed one was the
+ * probe. An unavailable service is not tried with more messages, because they must not be sent twice.
  */
 async function compare(turn: Turn, failed: Failed, refused: readonly Failed[]): Promise<CanaryResult> {
   const { row } = failed.entry
@@ -58,7 +58,7 @@ async function compare(turn: Turn, failed: Failed, refused: readonly Failed[]): 
   return sendOther(turn, failed)
 }
 
-/** Sends another message of the lane, in its turn. */
+/** Sends another message of the lane, which is the first of its ordering key. */
 async function sendOther(turn: Turn, { entry: { row }, hadFailedBefore }: Failed): Promise<CanaryResult> {
   const { gate, reader, keys } = turn
   const rows = (await reader.peek()).filter(
@@ -66,8 +66,8 @@ async function sendOther(turn: Turn, { entry: { row }, hadFailedBefore }: Failed
   )
   const [other] = cutWave(gate.destination, rows, MOST_KEYS).batch
   if (!other) {
-    // A first refusal waits for the lane's backoff: meanwhile others may pass in other lanes. A message that was charged is
-    // refused for its content, as far as is known.
+    // A first refusal proves nothing: the lane waits with its backoff, and meanwhile messages may pass in other lanes. If a
+    // message was charged before, its refusal is assumed to be about its content.
     const provesNothing = !hadFailedBefore || row.attempts > 0
     return compareWithHistory(recordOfMessage(turn, row, provesNothing))
   }

@@ -61,7 +61,10 @@ export function blameOf({ kind }: Answer): Blamed {
   return kind === 'credential' ? 'credential' : 'destination'
 }
 
-/** If several errors name one operation, the first is kept. An index outside of the batch is ignored. */
+/**
+ * Settles the operations that errors name as rejected, and all others as delivered. If several errors name one operation, the
+ * first is kept. An index outside of the batch is ignored.
+ */
 function settleItems(part: readonly BatchEntry[], refused: readonly RefusedOperation[]): Settlement {
   if (refused.length === 0) return { delivered: part.map(({ row }) => row), dead: [] }
   const byIndex = new Map([...refused].reverse().map((error) => [error.index, error]))

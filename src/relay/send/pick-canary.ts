@@ -6,11 +6,12 @@ import type { Destination } from '../destination/destinations.ts'
 type Sender = Pick<Destination, 'prepare' | 'transport'>
 
 /**
- * Picks an intent to send alone, out of turn and at random: the first waiting one of its key, so that order holds, before any
- * intent that travels alone, and none that has failed alone. Undefined: there is none.
+ * Picks at random an intent to send alone, ahead of other intents. It is the first waiting one of its key, so that order
+ * holds. It comes before the first barrier of the lane, and has not failed alone. Undefined: there is no such intent.
  *
  * @param rows In order, none of them sent.
- * @param part The intents that failed. Keys outside of it are picked first. The key of a single one is never picked.
+ * @param part The intents that failed. Keys outside of it are picked first. If it is a single intent, its key is never
+ * picked.
  */
 export function pickCanary(
   sender: Sender,
@@ -27,7 +28,7 @@ export function pickCanary(
   return pickAtRandom(outside) ?? pickAtRandom(candidates)
 }
 
-/** The first intent of each key, up to the first that travels alone. Intents that cannot be sent are left out. */
+/** The first intent of each key, before the first barrier. Intents that cannot be sent are left out. */
 export function firstOfEachKey({ prepare, transport }: Sender, rows: readonly QueuedIntent[]): BatchEntry[] {
   const seen = new Set<string>()
   const firsts: BatchEntry[] = []

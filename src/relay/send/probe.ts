@@ -23,9 +23,10 @@ export function pickProbe(history: FailureHistory, firsts: readonly BatchEntry[]
 }
 
 /**
- * Whether the lane yields the probe to another lane, by chance, because its intent has failed before. With an equal chance for
- * every lane, lanes that hold only an intent at which the service always fails would keep the breaker open for all. In an
- * outage every intent has failed before: one of many lanes still probes at once, and one of few a moment later.
+ * Whether the lane yields the probe to another lane, by chance, because its intent has failed before. With an equal chance
+ * for every lane, lanes that hold only an intent at which the service always fails would keep the breaker open for all. In an
+ * outage every intent has failed before. Then one of many lanes still probes at once, and one of few lanes probes a moment
+ * later.
  */
 export function yieldsProbe(history: FailureHistory, { row }: BatchEntry): boolean {
   const hasFailed = row.attempts > 0 || history.hasFailed(row.id)

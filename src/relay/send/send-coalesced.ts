@@ -34,7 +34,7 @@ export async function sendCoalesced(
   const result = await gate.coalesce(items)
   if (result.kind === 'send_alone') return { kind: 'send_alone', permit: 'send' }
   if (result.kind === 'retry_alone') {
-    // Any of the batches may be to blame. If other requests pass from now on, it was not the destination.
+    // Any of the batches may be to blame. If other requests pass from now on, the destination is not.
     if (result.answer?.kind === 'unavailable' || result.answer?.kind === 'credential')
       gate.history.recordFailure(batch[0]?.row.id ?? '', passes)
     return { kind: 'not_sent' }
@@ -47,7 +47,10 @@ export async function sendCoalesced(
   return { kind: 'settled' }
 }
 
-/** A batch that failed before, or holds an intent that failed alone, must not break or delay the request of other lanes. */
+/**
+ * Whether a batch failed before, or holds an intent that failed alone. Such a batch must not break or delay the request of
+ * other lanes.
+ */
 function hasFailed(history: FailureHistory, { batch }: Cut): boolean {
   return batch.some(({ row }, n) => row.attempts > 0 || (n === 0 && history.hasFailed(row.id)))
 }

@@ -5,7 +5,7 @@ import type { LaneOutcome } from '../lane-outcome.ts'
 import type { Turn } from '../turn/turn.ts'
 import { type Failed, sendNonIdempotent } from './send-non-idempotent.ts'
 
-/** Ordering keys of one lane to which messages are sent at a time. */
+/** The most ordering keys of a lane for which messages are sent at a time. */
 export const MOST_KEYS = 8
 
 export interface WaveResult {
@@ -46,8 +46,8 @@ export async function sendMarked(
 }
 
 /**
- * Marks as many of the batch as may be sent now. The tokens are acquired before: between the mark and the request there is no
- * wait, so a mark that is found nearly always means a request.
+ * Marks as many of the batch as may be sent now. Their tokens are acquired before, so that there is no wait between a mark
+ * and its request. So a mark that a relay finds nearly always means that there was a request.
  */
 async function mark(
   { gate, writer }: Pick<Turn, 'gate' | 'writer'>,

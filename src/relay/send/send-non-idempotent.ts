@@ -13,7 +13,7 @@ import { blameOf, type Failure, interpretAnswer } from './interpret-answer.ts'
 /** An intent whose request failed, and which is still in the queue. */
 export interface Failed {
   readonly entry: BatchEntry
-  /** It had failed before, as far as this relay remembers. */
+  /** Whether the intent had failed before, as far as this relay remembers. */
   readonly hadFailedBefore: boolean
   readonly failure: Failure
 }
@@ -64,8 +64,8 @@ export async function sendNonIdempotent(turn: Turn, entry: BatchEntry, permit: P
 }
 
 /**
- * Whether a message's content may be to blame for its failure. Also while it is the probe of a half-open breaker: it is, if
- * the credential is refused although others have passed since it was refused first.
+ * Whether a message's content may be to blame for its failure. For the probe of a half-open breaker: true if the credential
+ * is refused, although other requests have passed since the message failed first.
  */
 export function messageMayBeContent(
   turn: Pick<Turn, 'gate' | 'stopping'>,
@@ -80,7 +80,7 @@ export function messageMayBeContent(
 /**
  * What this relay remembers of a failed message.
  *
- * @param provesNothing Default: false.
+ * @param provesNothing See `FailureRecord`. Default: false.
  */
 export function recordOfMessage(
   { gate }: Pick<Turn, 'gate'>,

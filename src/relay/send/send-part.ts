@@ -10,8 +10,9 @@ import { blameOf, type Failure, interpretAnswer } from './interpret-answer.ts'
 
 /**
  * Sends intents in one request, and settles them. If their content or size is refused, or they fail while other requests
- * pass, they are suspects and are put back in two halves, until the culprit stands alone: it is charged an attempt. The first
- * half is settled before the second is sent, so order holds.
+ * pass, they are suspects and are put back in two halves, until each culprit stands alone. A culprit that was refused becomes
+ * a dead letter, and one that failed is charged an attempt. The first half is settled before the second is sent, so order
+ * holds.
  */
 export async function sendPart(turn: Turn, part: Part, permit: Permit): Promise<NextStep> {
   const { progress, entries } = part
@@ -34,7 +35,7 @@ export async function sendPart(turn: Turn, part: Part, permit: Permit): Promise<
   }
 }
 
-/** One request. A failure that is compared later does not count for the breaker: that of the canaries does. */
+/** Sends one request. A failure that is compared later does not count for the breaker, but failures of its canaries do. */
 async function send(turn: Turn, part: Part, permit: Permit) {
   const { gate, stopping } = turn
   const { progress, entries } = part
@@ -51,7 +52,7 @@ async function send(turn: Turn, part: Part, permit: Permit) {
       )
     },
   })
-  // For a probe, too: its intent must not share a request with other lanes.
+  // The failure of a probe is recorded, too, so that its intent does not share a request with other lanes.
   if (answer?.kind === 'unavailable' || answer?.kind === 'credential') {
     history.recordFailure(progress.firstId, passes)
   }
@@ -71,7 +72,8 @@ async function endFailure(turn: Turn, part: Part, failure: Failure, passesBefore
     return endBlamed(turn, whose, failure)
   }
   if (others.length > 0) return separate(turn, part)
-  // A first failure alone may be a moment's: it is sent once more, now that another request has passed.
+  // The first failure of an intent that was sent alone may be temporary. So the intent is sent once more, now that another
+  // request has passed.
   if (!isolated && !wasCharged(entries)) return putBack(turn, { ...part, isolated: true })
   const dead = await chargeFailure(turn, first.row, failure)
   if (dead) await progress.settle({ delivered: [], dead: [dead] })
@@ -79,8 +81,9 @@ async function endFailure(turn: Turn, part: Part, failure: Failure, passesBefore
 }
 
 /**
- * Halving without need costs only requests, so a request that passed lately is evidence enough for several intents. To
- * charge a single one an attempt takes a request that passed after it was sent.
+ * The evidence about a failed part. For several intents, a request that passed lately is enough, because halving without need
+ * costs only requests. For a single intent, which may be charged an attempt, another request must have passed after it was
+ * sent.
  */
 function evidenceOf(
   turn: Turn,

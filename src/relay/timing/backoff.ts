@@ -24,7 +24,7 @@ export function exponentialMs(failures: number, { first, max = Infinity }: Backo
   return Math.min(max, first * 2 ** (failures - 1))
 }
 
-/** As `exponentialMs`, with 50 to 100 % of the delay at random: relays must not retry in step. */
+/** The delay of `exponentialMs`, times a random factor from 0.5 to 1, so that relays do not retry in step. */
 export function backoffMs(failures: number, bounds: BackoffBounds): number {
   return exponentialMs(failures, bounds) * (0.5 + Math.random() / 2)
 }

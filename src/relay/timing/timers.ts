@@ -1,4 +1,4 @@
-/** Repeated tasks, whose end can be awaited. */
+/** Runs tasks at intervals. Its `stop` waits for those that are running. */
 export class Timers {
   readonly #onError: (error: Error) => void
   readonly #timers: NodeJS.Timeout[] = []
@@ -19,7 +19,7 @@ export class Timers {
     this.#timers.push(setInterval(run, ms))
   }
 
-  /** Starts no more tasks. Resolves when those that run have ended. */
+  /** Starts no more tasks. Resolves when those that are running have ended. */
   async stop(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer)
     await Promise.all(this.#running)

@@ -6,15 +6,15 @@ import type { Turn } from './turn.ts'
 
 type Context = Pick<Turn, 'gate' | 'writer' | 'keys'>
 
-/** One batch from its first request to its last: knows which of its intents are settled. */
+/** One batch from its first request to its last. It knows which of its intents are settled. */
 export class BatchInProgress implements BatchProgress {
   readonly #turn: Context
   /** `id` of the batch's first intent: the failure history knows the batch by it. */
   readonly firstId: string
-  /** The lane's rows when the batch began, in order, the batch's own among them. */
+  /** The lane's rows when the batch began, in order. They include the rows of the batch. */
   readonly #rows: readonly QueuedIntent[]
   readonly #settled = new Set<string>()
-  /** Rows that the cut left out of the batch for good: they are settled together with its first request. */
+  /** Rows that the cut left out of the batch, because they are never sent. The first settlement of the batch includes them. */
   #aside: Settlement | undefined
 
   constructor(turn: Context, rows: readonly QueuedIntent[], { batch, dead, suppressed }: Cut) {
@@ -24,12 +24,12 @@ export class BatchInProgress implements BatchProgress {
     this.#aside = { delivered: [], dead, suppressed }
   }
 
-  /** `seq` of each: within a turn, which ends with its server, it is unique. */
+  /** The `seq` of each settled intent. A `seq` is unique within a turn, because a turn ends if the server changes. */
   get settled(): ReadonlySet<string> {
     return this.#settled
   }
 
-  /** Settles what an answer has decided. Rejections that the breaker does not admit stay in the queue. */
+  /** Settles what an answer has decided. Intents whose rejection the breaker does not admit stay in the queue. */
   async settle(answered: Settlement): Promise<void> {
     const { gate, writer, keys } = this.#turn
     const settlement = await gate.breaker.admit(answered, this.#overtakenBy(answered))
@@ -42,7 +42,7 @@ export class BatchInProgress implements BatchProgress {
     keys.suspects.drop(this.#settled)
   }
 
-  /** Settles the rows that the cut left out: they need not wait for the batch's suspects. */
+  /** Settles the rows that the cut left out, because they need not wait for the batch's suspects. */
   async settleAside(): Promise<void> {
     await this.settle({ delivered: [], dead: [] })
   }

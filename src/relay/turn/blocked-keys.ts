@@ -1,6 +1,9 @@
 import { type QueuedIntent, ROW_FORMAT } from '../../store/lanes/read-lane.ts'
 
-/** Milliseconds after which a lane that has only blocked keys starts again at the latest: other rows may have come. */
+/**
+ * The longest wait, in milliseconds, of a lane that has only blocked keys. Then the lane starts again, because other rows may
+ * have come.
+ */
 const MAX_WAIT_MS = 1_000
 
 /**
@@ -13,7 +16,7 @@ export class BlockedKeys {
   readonly #onUnknownFormat: (format: number) => void
   readonly #delayAfter: (attempts: number) => number
 
-  /** @param delayAfter Milliseconds that an intent waits after this many attempts. */
+  /** @param delayAfter The milliseconds for which an intent waits after this many attempts. */
   constructor(onUnknownFormat: (format: number) => void, delayAfter: (attempts: number) => number) {
     this.#onUnknownFormat = onUnknownFormat
     this.#delayAfter = delayAfter
@@ -27,7 +30,10 @@ export class BlockedKeys {
     return new Set(this.#keys.keys())
   }
 
-  /** Whether one of the keys is due. Then a turn that has other work ends, and the next turn begins with that key. */
+  /**
+   * Whether one of the keys is due. If so, a turn without suspects ends, even if it has other work, and the next turn begins
+   * with that key.
+   */
   get isDue(): boolean {
     return this.#dueAt <= performance.now()
   }
@@ -58,7 +64,10 @@ export class BlockedKeys {
     this.#keys.set(orderingKey, Math.min(this.#keys.get(orderingKey) ?? dueAt, dueAt))
   }
 
-  /** Whether a row waits. A wait that is longer than the delay after so many attempts ends: the database's clock stepped back. */
+  /**
+   * Whether a row must wait. A wait longer than `delayAfter` of its attempts is ignored: the database's clock has stepped
+   * back.
+   */
   #waits({ retryInMs, attempts }: QueuedIntent): boolean {
     return retryInMs !== null && retryInMs > 0 && retryInMs <= this.#delayAfter(attempts)
   }

@@ -17,7 +17,7 @@ export class Gate {
   readonly #stopping: AbortSignal
   readonly #bulk: boolean
 
-  /** @param bulk The lane is a bulk lane: its requests take only a share of the rate limit. */
+  /** @param bulk Whether the lane is a bulk lane, whose requests take only a share of the rate limit. */
   constructor(
     context: Pick<LaneContext, 'destination' | 'breaker' | 'coalescer' | 'settingsAreCurrent' | 'stopping'>,
     bulk: boolean,
@@ -54,7 +54,10 @@ export class Gate {
     }
   }
 
-  /** A permit for one more request of a batch. Never the probe: a probe's intent is chosen at random. */
+  /**
+   * Acquires a permit for an ordinary request, or returns why the turn ends. Gives the probe back, because `pickProbe` must
+   * choose the intent of a probe.
+   */
   async acquireOrdinaryPermit(): Promise<Permit | LaneOutcome> {
     const permit = await this.acquirePermit()
     if (permit !== 'probe') return permit

@@ -2,13 +2,13 @@ import { Signal } from '../timing/signal.ts'
 
 /** Milliseconds for which a worker keeps a drained lane after the last work in it. */
 const IDLE_MS = 1_500
-/** Milliseconds after which a turn ends at its next idle wait: a relay that joins the fleet must get lanes, too. */
+/** Milliseconds after which a turn ends at its next idle wait, so that a relay that joins the fleet gets lanes, too. */
 const MAX_TURN_MS = 300_000
 
 /**
  * The wait of a drained lane for its next intent. The lane keeps its job and its fence, so that the next commit costs neither
- * a new job nor a claim. A notification ends the wait, or a poll that finds work. The dispatcher ends it without work if
- * the lane is to be handed back.
+ * a new job nor a claim. A notification or a poll that finds work ends the wait. If the lane is to be handed back, the
+ * dispatcher ends the wait without work.
  */
 export class IdleWait {
   readonly #mayWait: (readAt: number) => boolean
@@ -18,7 +18,10 @@ export class IdleWait {
   #notifiedAt = Number.NEGATIVE_INFINITY
   #isEnded = false
 
-  /** @param mayWait Asked when the lane is drained. `readAt`: when it was read last, by `performance.now()`. */
+  /**
+   * @param mayWait Whether the lane may wait. Called when it is drained. `readAt`: when it was read last, by
+   * `performance.now()`.
+   */
   constructor(mayWait: (readAt: number) => boolean) {
     this.#mayWait = mayWait
   }
@@ -50,7 +53,7 @@ export class IdleWait {
   /**
    * Waits for work.
    *
-   * @returns false if none came within 1.5 s, or if the lane is to be handed back.
+   * @returns whether the lane may have work: false if none came within 1.5 s, or if the lane is to be handed back.
    */
   async untilWork(readAt: number): Promise<boolean> {
     if (this.#isEnded || performance.now() > this.#deadline) return false

@@ -1,9 +1,10 @@
-/** The most lanes of one relay that read ahead at a time. */
+/** A lane reads ahead only while at most this many lanes of the relay have a batch in flight. */
 const FEW = 4
 
 /**
- * Counts the lanes that have a batch in flight. A lane reads its next batch meanwhile only if few do. With many, there is
- * always another lane to send from, and reading ahead would only keep twice as many intents in memory.
+ * Counts the lanes that have a batch in flight. While they are few, each lane reads its next batch during its request. If
+ * they are many, the relay always has another lane to send from, and reading ahead would only keep twice as many intents in
+ * memory.
  */
 export class InFlightLanes {
   #lanes = 0

@@ -7,24 +7,27 @@ import type { WriteHorizon } from './write-horizon.ts'
 
 /** Bytes of payloads that one read may bring: a full request and some more. */
 const READ_BYTES = 600_000
-/** The watermark is written to the database when it has risen this far, in `seq` of all lanes: polls begin at it. */
+/**
+ * The watermark is written to the database whenever it has risen by this much, because polls begin at the written one. All
+ * lanes share the numbers (`seq`).
+ */
 const REPORT_EVERY = 100_000n
-/** The same distance for a lane that is drained and stays with its worker. */
+/** The distance for a drained lane that stays with its worker. */
 const REPORT_WHEN_IDLE = 1_000n
 
 export interface LaneReaderOptions {
   /** The most intents of one read. */
   readonly size: number
-  /** The workspace's limit. Undefined: none. */
+  /** The workspace's `maxAgeSeconds`. Undefined: no limit. */
   readonly maxAgeSeconds: number | undefined
 }
 
 /**
- * Reads a lane in order, the next rows while the last ones are sent.
+ * Reads a lane in order. It reads the next rows while the previous ones are being sent.
  *
- * Settled rows are skipped by a watermark, because dead rows stay in the way of a scan while any snapshot is older. The
- * watermark begins where the last turn ended. It passes no transaction that may still commit without naming it
- * (`WriteHorizon`), so a row that commits late takes its place in the order.
+ * Each read begins at a watermark and so skips settled rows. Otherwise it would scan their dead versions, which stay while
+ * any snapshot is older than the deletion. The watermark begins where the last turn ended. It passes a transaction that may
+ * still commit only if it names that transaction (`WriteHorizon`). So a row that commits late takes its place in the order.
  */
 export class LaneReader {
   readonly #db: Database
@@ -32,7 +35,7 @@ export class LaneReader {
   readonly #size: number
   readonly #maxAgeSeconds: number | undefined
   readonly #horizon: WriteHorizon
-  /** Read and not yet settled, in order. */
+  /** The rows that were read and are not settled yet, in order. */
   #rows: QueuedIntent[] = []
   /** Ordering keys whose rows stay in the queue, unread. */
   #skippedKeys: ReadonlySet<string> = new Set()
@@ -74,7 +77,7 @@ export class LaneReader {
     return this.#readAt
   }
 
-  /** Writes the watermark of a drained lane, so that polls need not walk through what was settled. */
+  /** Writes the watermark of a drained lane, so that polls need not walk through its settled rows. */
   async flushWatermark(): Promise<void> {
     if (this.#watermark.provisionalWatermark - this.#reportedTo >= REPORT_WHEN_IDLE) await this.#report()
   }
@@ -89,9 +92,9 @@ export class LaneReader {
   }
 
   /**
-   * A notification or a poll found work in the lane, and there is none above the watermark. Usually this turn has settled it
-   * already. But a poll begins at the watermark of the database, and may find rows below this one: an operator has put rows
-   * back, or the server has lost commits. So the lane is read from the beginning.
+   * Reads the lane from its beginning. A notification or a poll found work in the lane, but the reader finds none above its
+   * watermark. Usually this turn has settled that work already. But a poll begins at the watermark in the database, and may
+   * find rows below the reader's: an operator has put rows back, or the server has lost commits.
    */
   async #reread(): Promise<void> {
     if (!this.#rereadCycle.isDue) return
@@ -101,7 +104,7 @@ export class LaneReader {
     this.#rereadCycle.completed(began)
   }
 
-  /** Makes the next `peek` read the lane: it holds more than the last read found. */
+  /** Makes the next `peek` read the lane, because it may hold more than the last read found. */
   markUnread(): void {
     this.#readAll = false
     this.#isMarkedUnread = true
@@ -113,7 +116,7 @@ export class LaneReader {
     this.#readAll = false
   }
 
-  /** Read and not yet settled, in order. */
+  /** The rows that were read and are not settled yet, in order. */
   get rows(): readonly QueuedIntent[] {
     return this.#rows
   }
@@ -127,12 +130,13 @@ export class LaneReader {
   }
 
   /**
-   * Leaves the rows of these keys in the queue, unread: however many there are, they take no other row's place. Meanwhile the
-   * watermark stays, below all of them. Keys that were skipped before and are not given now are read again.
+   * Leaves the rows of these keys in the queue, unread. So however many there are, a read has room for other rows. While keys
+   * are skipped, the watermark does not rise, and stays below their rows. Keys that were skipped before and are not among
+   * `keys` are read again.
    */
   skipKeys(keys: ReadonlySet<string>): void {
     if ([...this.#skippedKeys].some((key) => !keys.has(key))) {
-      // Skipped rows of the other keys are below what has been read since.
+      // Rows of the keys that are read again may be below rows that were read since.
       this.#readWatermark = this.#watermark
       this.#readAll = false
     }
@@ -190,14 +194,18 @@ export class LaneReader {
     this.#readWatermark = {
       watermark: min(readTo, confirmed),
       provisionalWatermark: min(readTo, provisional.seq),
-      // The watermark's transactions are asked for until one has ended, whatever the horizon says by then.
+      // The transactions of the current watermark stay in the list, whatever the horizon says by then: reads ask for them
+      // until one has ended.
       provisionalXids: [...new Set([...this.#watermark.provisionalXids, ...provisional.xids])],
     }
     this.#rows = [...this.#rows.slice(0, sending), ...merge(this.#rows.slice(sending), rows)]
     if (this.#rows.length === 0) this.#raiseWatermark()
   }
 
-  /** Waits for the horizon only if it knows nothing of this server: a watermark that is too low costs less than the wait. */
+  /**
+   * Advances the horizon. Waits for it only if it knows nothing of this server, because a watermark that is too low costs
+   * less than the wait.
+   */
   async #advanceHorizon(): Promise<void> {
     const error = this.#horizonError
     this.#horizonError = undefined
@@ -223,7 +231,10 @@ function max(...values: readonly bigint[]): bigint {
   return values.reduce((a, b) => (a > b ? a : b))
 }
 
-/** A row that commits late may belong before rows that were read earlier, but never before rows that are being sent. */
+/**
+ * Merges rows in the order of `seq`: a row that commits late may belong before rows that were read earlier. Rows that are
+ * being sent are not among them.
+ */
 function merge(waiting: readonly QueuedIntent[], found: readonly QueuedIntent[]): QueuedIntent[] {
   const [last, first] = [waiting.at(-1), found[0]]
   const rows = [...waiting, ...found]

@@ -19,7 +19,10 @@ const settleRetry = retry(
   { maxAttempts: 6, backoff: new ExponentialBackoff({ initialDelay: 100, maxDelay: 2_000 }) },
 )
 
-/** Writes a turn's results to its lane: settlements, marks, charges. The lane's fence refuses them once another relay has it. */
+/**
+ * Writes a turn's results to its lane: settlements, marks, charges. The lane's fence refuses them once another relay has the
+ * lane.
+ */
 export class LaneWriter {
   readonly #context: Pick<LaneContext, 'db' | 'partitions' | 'onSettled'>
   readonly #fence: Fence
@@ -37,7 +40,8 @@ export class LaneWriter {
   /**
    * Settles what Customer.io has answered, and reports it.
    *
-   * @throws {FencedError} if another relay has the lane, or the server changed: what the turn has read is not valid.
+   * @throws {FencedError} if another relay has the lane, or the server changed. In both cases the rows that the turn has read
+   * are not valid.
    */
   async settle(settlement: Settlement): Promise<void> {
     const { delivered, dead, suppressed = [] } = settlement

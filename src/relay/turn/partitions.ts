@@ -11,9 +11,9 @@ export interface PartitionsOptions {
 }
 
 /**
- * Makes the partition that a settlement misses after the database's clock has jumped by days. Without it nothing can be
- * settled, so no lane sends, and a lane that has sent waits with its settlement. Otherwise each turn would send the same
- * intents again.
+ * Makes the partition that a settlement misses after the database's clock has jumped by days. Without the partition nothing
+ * can be settled. So until it exists, no lane sends, and a lane that has sent waits with its settlement. Otherwise each turn
+ * would send the same intents again.
  */
 export class Partitions {
   readonly #options: PartitionsOptions
@@ -23,7 +23,7 @@ export class Partitions {
     this.#options = options
   }
 
-  /** Resolves at once unless a partition is missing; then as `make` does. */
+  /** Resolves at once or, while a partition is being made, when `make` does. */
   async ready(): Promise<void> {
     await this.#making
   }

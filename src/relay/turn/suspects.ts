@@ -10,18 +10,21 @@ export interface BatchProgress {
   settleAside(): Promise<void>
 }
 
-/** Intents that are sent together because they, or a request that held them, have failed while others passed. */
+/** Intents of one batch that are sent in one request: the whole batch or, after a failure, a part of its suspects. */
 export interface Part {
   readonly progress: BatchProgress
   readonly entries: readonly BatchEntry[]
-  /** The part has failed before, alone or within a larger request. If it is a single intent, its next failure is its own. */
+  /**
+   * Whether a request for these intents, or a larger one that held them, has failed before. If the part is a single intent,
+   * its next failure is charged to it.
+   */
   readonly isolated: boolean
 }
 
 /**
- * The suspects of a lane: they are separated from each other by halving, one request at a time, while the rest of the lane
- * goes on. The halves of a part that fails take its place, and parts that share an ordering key stand in its order. Other
- * intents of their keys stay in the queue until the suspects are settled.
+ * The suspects of a lane. They are separated from each other by halving, one request at a time, while the rest of the lane
+ * goes on. The halves of a part that fails take its place. Parts that share an ordering key are in the order of that key.
+ * Other intents of the suspects' keys stay in the queue until the suspects are settled.
  */
 export class Suspects {
   #parts: Part[] = []
@@ -48,13 +51,13 @@ export class Suspects {
     return part
   }
 
-  /** Adds a batch, or an intent that has failed alone before, after all other parts. They have other keys. */
+  /** Adds a part after all other parts. The other parts must have other keys. */
   add(part: Part): void {
     this.#parts.push(part)
     this.#count += part.entries.length
   }
 
-  /** Puts parts in place of the one that `next` took out last. */
+  /** Puts parts before all others, so that they take the place of the part that was sent last. */
   putBack(...parts: readonly Part[]): void {
     this.#parts.unshift(...parts)
     for (const { entries } of parts) this.#count += entries.length
@@ -80,9 +83,9 @@ export class Suspects {
 }
 
 /**
- * Two halves, in the order in which the relay sends them. All intents of a key go to one half, and the latest keys go first:
- * a live event that was read together with a backlog does not wait until the culprits of the backlog are found. The intents
- * of a single key are halved in its order.
+ * Splits intents into two halves, in the order in which the relay sends them. All intents of a key go to one half, and the
+ * latest keys go first: a live event that was read together with a backlog does not wait until the culprits of the backlog
+ * are found. If all intents have one key, they are halved in its order.
  */
 export function halve(entries: readonly BatchEntry[]): readonly (readonly BatchEntry[])[] {
   const middle = Math.ceil(entries.length / 2)

@@ -23,7 +23,7 @@ export interface Turn
 export interface WaitingKeys {
   /** Keys whose first intent waits. */
   readonly blocked: BlockedKeys
-  /** Keys with intents that failed in this turn while other requests passed. */
+  /** Keys with suspects. */
   readonly suspects: Suspects
 }
 

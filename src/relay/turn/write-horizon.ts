@@ -32,8 +32,8 @@ const NOTHING: Skippable = { confirmed: 0n, provisional: { seq: 0n, xids: [] } }
  * So there is a second, provisional watermark, which passes such transactions and names them. A reader that skips up to it
  * asks in the same snapshot whether one of them has ended (`readLane`).
  *
- * All of it is about one server since its last start: after a failover, other transactions draw numbers that were drawn
- * before. If another server answers, or a number runs backwards, the horizon forgets everything.
+ * All of this holds for one server since its last start: after a failover, other transactions may draw the same numbers
+ * again. If another server answers, or a number runs backwards, the horizon forgets everything.
  */
 export class WriteHorizon {
   readonly #read: () => Promise<HorizonReading>
@@ -43,7 +43,10 @@ export class WriteHorizon {
   #seen: SequenceReading = { server: '', lastSeq: 0n }
   #confirmed = 0n
   #provisional: ProvisionalWatermark = NOTHING.provisional
-  /** Readings that become a watermark once their writers have ended, or are all long. */
+  /**
+   * Readings that become a watermark later: the confirmed one once all their writers have ended, the provisional one once all
+   * writers that are left have been open for `LONG_MS`.
+   */
   #pendingConfirmed: HorizonReading | undefined
   #pendingProvisional: HorizonReading | undefined
   readonly #openSince = new Map<string, number>()
@@ -51,7 +54,7 @@ export class WriteHorizon {
   #advancing: Promise<void> | undefined
 
   /**
-   * @param onRewound Numbers ran backwards on the same server: the watermarks of all lanes are wrong, too.
+   * @param onRewound Called if numbers ran backwards on the same server. Then the watermarks of all lanes are wrong, too.
    * @param now Milliseconds. Default: `performance.now`.
    */
   constructor(
@@ -74,13 +77,16 @@ export class WriteHorizon {
     }
   }
 
-  /** The highest number that was seen, and on which server. To be read before another reading begins (see `compare`). */
+  /**
+   * The highest number that was seen, and the server that drew it. Callers take this before another reading begins (see
+   * `compare`).
+   */
   get lastReading(): SequenceReading {
     return this.#seen
   }
 
   /**
-   * Compares a reading with the last ones, and forgets the watermarks that it proves wrong.
+   * Compares a reading with the previous ones, and forgets the watermarks that it proves wrong.
    *
    * @param before `lastReading` when this reading began. Readings overlap: a later one may arrive earlier.
    */
@@ -115,7 +121,7 @@ export class WriteHorizon {
     const before = this.#seen
     const now = await this.#read()
     await this.compare(now, before)
-    if (now.server !== this.#seen.server) return // another server has answered meanwhile: these numbers are not its own
+    if (now.server !== this.#seen.server) return // another server has answered meanwhile: these are not its numbers
     const open = new Map(now.writers.map((writer) => [writer.id, writer]))
     const stillOpen = (of: HorizonReading) => of.writers.flatMap(({ id }) => open.get(id) ?? [])
     this.#remember(open)

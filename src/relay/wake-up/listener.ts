@@ -8,7 +8,10 @@ import { within } from '../timing/within.ts'
 export interface ListenerOptions {
   readonly connectionString: string
   readonly names: Names
-  /** Notifies on another connection than the one that listens. False: the server's queue of notifications is too full. */
+  /**
+   * Notifies on another connection than the one that listens. Resolves with false if nothing was sent: the server's queue of
+   * notifications is too full.
+   */
   readonly notify: (channel: string, payload: string) => Promise<boolean>
   readonly onNotification: (notification: Notification) => void
   /** Notifications arrive from now on. */
@@ -35,19 +38,23 @@ export type Notification =
  * - `undelivered`: LISTEN succeeds and nothing arrives, as through a pooler in transaction mode.
  * - `refused`: the server refuses LISTEN.
  * - `unreachable`: there is no connection.
- * - `queue_full`: the server's queue of notifications is more than half full. No notification is sent until it is not.
+ * - `queue_full`: the server's queue of notifications is more than half full. No notification is sent until the queue is
+ *   shorter.
  */
 export type NotListeningReason = 'undelivered' | 'refused' | 'unreachable' | 'queue_full'
 
-/** Between two checks of a connection that listens. A half-open connection reports no error by itself. */
+/** Milliseconds between two checks of a connection that listens. A half-open connection reports no error by itself. */
 const CHECK_MS = 10_000
-/** Between two checks while the queue of notifications is too full to send one. */
+/** Milliseconds between two checks while the queue of notifications is too full to send one. */
 const FULL_CHECK_MS = 2_000
 const ANSWER_MS = 5_000
 const RETRY_MS = { first: 200, max: 10_000 }
-/** A pooler will hardly deliver soon, and each try leaves a LISTEN in one of its connections. */
+/**
+ * Longer delays, for a LISTEN that is refused or delivers nothing. A pooler will hardly deliver soon, and each try may leave
+ * a LISTEN in one of its connections.
+ */
 const UNDELIVERED_RETRY_MS = { first: 2_000, max: 300_000 }
-/** `start` does not wait longer for the first check: a relay that does not listen polls. */
+/** The longest time, in milliseconds, that `start` waits for the first check: a relay that does not listen polls. */
 const START_MS = 1_000
 
 class UndeliveredError extends Error {}
@@ -114,7 +121,8 @@ export class Listener {
     })
     try {
       await client.connect()
-      // Before the shared channel: a pooler may keep a LISTEN in a connection that other clients use next.
+      // The channel of the checks comes before the shared one: a pooler may keep a LISTEN in a connection that other clients
+      // use next.
       await client.query(`LISTEN "${this.#echo}"`)
       await this.#check(connection)
     } catch (error) {
@@ -157,7 +165,10 @@ export class Listener {
     this.#options.onNotification('breaker') // notifications may have been missed meanwhile
   }
 
-  /** Throws if no notification could be sent: then nothing is known of the connection that listens. */
+  /**
+   * Sends a notification and waits for it. Throws if it could not be sent: then nothing is known of the connection that
+   * listens.
+   */
   async #verify(client: pg.Client): Promise<'delivered' | 'undelivered' | 'queue full'> {
     const { promise: delivered, resolve } = Promise.withResolvers<'delivered'>()
     const payload = randomBytes(8).toString('hex')
@@ -194,7 +205,10 @@ export class Listener {
     this.#timer = setTimeout(() => void this.#connect(), backoffMs(this.#failures, delays))
   }
 
-  /** A pooler may have kept the LISTEN in a connection that other clients use next. */
+  /**
+   * Closes a connection. If nothing was delivered, ends its LISTEN before: a pooler may have kept it in a connection that
+   * other clients use next.
+   */
   async #close({ client, connections }: ListenConnection, reason: NotListeningReason): Promise<void> {
     const unlistened = reason === 'undelivered' ? client.query(`UNLISTEN "${this.#echo}"`) : Promise.resolve()
     await connections.close(unlistened.catch(() => {}).then(() => client.end()))
@@ -204,7 +218,10 @@ export class Listener {
 const QUEUE_FULL = "the server's queue of notifications is more than half full"
 const PROGRAM_LIMIT_EXCEEDED = '54000'
 
-/** The queue filled up between the check of its size and the commit. */
+/**
+ * False if the notification failed because the queue filled up between the check of its size and the commit. Throws other
+ * errors.
+ */
 function falseIfQueueFull(error: Error & { code?: unknown }): false {
   if (error.code === PROGRAM_LIMIT_EXCEEDED) return false
   throw error
@@ -219,6 +236,7 @@ function undeliveredError(wasListening: boolean): Error {
 function reasonOf(error: Error & { code?: unknown }): NotListeningReason {
   if (error instanceof UndeliveredError) return 'undelivered'
   const { code = '' } = error
-  // Classes of SQLSTATE. 25: not in recovery, or not in this transaction. 42: no right. 0A: the server has no LISTEN.
+  // Classes of SQLSTATE. 25: LISTEN is not allowed during recovery or in this transaction. 42: the role has no right. 0A: the
+  // server has no LISTEN.
   return typeof code === 'string' && /^(25|42|0A)/.test(code) ? 'refused' : 'unreachable'
 }

@@ -23,7 +23,7 @@
  *
  * Notifications alone start a burst. It ends after a cooldown of 300 ms, doubled up to 2 s for each burst that follows soon.
  * While the relay settles over 200 intents a second, the burst goes on: commits are many, although none notifies. Without
- * that, 8 writers committed at 0.65 times their rate, with it at 1.0 times.
+ * this rule, 8 writers committed at 0.65 times their rate without notifications; with it, at 1.0 times.
  *
  * All relays of a fleet share one flag and receive the same notifications. So they reach the same mode.
  */
@@ -40,30 +40,39 @@ const OFF: Mode = { name: 'off' }
 
 /** This many notifications within this many milliseconds are a burst: the apps must not pay for more. */
 const BURST = { notifications: 50, withinMs: 200 }
-/** Notifications of one session within this time belong to one transaction. It could hardly have committed twice. */
+/** Notifications of one session within this time belong to one transaction. The session could hardly have committed twice. */
 const SAME_COMMIT_MS = 1
-/** How long a burst suspends notifications. Doubled for each burst that begins within `SOON_MS` of the last cooldown. */
+/**
+ * Milliseconds for which a burst suspends notifications. Doubled for each burst that begins within `SOON_MS` of the last
+ * cooldown.
+ */
 const COOLDOWN_MS = { first: 300, max: 2_000 }
 const SOON_MS = 600
 /** More settled intents than this, in this many milliseconds, prolong a burst. */
 const BACKLOG_BURST = { intents: 40, withinMs: 200 }
-/** Transactions that read the flag before it was turned on have mostly committed after this. Polls find the rest. */
+/**
+ * Milliseconds after which most transactions that read the flag before it was turned on have committed. Polls find the
+ * others.
+ */
 const CONFIRM_MS = 200
-/** The flag is written again this often: another relay may have changed it and died. */
+/** Milliseconds after which the flag is written again: another relay may have changed it and died. */
 const REWRITE_MS = 5_000
 
-/** While commits notify and lanes are at work. Breakers and scheduled intents are read at this pace, too. */
+/**
+ * Milliseconds between polls while commits notify and lanes are at work. Breakers and scheduled intents are read at this
+ * pace, too.
+ */
 export const FULL_POLL_MS = 200
 /**
- * During a burst. The relay reads, sends and settles together what arrives between two polls. With 50 ms, the polls and the
- * small batches that they found took a third of the rate at which 8 writers committed.
+ * Milliseconds between polls during a burst. The relay reads, sends and settles together what arrives between two polls. With
+ * 50 ms, the polls and the small batches that they found cost 8 writers a third of their commit rate.
  */
 const BURST_POLL_MS = 200
-/** While `off`, during work and for `AFTER_WORK_MS` after it. */
+/** Milliseconds between polls while the mode is `off`, during work and for `AFTER_WORK_MS` after it. */
 const OFF_POLL_MS = 20
 const AFTER_WORK_MS = 200
 const CONFIRMING_POLL_MS = 50
-/** Beside a backfill, while commits do not notify. */
+/** Milliseconds between polls while only bulk lanes are at work and commits do not notify. */
 const BULK_POLL_MS = 10
 
 export interface NotifyModeOptions {
@@ -131,9 +140,11 @@ export class NotifyMode {
   /**
    * Turns notifications on or off after a poll, and refreshes the flag.
    *
-   * @param foundWork Whether the poll found work. If so, a relay that does not listen clears a flag that another one left on.
+   * @param foundWork Whether the poll found work. If so, a relay that does not listen clears a flag that another relay left
+   * on.
    * @param settled How many intents this relay has settled since it started.
-   * @returns whether notifications were turned on just now. What was committed before did not notify: poll once more.
+   * @returns whether notifications were turned on just now. If so, the caller polls once more, because earlier commits did
+   * not notify.
    */
   async afterPoll(foundWork: boolean, settled: number): Promise<boolean> {
     const { name } = this.mode
@@ -160,12 +171,12 @@ export class NotifyMode {
     return pollDelayMs(this.mode.name, atWork, this.#clock() - this.#workedAt)
   }
 
-  /** A turn of a lane has ended. */
+  /** Records that lanes were at work until now. */
   turnEnded(): void {
     this.#workedAt = this.#clock()
   }
 
-  /** → `confirming` */
+  /** Turns notifications on: the mode becomes `confirming`. */
   async #turnOn(): Promise<boolean> {
     const before = this.#mode
     await this.#write(true)
@@ -174,11 +185,12 @@ export class NotifyMode {
     return true
   }
 
-  /** → `burst` */
+  /** Turns notifications off: the mode becomes `burst`. */
   #suspend(now: number): void {
     const before = this.#mode
     this.#arrivals = []
-    // During a cooldown, another relay has turned notifications on: this one only waits for longer.
+    // During a burst, so many notifications show that another relay has turned them on. Then this relay waits for longer, but
+    // the cooldown does not grow.
     if (before.name !== 'burst') {
       const isSoon = before.name !== 'off' && now - before.since < SOON_MS
       this.#cooldownMs = isSoon ? Math.min(2 * this.#cooldownMs, COOLDOWN_MS.max) : COOLDOWN_MS.first
@@ -187,7 +199,7 @@ export class NotifyMode {
     this.#write(false).then(this.#options.onSuspended, this.#options.onError)
   }
 
-  /** `burst` → `burst`, with a later end, while the relay settles many intents. */
+  /** Lets a burst end later while the relay settles many intents. */
   #prolongBurst(settled: number): void {
     const now = this.#clock()
     const { count, at } = this.#settled
@@ -198,7 +210,7 @@ export class NotifyMode {
     this.#mode = { name: 'burst', until: Math.max(this.#mode.until, now + COOLDOWN_MS.first) }
   }
 
-  /** Writes one after the other, so that the last decision is the last that is written. */
+  /** Writes the flag, after all earlier writes have ended, so that the last decision is the last that is written. */
   #write(isOn: boolean): Promise<void> {
     const written = this.#writing.then(async () => {
       await this.#options.writeFlag(isOn)

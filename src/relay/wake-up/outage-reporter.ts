@@ -6,7 +6,7 @@ export interface OutageReporterOptions {
   readonly onLost: (error: Error) => void
   /** The database answers again, after this many milliseconds. */
   readonly onBack: (afterMs: number) => void
-  /** Notifications do not arrive, for another reason than a lost database. Called once. */
+  /** Notifications do not arrive, for another reason than a lost database. Called once, until they arrive again. */
   readonly onNotListening: (reason: NotListeningReason, error: Error) => void
   /** Notifications arrive: called at the start, and once after each `onNotListening`. */
   readonly onListening: () => void
@@ -16,7 +16,10 @@ export interface OutageReporterOptions {
   readonly pollNow: () => void
 }
 
-/** Connections of a pool that break for one cause do so within this time: it is longer than the deadline of an answer. */
+/**
+ * Milliseconds. Connections of a pool that break for one cause do so within this time, because it is longer than the deadline
+ * of an answer.
+ */
 const ONE_CAUSE_MS = 30_000
 /** Polls that fail in a row before the database counts as lost. Each uses another connection. */
 const LOST_AFTER_POLLS = 2
@@ -30,7 +33,10 @@ export class OutageReporter {
   #lostAt: number | undefined
   /** The first connection error since the last poll. */
   #suspicion: Error | undefined
-  /** When each message was last reported, by `performance.now()`. Older ones than `ONE_CAUSE_MS` are removed. */
+  /**
+   * When each message was last reported, by `performance.now()`. Messages that were reported longer than `ONE_CAUSE_MS` ago
+   * are removed.
+   */
   readonly #reportedAt = new Map<string, number>()
   #failedPolls = 0
   #listening: 'unknown' | 'yes' | 'no' = 'unknown'
@@ -39,7 +45,7 @@ export class OutageReporter {
     this.#options = options
   }
 
-  /** Reports an error that is not a poll's. */
+  /** Reports an error that is not a poll's. After a connection error, the next poll decides what is reported. */
   report(error: Error): void {
     if (!isConnectionError(error)) this.#options.onError(error)
     else if (this.#lostAt === undefined && !this.#suspicion) {
@@ -86,7 +92,10 @@ export class OutageReporter {
     this.#options.onListening()
   }
 
-  /** Connections that break for one cause do so one after the other: one report of each message is enough. */
+  /**
+   * Reports an error, unless its message was reported within `ONE_CAUSE_MS`: connections that break for one cause do so one
+   * after the other.
+   */
   #reportOnce(error: Error): void {
     const now = performance.now()
     for (const [message, at] of this.#reportedAt)

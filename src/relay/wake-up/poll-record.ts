@@ -1,6 +1,9 @@
 import type { PollFailure } from '../../store/fleet/relay-registry.ts'
 
-/** Failures in a row that count. One alone may be a broken connection, and the next poll uses another. */
+/**
+ * Failures in a row after which polls count as failing. One failure may be a broken connection, and the next poll uses
+ * another.
+ */
 const FAILURES = 2
 const MAX_MESSAGE_LENGTH = 200
 
