@@ -1,6 +1,6 @@
 /**
- * The test fails if the dispatcher only waits for notifications (an hour instead of the poll interval): nothing arrives
- * within the 4 s, and the fake receives no request.
+ * The test fails if the dispatcher only waits for notifications (an hour instead of the poll interval): the fake receives
+ * no request within 4 s.
  */
 import pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -25,12 +25,12 @@ test('2: intents of an app that is killed after COMMIT, before any notification,
   listener.on('notification', ({ payload }) => heard.push(payload ?? ''))
   await listener.query('LISTEN "outbox:wake"')
 
-  // As if a relay was killed after it cleared the flag to work: commits do not notify until the flag is set again.
+  // Clears the flag, as a relay does during a burst. Until a relay sets it again, commits do not notify.
   await s.db.rows("SELECT setval('outbox.notify_flag', 1)")
   const app = await runApp(s.db.url, [[{ intent: track('ada', 1) }, { intent: track('ada', 2) }]], 'killed')
   expect(app.signal).toBe('SIGKILL')
   await s.fake.until(({ counts }) => counts.applied === 2, { timeoutMs: 4_000 })
-  await listener.query('SELECT 1') // notifications in flight have arrived after this
+  await listener.query('SELECT 1') // notifications in flight arrive before this answer
   expect(heard).toEqual([])
   await listener.end()
   expect(s.fake.counts).toMatchObject({ applied: 2, duplicates: 0, outOfOrder: 0 })

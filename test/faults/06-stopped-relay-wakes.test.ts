@@ -16,7 +16,7 @@ beforeEach(async () => {
 })
 afterEach(() => s.close())
 
-test('6: SIGSTOP for longer than 10 s, another relay takes over, SIGCONT: the fence refuses the late settle', async () => {
+test('6: the fence refuses the late settle of a relay that was stopped until another relay had taken its lane', async () => {
   const people = await peopleOfOneLane(s.db, 'default/track', 3)
   const watch = watchLanes(s.fake, await lanesOf(s.db, people))
   const settles = await logSettles(s.db)

@@ -50,7 +50,7 @@ test('7: four relays deliver 100,000 intents once each, in order per person, wit
   expect(s.fake.counts).toMatchObject({ applied: INTENTS, outOfOrder: 0, refused: 0 })
 }, 120_000)
 
-/** Watches which relays hold lanes. The returned function ends it and returns the number of these relays. */
+/** Watches which relays hold lanes. The returned function ends the watch and returns the number of relays that held any. */
 function watchHolders(relays: readonly RelayChild[]): () => Promise<number> {
   const holders = new Set<string>()
   let watching = true

@@ -1,9 +1,9 @@
 /**
  * A test fails after each of these changes:
- * - if a lane's watermark is kept from turn to turn and rows below it are never read, A stays in the queue for ever, in
- *   all three tests;
- * - if the watermark may pass the write horizon, the oracle finds A `out of order` in the second test, and 3 to 104
- *   intents in three runs of the third.
+ * - if a lane's watermark is kept from turn to turn and rows below it are never read, the intents that commit late stay in
+ *   the queue for ever, in all three tests;
+ * - if the watermark may pass the write horizon, the oracle finds the intent that commits late `out of order` in the
+ *   second test, and 3 to 104 intents in three runs of the third.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
@@ -18,7 +18,7 @@ beforeEach(async () => {
 })
 afterEach(() => s.close())
 
-test('8: an intent of a transaction that draws its number early and commits after a later one is delivered', async () => {
+test('8: an intent is delivered even if its transaction draws a number first and commits after later numbers are delivered', async () => {
   const [late = '', early = ''] = await peopleOfOneLane(s.db, 'default/track', 2)
   await s.relay()
   const b = s.writer('b')
@@ -34,7 +34,7 @@ test('8: an intent of a transaction that draws its number early and commits afte
   expect(await s.verdict()).toMatchObject({ delivered: 21, resent: 0, findings: [] })
 })
 
-test('8: an intent that commits late into a lane during its drain is sent before the next one of its person', async () => {
+test('8: an intent that commits late, while its lane is drained, is sent before the next intent of its person', async () => {
   s.fake.latencyMs = 5
   const [late = '', neighbour = ''] = await peopleOfOneLane(s.db, 'default/track', 2)
   const [a, b] = [s.writer('a'), s.writer('b')]
@@ -68,7 +68,7 @@ test('8: with many overlapping transactions in a lane that is never empty, the o
       await writer.transact({ steps: [...steps, ...steps, ...steps, ...steps] })
     }
   })
-  // The others draw their numbers and commit later: their intents precede many that the relay has read meanwhile.
+  // The other writers draw their numbers and commit later: their intents precede many that the relay has read meanwhile.
   await Promise.all(
     Array.from({ length: 8 }, async (_, n) => {
       let left = 25

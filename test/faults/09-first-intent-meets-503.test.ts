@@ -1,7 +1,7 @@
 /*
  * Guards the keys that wait behind a failed intent. The test fails if `BlockedKeys` (src/relay/turn/blocked-keys.ts)
- * keeps no key: the lane goes on past the failed intent. Its neighbour waits in vain, because the lane is busy with the
- * person's later intents.
+ * keeps no key: the lane goes on with later intents of the failed intent's person, and is so busy with them that the
+ * intents of the neighbour, another person of the lane, are not all delivered.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { peopleOfOneLane } from '../support/relay-harness.ts'
@@ -14,7 +14,7 @@ beforeEach(async () => {
 })
 afterEach(() => s.close())
 
-test('9: the first intent of a key meets 503s: later intents of that key wait, other lanes flow', async () => {
+test('9: if the first intent of a key gets 503s, later intents of the key wait, and other keys and lanes go on', async () => {
   const [first = '', neighbour = ''] = await peopleOfOneLane(s.db, 'default/track', 2)
   const candidates = Array.from({ length: 20 }, (_, n) => `other${n}`)
   const laneOf = await lanesOf(s.db, [first, ...candidates])

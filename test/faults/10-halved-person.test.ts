@@ -36,7 +36,7 @@ afterEach(async () => {
 
 const stepsOf = (body: Buffer) => [...body.toString().matchAll(/"n":(\d+)/g)].map(([, n]) => Number(n))
 
-test('10: the service fails slowly at half of one person’s intents: the other half waits for it', async () => {
+test('10: if the service fails slowly at the first half of a person’s intents, the second half waits until the first is sent', async () => {
   const [victim = '', neighbour = ''] = await peopleOfOneLane(h.db, 'default/track', 2)
   const requests: string[] = []
   let isHealed = false
@@ -63,7 +63,7 @@ test('10: the service fails slowly at half of one person’s intents: the other 
   expect(await findings(h, ids)).toEqual([])
 })
 
-test('10: a charged intent is due again while others are in flight: later intents of its key wait for it', async () => {
+test('10: if a charged intent is due again while other people’s intents are in flight, later intents of its key wait for it', async () => {
   const [victim = '', one = '', other = '', ...neighbours] = await peopleOfOneLane(h.db, 'default/track', 13)
   let isHealed = false
   let late: string[] = []
@@ -72,8 +72,8 @@ test('10: a charged intent is due again while others are in flight: later intent
     if (steps.includes(1) && !isHealed) {
       if (steps.length === 1) {
         isHealed = true
-        await delay(150) // the lane is read again after it
-        late = await h.enqueue(track(one, 5), track(other, 6)) // either of the two may be sent alone, to compare
+        await delay(150) // long enough that the relay reads the lane again after this request
+        late = await h.enqueue(track(one, 5), track(other, 6)) // the relay may send either of them alone, as a canary
       }
       response.writeHead(500, { 'content-type': 'application/json' }).end('{}')
       return

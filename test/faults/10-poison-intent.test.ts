@@ -1,14 +1,15 @@
 /*
  * Guards the attribution of a failure to one intent.
- * A test fails if one of these is switched off:
- * - content that may be to blame (`mayBeContent` of src/relay/send/attribute-failure.ts always false): all tests but the
+ * A test fails after each of these changes:
+ * - if content is never to blame (`mayBeContent` of src/relay/send/attribute-failure.ts always false), all tests but the
  *   third time out with other people's intents in the queue;
- * - canaries (`pickCanary` always undefined): the first, second and fourth test time out;
- * - canaries that fail (`attribute` of src/relay/send/attribute.ts takes `fail` for `pass`): in the third test the
- *   intents become dead letters, and no lane fails;
- * - probes at random (`pickProbe` always picks the lane's first intent): the fourth times out with the breaker open;
- * - the end of a turn when a blocked key is due (`BlockedKeys.isDue` always false): the fifth has its dead letter only
- *   when the lane is empty.
+ * - if no canary is sent (`pickCanary` always undefined), the first, second and fourth test time out;
+ * - if a failed canary counts as passed (`attribute` of src/relay/send/attribute.ts takes `fail` for `pass`), in the
+ *   third test the intents become dead letters, and no lane fails;
+ * - if `pickProbe` always picks the lane's first intent instead of a random one, the fourth test times out with the
+ *   breaker open;
+ * - if no turn ends when a blocked key is due (`BlockedKeys.isDue` always false), the dead letter of the fifth test comes
+ *   only when the lane is empty.
  */
 import { once } from 'node:events'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -46,7 +47,7 @@ const deadLetters = () =>
     'SELECT id, reason, status, message, payload FROM outbox.dead_letters',
   )
 
-test('10: one intent of a batch makes the API answer 500 every time: halving finds it, it is a dead letter after its own attempts, the rest is delivered', async () => {
+test('10: the API always answers 500 to one intent of a batch: halving finds the intent, it is a dead letter after its attempts, and the rest is delivered', async () => {
   h.fake.misbehave(breaksOn('poison'))
   const people = await peopleOfOneLane(h.db, 'default/track', 50)
   const intents = Array.from({ length: 1_000 }, (_, n) => track(people[n % 50] as string, n))
@@ -64,10 +65,10 @@ test('10: one intent of a batch makes the API answer 500 every time: halving fin
     },
   ])
   expect(h.fake.counts).toMatchObject({ applied: 999, duplicates: 0, outOfOrder: 0 })
-  expect(await h.db.rows('SELECT 1 FROM outbox.breaker_transitions')).toEqual([]) // it never opened
+  expect(await h.db.rows('SELECT 1 FROM outbox.breaker_transitions')).toEqual([]) // the breaker never opened
 })
 
-test('10: the intent is first in the only lane with work: its key waits from one attempt to the next, other keys go on', async () => {
+test('10: an intent that always fails is first in the only lane with work: its key waits between attempts, and other keys go on', async () => {
   h.fake.misbehave(breaksOn('poison'))
   const [victim, ...others] = await peopleOfOneLane(h.db, 'default/track', 20)
   const relay = await h.relay({ intentRetry: { attempts: 50, initialDelayMs: 100, maxDelayMs: 500 } })
@@ -79,7 +80,7 @@ test('10: the intent is first in the only lane with work: its key waits from one
   await h.fake.until(() => h.fake.counts.applied === others.length)
   const state = () => h.db.rows<{ attempts: number }>('SELECT attempts FROM outbox.intents ORDER BY seq')
   await eventually('a second attempt', async () => ((await state())[0]?.attempts ?? 0) >= 2)
-  // While it waits, later intents of other people are sent.
+  // While the failed intent waits, later intents of other people are sent.
   await h.enqueue(...others.map((person) => track(person, 1)))
   await h.fake.until(() => h.fake.counts.applied === 2 * others.length)
   await eventually('only the two intents of its key', async () => (await state()).length === 2)
@@ -107,7 +108,7 @@ test('10: an outage of 500s charges no intent, before and after the breaker open
   expect(h.fake.counts).toMatchObject({ applied: 4, duplicates: 0 })
 })
 
-test('10: the intent does not keep an open breaker open: the relay picks its probes at random', async () => {
+test('10: an intent that always fails does not keep the breaker open, because the relay picks its probes at random', async () => {
   h.fake.misbehave({ kind: 'outage' })
   const people = await peopleOfOneLane(h.db, 'default/track', 40)
   await h.enqueue(...people.map((person, n) => (n === 0 ? poison(person, 0) : track(person, 0))))
@@ -121,7 +122,7 @@ test('10: the intent does not keep an open breaker open: the relay picks its pro
   expect((await deadLetters()).map(({ reason }) => reason)).toEqual(['exhausted'])
 })
 
-test('10: in a lane that is never empty the next attempt comes when it is due', async () => {
+test('10: in a lane that is never empty, the next attempt of a failed intent comes when it is due', async () => {
   h.fake.misbehave(breaksOn('poison'))
   h.fake.latencyMs = 20
   const [victim, ...others] = await peopleOfOneLane(h.db, 'default/track', 50)
@@ -136,7 +137,7 @@ test('10: in a lane that is never empty the next attempt comes when it is due', 
   expect(h.fake.counts).toMatchObject({ applied: 2_000, duplicates: 0, outOfOrder: 0 })
 })
 
-test('10: a message with onAmbiguous resend is a dead letter after its own attempts, and no other person waits', async () => {
+test('10: a message with onAmbiguous resend that always fails is a dead letter after its attempts, and no other person waits', async () => {
   h.fake.misbehave({
     kind: 'serverError',
     match: ({ operations }) => JSON.stringify(operations).includes('poison@example.com'),

@@ -2,10 +2,11 @@
  * Guards the comparison of failures in several lanes.
  * A test fails after each of these changes:
  * - the first test, if a batch's failure counts before canaries are sent (`countsAtOnce` of src/relay/send/attribute.ts
- *   always true): three people open the breaker for thirty seconds;
+ *   always true): a few culprits open the breaker for all people;
  * - the second, if the relay forgets requests that passed in other lanes (`FailureHistory.hasPassedSince` always false):
  *   no attempt is charged, and the breaker opens again and again;
- * - the third, if every lane sends its own canaries (`FailureHistory.runCanary` not shared): more requests than promised.
+ * - the third, if every lane sends its own canaries (`FailureHistory.runCanary` not shared): the relay sends more requests
+ *   than promised.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Intent } from '../../src/index.ts'
@@ -36,7 +37,7 @@ const opened = () => h.db.rows("SELECT 1 FROM outbox.breaker_transitions WHERE t
 const reasons = async () =>
   (await h.db.rows<{ reason: string }>('SELECT reason FROM outbox.dead_letters')).map(({ reason }) => reason)
 
-/** `each` people of every lane. */
+/** The ids of `each` people of every lane, one list per lane. */
 async function peopleOfEveryLane(each: number): Promise<string[][]> {
   const rows = await h.db.rows<{ people: string[] }>(
     `SELECT (array_agg('p' || n))[1:$1::int] AS people FROM generate_series(1, 1000) n
@@ -46,7 +47,7 @@ async function peopleOfEveryLane(each: number): Promise<string[][]> {
   return rows.map(({ people }) => people)
 }
 
-test('10: one culprit in every lane, and each lane’s batch fails: the breaker stays closed, all other people are served', async () => {
+test('10: every lane has a culprit at which its batch fails: the breaker stays closed, and all other intents are delivered', async () => {
   h.fake.misbehave(BREAKS_ON_POISON)
   const lanes = await peopleOfEveryLane(20)
   await h.enqueue(
@@ -66,7 +67,7 @@ test('10: one culprit in every lane, and each lane’s batch fails: the breaker 
   expect(await opened()).toEqual([])
 })
 
-test('10: culprits alone in their lanes count as an outage until others pass, and as their own failures from then on', async () => {
+test('10: failures of culprits alone in their lanes count as an outage until other intents pass, and then as their own', async () => {
   h.fake.misbehave(BREAKS_ON_POISON)
   const lanes = await peopleOfEveryLane(1)
   await h.enqueue(...lanes.slice(0, 8).flatMap(([culprit]) => poison(culprit as string)))
@@ -76,7 +77,7 @@ test('10: culprits alone in their lanes count as an outage until others pass, an
     intentRetry: { attempts: 3, initialDelayMs: 100, maxDelayMs: 200 },
   })
   await eventually('an open breaker', async () => (await opened()).length > 0)
-  // A little traffic of other people: three of them close the breaker.
+  // A little traffic of other people: three successes close the breaker.
   const others = lanes.slice(8).flat()
   for (let n = 0; (await reasons()).length < 8; n++) {
     await h.enqueue(...others.slice(0, 4).map((person) => track(person, n)))

@@ -5,8 +5,9 @@ import { accountFor, findings } from './support/account.ts'
 /*
  * Guards `interpretAnswer`, which takes the refused operations out of an accepted batch.
  * A test fails after each of these changes of `interpretAnswer`:
- * - if it ignores the errors of the answer (`settleItems(part, [])`): 100 delivered and none dead, in place of 90 and 10;
- * - if it takes a 207 for a refusal of the whole batch, and halves it: 87 requests in place of 1.
+ * - if it ignores the errors of the answer (`settleItems(part, [])`): 100 intents are delivered and none is dead, instead
+ *   of 90 and 10;
+ * - if it takes a 207 for a refusal of the whole batch, which is then halved: 87 requests instead of 1.
  */
 
 let h: Harness
@@ -27,7 +28,7 @@ test('11: a 207 with k errors makes k dead letters with reason and field, the re
         message: `${stepOf(op)} is not allowed`,
       },
   })
-  // One lane, so that they share a request.
+  // One lane, so that the intents share a request.
   const ids = await h.enqueueWith(
     { orderingKey: 'one lane' },
     ...Array.from({ length: 100 }, (_, n) => track(people[n % people.length] ?? '', n)),

@@ -6,7 +6,7 @@ import { accountFor, findings } from './support/account.ts'
 /*
  * Guards the halving in `sendPart`.
  * A test fails after each of these changes:
- * - if a refused batch is settled as a whole: 256 dead letters in place of 1;
+ * - if a refused batch is settled as a whole: 256 dead letters instead of 1;
  * - if the second half is sent before the first: 127 operations out of order.
  */
 
@@ -30,7 +30,7 @@ const REFUSALS: readonly (readonly [string, Misbehaviour, object])[] = [
 ]
 
 test.each(REFUSALS)(
-  '12: %s on a whole batch is halved to its one culprit',
+  '12: after %s to a whole batch, halving finds its one culprit',
   async (_, misbehaviour, letter) => {
     h.fake.misbehave(misbehaviour)
     const ids = await h.enqueueWith(

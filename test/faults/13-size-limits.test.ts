@@ -20,7 +20,7 @@ afterEach(() => h.close())
 const KB = { operation: 32_000, batch: 500_000 }
 const bytes = (value: unknown) => Buffer.byteLength(JSON.stringify(value))
 
-/** `count` times a character of 3 bytes in UTF-8, and one UTF-16 unit. */
+/** An intent with a text of `count` characters, each 3 bytes in UTF-8 and one unit in UTF-16. */
 const written = (person: string, count: number): Intent => ({
   operation: 'track',
   customerId: person,
@@ -53,7 +53,7 @@ async function longest(): Promise<number> {
   return taken
 }
 
-test('13: enqueue refuses an operation over 32 KB, by bytes, before any SQL; with one character less it is delivered', async () => {
+test('13: enqueue refuses an operation over 32 KB of UTF-8 before any SQL, and accepts one with a character less', async () => {
   const most = await longest()
   const id = await h.db.transaction(async (client) => {
     const tx = recording(client)
@@ -67,7 +67,7 @@ test('13: enqueue refuses an operation over 32 KB, by bytes, before any SQL; wit
   const [operation] = h.fake.applied
   expect(bytes(operation?.body)).toBeLessThanOrEqual(KB.operation)
   expect(bytes(operation?.body)).toBeGreaterThan(KB.operation - 10)
-  // In characters its size is a third.
+  // Counted in characters, its size is about a third.
   expect(JSON.stringify(operation?.body).length).toBeLessThan(KB.operation / 2)
   expect(h.fake.counts.refused).toBe(0)
 })
@@ -85,7 +85,7 @@ test('13: a batch over 500 KB of multi-byte text is split by bytes, and every re
   const sizes = h.fake.requests.recent.map((request) => request.bytes)
   expect(Math.max(...sizes)).toBeLessThan(KB.batch)
   for (const size of sizes.slice(0, -1)) expect(size).toBeGreaterThan(KB.batch - 2 * KB.operation)
-  // By characters it would be one request, of 1.3 MB.
+  // If the relay counted characters, it would send one request of 1.3 MB.
   expect(sizes).toHaveLength(3)
 })
 

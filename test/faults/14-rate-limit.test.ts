@@ -7,7 +7,7 @@ import { accountFor, breakerState, findings } from './support/account.ts'
  * Guards the cooldown in `outbox.breakers`.
  * A test fails after each of these changes:
  * - if the cooldown is not written (`BreakerStore.rateLimit` without its statement), the view never shows a wait;
- * - if it is not read (`rate_limited_until` read as null), the second relay sends 0.8 s to 1.9 s too early;
+ * - if the cooldown is not read (`rate_limited_until` read as null), the second relay sends 0.8 s to 1.9 s too early;
  * - if `Retry-After` is not read, the wait is 1 s, not 2 s;
  * - if a 429 counts as a failure of the destination, there are 17 transitions, not 0.
  */
@@ -27,9 +27,9 @@ function retryAfter(form: string): number | string | undefined {
 test.each([
   ['with Retry-After', 'in seconds', 2_000],
   ['with Retry-After', 'as an HTTP date', 1_900],
-  ['without Retry-After', 'for a second', 1_000],
+  ['without Retry-After', 'which means one second', 1_000],
 ])(
-  '14: a 429 %s %s: the whole fleet waits, no attempt is charged, the breaker does not count it',
+  '14: after a 429 %s, %s, the whole fleet waits, no attempt is charged, and the breaker does not count it',
   async (_, form, ms) => {
     const first = await h.relay()
     const asked = retryAfter(form)
@@ -58,7 +58,7 @@ test.each([
   },
 )
 
-test('14: more 429s than open a breaker leave it closed, charge nothing, and make no dead letter', async () => {
+test('14: more 429s than the failures that open a breaker leave it closed, charge no attempt, and make no dead letter', async () => {
   await h.relay()
   h.fake.misbehave({ kind: 'rateLimit', retryAfter: 0, times: 12 })
   const ids = await h.enqueue(...Array.from({ length: 20 }, (_, n) => track('u1', n)))

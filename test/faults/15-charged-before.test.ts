@@ -4,10 +4,10 @@ import { email, type Harness, peopleOfOneLane, startHarness, track } from '../su
 import { accountFor, breakerState, transitions } from './support/account.ts'
 
 /*
- * Guards intents that have failed alone before against an outage.
+ * Guards that an outage charges no further attempt to an intent that was charged before.
  * A test fails after each of these changes:
- * - if a charged intent needs no request that passed (`FailureHistory.hasPassedFor` true for every charged intent): dead
- *   letters of reason `exhausted`;
+ * - if a charged intent is charged again although no other request has passed (`FailureHistory.hasPassedFor` true for
+ *   every charged intent): dead letters of reason `exhausted`;
  * - if charged intents are never probes (`pickProbe` without its last choice): no probe is sent.
  */
 
@@ -16,7 +16,7 @@ import { accountFor, breakerState, transitions } from './support/account.ts'
  * or longer before its next turn.
  */
 const BREAKER = { failures: 2, successes: 3, halfOpenAfterMs: 200, maxHalfOpenAfterMs: 400 }
-/** The attempt that makes a dead letter comes after `LATELY_MS`, so no request has passed lately. */
+/** The second and last attempt comes more than `LATELY_MS` after the first, so no request counts as passed lately then. */
 const ATTEMPTS = { attempts: 2, initialDelayMs: 2_200, maxDelayMs: 2_200 }
 
 let h: Harness
@@ -30,14 +30,14 @@ const APIS = [
   ['messages', 'default/app', email],
 ] as const
 
-/** Throws if an intent becomes a dead letter meanwhile. */
+/** The number of probes that have failed. Throws if an intent has become a dead letter. */
 async function failedProbes(destination: string, ids: readonly string[]): Promise<number> {
   expect(await accountFor(h, ids)).toMatchObject({ dead: 0 })
   return (await transitions(h, destination)).filter((change) => change === 'half_open>open').length
 }
 
 test.each(APIS)(
-  '15: only %s that failed alone before remain, and the service is down: none is charged, the breaker opens and closes',
+  '15: only %s that failed alone before remain, and the service is down: none is charged again, and the breaker opens until the recovery',
   async (_, destination, intentOf) => {
     const recover = h.fake.misbehave({ kind: 'serverError', status: 503 })
     const people = await peopleOfOneLane(h.db, destination, 4)
@@ -54,7 +54,7 @@ test.each(APIS)(
 )
 
 test.each(APIS)(
-  '15: %s failed while others passed, and then an outage begins: no further attempt is charged',
+  '15: one of the %s failed while the others passed, and then an outage begins: no further attempt is charged',
   async (_, destination, intentOf) => {
     const [victim = '', ...people] = await peopleOfOneLane(h.db, destination, 4)
     h.fake.misbehave({

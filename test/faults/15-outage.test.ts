@@ -7,10 +7,10 @@ import { accountFor, breakerState, findings, transitions } from './support/accou
 /*
  * Guards that an open breaker stops the dispatcher, and that events and timers start it again.
  * A test fails after each of these changes:
- * - if the dispatcher starts lanes while it is open, or sets no timer for the next probe (`Breakers.waitMs` not used):
- *   never 12 failed probes;
- * - if `closeBreaker` does not notify: the second relay still has it open when the first has drained everything;
- * - if the delay does not grow: 15 probes come too early.
+ * - if the dispatcher starts lanes while the breaker is open, or sets no timer for the next probe (`Breakers.waitMs` not
+ *   used), there are never 12 failed probes;
+ * - if `closeBreaker` does not notify, the second relay still has the breaker open when the first has drained everything;
+ * - if the delay between probes does not grow, 15 probes come too early.
  */
 
 let h: Harness
@@ -19,7 +19,7 @@ beforeEach(async () => {
 })
 afterEach(() => h.close())
 
-/** Milliseconds in place of hours: the delay to the next probe grows from 100 ms to 400 ms. The next poll is a minute away. */
+/** Milliseconds instead of hours: the delay to the next probe grows from 100 ms to 400 ms. The next poll is a minute away. */
 const SETTINGS = {
   workers: 4,
   batchSize: 25,
@@ -36,7 +36,7 @@ function observe(relay: Relay) {
   return seen
 }
 
-test('15: an outage of hours: the backlog stays, the breaker opens, nothing is charged, one request per probe, and the recovery drains it at once', async () => {
+test('15: in an outage the backlog stays, the breaker opens, no attempt is charged, and only probes are sent; the recovery drains the backlog at once', async () => {
   const relays = [await h.relay(SETTINGS), await h.relay(SETTINGS)].map(observe)
   const recover = h.fake.misbehave({ kind: 'outage' })
   const ids: string[] = []
@@ -44,7 +44,7 @@ test('15: an outage of hours: the backlog stays, the breaker opens, nothing is c
     ids.push(...(await h.enqueue(...Array.from({ length: 200 }, (_, i) => track(`u${i % 40}`, n + i)))))
   }
   const count = async (to: string) => (await transitions(h)).filter((t) => t.endsWith(`>${to}`)).length
-  // Both relays have seen it, and the requests that were in flight have been answered.
+  // Both relays have seen the open breaker, and the requests that were in flight have been answered.
   await eventually(
     'failed probes',
     async () => relays.every(({ states }) => states.length > 0) && (await count('open')) > 3,
@@ -56,7 +56,7 @@ test('15: an outage of hours: the backlog stays, the breaker opens, nothing is c
     (await count('half_open')) - probesBefore,
   ]
   expect(requests).toBeGreaterThanOrEqual(7)
-  expect(requests).toBeLessThanOrEqual(probes + 1) // one may have begun between the two looks
+  expect(requests).toBeLessThanOrEqual(probes + 1) // one may have begun between the two counts
   expect(await breakerState(h)).toMatchObject({ last_error: expect.stringContaining('503') })
   expect(await accountFor(h, ids)).toEqual({ delivered: 0, dead: 0, pending: 2_000, attempts: 0 })
   expect(await h.db.rows('SELECT pending FROM outbox.backlog')).toEqual([{ pending: '2000' }])
@@ -77,8 +77,8 @@ test('15: an outage of hours: the backlog stays, the breaker opens, nothing is c
 })
 
 /**
- * Waits from an opening to its probe that were too short: 100 ms, doubled up to 400 ms. The statement that computes the wait
- * records the time of the opening a little later, so there are 50 ms of grace.
+ * Finds the waits from an opening to its probe that were shorter than the setting: 100 ms, doubled up to 400 ms. The
+ * statement that computes the wait records the time of the opening a little later, so there are 50 ms of grace.
  */
 function delays() {
   return h.db.rows(

@@ -8,11 +8,11 @@ import { type Gateway, type Intercepted, type Passage, startGateway } from './su
 /*
  * Guards the row in `outbox.breakers`, which gives the fleet one breaker.
  * A test fails after each of these changes:
- * - if `acquireProbe` gives the probe to every relay while it is half-open: two requests in flight;
- * - if relays do not read the rows: whole batches of other relays beside the probe, and requests of restarted relays
- *   before it is due;
- * - if a probe sends the whole batch: 30 intents in place of 1;
- * - if `removeRelay` does not release the probe: the next relay waits for its lease;
+ * - if `acquireProbe` gives the probe to every relay while the breaker is half-open: two requests are in flight;
+ * - if relays do not read the row: other relays send whole batches beside the probe, and restarted relays send before the
+ *   probe is due;
+ * - if a probe sends the whole batch: 30 intents instead of 1;
+ * - if `removeRelay` does not release the probe: the next relay waits for the end of the lease;
  * - if the state is not checked before each request (`#sendIfAllowed`): another relay retries a batch, and its lane stays
  *   busy.
  */
@@ -47,7 +47,7 @@ const lanesWorked = async () =>
 const untilNoLaneIsWorked = () =>
   eventually('every lane to be handed back', async () => (await lanesWorked()) === 0)
 
-/** Every relay has logged that it is open, and no lane is worked: the requests in flight have ended. */
+/** Waits until every relay has logged the open breaker, no relay works on a lane, and no request is in flight. */
 const seenOpenByAll = () =>
   eventually('all relays to see it open', async () => {
     return all('open') && (await lanesWorked()) === 0 && gateway.inFlight === 0
@@ -59,8 +59,8 @@ const beside = (one: Passage) =>
       other !== one && other.startedAt < Number(one.endedAt) && Number(other.endedAt) > one.startedAt,
   )
 
-test('16: four relays: the breaker opens for all, one request at a time is in flight while it is half-open, and it closes for all', async () => {
-  // Few lanes each, so that all four relays have one when the probe is due.
+test('16: the breaker opens for all four relays, one request at a time is in flight while it is half-open, and it closes for all', async () => {
+  // Few workers each, so that all four relays have a lane when the probe is due.
   await start(4, '--workers', '3', '--breaker-half-open-after', '0.8', '--breaker-max-half-open-after', '0.8')
   const recover = h.fake.misbehave({ kind: 'outage' })
   const ids = await h.enqueue(...people(600))
@@ -95,12 +95,12 @@ test('16: four relays: the breaker opens for all, one request at a time is in fl
   expect(await findings(h, ids)).toEqual([])
 })
 
-test('16: it stays open when every relay is killed and new ones start: none sends before the probe is due', async () => {
+test('16: the breaker stays open if every relay is killed and new ones start: none sends before the probe is due', async () => {
   const flags = ['--breaker-half-open-after', '600', '--breaker-max-half-open-after', '600']
   await start(2, ...flags)
   h.fake.misbehave({ kind: 'outage' })
   const ids = await h.enqueue(...people(200))
-  await seenOpenByAll() // a lane whose relay dies within its turn waits for the heartbeat, which is another scenario
+  await seenOpenByAll() // no relay may die within a turn: its lane would wait for a missed heartbeat, which is another scenario
   const before = await breakerState(h)
   await killAll()
   h.fake.behave()
@@ -114,7 +114,7 @@ test('16: it stays open when every relay is killed and new ones start: none send
   })
   expect(gateway.passages).toHaveLength(mark)
   expect(await breakerState(h)).toEqual(before)
-  await h.db.rows('UPDATE outbox.breakers SET retry_at = clock_timestamp()') // ten minutes later
+  await h.db.rows('UPDATE outbox.breakers SET retry_at = clock_timestamp()') // as if ten minutes had passed
   await h.drained()
   expect(await transitions(h)).toEqual(['closed>open', 'open>half_open', 'half_open>closed'])
   expect(await accountFor(h, ids)).toMatchObject({ delivered: 250, dead: 0 })
@@ -122,7 +122,7 @@ test('16: it stays open when every relay is killed and new ones start: none send
   expect(await findings(h, ids)).toEqual([])
 })
 
-test('16: a relay that stops while it probes releases the probe: the next relay need not wait for its lease', async () => {
+test('16: a relay that stops while it probes releases the probe: the next relay does not wait for the end of the lease', async () => {
   const first = await h.relay({
     breaker: { failures: 1, successes: 3, halfOpenAfterMs: 200, maxHalfOpenAfterMs: 200 },
   })

@@ -11,10 +11,11 @@ import { type Gateway, type Intercepted, startGateway } from './support/network/
 /*
  * Guards the pause, `probeNow` and `SupersededError`.
  * A test fails after each of these changes:
- * - if a 401 is classified as `unavailable`: the breaker opens, and is never paused;
+ * - if a 401 is classified as `unavailable`: the breaker opens, and the destination is never paused;
  * - without `probeNow` after a change: nothing is sent before the probe is due;
- * - if late answers to former settings count (`concernsSettings`): paused for 30 s, or open for the hour of the test;
- * - if a refused probe with a former key counts: closed after two successes in place of three.
+ * - if late answers to former settings count (`concernsSettings`): the destination is paused for 30 s, or the breaker is
+ *   open for an hour;
+ * - if a refused probe with a former key counts: the breaker closes after two successes instead of three.
  */
 
 let h: Harness
@@ -150,7 +151,7 @@ test.each([
       workspaces: { default: workspace('the-old-key') },
       ...PATIENT,
       requestTimeoutMs: 20_000,
-      batchSize: 20, // a batch that fills more than half of a request is sent alone: the breaker counts each
+      batchSize: 20, // a batch of more than half a request is sent alone, so that the breaker could count each
     })
     const ids = await h.enqueue(...people(300))
     const [{ lanes } = { lanes: 0 }] = await h.db.rows<{ lanes: number }>(
@@ -184,7 +185,7 @@ test('17: after a probe with the old key is refused, a probe with the new key fo
   answer(refuse)
   await h.drained()
   expect(await transitions(h)).toEqual(['paused>half_open', 'half_open>closed'])
-  // Three successes close it: the refused probe does not count.
+  // Three successes close the breaker, and the refused probe is no success: four probes.
   expect(gateway.passages.filter(({ body }) => JSON.parse(body.toString()).batch.length === 1)).toHaveLength(
     4,
   )

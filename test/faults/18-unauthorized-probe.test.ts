@@ -4,9 +4,10 @@ import { type Harness, startHarness, stepOf, track } from '../support/relay-harn
 import { accountFor, breakerState, findings, transitions } from './support/account.ts'
 
 /*
- * Guards two things, each of which is enough: the filter of the probe's policy (`isNoSuccess`), and the first lines of
- * `#recordProbe` (src/relay/breaker/breaker.ts). With the filter reduced to `unavailable` the tests still pass. Without those
- * lines as well, 401 and 403 close the breaker: 20 intents in a refused request in place of 1, and no pause.
+ * Guards two checks, each of which is enough by itself: the filter of the probe's policy (`isNoSuccess`), and the first
+ * lines of `#recordProbe` (src/relay/breaker/breaker.ts). If only the filter is reduced to `unavailable`, the tests pass. If
+ * those lines are removed, too, 401 and 403 close the breaker: a refused request has 20 intents instead of 1, and the
+ * destination is not paused.
  */
 
 let h: Harness
@@ -25,7 +26,7 @@ test.each([401, 403] as const)(
       'a failed probe',
       async () => (await transitions(h)).filter((t) => t === 'half_open>open').length >= 1,
     )
-    // The service is back, and refuses the key, more often than successes close the breaker.
+    // The service is back, but it refuses the key. Five refused probes are more than the three successes that close a breaker.
     h.fake.misbehave({ kind: 'unauthorized', status })
     recover()
     await eventually('refused probes', async () => (h.fake.requests.byStatus[status] ?? 0) >= 5)
@@ -44,7 +45,7 @@ test.each([401, 403] as const)(
   },
 )
 
-test('18: a 401 after two successful probes does not close it, and the count starts again', async () => {
+test('18: a 401 after two successful probes does not close the breaker, and the count of successes starts again', async () => {
   await h.relay()
   const recover = h.fake.misbehave({ kind: 'outage' })
   const ids = await h.enqueue(...Array.from({ length: 200 }, (_, n) => track(`u${n % 20}`, n)))

@@ -7,8 +7,8 @@ import { type Intercepted, startGateway } from './support/network/gateway.ts'
 /*
  * Guards `classify`, and the timeout of the whole exchange.
  * A test fails after each of these changes:
- * - if the timeout of the whole is ten minutes, with those of the head and of each pause as they are: the dripping answer
- *   never ends;
+ * - if the timeout of the whole exchange is ten minutes, and the timeouts of the head and of each pause are unchanged: the
+ *   dripping answer never ends;
  * - if a 2xx that is not JSON is accepted: the events of the first request are lost.
  */
 
@@ -18,7 +18,7 @@ interface Broken {
   readonly name: string
   readonly words: RegExp
   readonly breakIt: (intercepted: Intercepted) => void
-  /** Of an answer of the service itself, which may be about the request's content. */
+  /** The status, if it counts as an answer of the service, which may be about the request's content. */
   readonly status?: number
 }
 
@@ -58,7 +58,7 @@ const BROKEN: readonly Broken[] = [
     words: /TimeoutError/,
     breakIt: ({ response }) => {
       response.writeHead(200, JSON_TYPE).write('{')
-      // No pause is too long: only the whole is.
+      // No pause is too long, only the whole answer.
       const drip = setInterval(() => response.write(' '), 50)
       response.on('close', () => clearInterval(drip))
     },
@@ -80,11 +80,11 @@ const operationsOf = (body: Buffer): unknown[] => JSON.parse(body.toString()).ba
 
 // Each test waits for its lane's backoff, so they run side by side, each with its own database.
 test.concurrent.each(BROKEN)(
-  '19: $name: within the timeout, classified, nothing lost, nothing applied twice',
+  '19: $name: the request ends within the timeout and is classified, and no event is lost or applied twice',
   async ({ words, breakIt, status }) => {
     const h = await startHarness({ sequenceOf: stepOf })
     const gateway = await startGateway(h.fake)
-    // Twice: once before Customer.io receives it, once after it was applied.
+    // Two requests get the broken answer: the first does not reach Customer.io, the second is applied.
     const broken: Intercepted[] = []
     gateway.intercept(async (intercepted) => {
       if (broken.push(intercepted) > 2) return intercepted.forward()
@@ -103,9 +103,9 @@ test.concurrent.each(BROKEN)(
       expect(await findings(h, ids)).toEqual([])
       expect(h.fake.applied.map(({ body }) => stepOf(body as never))).toEqual([1, 2, 3])
       const [first = [], second = [], ...further] = gateway.passages.map(({ body }) => operationsOf(body))
-      // The same batch again. If the service itself has failed at the batch, a canary of it comes first.
+      // The second request is the whole batch again, or, if the service itself failed at the batch, its first intent as a canary.
       expect(second).toEqual(status === undefined ? first : first.slice(0, 1))
-      // All of it again with the same ids and bodies: Customer.io drops those that the second request has applied.
+      // Then the whole batch again, with the same ids and bodies: Customer.io drops what the second request has applied.
       expect(further.flat()).toEqual(first)
       expect(h.fake.duplicates.map(({ sameBody }) => sameBody)).toEqual(second.map(() => true))
       // A failure of the destination: counted, described by status, length or code, and cleared after the success.

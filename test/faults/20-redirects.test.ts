@@ -11,9 +11,9 @@ import { type Gateway, startGateway } from './support/network/gateway.ts'
  * A test fails after each of these changes:
  * - if the origin of the target is not checked, the foreign host gets a TLS hello or the batch, which counts as
  *   delivered;
- * - without a limit, a loop ends with the timeout only, and the breaker does not open in time.
+ * - without a limit of redirects, only the timeout ends a loop, and the breaker does not open in time.
  *
- * A redirect with a user name in it is refused by Node's own fetch as well.
+ * Node's own fetch also refuses a redirect whose URL has a user name.
  */
 
 let h: Harness
@@ -50,7 +50,7 @@ const relay = () => h.relay({ customerio: everyApi(gateway) })
 const redirect = (status: number, location: () => string) =>
   gateway.intercept(({ response }) => response.writeHead(status, { location: location() }).end())
 
-test.each([301, 307])('20: a loop of %d is cut off, opens the breaker, and loses nothing', async (status) => {
+test.each([301, 307])('20: a loop of %ds is cut off, opens the breaker and loses nothing', async (status) => {
   redirect(status, () => `${gateway.url}/api/v2/batch`)
   await relay()
   const ids = await h.enqueue(...Array.from({ length: 40 }, (_, n) => track(`u${n % 5}`, n)))
@@ -76,7 +76,7 @@ test.each([
   ['to the same host, from http to https', () => `https://127.0.0.1:${elsewhere.port}/api/v2/batch`],
   ['with a user name like a host', () => `http://track.customer.io@127.0.0.1:${elsewhere.port}/api/v2/batch`],
 ] as const)(
-  '20: a redirect %s is not followed: neither credential nor payload leaves',
+  '20: a redirect %s is not followed, so neither credential nor payload reaches its target',
   async (_, location) => {
     redirect(307, location)
     await relay()

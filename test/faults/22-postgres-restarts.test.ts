@@ -1,7 +1,7 @@
 /**
  * A test fails after each of these changes:
  * - if the dispatcher ends after a failed poll (`return` after `pollFailed` in dispatcher.ts), the queue never drains;
- * - if outage-reporter.ts reports every error, the relay emits 25 events instead of 6 at most;
+ * - if outage-reporter.ts reports every error, the relay emits 25 events instead of at most 6;
  * - without the pool's error listener for idle connections (database.ts), an uncaught exception ends the process.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -16,8 +16,8 @@ import { Writer } from './support/shop/writers.ts'
 
 const WRITERS = 3
 /**
- * Time limit from the end of an outage until the last intent is sent. A lane whose relay lost the hand-out is offered again
- * only after a missed heartbeat.
+ * Time limit from the end of an outage until the last intent is sent. If the outage swallowed a lane job on its way to a
+ * relay, the lane is offered again only after a missed heartbeat.
  */
 const BACK_WITHIN_MS = 20_000
 
@@ -44,7 +44,7 @@ afterEach(async () => {
   await server.close()
 })
 
-test('22: no intent is lost if Postgres restarts fast, immediately and after a kill while apps write', async () => {
+test('22: no intent is lost if Postgres restarts while apps write, after a fast stop, an immediate stop and a kill', async () => {
   await whileWriting(async (written) => {
     for (const outage of [
       () => server.restart('fast'),

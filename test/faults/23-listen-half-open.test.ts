@@ -2,8 +2,8 @@
  * A test fails after each of these changes:
  * - without the check of the LISTEN connection (`#checkLater` in listener.ts) no other connection is made within 30 s;
  * - without `query_timeout` (connection.ts) the intent is not delivered within 30 s, and the relay cannot stop;
- * - if a silent connection does not condemn its pool (`replace` in database.ts) it may take 60 s in place of 21. This
- *   depends on which statement hung on which connection, so it does not fail in every run.
+ * - if the pool of a silent connection is not replaced (`replace` in database.ts) the second test may take 60 s instead of
+ *   21 s. This depends on which statement hung on which connection, so the test does not fail in every run.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Relay } from '../../src/index.ts'
@@ -50,7 +50,7 @@ test('23: the LISTEN connection is half-open: the relay polls, notices, and reco
     await h.enqueue(track('u1', n))
     await delivered(n)
   }
-  expect(listeners()).toHaveLength(1) // not noticed yet: polls found these intents
+  expect(listeners()).toHaveLength(1) // the relay has not noticed yet: polls found these intents
   await eventually('another connection that listens', () => listeners().length === 2)
   expect(errors).toEqual(['the LISTEN connection receives no notifications: reconnecting'])
 })

@@ -1,8 +1,9 @@
 /**
  * A test fails after each of these changes:
- * - if the startup option is always sent (`accepted = true` in lane-jobs.ts), the relay does not start;
+ * - if the startup option `synchronous_commit=off` is always sent (`accepted = true` in lane-jobs.ts), the relay does not
+ *   start;
  * - with `statement_timeout` as an option of health-reader.ts' pool, /readyz answers 503;
- * - without the verification (`outcome = 'delivered'` in listener.ts), there is no warning;
+ * - if the relay does not verify that it receives notifications (`outcome = 'delivered'` in listener.ts), it does not warn;
  * - if notify-mode.ts ignores `isListening`, commits pay for notifications that no relay receives.
  */
 import { drizzle } from 'drizzle-orm/node-postgres'
@@ -117,7 +118,7 @@ describe.skipIf(!binary)('24: PgBouncer in transaction mode', () => {
     }
   })
 
-  /** Session settings that the pooled connections pass on to their next client. */
+  /** Session settings, LISTENs and locks that the pooled connections pass on to their next client. */
   async function strangeSettings(): Promise<unknown[]> {
     const clients = Array.from({ length: 8 }, () => new pg.Client({ connectionString: pooled }))
     try {

@@ -1,7 +1,8 @@
 /**
  * A test fails after each of these changes:
  * - if the dispatcher waits 60 s whatever `pollIntervalMs` is, the first intent is not delivered within 30 s;
- * - if `NotifyMode` does not ask whether the relay listens, the flag stays on and commits notify no relay;
+ * - if `NotifyMode` does not ask whether the relay listens, the flag stays on and commits notify, although no relay
+ *   listens;
  * - if outage-reporter.ts forgets what it has reported, `notListening` is emitted with every try.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -22,18 +23,18 @@ const isFlagOn = async () => {
   return row?.isOn
 }
 
-test('25: every notification is lost: latency ≤ the poll interval', async () => {
+test('25: if every notification is lost, an intent waits no longer than the poll interval', async () => {
   const POLL_MS = 1_500
   const WORK_MS = 1_000 // to send and settle on a busy machine
   await h.relay({ pollIntervalMs: POLL_MS })
   await eventually('the flag to be on', isFlagOn)
-  // Commits read the flag and notify no more.
+  // From here on no commit notifies, although the flag is on.
   await h.db.rows(
     `CREATE OR REPLACE FUNCTION outbox.wake_relays(destination text, lane integer) RETURNS boolean LANGUAGE sql AS 'SELECT false'`,
   )
   const latencies: number[] = []
   for (let n = 1; n <= 4; n++) {
-    // Until then the relay polls more often than its interval.
+    // While the relay holds a lane, it polls more often than its interval.
     await eventually('no lane to be held', async () => {
       return (await h.db.rows('SELECT 1 FROM outbox.lanes WHERE relay_id IS NOT NULL')).length === 0
     })
@@ -46,7 +47,7 @@ test('25: every notification is lost: latency ≤ the poll interval', async () =
   expect(Math.max(...latencies)).toBeGreaterThan(POLL_MS / 10) // otherwise something else woke the relay
 })
 
-test('25: no LISTEN connection: reported once, the relay polls meanwhile, and the return is reported', async () => {
+test('25: a relay that gets no LISTEN connection reports it once and polls, and reports when it listens', async () => {
   const proxy = await startTcpProxy(h.db.url)
   proxy.setNew((connection) => {
     if (connection.mentions('relay wake-up')) connection.cut()

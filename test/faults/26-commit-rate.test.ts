@@ -1,6 +1,6 @@
 /**
  * The test fails if `wake_relays` notifies in every transaction (0002_enqueue.sql without its CASE): the rate is 0.2 to
- * 0.4 of the rate without notifications. The test measures this too. So its bound is known to tell the two apart.
+ * 0.4 of the rate without notifications. The test measures that rate, too, to show that it is below the bound.
  */
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -15,7 +15,7 @@ const ROUND_MS = 500
 const WAKING_MS = 250
 const ROUNDS = 5
 
-/** What an enqueue does for an idle relay. */
+/** Bodies of `wake_relays` to compare with: no notification, and one in every transaction. */
 const WAKE_UPS = {
   none: `SELECT false`,
   always: `SELECT pg_notify('outbox:wake', '') IS NOT NULL`,
@@ -26,7 +26,7 @@ let db: TestDatabase
 let h: Harness
 let writers: pg.Client[]
 beforeAll(async () => {
-  // A flush takes a millisecond and serves all commits meanwhile: as on a disk, and equal on every machine.
+  // Each flush takes a millisecond and serves all commits that wait for it, as on a disk, but equally on every machine.
   server = await startPostgresServer({ settings: ['fsync=on', 'commit_delay=1000', 'commit_siblings=0'] })
   db = await server.createDatabase()
   h = await startHarness({}, db)
@@ -44,7 +44,7 @@ afterAll(async () => {
   await server.close()
 })
 
-test('26: many writers commit at once: their rate is within 20 % of the same inserts without notifications', async () => {
+test('26: the commit rate of many concurrent writers is at least 80 % of the rate without notifications', async () => {
   const [found] = await db.rows<{ source: string }>(
     "SELECT pg_get_functiondef('outbox.wake_relays(text, integer)'::regprocedure) AS source",
   )
@@ -65,7 +65,7 @@ test('26: many writers commit at once: their rate is within 20 % of the same ins
     rounds.push({ ours: rates.ours / none, always: rates.always / none })
   }
   expect(median(rounds.map((round) => round.ours))).toBeGreaterThan(0.8)
-  // The bound tells the two apart: with a notification in every transaction the rate is below it.
+  // With a notification in every transaction the rate is below the bound, so the bound can detect them.
   expect(median(rounds.map((round) => round.always))).toBeLessThan(0.8)
 })
 

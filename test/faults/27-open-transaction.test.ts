@@ -1,6 +1,6 @@
 /**
  * The test fails without the watermark of a lane's reader (`#raiseWatermark` in lane-reader.ts does nothing): the rate
- * falls to 0.47 of the rate without the transaction. With it, the ratio is 0.98 to 1.02.
+ * falls to 0.47 of the rate without the transaction. With the watermark, the ratio is 0.98 to 1.02.
  */
 import pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -20,7 +20,7 @@ beforeAll(async () => {
 })
 afterAll(() => h.close())
 
-test('27: the drain rate during a transaction that stays open is within 20 % of the rate without it', async () => {
+test('27: the drain rate during a transaction that stays open is at least 80 % of the rate without it', async () => {
   await h.relayProcess({ batchSize: 100 })
   await drainMs() // warm-up of plans, caches and files
   const ratios: number[] = []

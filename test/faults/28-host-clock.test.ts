@@ -1,11 +1,11 @@
 /**
  * A test fails after each of these changes:
- * - first test: if a `Retry-After` date is compared with the host's clock, the relay behind waits an hour and nothing
- *   arrives in 8 s;
- * - first test: with the host's time instead of the database's, the relay ahead sends scheduled intents at once, and the
- *   relay behind sends expired ones;
+ * - first test: if a `Retry-After` date is compared with the host's clock, the relay whose clock is behind waits an hour,
+ *   and nothing arrives in 8 s;
+ * - first test: with the host's time instead of the database's, the relay whose clock is ahead sends scheduled intents at
+ *   once, and the other relay sends expired ones;
  * - second test: without heartbeats of the lane jobs, lanes are taken from living relays again and again, and no relay
- *   holds one for 15 s.
+ *   holds a lane for 15 s.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { EnqueueOptions, Intent } from '../../src/index.ts'
@@ -38,7 +38,7 @@ async function enqueueOn(clock: string[], ...work: { intent: Intent; options?: E
   return said ?? { results: [], now: 0 }
 }
 
-test('28: with hosts an hour ahead and behind, times, windows and order of intents follow the database\u2019s clock', async () => {
+test('28: with host clocks an hour ahead and behind, times, windows and order of intents follow the database\u2019s clock', async () => {
   const behind = await s.child({}, BEHIND)
   expect(hoursFromNow(behind.startedAt)).toBe(-1)
   // A `Retry-After` date is in the time of the server that sent it.
@@ -90,7 +90,7 @@ test('28: with hosts an hour ahead and behind, times, windows and order of inten
   })
 })
 
-test('28: with relays an hour ahead and behind, no two work one lane, and the lanes of a dead one are taken over in time', async () => {
+test('28: with relay clocks an hour ahead and behind, no two relays work on one lane, and the lanes of a dead relay are taken over within 20 s', async () => {
   const people = Array.from({ length: 40 }, (_, n) => `p${n}`)
   const watch = watchLanes(s.fake, await lanesOf(s.db, people))
   const settings = { requestTimeoutMs: 60_000, workers: 8 }
@@ -106,7 +106,7 @@ test('28: with relays an hour ahead and behind, no two work one lane, and the la
   await s.fake.until(() => watch.lanes.size === lanes.length)
   const underWay = s.fake.requests.total
 
-  // Longer than the 10 s after which a worker without a heartbeat is dead: both are alive, so neither takes a lane of the other.
+  // 15 s is longer than the 10 s after which a worker without a heartbeat counts as dead. Both live, so neither takes a lane.
   await eventually('15 s since the last claim', async () => {
     const rows = await s.db.rows(
       "SELECT 1 FROM outbox.lanes WHERE relay_id IS NOT NULL AND taken_at > clock_timestamp() - interval '15 s'",

@@ -4,8 +4,8 @@
  *   request, and nothing is settled;
  * - without the second signal's `process.exit` (src/cli/process/shutdown.ts) the second test times out;
  * - if `#start` does not check `#ending`, the relay of the third test takes a lane;
- * - without `#drain` the fourth and the fifth log nothing of the backlog;
- * - if `waitUntilDrained` ignores its deadline, the command's own deadline ends the fifth with status 1.
+ * - without `#drain` the relays of the fourth and the fifth test log nothing about the backlog;
+ * - if `waitUntilDrained` ignores its deadline, the command's own deadline ends the fifth test's relay with status 1.
  */
 import { once } from 'node:events'
 import { createServer } from 'node:net'
@@ -44,7 +44,7 @@ async function started(...flags: string[]): Promise<CliProcess> {
 const held = () => h.db.rows('SELECT 1 FROM outbox.lanes WHERE relay_id IS NOT NULL')
 const pending = () => h.db.rows('SELECT 1 FROM outbox.intents')
 
-test('29: SIGTERM mid-batch: finishes the requests in flight, hands its lanes back, exits 0 before its deadline', async () => {
+test('29: a relay that gets SIGTERM mid-batch finishes the requests in flight, hands its lanes back, and exits with 0 before its deadline', async () => {
   h.fake.latencyMs = 300
   const first = await started('--batch-size', '100')
   await h.enqueue(...Array.from({ length: 5_000 }, (_, n) => track(`u${n % 100}`, n)))
@@ -60,7 +60,7 @@ test('29: SIGTERM mid-batch: finishes the requests in flight, hands its lanes ba
   expect(h.fake.counts).toMatchObject({ applied: 5_000, duplicates: 0, outOfOrder: 0 })
 })
 
-test('29: SIGTERM twice: the second ends the process at once', async () => {
+test('29: a second SIGTERM ends the process at once', async () => {
   h.fake.misbehave({ kind: 'hang' })
   const relay = await started('--request-timeout', '60', '--shutdown-timeout', '60')
   await h.enqueue(track('u1', 0))
@@ -71,7 +71,7 @@ test('29: SIGTERM twice: the second ends the process at once', async () => {
   expect((await relay.ended()).status).toBe(143)
 })
 
-test('29: SIGTERM during start: exits 0, takes no lane, leaves no connection', async () => {
+test('29: a relay that gets SIGTERM while it starts takes no lane, leaves no connection, and exits with 0', async () => {
   await h.enqueue(track('u1', 0))
   // The server does not answer the region check: start() lasts as long as a request may take.
   const silent = createServer().listen(0, '127.0.0.1')
@@ -96,7 +96,7 @@ test('29: SIGTERM during start: exits 0, takes no lane, leaves no connection', a
   await eventually('closed connections', async () => (await connections()).length === 0)
 })
 
-test('29: --drain empties the backlog first, including intents that are written meanwhile', async () => {
+test('29: with --drain a relay first empties the backlog, including intents that are written meanwhile', async () => {
   h.fake.latencyMs = 100
   const people = await peopleOfOneLane(h.db, 'default/track', 10)
   const relay = await started('--drain', '--batch-size', '50', '--request-timeout', '1')
@@ -112,7 +112,7 @@ test('29: --drain empties the backlog first, including intents that are written 
   expect(h.fake.counts).toMatchObject({ applied: 501, duplicates: 0, outOfOrder: 0 })
 })
 
-test('29: --drain in an outage: logs that the time is over, exits 0, and loses nothing', async () => {
+test('29: with --drain in an outage a relay logs that the drain timed out, loses nothing, and exits with 0', async () => {
   h.fake.misbehave({ kind: 'outage' })
   await h.enqueue(track('u1', 0))
   const relay = await started('--drain', '--shutdown-timeout', '4', '--request-timeout', '1')

@@ -1,10 +1,10 @@
-/** The test fails with a pool of three times `connections`: the relay has 20 sessions. */
+/** The test fails if the relay's pool has three times `connections`: the relay has 20 sessions. */
 import pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { type Stage, startStage } from './support/stage.ts'
 
-/** By `RelayOptions.connections`: its own pool, one connection for LISTEN, at most two of pg-boss. */
+/** Most sessions of a relay (see `RelayOptions.connections`): its own pool, one for LISTEN, and two of pg-boss. */
 const CONNECTIONS = 6 + 1 + 2
 
 let s: Stage
@@ -17,7 +17,7 @@ test('30: the app\u2019s pool is exhausted: the relay has its own, with no more 
   await s.child()
   const most = watchConnections()
   const app = new pg.Pool({ connectionString: s.db.url, max: 5 })
-  // Every connection of the app is in a long transaction that has written to the outbox, and its next request waits.
+  // Every connection of the app is in a long transaction that has written to the outbox, and the app's next request waits.
   const busy = await Promise.all(
     Array.from({ length: 5 }, async (_, n) => {
       const client = await app.connect()
@@ -49,7 +49,7 @@ test('30: the app\u2019s pool is exhausted: the relay has its own, with no more 
   await s.fake.until(({ counts }) => counts.applied === 5_005)
 })
 
-/** Counts the most concurrent sessions of the relay until the returned function is called. */
+/** Watches the relay's sessions. The returned function ends the watch and returns the highest number at one time. */
 function watchConnections(): () => Promise<number> {
   let most = 0
   let watching = true

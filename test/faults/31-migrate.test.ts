@@ -17,7 +17,7 @@ import { eventually } from '../support/eventually.ts'
 import { copyWithMigrations, type PackageCopy } from './support/processes/package-copy.ts'
 
 const ALL = readMigrations(namesOf()).map(({ version }) => version)
-/** The version of the newer package's migration that needs a lock which no writer may hold. */
+/** The version of the newer package's migration that needs a lock for which it must wait for every writer. */
 const HOT = ALL.length + 1
 const ALL_OF_NEWER = [...ALL, HOT, HOT + 1]
 
@@ -42,7 +42,7 @@ afterEach(async () => {
 })
 
 const startMigrate = (main?: string) => startCli(['migrate'], { DATABASE_URL: db.url }, main)
-/** The newer package on a database that this package has migrated. */
+/** Migrates with this package, opens a writer's transaction, and starts `migrate` of the newer package. */
 async function startUpgrade() {
   await migrate({ connectionString: db.url })
   return { end: await openWriter(), run: startMigrate(newer.main) }
@@ -69,7 +69,7 @@ async function open(statement: (tx: pg.PoolClient) => Promise<unknown>) {
 
 const openWriter = () => open((tx) => outbox.enqueue(tx, { operation: 'identify', customerId: 1 }))
 
-test('31: of two migrates that start at once on an empty database, one applies each migration', async () => {
+test('31: if two migrates start at once on an empty database, each migration is applied by exactly one of them', async () => {
   const runs = await Promise.all([startMigrate().ended(), startMigrate().ended()])
   expect(runs.map(({ stderr }) => stderr)).toEqual(['', ''])
   expect(runs.map(({ status }) => status)).toEqual([0, 0])
@@ -87,7 +87,7 @@ test('31: apps enqueue while a migration waits for an open transaction', async (
       `^customerio-outbox: migration ${HOT} is blocked by pid \\d+ \\(\\w+, idle in transaction for \\d+ s\\); retrying for 300 s\n$`,
     ),
   )
-  // The transaction is still open. Each write waits at most for one attempt of migrate.
+  // The transaction is still open. Each write waits for one attempt of migrate at most.
   for (let n = 0; n < 2; n++) {
     await eventually('an attempt of migrate', async () => (await waiting()) > 0)
     await write()
@@ -115,7 +115,7 @@ test('31: a killed migrate leaves no lock, and the next run continues', async ()
   await write()
 })
 
-test('31: a lock that never becomes available is one clear error, and applied migrations stay', async () => {
+test('31: a lock that never becomes available causes one clear error, and applied migrations stay', async () => {
   await migrate({ connectionString: db.url })
   const end = await openWriter()
   const failed = newer.migrate({ connectionString: db.url, lockWaitMs: 1_000 })

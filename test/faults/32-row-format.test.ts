@@ -40,7 +40,7 @@ test('32: a row in a format that the relay does not know stays in the queue and 
   const told = once(relay, 'unknownFormat')
   expect(await told).toEqual([{ destination: 'default/track', format: ROW_FORMAT + 1, known: ROW_FORMAT }])
   await eventually('nothing but its key', async () => (await left()).length === 2)
-  // Later intents of other keys are sent; those of the same key wait behind the row.
+  // Later intents of other keys are sent. Later intents of the row's key wait behind it.
   await h.enqueue(track(newer as string, 2), ...others.map((person) => track(person, 1)))
   await eventually('nothing but its key', async () => (await left()).length === 3)
   expect(h.fake.counts.applied).toBe(2 * others.length)
@@ -53,7 +53,7 @@ test('32: a row in a format that the relay does not know stays in the queue and 
   expect(await h.db.rows('SELECT 1 FROM outbox.dead_letters')).toEqual([])
 })
 
-test('32: other people’s intents are sent even if more intents wait behind the row than the relay reads at a time', async () => {
+test('32: other people’s intents are sent even if more intents wait behind a row of an unknown format than the relay reads at a time', async () => {
   const [newer, ...others] = await peopleOfOneLane(h.db, 'default/track', 10)
   const [id] = await h.enqueue(track(newer as string, 0))
   await setFormat(id, ROW_FORMAT + 1)
@@ -63,7 +63,7 @@ test('32: other people’s intents are sent even if more intents wait behind the
   )
   await h.relay({ batchSize: 100 })
   await h.fake.until(() => h.fake.counts.applied === others.length)
-  // Even an intent that draws its number early and commits late: the watermark stays below the skipped row.
+  // Even an intent that draws its number early and commits late is sent, because the watermark stays below the skipped row.
   const late = await h.db.begin()
   await h.outbox.enqueue(late, track(others[0] as string, 1))
   await h.enqueue(track(others[1] as string, 1))

@@ -55,7 +55,7 @@ test.each([
 test.each([
   ['suppress', { suppressed: true, deleted: true, attributes: {} }],
   ['destroy', { suppressed: false, deleted: false, attributes: { plan: 'a' } }],
-] as const)('34: an identify that timed out reaches Customer.io after the %s', async (operation, person) => {
+] as const)('34: a late identify undoes a destroy, but not a suppress: %s', async (operation, person) => {
   // The request is between the relay, which has timed out, and Customer.io.
   const late: Intercepted[] = []
   gateway.intercept((intercepted) => {

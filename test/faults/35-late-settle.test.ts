@@ -2,7 +2,8 @@
  * A test fails after each of these changes:
  * - without `id` in the DELETE of settle.ts, the late settle of the first test deletes the new intents: 200 of 200 are
  *   recorded as delivered, although Customer.io received only 33 of them;
- * - without the server in `fenceHolds` (fence.ts), the second test marks and charges, and writes the old watermark;
+ * - without the server in `fenceHolds` (fence.ts), the row of the second test is marked and charged, and the old watermark
+ *   is written;
  * - without `#onRewound` in write-horizon.ts, the new intents of the third test wait below the watermark for the next
  *   audit, and the relay emits no `sequenceRewound`.
  */
@@ -60,7 +61,7 @@ const laneOf = (h: Harness) =>
   h.db.rows('SELECT epoch, relay_id FROM outbox.lanes WHERE lane = $1', [LANE.lane])
 const received = (h: Harness) => new Set(h.fake.applied.map(({ ulid }) => uuidOf(ulid ?? '')))
 
-test('35: a settle after a failover to a lagging replica does not affect new intents with the same numbers', async () => {
+test('35: after a failover to a lagging replica, a late settle does not affect new intents that have the numbers of lost ones', async () => {
   const { pair, h, gateway } = await startFailover()
   const [first = '', ...people] = await peopleOfOneLane(h.db, LANE.destination, 21)
   const requests = holdRequests(gateway)
@@ -76,7 +77,7 @@ test('35: a settle after a failover to a lagging replica does not affect new int
 
   await pair.failover()
   const ids = await h.enqueue(...eventsOf(people.slice(10), 200))
-  // The dangerous case: new intents have the same numbers, and the lane's row matches the old fence.
+  // The dangerous case: new intents have the numbers of lost ones, and the lane's row matches the old fence.
   expect((await seqsOf(h)).filter(({ seq }) => lost.includes(seq)).length).toBeGreaterThan(100)
   expect(await laneOf(h)).toEqual(before)
   await requests.end()

@@ -1,8 +1,9 @@
 /**
  * A test fails after each of these changes:
- * - without the limits of times in `outbox.check_intent`, the refusals are missing and the property fails;
+ * - without the limits of times in `outbox.check_intent`, the refusals are missing and the property test fails;
  * - if `findReadyLanes` (src/store/lanes/find-ready-lanes.ts) or `settle` (src/store/lanes/settle.ts) subtracts times
- *   instead of epochs, no ordinary event arrives on PostgreSQL 14; if `readLane` ignores infinite times, on no version;
+ *   instead of epochs, no ordinary event arrives on PostgreSQL 14;
+ * - if `readLane` ignores infinite times, no ordinary event arrives on any version;
  * - if `PollRecord.failed` counts nothing, health never reports failed polls.
  */
 import { once } from 'node:events'
@@ -24,7 +25,7 @@ import {
 
 /** Time limit for the arrival of an ordinary event. Milliseconds. */
 const ARRIVES_MS = 5_000
-/** Error codes of Postgres for a text that is not a time, interval, number or JSON, before the function is called. */
+/** Error codes of casts that Postgres refuses before it calls the function: the text is no time, interval, number or JSON. */
 const CAST_ERRORS = new Set(['22007', '22008', '22015', '22003', '22P02', '22P05', '54001'])
 
 describe.each(oldestAndNewest())('36: on $name', ({ major }) => {

@@ -1,5 +1,5 @@
 /**
- * The test fails without the second try of `#onQueue` (lane-jobs.ts): every poll fails with "Queue … does not exist" and
+ * Tests fail without the second try of `#onQueue` (lane-jobs.ts): every poll fails with "Queue … does not exist", and
  * delivery stops.
  */
 import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest'
@@ -58,7 +58,7 @@ test('37: the destination is probed and its lanes continue if a queue is lost wh
   await delivered(20)
 })
 
-test('37: nothing is sent twice and the lanes continue if the jobs of lanes in progress are lost', async () => {
+test('37: if the job of a lane is lost during a request, nothing is sent twice, and the lane continues', async () => {
   await startRelay()
   h.fake.misbehave({ kind: 'latency', ms: 800, times: 1 })
   await h.enqueue(track('ada', 1))
@@ -70,7 +70,7 @@ test('37: nothing is sent twice and the lanes continue if the jobs of lanes in p
   expect(h.fake.counts).toMatchObject({ applied: 2, duplicates: 0 })
 })
 
-test("37: a relay that starts without the row of pg-boss' version says how to repair it, and the repair works", async () => {
+test("37: a relay that finds no row of pg-boss' version when it starts says how to repair that, and the repair works", async () => {
   await lose('DELETE FROM outbox_pgboss.version')
   await expect(h.relay()).rejects.toThrow(
     /lost the row of its version: drop it \(DROP SCHEMA "outbox_pgboss" CASCADE/,

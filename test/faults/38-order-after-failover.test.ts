@@ -2,7 +2,8 @@
  * A test fails after each of these changes:
  * - if `onServer` in write-horizon.ts does not compare the server, the watermark of the second test rises to a number of
  *   the former server, above the event that commits later;
- * - without servers in the fence and in the horizon, the first test delivers the person's events as 2, 1.
+ * - if neither the fence nor the write horizon names its server, the first test delivers the person's events in the order
+ *   2, 1.
  */
 import { expect, onTestFinished, test } from 'vitest'
 import { WriteHorizon } from '../../src/relay/turn/write-horizon.ts'
@@ -14,7 +15,7 @@ import { type Harness, peopleOfOneLane, startHarness, stepOf, track } from '../s
 import { startPair } from './support/servers/failover.ts'
 
 const NUMBERS = 2_000
-/** Long enough for a busy relay to read the sequence: it does so four times a second. */
+/** Milliseconds. Long enough for a busy relay to read the sequence, which it does four times a second. */
 const WHILE_MS = 1_000
 
 test('38: a person\u2019s events stay in order after a failover, because the relay drops the numbers of the former server', async () => {
@@ -46,7 +47,7 @@ test('38: a person\u2019s events stay in order after a failover, because the rel
   expect(received.map(({ body }) => stepOf(body as never))).toEqual([1, 2])
 })
 
-test('38: a horizon of the former server raises no watermark on the new one', async () => {
+test('38: a write horizon that was read on the former server raises no watermark on the new one', async () => {
   const { pair, h, drawNumbers } = await startFailover()
   const [person = '', neighbour = ''] = await peopleOfOneLane(h.db, 'default/track', 2)
   const db = openDatabase({ connectionString: h.db.url })

@@ -16,19 +16,20 @@ import { type Gateway, type Intercepted, startGateway } from './support/network/
 
 /*
  * Guards the comparison of a refused request with another one before the credential is blamed.
- * A test fails if one of these is switched off:
- * - refusals that do not count at once (`#recordSend` pauses at the first): paused, in all tests but the last four and
- *   406;
- * - a 4xx that may be about the content (`mayBlameContent` from 500 on): nothing is delivered beside the culprit;
- * - the check of the account (`canCheckCredential` false): a culprit that is alone in the queue pauses the destination;
- * - canaries after an account check without a result (`unknown` as `fail`): paused;
- * - other messages of the App API (`compare` of src/relay/send/end-wave.ts always `fail`): the culprit's next attempt
- *   pauses the API;
- * - the exception for charged intents (`compareWithHistory` of src/relay/send/attribute.ts ignores `provesNothing`): an
+ * A test fails after each of these changes:
+ * - if a refusal counts at once (`#recordSend` pauses at the first), the destination is paused in all tests but the last
+ *   four and the one with 406;
+ * - if a 4xx is never about the content (`mayBlameContent` only from 500 on), no other intent is delivered either;
+ * - if the account is not checked (`canCheckCredential` false), a culprit that is alone in the queue pauses the
+ *   destination;
+ * - if no canary follows an account check without a result (`unknown` taken as `fail`), the destination is paused;
+ * - if a message is not compared with other messages of its wave (`compare` of src/relay/send/end-wave.ts always `fail`),
+ *   the culprit's next attempt pauses the App API;
+ * - if charged intents are no exception (`compareWithHistory` of src/relay/send/attribute.ts ignores `provesNothing`), an
  *   intent that is refused again, alone, pauses its destination.
  */
 
-/** A paused destination and an open breaker stay so for longer than the test takes. */
+/** A paused destination stays paused, and an open breaker open, for longer than the test takes. */
 const BREAKER = { failures: 5, successes: 3, halfOpenAfterMs: 60_000, maxHalfOpenAfterMs: 60_000 }
 const SETTINGS = {
   requestTimeoutMs: 10_000,
@@ -59,7 +60,7 @@ function blockedEmail(customerId: string, n: number): Intent {
   return { operation: 'sendEmail', message: { ...message, message_data: { n, text: '<script>' } } }
 }
 
-/** A firewall that refuses one word, with a page of its own. */
+/** A firewall that answers each request with the word `<script>` with a page of its own. */
 function firewall(status: number) {
   gateway.intercept(({ passage, response }) =>
     passage.body.includes('<script>') ? refuse(response, status) : 'pass on',
@@ -79,8 +80,8 @@ test.each([
   ['one culprit among many', 403, [600]],
   ['the culprit comes first', 403, [0]],
   ['several culprits', 403, [3, 4, 300, 599, 600, 900, 1_197]],
-  ['401 in place of 403', 401, [600]],
-  ['406 in place of 403', 406, [600, 601]],
+  ['with 401 instead of 403', 401, [600]],
+  ['with 406 instead of 403', 406, [600, 601]],
 ] as const)(
   '39: a firewall refuses a word, %s: all other intents are delivered, and nothing is paused',
   async (_, status, at) => {
@@ -102,7 +103,7 @@ test.each([
   },
 )
 
-test('39: the culprit is alone in the queue: the relay checks the account, and does not blame the credential', async () => {
+test('39: a firewall refuses the only intent in the queue: the relay checks the account, and does not blame the credential', async () => {
   firewall(403)
   await h.enqueue(blocked('culprit', 1))
   await relay()
@@ -111,7 +112,7 @@ test('39: the culprit is alone in the queue: the relay checks the account, and d
   expect(await transitions(h)).toEqual([])
 })
 
-test('39: a firewall that refuses the account check, too: another intent shows that the credential is accepted', async () => {
+test('39: a firewall refuses an intent and the account check: another intent shows that the credential is accepted', async () => {
   gateway.intercept(({ passage, response }) =>
     passage.path.endsWith('/accounts/region') || passage.body.includes('<script>')
       ? refuse(response, passage.body.length > 0 ? 403 : 404)
@@ -133,7 +134,7 @@ test.each([
   ['event', 'default/track', blocked, track],
   ['message', 'default/app', blockedEmail, email],
 ] as const)(
-  '39: one %s that was refused before is refused again, alone: nothing is charged or paused until others pass',
+  '39: one %s that was refused before is refused again, alone: nothing is charged or paused until other intents pass',
   async (_, destination, blockedOne, other) => {
     let refused = 0
     gateway.intercept(({ passage, response }) => {
@@ -155,7 +156,7 @@ test.each([
 )
 
 test.each([1, 3])(
-  '39: the App API, %d messages of 40 are refused: all other people get theirs',
+  '39: a firewall refuses messages to %d of 40 people: all other people get theirs',
   async (count) => {
     firewall(403)
     const ids = await h.enqueue(
@@ -174,7 +175,7 @@ test.each([1, 3])(
   },
 )
 
-test('39: the App API under a low limit, and the culprit’s message is sent alone: another one shows that the credential is accepted', async () => {
+test('39: under a low rate limit a refused message is sent alone: another message shows that the credential is accepted', async () => {
   firewall(403)
   const people = await peopleOfOneLane(h.db, 'default/app', 6)
   const [culprit] = await h.enqueue(
@@ -189,7 +190,7 @@ test('39: the App API under a low limit, and the culprit’s message is sent alo
 })
 
 test.each([401, 403] as const)(
-  '39: %d to everything pauses both APIs within a few requests, and charges nothing',
+  '39: an answer of %d to every request pauses both APIs within a few requests, and no attempt is charged',
   async (status) => {
     gateway.intercept(({ response }) => refuse(response, status))
     const people = Array.from({ length: 400 }, (_, n) => `u${n}`)
@@ -206,7 +207,7 @@ test.each([401, 403] as const)(
     const isTrack = ({ path }: { path: string }) => path.includes('/batch') || path.includes('/region')
     // At most a batch of each of 16 lanes, the account check, and two canaries.
     expect(gateway.passages.filter(isTrack).length).toBeLessThanOrEqual(16 + 3)
-    // Messages to up to 8 people of each lane at a time.
+    // A wave has messages to at most 8 people of a lane.
     expect(gateway.passages.filter((passage) => !isTrack(passage)).length).toBeLessThanOrEqual(16 * 8)
     const nothing = { delivered: 0, dead: 0, attempts: 0 }
     expect(await accountFor(h, ids)).toEqual({ ...nothing, pending: 400 })
@@ -214,7 +215,7 @@ test.each([401, 403] as const)(
   },
 )
 
-test('39: 405 to everything opens the breaker like any outage, and makes no dead letter', async () => {
+test('39: an answer of 405 to every request opens the breaker like any outage, and makes no dead letter', async () => {
   gateway.intercept(({ response }) => refuse(response, 405))
   const ids = await h.enqueue(...Array.from({ length: 400 }, (_, n) => track(`u${n}`, n)))
   await relay(10)

@@ -46,7 +46,7 @@ test.each(GATEWAYS)(
   },
 )
 
-test('40: a gateway answers 413 to one intent: it is isolated, and all others are delivered', async () => {
+test('40: a gateway answers 413 to one intent: the intent is isolated, and all others are delivered', async () => {
   gateway.intercept(({ passage, response }) =>
     passage.body.includes('"n":7') ? response.writeHead(413).end('too large') : 'pass on',
   )

@@ -7,12 +7,15 @@ import { type Gateway, type Intercepted, startGateway } from './support/network/
 
 /*
  * Guards the stop of a destination that rejects most intents.
- * A test fails if one of these is switched off:
- * - the window (`RejectionWindow.admit` returns its argument): every intent becomes a dead letter, and nothing stops;
- * - the limit within one answer (rejections beyond it are kept): 1,000 dead letters in place of 100;
- * - the intents that must go because later ones of their key were delivered (`mustGo` never): they are overtaken;
- * - a message of the App API that stays in the queue: 22 dead letters in place of 20;
- * - the stop of answers that were in flight (`withoutRejections`): 300 dead letters in place of 200 with two relays.
+ * A test fails after each of these changes:
+ * - if nothing limits rejections (`RejectionWindow.admit` returns its argument): every intent becomes a dead letter, and
+ *   the destination never stops;
+ * - if rejections of one answer become dead letters even beyond the limit: 1,000 dead letters instead of 100;
+ * - if a refused intent stays in the queue although a later one of its key was delivered (`mustGo` always false): it is
+ *   overtaken;
+ * - if a refused message of the App API beyond the limit does not stay in the queue: 22 dead letters instead of 20;
+ * - if answers that were in flight at the stop still make dead letters (without `withoutRejections`): 300 dead letters
+ *   instead of 200 with two relays.
  */
 
 let h: Harness
@@ -55,14 +58,14 @@ const noLaneHeld = () =>
 const dead = async () =>
   (await h.db.rows<{ count: number }>('SELECT count(*)::int FROM outbox.dead_letters'))[0]?.count ?? 0
 
-test('40: 400 to everything: the destination stops after a hundred dead letters, an operator resumes it, the rest is delivered in order', async () => {
+test('40: if every request is answered 400, the destination stops after 100 dead letters, and the rest is delivered in order after an operator resumes it', async () => {
   refuseAll()
   const ids = await backlog(2_000)
   const running = await relay()
   await eventually('a stop', isRejecting)
   await noLaneHeld()
   expect(await accountFor(h, ids)).toEqual({ delivered: 0, dead: 100, pending: 1_900, attempts: 0 })
-  // Halving down to single intents in each of 16 lanes, and two requests for each that is rejected alone.
+  // Halving down to single intents in each of 16 lanes, and two requests for each intent that is rejected alone.
   expect(gateway.passages.length).toBeLessThanOrEqual(16 * 10 + 2 * 100)
   expect(await breakerState(h)).toMatchObject({
     state: 'rejecting',
@@ -90,7 +93,7 @@ test('40: 400 to everything: the destination stops after a hundred dead letters,
   expect(await transitions(h)).toEqual(['closed>rejecting', 'rejecting>closed'])
 })
 
-test('40: the status, the health endpoint and the log report the stop, without any value of an intent or an answer', async () => {
+test('40: the command `status`, the health endpoint and the log report the stop, without any value of an intent or an answer', async () => {
   refuseAll()
   await backlog(300)
   const environment = { DATABASE_URL: h.db.url, CUSTOMERIO_SITE_ID: 'site', CUSTOMERIO_TRACK_API_KEY: 'key' }
@@ -137,7 +140,7 @@ test('40: the status, the health endpoint and the log report the stop, without a
   }
 })
 
-test('40: a 207 that refuses every operation of a batch makes no more dead letters than single refusals', async () => {
+test('40: a 207 that refuses every operation of a batch makes no more dead letters than refusals in separate answers', async () => {
   refuseEach()
   const ids = await h.enqueueWith(
     { orderingKey: 'one lane' },
@@ -154,7 +157,7 @@ test('40: a 207 that refuses every operation of a batch makes no more dead lette
   expect(h.fake.counts).toMatchObject({ applied: 900, duplicates: 0, outOfOrder: 0 })
 })
 
-test('40: a 207 that refuses nine of ten: no intent that stays in the queue is overtaken by a later one of its key', async () => {
+test('40: a 207 refuses nine operations of ten: no refused intent stays in the queue if a later one of its key was delivered', async () => {
   h.fake.misbehave({ kind: 'refuse', operation: (op) => Number(stepOf(op)) % 10 !== 9 })
   const ids = await h.enqueueWith(
     { orderingKey: 'one lane' },
@@ -163,11 +166,11 @@ test('40: a 207 that refuses nine of ten: no intent that stays in the queue is o
   await relay()
   await eventually('a stop', isRejecting)
   await noLaneHeld()
-  // All have one key: 399 was delivered, so no earlier one may stay.
+  // All intents have one key. Intent 399 was delivered, so no earlier one may stay in the queue.
   expect(await accountFor(h, ids)).toMatchObject({ delivered: 40, dead: 360, pending: 0 })
 })
 
-test('40: the App API: a message beyond the limit stays in the queue, unmarked, and is sent after the resume', async () => {
+test('40: the App API: a message that is refused beyond the limit stays in the queue, and is sent after an operator resumes', async () => {
   refuseAll()
   const ids = await h.enqueue(...Array.from({ length: 150 }, (_, n) => email(`u${n}`, n)))
   const breaker = { failures: 5, successes: 3, halfOpenAfterMs: 200, maxHalfOpenAfterMs: 400, rejections: 20 }
@@ -181,7 +184,7 @@ test('40: the App API: a message beyond the limit stays in the queue, unmarked, 
   expect(await accountFor(h, ids)).toMatchObject({ delivered: 130, dead: 20, pending: 0 })
 })
 
-test('40: a tenth is rejected all the time, or three of three are, or the limit is 0: the destination goes on', async () => {
+test('40: a destination goes on if a tenth of the intents is rejected, if three of three are, or if the limit is 0', async () => {
   h.fake.misbehave({ kind: 'refuse', operation: (op) => Number(stepOf(op)) % 10 === 3 })
   const tenth = await backlog(3_000)
   const running = await relay()
@@ -203,7 +206,7 @@ test('40: a tenth is rejected all the time, or three of three are, or the limit 
   expect(await transitions(h)).toEqual([])
 })
 
-test('40: two relays: the first stop is for both, and a resume that comes too early costs another hundred dead letters', async () => {
+test('40: the first stop holds for both of two relays, and after a resume that comes too early the destination stops again', async () => {
   refuseEach()
   const ids = await backlog(4_000)
   await Promise.all([relay({ batchSize: 50 }), relay({ batchSize: 50 })])
@@ -219,7 +222,7 @@ test('40: two relays: the first stop is for both, and a resume that comes too ea
   expect(await transitions(h)).toEqual(['closed>rejecting', 'rejecting>closed', 'closed>rejecting'])
 })
 
-test('40: an operator’s pause replaces the stop, and after its end the window begins anew', async () => {
+test('40: an operator’s pause replaces the stop, and after the pause the count of rejections begins anew', async () => {
   refuseAll()
   await backlog(300)
   await relay()
@@ -236,7 +239,7 @@ test('40: an operator’s pause replaces the stop, and after its end the window 
 })
 
 // An answer in a gateway's own form rejects nothing: it is an outage like any other.
-test('40: a gateway that answers 400 in JSON of its own to everything opens the breaker, and makes no dead letter', async () => {
+test('40: a gateway that answers 400 in JSON of its own to every request opens the breaker, and makes no dead letter', async () => {
   gateway.intercept(({ response }) => json(response, 400, { message: 'Bad Request' }))
   const ids = await backlog(2_000)
   await relay()
@@ -247,7 +250,7 @@ test('40: a gateway that answers 400 in JSON of its own to everything opens the 
   expect(h.fake.counts).toMatchObject({ applied: 2_000, duplicates: 0, outOfOrder: 0 })
 })
 
-test('40: one intent that such a gateway refuses is isolated, and the rest is delivered', async () => {
+test('40: one intent that a gateway refuses in JSON of its own is isolated, and the rest is delivered', async () => {
   gateway.intercept(({ passage, response }) =>
     passage.body.includes('<script>') ? json(response, 400, { message: 'Bad Request' }) : 'pass on',
   )

@@ -1,8 +1,8 @@
 /**
  * A test fails after each of these changes:
  * - without `durably` (server-sql.ts) in mark-sending.ts, the message is sent twice;
- * - without it in read-horizon.ts, the server assigns numbers again that the relay has seen;
- * - without it in settle.ts, the settled intent is pending again after the crash.
+ * - without `durably` in read-horizon.ts, the server assigns numbers again that the relay has seen;
+ * - without `durably` in settle.ts, the settled intent is pending again after the crash.
  */
 import { once } from 'node:events'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -27,7 +27,7 @@ afterEach(async () => {
   await server.close()
 })
 
-/** All commits so far are on disk. Later commits are not, unless they ask for it. */
+/** Writes all earlier commits to disk. A later commit is on disk only if its transaction asks for that. */
 const flush = () => h.db.rows('CHECKPOINT')
 
 async function crash(): Promise<void> {
@@ -35,7 +35,7 @@ async function crash(): Promise<void> {
   await server.start()
 }
 
-test('41: relay and server crash while a park message is in flight: it is requested once, and is parked', async () => {
+test('41: relay and server crash while a message with the policy park is in flight: it is requested once, and then parked', async () => {
   const gateway = await startGateway(h.fake)
   try {
     const requests = holdRequests(gateway)
@@ -47,7 +47,7 @@ test('41: relay and server crash while a park message is in flight: it is reques
     relay.kill('SIGKILL')
     await Promise.all([ended, crash()])
     await requests.end()
-    await h.db.rows('DELETE FROM outbox_pgboss.job') // the next relay need not wait for the heartbeat of the first
+    await h.db.rows('DELETE FROM outbox_pgboss.job') // so the next relay waits for no missed heartbeat of the first
     await h.relay()
     await h.drained()
     expect(h.fake.sends).toHaveLength(1)
@@ -57,7 +57,7 @@ test('41: relay and server crash while a park message is in flight: it is reques
   }
 })
 
-test('41: a number that the horizon has seen is never assigned again', async () => {
+test('41: a number that the write horizon has seen is not assigned again after a crash', async () => {
   const db = openDatabase({ connectionString: h.db.url })
   await flush()
   await h.enqueue(...Array.from({ length: 100 }, (_, n) => track('u1', n)))
@@ -68,7 +68,7 @@ test('41: a number that the horizon has seen is never assigned again', async () 
   expect(BigInt(row?.last ?? 0)).toBeGreaterThanOrEqual(lastSeq)
 })
 
-test('41: a settled intent stays settled', async () => {
+test('41: a settled intent stays settled after a crash', async () => {
   const db = openDatabase({ connectionString: h.db.url })
   await h.enqueue(track('u1', 1))
   const [row] = await h.db.rows<{ destination: string; lane: number; seq: string; id: string }>(

@@ -3,8 +3,12 @@
  * - if `outbox.notify` does not check how full the queue is, `enqueue` fails with 54000 at COMMIT;
  * - if the relay still counts as listening (listener.ts), its flag stays on and it reports nothing;
  * - without `coalesce` in `notification_queue`, a session that works, and so waits for nothing, is named as the holder.
+=======
+ * - if the relay counts as listening while the queue is full (listener.ts), the flag stays on and the relay reports
+ *   nothing.
  *
- * Since PostgreSQL 17, which the embedded server has, the size of the queue of notifications can be set.
+ * `max_notify_queue_pages` makes the queue of notifications small. PostgreSQL has it since version 17, so the embedded server
+ * has it.
  */
 import pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -32,7 +36,7 @@ afterEach(async () => {
   await server.close()
 })
 
-/** Fills the queue as a role with no right but to connect: it listens, keeps a transaction open, and notifies. */
+/** Fills the queue as a role with no right but CONNECT: one session listens and keeps a transaction open, another notifies. */
 async function fillQueue(): Promise<void> {
   const role = await createLoginRole(h.db)
   const session = new pg.Client({ connectionString: role.url, application_name: 'reports' })
@@ -61,7 +65,7 @@ async function delivered(count: number): Promise<void> {
   await h.fake.until(({ counts }) => counts.applied === count, { timeoutMs: 5_000 })
 }
 
-test('42: the queue of notifications is full: apps commit, relays deliver and change breakers, and health names the holder', async () => {
+test('42: the queue of notifications is full: apps commit, relays deliver and change breakers, and health names the session that holds it', async () => {
   const relay = await h.relay()
   const events: string[] = []
   const errors: string[] = []
@@ -108,7 +112,7 @@ test('42: the queue of notifications is full: apps commit, relays deliver and ch
   expect(h.fake.counts).toMatchObject({ applied: 13, outOfOrder: 0 })
 })
 
-test('42: no relay runs, and a former one left the flag on: apps commit', async () => {
+test('42: the queue is full, no relay runs, and a former relay left the flag on: apps commit', async () => {
   await h.db.rows("SELECT setval('outbox.notify_flag', 2)")
   await fillQueue()
   await h.enqueue(track('ada', 1))
@@ -116,7 +120,7 @@ test('42: no relay runs, and a former one left the flag on: apps commit', async 
     () => ({ error: undefined }),
     ({ code }) => ({ error: code }),
   )
-  expect(error).toBe('54000') // as enqueue's own notification would fail
+  expect(error).toBe('54000') // a notification by enqueue would fail like this
   const relay = h.relay()
   await delivered(1)
   await relay
@@ -137,7 +141,7 @@ test('42: a session that works in a transaction is not named in place of the one
   await worker.end()
 })
 
-test('42: the outbox may not see other sessions: it names the missing right', async () => {
+test('42: if the outbox has no right to see other sessions, `notification_queue` names the missing right', async () => {
   await fillQueue()
   await h.db.rows('CREATE ROLE plain NOLOGIN')
   await h.db.rows('ALTER FUNCTION outbox.notification_queue() OWNER TO plain')

@@ -1,14 +1,17 @@
 /**
- * A test fails if one of these is switched off:
- * - the upper bound of `arrives_at` (take-tokens.ts): after a step back, nothing is sent for the length of the step;
- * - `CLOCK_STEPPED_BACK` (read-breakers.ts): an open breaker and a 429 wait for the length of the step;
- * - `INVALIDATES_EARLIER_WAITS` (read-breakers.ts): after another failure, a 429 from before the step waits that long;
- * - the upper bound of a probe's lease (read-breakers.ts): a destination whose probe a dead relay holds waits that long;
- * - the upper bound in `BlockedKeys` (blocked-keys.ts): an intent that failed alone waits that long;
- * - the condition for failed lanes in read-heartbeats.ts: a failed lane waits that long;
- * - `HeartbeatWatch`, replaced by a comparison with the database's clock: another relay takes the lane while its request
- *   is in flight, and a dead worker is noticed an hour later;
- * - the upper bound of `last_seen_at` in the view `health`: it counts a dead relay.
+ * A test fails without each of these conditions, because after a step back the following waits for the length of the step:
+ * - without the upper bound of `arrives_at` (take-tokens.ts): every request;
+ * - without `CLOCK_STEPPED_BACK` (read-breakers.ts): the probe of an open breaker, and the next request after a 429;
+ * - without `INVALIDATES_EARLIER_WAITS` (read-breakers.ts): the next request after a 429 from before the step, if another
+ *   request failed since then;
+ * - without the upper bound of a probe's lease (read-breakers.ts): a destination whose probe a dead relay holds;
+ * - without the upper bound in `BlockedKeys` (blocked-keys.ts): an intent that failed alone;
+ * - without the condition for failed lanes in read-heartbeats.ts: a failed lane.
+ *
+ * A test also fails after each of these changes:
+ * - if `HeartbeatWatch` compares with the database's clock: another relay takes the lane while its request is in flight,
+ *   and a dead worker is noticed an hour later;
+ * - without the upper bound of `last_seen_at` in the view `health`: the view counts a dead relay as alive.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -89,7 +92,7 @@ describe.skipIf(!library)('43: the database’s clock steps', () => {
     await delivered(1)
   })
 
-  test('back by an hour while a breaker is open: it is probed within 5 s', async () => {
+  test('back by an hour while a breaker is open: the destination is probed within 5 s', async () => {
     await h.relay({
       breaker: { failures: 1, successes: 1, halfOpenAfterMs: 2_000, maxHalfOpenAfterMs: 4_000 },
     })
@@ -118,7 +121,7 @@ describe.skipIf(!library)('43: the database’s clock steps', () => {
     await h.fake.until(({ requests }) => requests.total === 1)
     const epochs = () => h.db.rows('SELECT lane, epoch FROM outbox.lanes ORDER BY lane')
     const before = await epochs()
-    // Each step makes every heartbeat look missed, so every poll of another relay would find a dead worker.
+    // By the database's clock, each step makes every heartbeat look missed: another relay would find a dead worker.
     for (let hours = 1; h.fake.requests.recent[0]?.status === undefined; hours++) {
       await set(hours * HOUR)
       await delay(250)
@@ -132,7 +135,7 @@ describe.skipIf(!library)('43: the database’s clock steps', () => {
   })
 })
 
-/** Writes the times that a step back leaves behind, so that machines without libfaketime test the same mechanisms. */
+/** These tests write the times that a step back leaves behind. So they test its handling without libfaketime, too. */
 describe('43: stored times an hour ahead', () => {
   beforeEach(async () => {
     h = await startHarness({ sequenceOf: stepOf })
@@ -175,7 +178,7 @@ describe('43: stored times an hour ahead', () => {
     ['fails, and opens the breaker', { kind: 'outage' }],
     ['is limited', { kind: 'rateLimit', retryAfter: 1, times: 1 }],
   ] as const)(
-    'of a 429 whose next request %s: the request does not confirm the 429’s wait',
+    'of a 429 whose next request %s: delivery does not wait until the time that the 429 stored',
     async (_, fault) => {
       await h.db.rows(
         `INSERT INTO outbox.breakers (destination, state, last_failure_at, rate_limited_until)
@@ -191,7 +194,7 @@ describe('43: stored times an hour ahead', () => {
     },
   )
 
-  test('of an open breaker: a later 429 does not confirm the breaker’s wait', async () => {
+  test('of an open breaker: after a later 429, delivery does not wait until the stored time of the probe', async () => {
     await h.db.rows(
       `INSERT INTO outbox.breakers (destination, state, opened_at, last_failure_at, retry_at, consecutive_opens)
        VALUES ($1, 'open', now() + interval '58 minutes', now() + interval '59 minutes', now() + interval '1 hour', 1)`,

@@ -47,7 +47,7 @@ test('44: a settlement that finds no partition for today creates it', async () =
   }
 })
 
-test('44: if the partition cannot be created, nothing is sent twice, and lanes that have sent nothing send nothing', async () => {
+test('44: if the partition cannot be created, nothing is sent twice, and lanes that have not sent yet wait', async () => {
   await start({ sequenceOf: stepOf })
   const keeper = await h.db.begin()
   try {

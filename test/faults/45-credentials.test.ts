@@ -14,14 +14,14 @@ import { startGateway } from './support/network/gateway.ts'
 /*
  * Guards `credentialProblem` at every place that loads credentials, and `describeError`.
  * A test fails after each of these changes:
- * - if `credentialProblem` finds nothing, `createRelay` throws nothing, the commands start, and the changed file is
- *   applied, whose key the HTTP client refuses;
+ * - if `credentialProblem` finds nothing, `createRelay` throws nothing, the commands start, and the relay applies the
+ *   changed file with a key that the HTTP client refuses;
  * - if `describeError` keeps the error's own message, the answer quotes the key.
  */
 
 const KEY = 'app-key-1f6a09c3'
 const OTHER = 'second-line-77d0'
-/** Must not appear anywhere. */
+/** Pieces of the keys. No output may contain one. */
 const PARTS = [KEY, OTHER, KEY.slice(0, 8), OTHER.slice(-8)]
 
 const BAD: readonly (readonly [string, string, string])[] = [
@@ -59,7 +59,7 @@ function expectNoPart(texts: readonly string[]): void {
 
 const SETTINGS = ['siteId', 'trackApiKey', 'appApiKey', 'pipelinesWriteKey'] as const
 
-test('45: createRelay and updateWorkspaces refuse every such credential and name it', async () => {
+test('45: createRelay and updateWorkspaces refuse every malformed credential and name its setting', async () => {
   const relay = await h.relay()
   for (const [, key, problem] of BAD) {
     for (const setting of SETTINGS) {
@@ -86,7 +86,7 @@ function messageOf(call: () => unknown): string {
   }
 }
 
-test('45: the commands refuse it and name the variable or the file, in one line', async () => {
+test('45: the command `relay` refuses a malformed credential in one line that names the variable or the file', async () => {
   const environment = { DATABASE_URL: h.db.url, CUSTOMERIO_APP_URL: h.fake.url }
   const keyFile = path.join(folder, 'key')
   const config = path.join(folder, 'relay.json')
@@ -137,7 +137,7 @@ test('45: a key file that gets a second line while the relay runs causes one log
   await h.enqueue(track('u1', 1), track('u2', 2))
   await h.drained()
   expect(h.fake.counts.applied).toBe(2)
-  // The file is read every 2 s. It stays invalid, and the relay logs that once.
+  // The relay reads the file every 2 s. The file stays invalid, and the relay logs that once.
   await new Promise((resolve) => setTimeout(resolve, 2_500))
   const status = await runCli(['status', '--json'], environment)
   relay.child.kill('SIGTERM')
@@ -147,7 +147,7 @@ test('45: a key file that gets a second line while the relay runs causes one log
   expectNoPart([...(await everyText(h.db)).values()].flat())
 })
 
-test('45: an error of the HTTP client about such a key does not quote it', async () => {
+test('45: an error of the HTTP client about a malformed key does not quote the key', async () => {
   const { operation, payload } = GOLDENS.find(({ api }) => api === 'app') as Golden
   for (const [, appApiKey] of BAD) {
     const transport = createAppTransport({ appApiKey, appUrl: h.fake.url }, 1_000)

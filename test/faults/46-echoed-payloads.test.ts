@@ -14,19 +14,19 @@ import { type Gateway, type Intercepted, startGateway } from './support/network/
  * - if `describeAnswer` keeps a piece of the body: every form, in `breaker_transitions.reason` and in the log;
  * - if `describeAnswer` keeps an unchecked content type, or `documentedField` returns the whole path: in the same places,
  *   and in the log lines of dead letters;
- * - if `describeError` keeps the error's message: those that a redirect has in its address;
+ * - if `describeError` keeps the error's message: the forms in the address of a redirect;
  * - if `DELIVERY_ID` matches everything: in `delivered.delivery_id`;
  * - if `withoutRow` returns the error as it is: in the event `error`.
  *
- * A payload belongs in the queue and in the dead letters. So does the text in which Customer.io refuses it, which may
- * quote it: `dead_letters.message`. No other place has either.
+ * A payload belongs in the queue and in the dead letters. Customer.io's text of a refusal may quote the payload, and
+ * belongs in `dead_letters.message`. No other place may contain a payload or such a text.
  */
 
 const TEXT = 'Rosalind "Ros" <franklin> & so/on+51'
 const NUMBER = 70418260339
 const SHORT = 'Zq~7x'
 
-/** Encodings in which a server may quote the payload, and a text that reveals each. */
+/** By encoding in which a server may quote the payload: a text that reveals it. */
 const FORMS: Readonly<Record<string, string>> = {
   verbatim: TEXT,
   number: String(NUMBER),
@@ -142,12 +142,12 @@ const PAYLOADS_BELONG_HERE = new Set([
   'outbox.dead_letters.message',
 ])
 
-test('46: a payload is in the queue and the dead letters only, whatever encoding an answer quotes it in', async () => {
+test('46: whatever the encoding in which an answer quotes a payload, only the queue and the dead letters contain it', async () => {
   const { relay, get } = await startRelay()
   for (const [name, echo] of ECHOING) {
     gateway.intercept(echo)
     const { length } = gateway.passages
-    await h.enqueue(...intentsOf(name)) // a lane without the backoff of the previous case
+    await h.enqueue(...intentsOf(name)) // to another person, so mostly in a lane without the backoff of the previous case
     const answered = () => new Set(gateway.passages.slice(length).map(({ path }) => path)).size
     await eventually(`${name} to each API`, () => answered() === 3, 20_000)
   }
@@ -175,13 +175,13 @@ test('46: a payload is in the queue and the dead letters only, whatever encoding
     ),
   )
   expect([...new Set(telling)]).toEqual([])
-  // The search covered every place: each kind of text is there, and Customer.io's own text beside the payload.
+  // The search did see the texts: a described answer, the log line of a dead letter, and Customer.io's text of a refusal.
   expect(rows.get('outbox.breaker_transitions.reason')?.join('\n')).toMatch(/502: text\/html, [\d,]+ bytes/)
   expect(stdout).toContain('"message":"dead letter"')
   expect(rows.get('outbox.dead_letters.message')?.join('\n')).toContain(TEXT.slice(0, 8))
 }, 90_000)
 
-test('46: the database quotes the row of a statement that it refuses, and the event `error` does not', async () => {
+test('46: the database quotes the row of a statement that it refuses, but the event `error` does not', async () => {
   await h.db.pool.query('ALTER TABLE outbox.dead_letters ADD CONSTRAINT refuses_all CHECK (false) NOT VALID')
   const errors: Error[] = []
   const relay = await h.relay()

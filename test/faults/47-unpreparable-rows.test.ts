@@ -2,15 +2,15 @@
  * A test fails after each of these changes:
  * - if `prepareRow` (src/relay/destination/prepare-row.ts) rethrows errors, every turn of the lane fails, and the lane
  *   never drains;
- * - if src/relay/destination/recipient-allowlist.ts also takes `String(value)` of every recipient, the first row fails
- *   the turn too;
- * - if it leaves out recipients of `per_user_data` that are not text, the broadcast is sent.
+ * - if src/relay/destination/recipient-allowlist.ts takes `String(value)` of every recipient, the second broadcast of the
+ *   second test becomes a dead letter;
+ * - if recipient-allowlist.ts leaves out recipients of `per_user_data` that are not text, the broadcasts are sent.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { everyApi, type Harness, peopleOfOneLane, startHarness, track } from '../support/relay-harness.ts'
 
 const SECRET = 'jane.doe-4711'
-/** Rows that a caller can write by SQL. Each has an ordering key, so that it is stored. */
+/** Invalid rows that a caller can write by SQL. The test gives each an ordering key, so that enqueue stores it. */
 const POISON: readonly (readonly [operation: string, payload: string])[] = [
   ['track', `{"customerId":{"toString":1},"name":"${SECRET}"}`],
   ['track', `{"customerId":{"toString":1,"valueOf":1,"toJSON":1},"name":"${SECRET}"}`],
@@ -101,7 +101,7 @@ test('47: allowRecipients allows no recipient that is not text', async () => {
   ])
 })
 
-test('47: the TypeScript side refuses the same shapes before any SQL', async () => {
+test('47: enqueue of the TypeScript API refuses these shapes before any SQL', async () => {
   const tx = await h.db.begin()
   try {
     for (const [operation, payload] of POISON) {

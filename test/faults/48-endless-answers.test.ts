@@ -22,7 +22,7 @@ import { startGateway } from './support/network/gateway.ts'
 
 const MB = 1_000_000
 const JSON_TYPE = { 'content-type': 'application/json' }
-/** Decompresses to 64 MiB. Members of gzip can be concatenated, and so are their contents. */
+/** Decompresses to 64 MiB. Concatenated gzip members decompress to their concatenated contents. */
 const MEMBER = gzipSync(Buffer.alloc(64 * 1_048_576))
 const members = (count: number) => Buffer.concat(Array.from({ length: count }, () => MEMBER))
 const CHILD = fileURLToPath(new URL('./support/processes/answer-child.ts', import.meta.url))
@@ -85,7 +85,7 @@ const ANSWERS: readonly (readonly [string, string, (response: ServerResponse) =>
   ],
 ]
 
-test('48: no answer exceeds its limit: each ends at once as unavailable, and memory stays flat', async () => {
+test('48: endless, oversized and compressed answers end at once as unavailable, and memory stays flat', async () => {
   const ends: Promise<unknown>[] = []
   let asked = 0
   const encodings: (string | undefined)[] = []
@@ -127,7 +127,7 @@ test('48: no answer exceeds its limit: each ends at once as unavailable, and mem
   server.close()
 }, 60_000)
 
-test('48: an answer over 1 MB to an applied request: an event is sent again and deduplicated, a message is a dead letter', async () => {
+test('48: after an answer over 1 MB to an applied request, an event is sent again and deduplicated, and a message is a dead letter', async () => {
   const h = await startHarness({ sequenceOf: stepOf })
   const gateway = await startGateway(h.fake)
   const broken = new Map<string, number>()
@@ -163,7 +163,7 @@ test('48: an answer over 1 MB to an applied request: an event is sent again and 
   }
 })
 
-test('48: the region check has the same limit', async () => {
+test('48: the region check has the same limit of 1 MB', async () => {
   const server = createServer((_, response) => packed('gzip', MEMBER)(response)).listen(0, '127.0.0.1')
   await once(server, 'listening')
   const trackUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`

@@ -4,7 +4,7 @@
  * - if `register_workspaces` waits for the slots of an open transaction (no `WHERE NOT EXISTS`), a relay's registration
  *   fails;
  * - if the poll reads the view lane_heads (find-ready-lanes.ts), it takes 1,577,115 buffers with the old backlog;
- * - if promote-scheduled.ts takes every destination, the old backlog gets lanes;
+ * - if promote-scheduled.ts also promotes intents of destinations that no relay serves, it promotes the old backlog;
  * - without `FOR KEY SHARE` in `admit_workspace`, a name is freed while a transaction enqueues for it;
  * - without `UNSERVED_AT_MOST` in metric-series.ts, /metrics has a series for each name;
  * - without the limit in the view `health`, it has a reason for each name.
@@ -56,7 +56,7 @@ const enqueueFor = (client: Pick<pg.Client, 'query'>, workspace: string) =>
     workspace,
   ])
 
-/** Enqueues for the names `<prefix><from>` to `<prefix><to>`, one by one in a transaction, and ignores refusals. */
+/** Enqueues for the names `<prefix><from>` to `<prefix><to>` one by one, in one transaction, and ignores refusals. */
 async function sendNames(client: pg.Client, prefix: string, from: number, to: number): Promise<void> {
   await client.query(`DO $$ BEGIN
     FOR n IN ${from}..${to} LOOP
@@ -159,7 +159,7 @@ const slots = async () => {
 }
 const keep = (...served: string[]) => h.db.rows('SELECT outbox.register_workspaces($1)', [served])
 
-test('49: an unused name becomes free again, but not while a transaction enqueues for it', async () => {
+test('49: an unused workspace name becomes free again, but not while a transaction enqueues for it', async () => {
   const [one, other] = (await connectAs('outbox_enqueue', 2)) as [pg.Client, pg.Client]
   for (const name of ['a', 'b', 'c']) await enqueueFor(one, name)
   await h.db.rows("DELETE FROM outbox.intents WHERE destination <> 'a/track'")
@@ -175,7 +175,7 @@ test('49: an unused name becomes free again, but not while a transaction enqueue
   await h.db.rows('DELETE FROM outbox.intents')
   await keep()
   expect(await slots()).toEqual([])
-  await enqueueFor(one, 'a') // a relay serves this name
+  await enqueueFor(one, 'a') // a relay has registered this name, so it takes no slot
   expect(await slots()).toEqual([])
 })
 
@@ -196,7 +196,7 @@ test('49: the number of paused destinations that do not exist is limited, and re
 
 const OLD = 200_000
 
-test('49: an old backlog of 200,000 destinations affects neither the cost of a poll nor the memory', async () => {
+test('49: an old backlog of 200,000 destinations affects neither the cost of a poll nor the memory of a relay', async () => {
   await h.enqueue(track('u1', 1))
   const before = await buffersOfPoll()
   await h.db.rows(

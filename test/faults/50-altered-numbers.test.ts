@@ -164,7 +164,7 @@ describe.each(oldestAndNewest())('50: on $name', ({ major }) => {
     ['pipelines.track', '{"message":{"userId":@,"event":"e"}}'],
     ['entity', '{"entity":{"type":"person","action":"event","identifiers":{"id":@},"name":"n"}}'],
     ['triggerBroadcast', '{"broadcastId":@}'],
-  ])('the ordering key of %s', async (operation, payload) => {
+  ])('for %s, 7, 7.0 and "7" give one ordering key, and 7.5 gives another', async (operation, payload) => {
     const keyOf = async (id: string) => {
       const [row] = await h.db.rows<{ key: string }>(
         `WITH stored AS MATERIALIZED (SELECT id FROM outbox.enqueue($1, $2::text::jsonb, workspace => 'unserved'))

@@ -5,7 +5,7 @@
  * - with `pg_try_advisory_xact_lock` in promote-scheduled.ts the scheduled intent is not delivered;
  * - with `pg_advisory_xact_lock` in ensure_partitions the day's partition is not created;
  * - with `pg_advisory_lock` in migration-locks.ts migrate does not end;
- * - without the reason for overdue intents the view `health` reports ok.
+ * - without the reason for overdue scheduled intents the view `health` reports ok.
  */
 import pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -42,7 +42,7 @@ async function connectAs(memberOf?: string): Promise<pg.Client> {
   return connect(login.url)
 }
 
-/** The names of the exclusive jobs from which pg-boss derives its keys, beside its schema's name. */
+/** The names of pg-boss' exclusive jobs. It derives the keys of its advisory locks from them and its schema's name. */
 const BOSS_KEYS = [
   '',
   'create-queue',
@@ -94,7 +94,7 @@ const lastDay = () =>
      WHERE inhparent = 'outbox.delivered'::regclass ORDER BY 1 DESC LIMIT 1`,
   )
 
-test('51: a user with no right but CONNECT holds every advisory lock, and relays work on', async () => {
+test('51: relays deliver, and migrate succeeds, while a user with no right but CONNECT holds every advisory lock', async () => {
   const [person = ''] = await peopleOfOneLane(h.db, 'default/track', 1)
   await abandonLane()
   const [day] = await lastDay()
@@ -134,7 +134,7 @@ test('51: migrate works on an empty database while another user holds every advi
   await own.drop()
 })
 
-test('51: health reports overdue intents while a session holds the lock for promotion', async () => {
+test('51: health reports overdue scheduled intents while a session holds the lock for promotion', async () => {
   const holder = await connectAs('outbox_relay')
   await holder.query('BEGIN')
   await holder.query("SELECT FROM outbox.locks WHERE name = 'promote' FOR UPDATE")
@@ -156,7 +156,7 @@ test('51: health reports overdue intents while a session holds the lock for prom
   expect(await health()).toEqual([{ status: 'ok', reasons: [] }])
 })
 
-test('51: migrate reports within two seconds which session blocks it, and fails with that', async () => {
+test('51: migrate reports within two seconds which session blocks it, and its error names that session', async () => {
   const holder = await connect(h.db.url)
   await holder.query('BEGIN')
   await holder.query('LOCK TABLE outbox.migrations IN EXCLUSIVE MODE')

@@ -2,7 +2,7 @@
  * A test fails after each of these changes:
  * - without `replaced` in settle.ts, every settle of the lane fails with 23505, and the person's next event is never
  *   delivered;
- * - without `DISTINCT ON`, it fails with 21000.
+ * - without `DISTINCT ON` in settle.ts, the settle of both rows fails with 21000.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type Harness, startHarness, track } from '../support/relay-harness.ts'

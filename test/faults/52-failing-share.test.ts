@@ -11,7 +11,7 @@ import { transitions } from './support/account.ts'
  * A test fails after each of these changes, because live events have not arrived after half a minute:
  * - if suspects come before all other intents (`nextSide` of src/relay/lane/drain-batches.ts returns `suspects` whenever
  *   there are any);
- * - if batches are halved by place in place of keys, oldest first (`halve`).
+ * - if `halve` divides a batch by position, oldest first, instead of by key.
  */
 
 /** The defaults of production. */
@@ -36,7 +36,7 @@ const isFailing = {
 }
 
 test.each(['person', 'intent'] as const)(
-  '52: a tenth of a backlog, by %s, is answered 500 each time: live events of other people arrive within 5 s each',
+  '52: every tenth %s of a backlog always gets a 500: each live event of other people arrives within 5 s',
   async (by) => {
     h.fake.misbehave({
       kind: 'failOn',

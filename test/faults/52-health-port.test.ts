@@ -1,7 +1,7 @@
 /**
  * A test fails after each of these changes:
- * - with `server.maxConnections = 100` in place of `boundConnections`, the probe beside 1,000 silent, slow or unread
- *   connections is refused;
+ * - with `server.maxConnections = 100` instead of `boundConnections`, a probe is refused while 1,000 silent or slow
+ *   connections are open;
  * - with `connectionsCheckingInterval` at Node's default of 30 s, the silent connection is still open after 8 s.
  */
 import { once } from 'node:events'
@@ -30,7 +30,7 @@ afterAll(async () => {
   await db.drop()
 })
 
-/** Opens a connection that stays open: silent, or with `first` sent. */
+/** Opens a connection and keeps it open, after sending `first`, or silent from the start. */
 async function open(first = ''): Promise<Socket> {
   const client = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
   client.on('error', () => {}) // the server may close it

@@ -19,7 +19,7 @@ afterEach(async () => {
   await h.close()
 })
 
-/** The first two have no usable value: 1 s, doubled. */
+/** The first two have no usable value, so the relay waits 1 s, and then 2 s. */
 const VALUES = ['', 'soon', '0', '-5', '0.001', 'Thu, 01 Jan 2015 00:00:00 GMT']
 
 test('52: with any Retry-After, the next request comes at least a second later', async () => {

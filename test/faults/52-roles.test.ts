@@ -5,7 +5,7 @@
  * - if `grant_roles` catches only insufficient_privilege, `migrate` fails with 2BP01;
  * - without the steps for pg_roles and pg_auth_members attributes and memberships stay;
  * - without `SET ROLE` a right that another role has granted stays;
- * - with one round in place of two, column rights are missing until the next `migrate`.
+ * - with one round of corrections instead of two, column rights are missing until the next `migrate`.
  */
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'

@@ -6,7 +6,7 @@ import { type Gateway, startGateway } from './support/network/gateway.ts'
 
 /*
  * Guards the indexes that `classify` reads from a 200 or 207. The test fails if an index outside of the batch is
- * accepted: eight intents count as delivered that Customer.io never got.
+ * accepted: eight intents that Customer.io never got count as delivered.
  */
 
 let h: Harness
@@ -52,7 +52,7 @@ test.each([200, 207])(
   },
 )
 
-test('52: a message with such an answer may have been sent: it is a dead letter `ambiguous`', async () => {
+test('52: a message whose answer names another operation may have been sent: it is a dead letter of reason `ambiguous`', async () => {
   gateway.intercept(({ response }) =>
     response
       .writeHead(200, { 'content-type': 'application/json' })

@@ -3,7 +3,7 @@
  * - without `#checkOrigin` in `start()` a relay on a copy sends the original's email;
  * - with a comparison of oids alone the copy on another server is not detected;
  * - without the check of each new connection a relay whose address leads to a copy sends from it before its next poll;
- * - without `isCopy` in the poll a relay whose connections stay open continues.
+ * - without `isCopy` in the poll a relay whose connections stay open continues to send.
  */
 import pg from 'pg'
 import { afterEach, expect, inject, test } from 'vitest'
@@ -52,7 +52,7 @@ const optionsOf = (db: TestDatabase, fake: FakeCustomerIo) => ({
   ...QUICK,
 })
 
-/** Delivers one intent, to another Customer.io. */
+/** Delivers one intent of this database to a fake Customer.io of its own. */
 async function deliverOne(db: TestDatabase): Promise<void> {
   const fake = await fakeCustomerIo()
   const relay = createRelay(optionsOf(db, fake))
@@ -127,7 +127,7 @@ test('53: a renamed database is no copy', async () => {
   await withoutSessions(db, `ALTER DATABASE ${renamed} RENAME TO ${nameOf(db)}`)
 })
 
-test('53: a copy without the record of its origin is a copy', async () => {
+test('53: a database without the record of its origin counts as a copy', async () => {
   const fake = await fakeCustomerIo()
   const db = keep(await createTestDatabase())
   await enqueueThree(db)
@@ -156,7 +156,7 @@ test('53: a relay whose connections stay open, as behind a pooler, detects the c
   await relay.stop()
 })
 
-test('53: a relay continues on a promoted replica, and stops on a copy on another server without sending from it', async () => {
+test('53: a relay continues on a promoted replica, and stops without a request when its address leads to a copy on another server', async () => {
   const fake = await fakeCustomerIo()
   const pair = cleanup.adopt(await startPair(), (it) => it.close())
   const db = await pair.createDatabase()
@@ -179,7 +179,7 @@ test('53: a relay continues on a promoted replica, and stops on a copy on anothe
   const other = cleanup.adopt(await startPostgresServer({ ownIdentifier: true }), (it) => it.close())
   const restored = await other.createDatabase()
   cleanup.defer(() => restored.pool.end())
-  await deliverOne(restored) // pg-boss' queue is there, as in any copy
+  await deliverOne(restored) // creates pg-boss' queue, which any copy has
   await enqueueThree(restored)
   await restored.rows('DELETE FROM outbox.origin')
   const [origin] = await db.rows<{ row: unknown }>('SELECT to_jsonb(o) AS row FROM outbox.origin o')
@@ -193,8 +193,8 @@ test('53: a relay continues on a promoted replica, and stops on a copy on anothe
   expect(check, 'only the system identifier differs').toEqual({ is_copy: true, same: true })
 
   const before = fake.counts.requests
-  // Like a changed DNS record: open connections stay, and new ones lead to the copy. They are cut one by one, so that no
-  // statement is in flight on a cut one: the relay would report a lost database.
+  // Like a changed DNS record: open connections stay, and new ones lead to the copy. The test cuts the open ones one by one,
+  // so that none has a statement in flight: the relay would report a lost database.
   pair.address.lead(other.url)
   const ofPool = pair.address.connections.filter(
     (each) => each.mentions('customerio-outbox relay') && !each.mentions('customerio-outbox relay jobs'),

@@ -46,7 +46,7 @@ async function timelineOf(pair: Pair): Promise<number> {
   })
 }
 
-test('each failover loses the commits that were not received, sets the sequence back and starts a timeline', async () => {
+test('each failover loses the commits that the standby had not received, sets the sequence back and starts a timeline', async () => {
   const pair = await startPair()
   ends.push(() => pair.close())
   const db = await pair.createDatabase()

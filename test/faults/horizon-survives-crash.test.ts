@@ -1,6 +1,6 @@
 /**
  * The test fails without the WAL message of `readHorizon` (src/store/lanes/read-horizon.ts): the restarted server draws
- * numbers again that the horizon has seen.
+ * numbers again that the write horizon has seen.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openDatabase } from '../../src/store/connection/database.ts'
@@ -13,13 +13,13 @@ import { type PostgresServer, startPostgresServer } from './support/servers/post
 let server: PostgresServer
 let db: TestDatabase
 beforeEach(async () => {
-  // Otherwise the WAL writer would flush the WAL by itself, without a commit.
+  // With a shorter delay, the WAL writer would flush the WAL by itself, without a commit.
   server = await startPostgresServer({ settings: ['wal_writer_delay=10000ms'] })
   db = await server.createDatabase()
 })
 afterEach(() => server.close())
 
-test('a number that the horizon has seen is not drawn again after a crash of the server', async () => {
+test('a number that the write horizon has seen is not drawn again after a crash of the server', async () => {
   const tx = await db.begin()
   tx.on('error', () => {}) // the crash
   await createOutbox().enqueue(

@@ -119,7 +119,7 @@ test.each<[string, Partial<Evidence>, { violation: string; refs: string[] }]>([
   expect(found(change)).toEqual([{ ...finding, count: 1 }])
 })
 
-/** A failover lost ada's second and later events, and their writer wrote two others in their places. */
+/** A failover lost three events of ada, from her second on. Later their writer wrote a2 and a3 at the same positions. */
 const lost = (ref: string, position: number, n: number): [string, Written] => [
   ref,
   { ref, person: 'ada', position, id: uuid(n), isEvent: true },
@@ -228,7 +228,7 @@ test('uuidOf converts a ULID back to its UUID', () => {
   expect(uuidOf('01H45EKX41ED1CYVGC6ZV0DTVP')).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7/)
 })
 
-test('judges a quarter of a million intents in one pass', () => {
+test('judges a quarter of a million intents', () => {
   const rows = Array.from(
     { length: 250_000 },
     (_, n): Written => ({

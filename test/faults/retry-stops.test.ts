@@ -6,7 +6,7 @@ import { accountFor } from './support/account.ts'
 import { type Gateway, type Intercepted, startGateway } from './support/network/gateway.ts'
 
 /*
- * The tests fail without `stopping` in src/relay/send/send-part.ts or send-non-idempotent.ts: a second request goes out.
+ * A test fails without `stopping` in src/relay/send/send-part.ts or send-non-idempotent.ts: a second request goes out.
  */
 
 let h: Harness
@@ -43,7 +43,7 @@ test.each<[string, Intent]>([
     const { response } = await requested
     relay.child.kill('SIGTERM')
     await relay.printed(/"message":"stopping"/)
-    response.writeHead(503).end() // known to have no effect, so it would be retried twice
+    response.writeHead(503).end() // a 503 had no effect, so the relay would retry the request twice
     expect((await relay.ended()).status).toBe(0)
     expect(gateway.passages).toHaveLength(1)
     expect(await accountFor(h, ids)).toEqual({ delivered: 0, dead: 0, pending: 1, attempts: 0 })

@@ -201,7 +201,7 @@ test('no log line, table, view, endpoint or command contains a key or a payload,
   for (const [name, misbehave] of echoing) {
     misbehave()
     const { length } = gateway.passages
-    await h.enqueue(...intentsOf(name)) // a lane without the backoff of the previous case
+    await h.enqueue(...intentsOf(name)) // to another person, so mostly in a lane without the backoff of the previous case
     const paths = (from: number) =>
       new Set(
         gateway.passages
@@ -252,14 +252,14 @@ test.each([
     () => JSON.stringify({ workspaces: { a: { appApiKey: KEYS.CUSTOMERIO_APP_API_KEY } } }),
   ],
   [
-    'a key in place of a variable name',
+    'a key instead of the name of a variable',
     () => JSON.stringify({ workspaces: { a: { appApiKey: { env: KEYS.CUSTOMERIO_APP_API_KEY } } } }),
   ],
   [
     'a workspace that is defined twice',
     () => JSON.stringify({ workspaces: { default: { appApiKey: { env: 'CUSTOMERIO_APP_API_KEY' } } } }),
   ],
-])('%s: one error, without the key', async (_, config) => {
+])('%s causes one error, which does not contain the key', async (_, config) => {
   const file = path.join(folder, 'relay.json')
   await writeFile(file, config())
   const { status, stdout, stderr } = await runCli(['relay', '--config', file], environment())

@@ -71,7 +71,7 @@ test('soak: an operation that was refused once is refused again in the same way,
   expect(fake.counts.applied).toBe(4)
 })
 
-test('soak: a gateway answers instead of the fake, to every request or to those with a given text', async () => {
+test('soak: a gateway answers instead of the fake, either every request or only those with a given text', async () => {
   await using fake = await startFakeCustomerIo()
   const answers = new GatewayAnswers()
   const gateway = await startGateway(fake, { remember: false })
@@ -84,7 +84,7 @@ test('soak: a gateway answers instead of the fake, to every request or to those 
     return status
   }
   const endText = answers.begin('403 to a text', 17)
-  expect([await send('w1-117'), await send('w1-170')]).toEqual([403, 401]) // 401: the fake's, without a key
+  expect([await send('w1-117'), await send('w1-170')]).toEqual([403, 401]) // 401 by the fake: no key was sent
   endText()
   const end = answers.begin('json 400', 17)
   expect([await send('w1-117'), await send('w1-170')]).toEqual([400, 400])

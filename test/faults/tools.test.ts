@@ -1,4 +1,4 @@
-/** Checks the tools: if a fault does not take effect, every test that relies on it passes. */
+/** Checks the tools of the fault tests: a fault without effect would let every test pass that relies on it. */
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import pg from 'pg'
@@ -42,7 +42,7 @@ describe('the TCP proxy', () => {
     return { socket, ended, hears, heard: () => heard }
   }
 
-  test('forwards all bytes, and tells whether a client has sent a text', async () => {
+  test('forwards all bytes, and shows whether a client has sent a given text', async () => {
     const [a, b] = [await client(), await client()]
     a.socket.write('LISTEN "x"')
     b.socket.write('hello')

@@ -26,7 +26,7 @@ export interface Environment {
   readonly ledger: Ledger
 }
 
-/** Runs one statement on a new connection. Undefined if the server accepts no connection or ends it. */
+/** Runs one statement on a new connection. Returns undefined if the server accepts no connection or ends it. */
 export async function query<Row extends pg.QueryResultRow>(
   { databaseUrl }: Pick<Environment, 'databaseUrl'>,
   sql: string,

@@ -24,8 +24,9 @@ const program = new Command('soak')
       'is slow, down, rate limited, and answers with garbage; a gateway in front of it',
       'answers by itself. Then the faults end and the backlog drains. The oracle',
       'reports intents that were lost, sent although rolled back, out of order, or',
-      'applied twice. It counts commits that Postgres lost separately. Exit status 1',
-      'if it reports anything.',
+      'applied twice. Commits that Postgres lost are counted separately. The exit',
+      'status is 1 if the oracle reports anything, or if something else goes wrong: a',
+      'relay fails, the backlog does not drain, or too few intents are committed.',
     ].join('\n'),
   )
   .option('--minutes <number>', 'duration of the faults in minutes', positive, 10)

@@ -13,7 +13,7 @@ import { Refusals } from './incidents/refusals.ts'
 import { SupervisedRelay } from './supervised-relay.ts'
 import { query, onClient, type Environment } from './environment.ts'
 
-/** The folder of the relays' logs. It is kept for the analysis of failures. */
+/** Creates the folder of the relays' logs. The soak keeps it for the analysis of failures. */
 export function logFolder(): Promise<string> {
   return mkdtemp(path.join(tmpdir(), 'customerio-outbox-soak-'))
 }

@@ -48,7 +48,7 @@ export interface SoakResult {
   readonly requests: Readonly<Record<number, number>>
   readonly restarts: number
   readonly drainMs: number
-  /** Details of the intents that arrived out of order and their neighbours, one line each. */
+  /** Details of the intents that arrived out of order and of their neighbours, one line each. */
   readonly explanations: readonly string[]
   /** The folder with the relays' logs. */
   readonly logs: string

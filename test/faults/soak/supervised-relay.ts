@@ -19,11 +19,11 @@ export interface SupervisedRelayOptions {
   readonly databaseUrl: string
   readonly customerioUrl: string
   readonly logFile: string
-  /** Receives a violation: the relay exited by itself, or with a status other than 0 after SIGTERM. */
+  /** Called if the relay exited by itself, or with a status other than 0 after SIGTERM. */
   readonly onProblem: (problem: string) => void
 }
 
-/** Runs `customerio-outbox relay` like a service manager: if it exits, it is restarted. */
+/** Runs `customerio-outbox relay` like a service manager: restarts the relay if it exits. */
 export class SupervisedRelay {
   readonly #options: SupervisedRelayOptions
   readonly #log: WriteStream
@@ -46,7 +46,7 @@ export class SupervisedRelay {
     return this.#restarts
   }
 
-  /** Starts the relay and keeps it running. Does nothing if it runs already. */
+  /** Starts the relay and keeps it running. Does nothing if the relay runs already. */
   start(): void {
     if (this.#wanted) return
     this.#wanted = true

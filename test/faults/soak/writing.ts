@@ -7,7 +7,7 @@ import { Writer } from '../support/shop/writers.ts'
 const WRITERS = 12
 const PEOPLE_EACH = 25
 const STEPS_AT_MOST = 24
-/** 2 % of the transactions stay open for this long, far longer than the others take. */
+/** 2 % of the transactions stay open for up to this long. The others end at once. */
 const HOLD_MS = 3_000
 
 export interface WritingOptions {

@@ -43,8 +43,10 @@ export async function accountFor(h: Pick<Harness, 'db'>, ids: readonly string[])
 }
 
 /**
- * The oracle's findings about the events with these ids, in the order of their commits: lost, out of order, applied twice,
- * sent again changed. The id that an event carries identifies it. Empty if no promise was violated.
+ * Applies the oracle to events, which it identifies by the ids that they carry, not by a `ref`.
+ *
+ * @param ids The ids of the events, in the order of their commits.
+ * @returns the findings: lost, out of order, applied twice, sent again changed. Empty if no promise was violated.
  */
 export async function findings(
   { db, fake }: Pick<Harness, 'db' | 'fake'>,
@@ -78,7 +80,7 @@ export async function findings(
   )
 }
 
-/** The transitions of a breaker, such as `closed>open`, in the order of their records. */
+/** The transitions of a breaker, such as `closed>open`, in the order in which they were recorded. */
 export async function transitions(h: Pick<Harness, 'db'>, destination = 'default/track'): Promise<string[]> {
   const rows = await h.db.rows<{ t: string }>(
     `SELECT from_state || '>' || to_state AS t FROM outbox.breaker_transitions WHERE destination = $1 ORDER BY ordinal`,
@@ -87,7 +89,7 @@ export async function transitions(h: Pick<Harness, 'db'>, destination = 'default
   return rows.map(({ t }) => t)
 }
 
-/** The row of the view `breaker_state`. */
+/** The destination's row of the view `breaker_state`. */
 export async function breakerState(h: Pick<Harness, 'db'>, destination = 'default/track') {
   const [row] = await h.db.rows<{
     state: string

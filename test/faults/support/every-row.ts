@@ -25,7 +25,7 @@ export function textsIn(value: unknown): string[] {
   return Object.entries(value).flatMap(([name, each]) => [name, ...textsIn(each)])
 }
 
-/** All texts in lines of which some are JSON. */
+/** Each line, and all texts in it if it is JSON. */
 export function textsOfLines(lines: string): string[] {
   return lines.split('\n').flatMap((line) => {
     try {

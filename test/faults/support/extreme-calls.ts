@@ -99,7 +99,7 @@ export const extremeCall: fc.Arbitrary<Call> = fc
   )
   .map((changed) => ({ ...ORDINARY, ...Object.fromEntries(changed) }))
 
-/** An element of the array of `outbox.enqueue_many`: an extreme call as JSON, or a value that is not an object. */
+/** An element of the array of `outbox.enqueue_many`: an extreme call, an extreme value, or a call with one as a parameter. */
 export const extremeElement: fc.Arbitrary<string> = fc.oneof(
   { weight: 8, arbitrary: extremeCall.map(toElement) },
   { weight: 1, arbitrary: value },

@@ -1,7 +1,7 @@
 import type { TestDatabase } from '../../support/database.ts'
 import { eventually } from '../../support/eventually.ts'
 
-/** Waits for the next heartbeat of every relay, which comes every 3 s. Each relay has polled many times by then. */
+/** Waits until every relay has written its next heartbeat, as it does every 3 s. By then it has polled many times. */
 export async function nextHeartbeat(db: TestDatabase): Promise<void> {
   const seen = async () => {
     const rows = await db.rows<{ at: string }>(

@@ -1,7 +1,7 @@
 import type { FakeCustomerIo } from '../../../src/testing/index.ts'
 import type { TestDatabase } from '../../support/database.ts'
 
-/** Maps a person to the lane, which the fake cannot see. The database gives the lanes in advance. */
+/** The lane of a person. A request does not show it, so `lanesOf` asks the database for all lanes in advance. */
 export type LaneOf = (person: string) => number
 
 export async function lanesOf(db: TestDatabase, people: readonly string[]): Promise<LaneOf> {
@@ -26,11 +26,11 @@ export interface Overlap {
 
 export interface LaneWatch {
   readonly overlaps: readonly Overlap[]
-  /** The lanes of all received requests. One request may carry several lanes. */
+  /** The lanes of all received requests. One request may have intents of several lanes. */
   readonly lanes: ReadonlySet<number>
 }
 
-/** Checks for every request whether another one of its lane is unanswered. Needs a fake with latency. */
+/** Checks for every request whether an earlier request of its lanes is unanswered. The fake must have latency. */
 export function watchLanes(fake: FakeCustomerIo, laneOf: LaneOf): LaneWatch {
   const overlaps: Overlap[] = []
   const lanes = new Set<number>()

@@ -1,7 +1,7 @@
 import type { TestDatabase } from '../../support/database.ts'
 
 export interface SettleLog {
-  /** Number of intents that each settle removed from the queue, in order. 0 for a refused one. */
+  /** Number of intents that each settle removed from the queue, in order. 0 for a settle that the fence refused. */
   read(): Promise<number[]>
 }
 

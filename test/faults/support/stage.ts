@@ -13,11 +13,11 @@ type Settings = Parameters<Harness['relay']>[0]
 export interface Stage extends Harness {
   readonly ledger: Ledger
   writer(name: string): Writer
-  /** Starts a relay in a separate process, with `QUICK` settings and these. */
+  /** Starts a relay in a separate process, with the settings `QUICK` and, on top, these. */
   child(settings?: Settings, nodeFlags?: readonly string[]): Promise<RelayChild>
   /** Locks a table exclusively, until the returned function is called or the stage closes. */
   lock(table: string): Promise<() => Promise<void>>
-  /** Ends relays' sessions at the server, because a waiting statement outlives a killed client, unlike a lost machine. */
+  /** Ends sessions of relays. Otherwise the server goes on with a waiting statement of a relay that was killed. */
   endSessions(where: string): Promise<void>
   /** Applies the oracle. Call it after all writers have ended. */
   verdict(): Promise<Verdict>

@@ -43,11 +43,15 @@ interface Active {
   readonly text?: string
 }
 
-/** The active answers. The earliest one that matches a request answers it. */
+/** The answers that are active now. If several match a request, the one that began first answers it. */
 export class GatewayAnswers {
   readonly #active = new Set<Active>()
 
-  /** @returns a function that ends the answer. */
+  /**
+   * Answers every request in this way from now on; with `403 to a text`, only requests with a ref that ends with `ref`.
+   *
+   * @returns a function that ends the answer.
+   */
   begin(answer: GatewayAnswer, ref: number): () => void {
     const active = { answer, ...(answer === '403 to a text' ? { text: `${ref}"` } : {}) }
     this.#active.add(active)

@@ -17,7 +17,7 @@ export async function applyIncident(
   stopping: AbortSignal,
 ): Promise<void> {
   const waitFor = (ms: number) => delay(ms, undefined, { signal: stopping }).catch(() => {})
-  /** Waits `ms`, and then until the writers have committed something since the call: a crash can lose only that. */
+  /** Waits `ms`, and then until the writers have committed something since the call, so that a crash can lose commits. */
   const commitsFor = async (ms: number) => {
     const { acknowledged } = environment.ledger
     const before = acknowledged.size

@@ -1,6 +1,6 @@
 import type { FakeCustomerIo, FakeOperation } from '../../../../src/testing/index.ts'
 
-/** `207`: only the operation is refused, the rest of its request takes effect. `400`: the whole request is refused. */
+/** `207`: only the operation is refused, and the rest of its request takes effect. `400`: the whole request is refused. */
 export type RefusalKind = '207' | '400'
 
 /**
@@ -17,13 +17,13 @@ export class Refusals {
     return new Set(this.#refused.keys())
   }
 
-  /** Makes the fake refuse these operations. Call it again after `fake.behave()`, which ends it. */
+  /** Makes the fake refuse the operations. Call it again after `fake.behave()`, which ends the refusals. */
   applyTo(fake: FakeCustomerIo): void {
     fake.misbehave({ kind: 'refuse', operation: (operation) => this.#refuses('207', operation) })
     fake.misbehave({ kind: 'badRequest', operation: (operation) => this.#refuses('400', operation) })
   }
 
-  /** Starts to refuse one intent in `oneIn`. Returns a function that ends it; operations refused so far stay refused. */
+  /** Starts to refuse one intent in `oneIn`. Returns a function that ends this. Operations that were refused stay refused. */
   begin(kind: RefusalKind, oneIn: number): () => void {
     const active = { kind, oneIn }
     this.#active.add(active)

@@ -30,7 +30,7 @@ export type Incident =
   | { readonly kind: 'clock'; readonly offsetSeconds: number }
   | { readonly kind: 'latency'; readonly ms: number; readonly forMs: number }
   | { readonly kind: 'outage'; readonly status: number; readonly forMs: number }
-  /** `retryAfter` in seconds; 0 means no such header. */
+  /** `retryAfter` in seconds. 0: no `Retry-After` header. */
   | {
       readonly kind: 'rate limit'
       readonly retryAfter: number
@@ -40,12 +40,12 @@ export type Incident =
   | (Ambiguous & { readonly kind: 'reset' | 'hang' | '500' })
   | { readonly kind: 'garbage'; readonly times: number; readonly forMs: number }
   | { readonly kind: '207' | '400'; readonly oneIn: number; readonly forMs: number }
-  /** A gateway answers. `403 to a text` affects intents whose ref ends with `ref`. */
+  /** A gateway answers instead of Customer.io. `403 to a text` affects only requests with a ref that ends with `ref`. */
   | { readonly kind: 'gateway'; readonly answer: GatewayAnswer; readonly ref: number; readonly forMs: number }
 
 interface Ambiguous {
   readonly after: 'apply' | 'before'
-  /** How many requests it affects, within `forMs`. */
+  /** How many requests the incident affects at most, within `forMs`. */
   readonly times: number
   readonly forMs: number
 }
@@ -117,7 +117,7 @@ function nextIncident(chance: Chance, relays: number, weights: typeof WEIGHTS): 
   const kind = chance.weighted(weights)
   const relay = chance.between(0, relays - 1)
   const forMs = chance.between(1_000, 6_000)
-  // Mostly shorter than the wait for a breaker's probe: else each probe meets the next fault, and delivery stops for minutes.
+  // Mostly shorter than the wait for a breaker's probe. Otherwise each probe meets a fault, and delivery stops for minutes.
   const shortMs = chance.between(300, 2_500)
   const times = chance.between(1, 6)
   const after = chance.pick(['apply', 'before'] as const)
@@ -126,7 +126,7 @@ function nextIncident(chance: Chance, relays: number, weights: typeof WEIGHTS): 
     case 'deploy':
       return { kind, relay, downMs: chance.between(0, 8_000) }
     case 'freeze':
-      // Half of them last longer than the lease.
+      // Half of them last longer than the 10 s after which a worker without a heartbeat counts as dead.
       return { kind, relay, forMs: chance.pick([chance.between(500, 5_000), chance.between(14_000, 25_000)]) }
     case 'cut':
       return { kind, relay, how: chance.pick(['rst', 'fin']) }

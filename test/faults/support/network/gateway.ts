@@ -17,9 +17,9 @@ export interface Passage {
 export interface Intercepted {
   readonly passage: Passage
   readonly request: IncomingMessage
-  /** The response to the relay, for an answer instead of Customer.io's. */
+  /** The response to the relay. A test that does not forward the request answers with it. */
   readonly response: ServerResponse
-  /** Forwards the request, and the answer back. After the relay has hung up, Customer.io still receives the request, late. */
+  /** Forwards the request to Customer.io and the answer to the relay. The request arrives even if the relay has hung up. */
   forward(): Promise<void>
 }
 
@@ -41,8 +41,8 @@ export interface GatewayOptions {
 }
 
 /**
- * A proxy between the relay and the fake Customer.io. It records the requests in flight, and can delay a request, drop its
- * answer, deliver it late, or answer with bytes that no HTTP server of this project writes.
+ * Starts a proxy between the relay and the fake Customer.io. It records the requests, and can delay a request, drop or delay
+ * its answer, or answer with bytes that no HTTP server of this project writes.
  */
 export async function startGateway(
   target: { readonly url: string },

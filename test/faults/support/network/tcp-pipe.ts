@@ -13,7 +13,7 @@ export interface Pipe {
   set(faults: PipeFaults): void
 }
 
-/** Forwards the bytes of one direction in order, and its end. `onChunk` receives them before any fault applies. */
+/** Forwards the bytes of one direction in order, and then the end. `onChunk` receives the bytes before any fault applies. */
 export function pipe(from: Socket, to: Socket, onChunk: (chunk: Buffer) => void = () => {}): Pipe {
   let faults: PipeFaults = {}
   let late = Promise.resolve()

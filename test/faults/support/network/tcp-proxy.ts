@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { pipe, type PipeFaults } from './tcp-pipe.ts'
 
-/** Faults of a connection, per direction. Without any it works. */
+/** Faults of a connection, per direction. Without faults the connection works. */
 export interface Faults {
   /** From the client to the server. */
   readonly up?: PipeFaults
@@ -36,8 +36,8 @@ export interface TcpProxy {
   /** Cuts the open connections that `which` selects, and returns their number. */
   cut(how?: 'rst' | 'fin', which?: (connection: ProxiedConnection) => boolean): number
   /**
-   * Sets the faults of future connections. A function is called whenever the client has sent bytes, until it returns
-   * faults, so that it can use `mentions`. The faults apply to these bytes already.
+   * Sets the faults of future connections. A function can decide by `mentions`: it is called whenever the client has sent
+   * bytes, until it returns faults. These faults already apply to the bytes of that call.
    */
   setNew(faults: Faults | ((connection: ProxiedConnection) => Faults | undefined)): void
   /** Directs future connections to this server. Open ones keep theirs. */

@@ -12,7 +12,11 @@ export interface AppRun {
   readonly said?: { readonly results: EnqueueResult[]; readonly now: number }
 }
 
-/** @param end `killed`: the app gets SIGKILL as soon as COMMIT is confirmed. */
+/**
+ * Runs an app in a separate process (`app-child.ts`), and waits for its end.
+ *
+ * @param end `killed`: the app gets SIGKILL as soon as the first COMMIT is confirmed.
+ */
 export async function runApp(
   databaseUrl: string,
   work: AppWork,

@@ -7,7 +7,7 @@ export function hostClock(hours: number): string[] {
   return ['--import', module.href]
 }
 
-/** The difference of a time from now in hours, rounded. */
+/** Hours from now until a time, rounded. Negative for a past time. */
 export function hoursFromNow(unixMs: number): number {
   return Math.round((unixMs - Date.now()) / HOUR_MS) + 0 // not -0
 }

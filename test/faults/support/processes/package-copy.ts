@@ -6,7 +6,7 @@ import type { migrate } from '../../../../src/index.ts'
 
 const ROOT = fileURLToPath(new URL('../../../..', import.meta.url))
 
-/** A copy of this package with more migrations: a newer version of it. */
+/** A copy of this package with additional migrations. It plays a newer version. */
 export interface PackageCopy {
   /** Its command line, for `startCli`. */
   readonly main: string
@@ -14,7 +14,7 @@ export interface PackageCopy {
   remove(): Promise<void>
 }
 
-/** @param statements One more migration for each. Objects are written as `"outbox".name`. */
+/** @param statements The SQL of each additional migration. Objects are written as `"outbox".name`. */
 export async function copyWithMigrations(statements: readonly string[]): Promise<PackageCopy> {
   const folder = await mkdtemp(path.join(tmpdir(), 'customerio-outbox-newer-'))
   for (const part of ['src', 'migrations', 'package.json'])

@@ -1,6 +1,6 @@
 /**
  * Loaded before all other modules (`node --import`): shifts the time of day of this process by the milliseconds in the query
- * of this module's URL. It does not change timers and `performance`, like a wrong clock of a real host.
+ * of this module's URL. As with a wrong clock of a real host, timers and `performance` do not change.
  */
 const off = Number(new URL(import.meta.url).searchParams.get('off'))
 

@@ -2,7 +2,7 @@ import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import pg from 'pg'
 
-/** Folders whose contents belong to the running server. The backup needs them empty. */
+/** Folders whose contents belong to the running server. In a backup they must be empty. */
 const EMPTY = [
   'pg_wal',
   'pg_replslot',
@@ -35,7 +35,7 @@ export async function copyCluster(
   }
 }
 
-/** Skips files that are deleted during the copy: the replay of the WAL deletes them as well. */
+/** Copies a folder. Skips files that are deleted meanwhile: the replay of the WAL would delete them as well. */
 async function copyFolder(from: string, to: string): Promise<void> {
   for (const entry of await readdir(from, { withFileTypes: true })) {
     if (LEFT_OUT.includes(entry.name)) continue

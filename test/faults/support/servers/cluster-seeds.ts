@@ -9,13 +9,13 @@ import { promisify } from 'node:util'
 export const SEEDS_VARIABLE = 'OUTBOX_TEST_CLUSTER_SEEDS'
 
 /**
- * A data directory as initdb left it, for further clusters of the same shape. A copy takes a tenth of the CPU time of
- * initdb. All copies have one system identifier.
+ * A data directory as initdb left it, to be copied for other clusters with the same version and arguments of initdb. A copy
+ * takes a tenth of the CPU time of initdb. All copies have one system identifier.
  */
 export interface ClusterSeed {
-  /** Fills an empty data directory. Undefined until `keep` has stored one. */
+  /** Fills an empty data directory with the copy. Undefined if no data directory is stored yet. */
   readonly fill: ((data: string) => Promise<void>) | undefined
-  /** Stores a data directory on which no server has run. Another process may have stored one meanwhile. */
+  /** Stores a data directory on which no server has run. Does nothing if another process has stored one meanwhile. */
   keep(data: string): Promise<void>
 }
 
@@ -40,7 +40,7 @@ export function clusterSeed(...shape: readonly string[]): ClusterSeed | undefine
   }
 }
 
-/** By cp, which clones files if the file system can. */
+/** Copies with cp, which clones files if the file system can. */
 async function copyFolder(from: string, to: string): Promise<void> {
   await promisify(execFile)('cp', ['-Rp', `${from}/.`, to])
 }

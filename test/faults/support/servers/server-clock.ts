@@ -18,7 +18,7 @@ export interface ServerClock {
   close(): Promise<void>
 }
 
-/** The path of libfaketime. If it is not installed, undefined, and one printed line with the skipped tests. */
+/** Returns the path of libfaketime. If it is not installed, prints one line that names the skipped tests. */
 export function findFaketime(whatIsSkipped: string): string | undefined {
   const found = PLACES.find((file) => existsSync(file))
   if (!found) {

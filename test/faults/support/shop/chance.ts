@@ -41,7 +41,7 @@ export class Chance {
     return this.pick(entries)[0]
   }
 
-  /** A separate generator for concurrent work, so that the order of the two does not influence their values. */
+  /** A separate generator for concurrent work: the order of the calls of the two does not influence their values. */
   fork(): Chance {
     return new Chance(Math.floor(this.next() * 2 ** 32))
   }

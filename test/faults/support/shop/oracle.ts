@@ -1,6 +1,6 @@
 /** One intent of a committed transaction, as its business row describes it. */
 export interface Written {
-  /** A unique mark of the intent, which it carries as `ref`. */
+  /** A unique name of the intent, which its payload contains as `ref`. */
   readonly ref: string
   /** The ordering key. */
   readonly person: string
@@ -51,9 +51,9 @@ export type Violation =
   | 'of no transaction'
   /** The database lost the commit, but the outbox has a dead letter or a pending intent of it. */
   | 'kept though its commit was lost'
-  /** A dead letter that Customer.io did not refuse. */
+  /** A dead letter of an intent that Customer.io did not refuse. */
   | 'dead-lettered without a refusal'
-  /** First delivered after a later one of the same person. */
+  /** First delivered after a later intent of the person. */
   | 'out of order'
   /** An event that took effect more than once. */
   | 'applied twice'
@@ -84,7 +84,7 @@ export interface Verdict {
   readonly lostCommits: number
   /** Lost commits that were delivered before the loss, which no relay can prevent. */
   readonly deliveredOfLost: number
-  /** Repeated events that Customer.io dropped: the cost of at-least-once delivery. */
+  /** Events that Customer.io received again and dropped: the cost of at-least-once delivery. */
   readonly resent: number
   /** Empty if no promise was violated. */
   readonly findings: readonly Finding[]
@@ -97,8 +97,7 @@ const REFS_NAMED = 5
  * deliveries of each person are in commit order, and that no event took effect twice. A commit that the database lost is
  * neither committed nor rolled back: it may have been delivered once, under its own id, and is exempt from the order.
  *
- * A pure function that does not depend on the outbox: it uses only the business rows and the received operations. It
- * makes one pass over each list.
+ * A pure function that does not depend on the outbox's code. It reads each list once.
  */
 export function judge(evidence: Evidence): Verdict {
   const findings = new Findings()

@@ -13,7 +13,7 @@ export interface Habits {
   readonly identify?: number
   /** Share of transactions that stay open after their last statement. Default: 0.1. */
   readonly held?: number
-  /** How long they stay open at most. Milliseconds. Default: 100. */
+  /** The longest time for which they stay open. Milliseconds. Default: 100. */
   readonly holdMs?: number
   /** Maximum number of intents in a transaction. Default: 8. */
   readonly steps?: number

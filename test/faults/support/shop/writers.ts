@@ -50,7 +50,7 @@ export class Writer {
   #places = new Map<string, number>()
   /** Position of each person's last intent that no later incident can lose. */
   #safePlaces: ReadonlyMap<string, number> = new Map()
-  /** Intents whose COMMIT was sent since then. */
+  /** Intents whose COMMIT was sent after `#safePlaces` was set. */
   #asked: Written[] = []
   /** Refs of an unconfirmed COMMIT, until its outcome is known. */
   readonly #unsure = new Set<string>()
@@ -153,8 +153,8 @@ export class Writer {
   }
 
   /**
-   * After an incident that may have lost commits, reads the surviving ones from the database and continues after them. A
-   * commit that survived one incident is flushed and replicated before the next one starts.
+   * Finds out which commits in doubt the database has. After an incident that may have lost commits, the writer continues
+   * after the surviving ones. A commit that survived an incident is flushed and replicated before the next incident.
    */
   async #learnWhatSurvived(client: pg.Client): Promise<void> {
     const { ledger } = this.#options
@@ -243,7 +243,7 @@ function runsOf(marks: readonly Mark[]): Mark[][] {
   return runs
 }
 
-/** Error classes 08 (connection) and 57 (the server ends or refuses the session), or an error that is not the server's. */
+/** Whether an error has class 08 (connection) or 57 (the server ends or refuses the session), or is an error of the network or of pg. */
 function isLostConnection(error: unknown): boolean {
   if (error instanceof pg.DatabaseError) return /^(08|57)/.test(error.code ?? '')
   const { code = '', message = '' } = error as NodeJS.ErrnoException
