@@ -6,11 +6,11 @@
  * ```
  * intent      types, limits and checks of intents; pure, no I/O
  * enqueue     stores an intent in the caller's transaction, in one statement
- * store       the schema, and every statement of the relay, one file each
+ * store       the schema, and every statement of the relay, one subject per file
  * relay       dispatcher, lane workers, batches, breaker, settle
  * customerio  wire formats, HTTP transports, and the classification of answers
  * observe     health server, status views and metrics
- * cli         one file per command
+ * cli         the command line
  * testing     a fake Customer.io and a real Postgres, for tests
  * ```
  */

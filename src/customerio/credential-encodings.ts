@@ -44,9 +44,9 @@ export function redactCredentials(answer: Answer, pieces: ReadonlySet<string>): 
     reason: kept(one.reason),
     message: one.message === undefined ? undefined : kept(one.message),
   }))
-  const { deliveryId } = answer
-  if (deliveryId === undefined) return { kind: 'accepted', refused }
-  return { kind: 'accepted', refused, ...(showsAny(deliveryId, pieces) ? {} : { deliveryId }) }
+  const { deliveryId, ...others } = answer
+  const isKept = deliveryId !== undefined && !showsAny(deliveryId, pieces)
+  return { ...others, refused, ...(isKept ? { deliveryId } : {}) }
 }
 
 function showsAny(text: string, pieces: ReadonlySet<string>): boolean {

@@ -179,8 +179,8 @@ describe('an answer', () => {
   test('an answer to a batch names the refused operations, with status 207 and with 200', async () => {
     const body = '{"errors":[{"batch_index":0,"reason":"invalid","field":"name","message":"too long"}]}'
     const refused = [{ index: 0, reason: 'invalid', field: 'name', message: 'too long' }]
-    expect(await canned({ status: 207, body }, 'track')).toEqual({ kind: 'accepted', refused })
-    expect(await canned({ status: 200, body }, 'track')).toEqual({ kind: 'accepted', refused })
+    expect(await canned({ status: 207, body }, 'track')).toEqual({ kind: 'accepted', status: 207, refused })
+    expect(await canned({ status: 200, body }, 'track')).toEqual({ kind: 'accepted', status: 200, refused })
   })
 })
 

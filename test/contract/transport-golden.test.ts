@@ -48,7 +48,7 @@ describe('golden: bytes on the wire', () => {
     const answer = await transport.send([item])
     const [request, ...others] = server.take()
 
-    expect(answer).toEqual({ kind: 'accepted', refused: [] })
+    expect(answer).toEqual({ kind: 'accepted', status: 200, refused: [] })
     expect(others).toEqual([])
     expect(request).toMatchObject({ method: 'POST', path: golden.path, body: golden.body })
     expect(request?.body).toEqual(golden.body)
@@ -153,5 +153,5 @@ test('the answer to an accepted message has its delivery id', async () => {
   const answer = await transport.send([transport.prepare(rowOf(golden))])
   server.answer({})
   server.take()
-  expect(answer).toEqual({ kind: 'accepted', refused: [], deliveryId: 'RPILAgUB' })
+  expect(answer).toEqual({ kind: 'accepted', status: 200, refused: [], deliveryId: 'RPILAgUB' })
 })

@@ -9,8 +9,8 @@ import { type Gateway, startGateway } from './support/network/gateway.ts'
 /*
  * Guards `GuardedDispatcher`.
  * A test fails after each of these changes:
- * - if the origin of the target is not checked, the foreign host gets a TLS hello or the batch, which counts as
- *   delivered;
+ * - if the origin of the target is not checked, the foreign host gets a TLS hello (https), or the batch
+ *   (http), and the relay counts the batch as delivered;
  * - without a limit of redirects, only the timeout ends a loop, and the breaker does not open in time.
  *
  * Node's own fetch also refuses a redirect whose URL has a user name.

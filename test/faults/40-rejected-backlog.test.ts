@@ -65,7 +65,8 @@ test('40: if every request is answered 400, the destination stops after 100 dead
   await eventually('a stop', isRejecting)
   await noLaneHeld()
   expect(await accountFor(h, ids)).toEqual({ delivered: 0, dead: 100, pending: 1_900, attempts: 0 })
-  // Halving down to single intents in each of 16 lanes, and two requests for each intent that is rejected alone.
+  // At most 10 halvings in each of the 16 lanes, and for each of the 100 rejected intents two requests: the larger part
+  // that was split, and its own.
   expect(gateway.passages.length).toBeLessThanOrEqual(16 * 10 + 2 * 100)
   expect(await breakerState(h)).toMatchObject({
     state: 'rejecting',

@@ -6,7 +6,7 @@ import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { eventually } from '../support/eventually.ts'
 
 const DESTINATION = 'default/track'
-const OK: Answer = { kind: 'accepted', refused: [] }
+const OK: Answer = { kind: 'accepted', status: 200, refused: [] }
 const DOWN: Answer = { kind: 'unavailable', status: 503, outcome: 'not_applied', message: 'down' }
 const REFUSED: Answer = { kind: 'credential', status: 401, message: 'who are you' }
 const LIMITED: Answer = { kind: 'rate_limited', retryAfterMs: 50, message: 'slow down' }

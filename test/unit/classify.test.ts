@@ -132,16 +132,21 @@ test.each([
 
 test('a delivery id must have the documented form', () => {
   for (const id of ['her secret', '<b>', '', 'x'.repeat(129)])
-    expect(respond(200, JSON.stringify({ delivery_id: id }))).toEqual({ kind: 'accepted', refused: [] })
+    expect(respond(200, JSON.stringify({ delivery_id: id }))).toEqual({
+      kind: 'accepted',
+      status: 200,
+      refused: [],
+    })
 })
 
 test('a delivery id is kept', () => {
   expect(respond(200, '{"delivery_id":"RPILAgUB","queued_at":5}')).toEqual({
     kind: 'accepted',
+    status: 200,
     refused: [],
     deliveryId: 'RPILAgUB',
   })
-  expect(respond(200, '{"delivery_id":7}')).toEqual({ kind: 'accepted', refused: [] })
+  expect(respond(200, '{"delivery_id":7}')).toEqual({ kind: 'accepted', status: 200, refused: [] })
 })
 
 const respondToBatch = (items: number, errors: unknown, status = 207) =>
@@ -154,6 +159,7 @@ test('a 207, and a 200 with errors, name the refused operations', () => {
   for (const status of [207, 200]) {
     expect(respondToBatch(3, errors, status)).toEqual({
       kind: 'accepted',
+      status,
       refused: [{ index: 2, reason: 'invalid', field: 'name', message: 'too long' }],
     })
   }

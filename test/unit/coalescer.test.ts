@@ -12,7 +12,7 @@ import { SupersededError } from '../../src/relay/breaker/superseded-error.ts'
  */
 
 const LIMITS = { count: 1_000, bytes: 1_000, itemBytes: 500 }
-const ACCEPTED: Answer = { kind: 'accepted', refused: [] }
+const ACCEPTED: Answer = { kind: 'accepted', status: 200, refused: [] }
 
 function item(call: string, maxBytes = 100, more: Partial<WireItem> = {}): WireItem {
   return { call, bytes: maxBytes - 1, maxBytes, batchable: true, barrier: false, ...more }
@@ -106,14 +106,17 @@ test('a batch may join if it leaves room for another of its size, and none of it
 
 test('each lane gets its own refused operations, by their indexes in its own batch', async () => {
   const refused = [1, 2].map((index) => ({ index, reason: `of ${index}` }))
-  const { coalescer } = coalescerWith({ waits: [5], send: async () => ({ kind: 'accepted', refused }) })
+  const { coalescer } = coalescerWith({
+    waits: [5],
+    send: async () => ({ kind: 'accepted', status: 200, refused }),
+  })
   const joined = await Promise.all([
     coalescer.join([item('a'), item('b')]),
     coalescer.join([item('c'), item('d')]),
   ])
   expect(joined).toEqual([
-    { kind: 'accepted', answer: { kind: 'accepted', refused: [{ index: 1, reason: 'of 1' }] } },
-    { kind: 'accepted', answer: { kind: 'accepted', refused: [{ index: 0, reason: 'of 2' }] } },
+    { kind: 'accepted', answer: { kind: 'accepted', status: 200, refused: [{ index: 1, reason: 'of 1' }] } },
+    { kind: 'accepted', answer: { kind: 'accepted', status: 200, refused: [{ index: 0, reason: 'of 2' }] } },
   ])
 })
 

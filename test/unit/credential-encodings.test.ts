@@ -23,10 +23,16 @@ test.each([
 
 test('neither the reason and message of a refused operation nor a delivery id shows a key', () => {
   const refused = [{ index: 0, reason: `x ${KEY}`, field: 'name', message: `y ${KEY}` }]
-  expect(JSON.stringify(redactCredentials({ kind: 'accepted', refused }, pieces))).not.toContain('a-key')
-  const sent: Answer = { kind: 'accepted', refused: [], deliveryId: `${KEY.slice(0, 5)}RPIL` }
+  expect(JSON.stringify(redactCredentials({ kind: 'accepted', status: 200, refused }, pieces))).not.toContain(
+    'a-key',
+  )
+  const sent: Answer = { kind: 'accepted', status: 200, refused: [], deliveryId: `${KEY.slice(0, 5)}RPIL` }
   expect(redactCredentials(sent, pieces)).toEqual(sent)
-  expect(redactCredentials({ ...sent, deliveryId: KEY }, pieces)).toEqual({ kind: 'accepted', refused: [] })
+  expect(redactCredentials({ ...sent, deliveryId: KEY }, pieces)).toEqual({
+    kind: 'accepted',
+    status: 200,
+    refused: [],
+  })
 })
 
 test('other texts are unchanged, and a very short key matches nothing', () => {

@@ -5,8 +5,12 @@ import { interpretAnswer } from '../../src/relay/send/interpret-answer.ts'
 
 const row = (seq: string) => ({ seq, id: `id ${seq}` })
 const part = (...seqs: string[]) => seqs.map((seq) => ({ row: row(seq) }) as BatchEntry)
-const accepted = (refused: Extract<Answer, { kind: 'accepted' }>['refused'] = []): Answer => ({
+const accepted = (
+  status: number,
+  refused: Extract<Answer, { kind: 'accepted' }>['refused'] = [],
+): Answer => ({
   kind: 'accepted',
+  status,
   refused,
 })
 
@@ -42,7 +46,7 @@ test('a refused credential blames the credential, and its request was not applie
 
 test('an accepted batch is delivered, except for the refused operations, each with the first error that names it', () => {
   const verdict = interpretAnswer(
-    accepted([
+    accepted(207, [
       { index: 1, reason: 'invalid', field: 'name', message: 'is blank' },
       { index: 1, reason: 'second' },
       { index: 7, reason: 'no operation' },
@@ -57,8 +61,16 @@ test('an accepted batch is delivered, except for the refused operations, each wi
   })
 })
 
+test('an operation that a 200 refuses becomes a dead letter with that status', () => {
+  const verdict = interpretAnswer(accepted(200, [{ index: 0, reason: 'invalid' }]), part('10'))
+  expect(verdict).toMatchObject({ delivered: [], dead: [{ ...row('10'), status: 200 }] })
+})
+
 test('the delivery id of a transactional message is settled with its intent', () => {
-  const verdict = interpretAnswer({ kind: 'accepted', refused: [], deliveryId: 'dlv_1' }, part('10'))
+  const verdict = interpretAnswer(
+    { kind: 'accepted', status: 200, refused: [], deliveryId: 'dlv_1' },
+    part('10'),
+  )
   expect(verdict).toMatchObject({ delivered: [row('10')], deliveryIds: new Map([['id 10', 'dlv_1']]) })
 })
 

@@ -4,15 +4,23 @@ import { painter } from '../output/format.ts'
 import { interceptFatal } from '../process/fatal.ts'
 import { Cleanup } from './cleanup.ts'
 import { type DemoResult, renderResult } from './evidence/report.ts'
-import { RUN_PREFIX } from './guard.ts'
+import { RUN_PREFIX } from './refuse-foreign-work.ts'
 import { playDemo } from './play-demo.ts'
-import { watchParent } from './processes/parent.ts'
+import { watchParent } from './processes/watch-parent.ts'
 import type { DemoOptions } from './stage.ts'
 
 const INTERRUPTED = 130
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
-/** Plays the demo, prints its result and removes everything it started. Resolves with the exit status. */
+/**
+ * Plays the demo, prints its result and removes everything it started. Resolves with the exit status.
+ *
+ * What ends the processes and servers, whatever ends the demo:
+ * - a signal (also SIGHUP of a closed terminal), or the end of the parent (`watchParent`), aborts the run. Then `Cleanup`
+ *   undoes each step;
+ * - if the demo itself is killed, its IPC channels close. A relay takes that as SIGTERM (`stopWithParent`), and the process
+ *   of `postgres-host.ts` stops the server and removes its data.
+ */
 export async function runDemo(options: DemoOptions): Promise<number> {
   const cleanup = new Cleanup()
   const abort = new AbortController()

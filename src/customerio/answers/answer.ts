@@ -40,6 +40,7 @@ export type Outcome = 'not_applied' | 'unknown'
 export type Answer =
   | {
       readonly kind: 'accepted'
+      readonly status: number
       readonly refused: readonly RefusedOperation[]
       readonly deliveryId?: string | undefined
     }

@@ -82,7 +82,7 @@ function succeeded(answered: Answered, json: Record<string, unknown> | undefined
   if (hasUnlistedError(json)) return unclear('success status with an error in the body')
   const errors = Array.isArray(json?.errors) ? json.errors : []
   const refused = errors.flatMap((error) => refusedOperation(error, items))
-  if (refused.length === errors.length) return { kind: 'accepted', refused, ...deliveryIdOf(json) }
+  if (refused.length === errors.length) return { kind: 'accepted', status, refused, ...deliveryIdOf(json) }
   // An error names no item of this request, so it is unknown which items were accepted. A batch is `rejected`, so that the
   // relay halves it. A single item is `rejected` only if the answer is in the format of Customer.io and has no index.
   if (items > 1)

@@ -33,7 +33,7 @@ function decide(transport: Transport, settings: PrepareSettings, row: QueuedInte
   if (row.expired !== null) {
     const message =
       row.expired === 'age'
-        ? `it waited longer than the workspace's maxAge of ${settings.maxAgeSeconds} s`
+        ? `it waited longer than maxAgeSeconds of its workspace: ${settings.maxAgeSeconds} s`
         : 'expires_at had passed before it could be sent'
     return { dead: { seq, id, reason: 'expired', message } }
   }

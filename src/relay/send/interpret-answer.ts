@@ -1,4 +1,4 @@
-import type { Answer, RefusedOperation } from '../../customerio/answers/answer.ts'
+import type { Answer } from '../../customerio/answers/answer.ts'
 import type { RowIdentity } from '../../store/lanes/lane.ts'
 import type { Settlement } from '../../store/lanes/settle.ts'
 import type { Blamed } from '../breaker/failure-history.ts'
@@ -22,6 +22,8 @@ export type Verdict =
       readonly blames: Blamed
     }
 
+type Accepted = Extract<Answer, { readonly kind: 'accepted' }>
+
 export type Failure = Extract<Verdict, { readonly kind: 'fail' }>
 
 /** What an answer means for the intents that were sent. Pure. */
@@ -43,7 +45,7 @@ export function interpretAnswer(answer: Answer | undefined, part: readonly Batch
         blames: 'destination',
       }
     case 'accepted':
-      return { kind: 'settle', ...settleItems(part, answer.refused), ...deliveryIds(part, answer.deliveryId) }
+      return { kind: 'settle', ...settleItems(part, answer), ...deliveryIds(part, answer.deliveryId) }
     case 'rejected':
     case 'too_large': {
       const [only, ...others] = part
@@ -65,7 +67,7 @@ export function blameOf({ kind }: Answer): Blamed {
  * Settles the operations that errors name as rejected, and all others as delivered. If several errors name one operation, the
  * first is kept. An index outside of the batch is ignored.
  */
-function settleItems(part: readonly BatchEntry[], refused: readonly RefusedOperation[]): Settlement {
+function settleItems(part: readonly BatchEntry[], { status, refused }: Accepted): Settlement {
   if (refused.length === 0) return { delivered: part.map(({ row }) => row), dead: [] }
   const byIndex = new Map([...refused].reverse().map((error) => [error.index, error]))
   const delivered: RowIdentity[] = []
@@ -74,7 +76,7 @@ function settleItems(part: readonly BatchEntry[], refused: readonly RefusedOpera
     const error = byIndex.get(index)
     if (error) {
       const message = [error.reason, error.message].filter(Boolean).join(': ')
-      dead.push({ seq: row.seq, id: row.id, reason: 'rejected', status: 207, field: error.field, message })
+      dead.push({ seq: row.seq, id: row.id, reason: 'rejected', status, field: error.field, message })
     } else {
       delivered.push(row)
     }

@@ -28,7 +28,7 @@ export function pickCanary(
   return pickAtRandom(outside) ?? pickAtRandom(candidates)
 }
 
-/** The first intent of each key, before the first barrier. Intents that cannot be sent are left out. */
+/** The first intent of each key, before the first barrier. If the first intent of a key cannot be sent, the key is left out. */
 export function firstOfEachKey({ prepare, transport }: Sender, rows: readonly QueuedIntent[]): BatchEntry[] {
   const seen = new Set<string>()
   const firsts: BatchEntry[] = []

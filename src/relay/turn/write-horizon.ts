@@ -44,8 +44,8 @@ export class WriteHorizon {
   #confirmed = 0n
   #provisional: ProvisionalWatermark = NOTHING.provisional
   /**
-   * Readings that become a watermark later: the confirmed one once all their writers have ended, the provisional one once all
-   * writers that are left have been open for `LONG_MS`.
+   * Readings that become a bound later: `#pendingConfirmed` when all writers of the reading have ended, `#pendingProvisional`
+   * when each of them has ended or has been open for `LONG_MS`.
    */
   #pendingConfirmed: HorizonReading | undefined
   #pendingProvisional: HorizonReading | undefined
