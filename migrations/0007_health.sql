@@ -17,7 +17,7 @@ BEGIN
     RETURN;
   END IF;
   IF NOT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') THEN
-    holder := format('the session that holds it cannot be named: it can after GRANT pg_read_all_stats TO %I', current_user);
+    holder := format('%1$I may not see which session holds it: GRANT pg_read_all_stats TO %1$I', current_user);
     RETURN;
   END IF;
   SELECT a.pid, format('most likely process %s holds it (user %s, database %s, application %s, in a transaction since %s): '

@@ -30,7 +30,7 @@ Environment of the workspace "default":
   CUSTOMERIO_APP_API_KEY          App API: key, for messages and broadcasts
   CUSTOMERIO_PIPELINES_WRITE_KEY  Pipelines API: write key
   CUSTOMERIO_REGION               us or eu (default: us)
-  CUSTOMERIO_TRACK_URL            origins in place of Customer.io's, for a proxy
+  CUSTOMERIO_TRACK_URL            other origins than Customer.io's, for a proxy
   CUSTOMERIO_APP_URL              or a test
   CUSTOMERIO_PIPELINES_URL
 

@@ -1,6 +1,6 @@
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { boundConnections } from './bound-connections.ts'
+import { limitConnections } from './limit-connections.ts'
 import { cached } from './cached.ts'
 import type { Metrics } from './metrics.ts'
 import type { BreakerStatus } from './views/read-breaker-state.ts'
@@ -67,7 +67,7 @@ export async function startHealthServer(options: HealthServerOptions): Promise<H
     },
   )
   server.timeout = 10_000 // closes connections whose client does not read the answer
-  boundConnections(server, MAX_CONNECTIONS)
+  limitConnections(server, MAX_CONNECTIONS)
   server.maxRequestsPerSocket = 1_000
   await listen(server, options)
   return {

@@ -21,8 +21,8 @@ afterEach(() => s.close())
 
 test('7: four relays deliver 100,000 intents once each, in order per person, with one relay at a time per lane', async () => {
   const peopleOf = (writer: number) => Array.from({ length: PEOPLE }, (_, n) => `w${writer}p${n}`)
-  const everybody = Array.from({ length: WRITERS }, (_, writer) => peopleOf(writer)).flat()
-  const watch = watchLanes(s.fake, await lanesOf(s.db, everybody))
+  const allPeople = Array.from({ length: WRITERS }, (_, writer) => peopleOf(writer)).flat()
+  const watch = watchLanes(s.fake, await lanesOf(s.db, allPeople))
   s.fake.latencyMs = 20 // long enough for two requests of one lane to overlap
   const settings = { batchSize: 200, workers: 4, requestTimeoutMs: 30_000 } // a request may take long on a busy machine
   const relays = await Promise.all([1, 2, 3, 4].map(() => s.child(settings)))

@@ -40,7 +40,7 @@ test.each(ENDS)(
       {
         reason: 'ambiguous',
         requested: true,
-        message: expect.stringMatching(/^it may have been sent, .*TimeoutError/),
+        message: expect.stringMatching(/^Customer.io may have sent it, .*TimeoutError/),
       },
     ])
   },

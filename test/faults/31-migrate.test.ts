@@ -3,7 +3,7 @@
  * - without `lock_timeout` (SHORT_LOCKS in migration-locks.ts) migrate reports nothing for 30 s and waits forever, and
  *   every enqueue waits behind it;
  * - without a retry after a lock timeout (`isLocked` returns false) migrate fails at once and reports no wait;
- * - without `takeTurn` both runs apply the same migration, and one fails.
+ * - without `lockMigrations` both runs apply the same migration, and one fails.
  */
 import { once } from 'node:events'
 import type pg from 'pg'

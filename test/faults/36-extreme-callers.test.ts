@@ -131,13 +131,17 @@ describe.each(oldestAndNewest())('36: on $name', ({ major }) => {
     expect(
       await h.db.rows('SELECT ordering_key, reason, message FROM outbox.dead_letters ORDER BY 1'),
     ).toEqual([
-      { ordering_key: 'before', reason: 'invalid', message: 'its enqueued_at is infinite, expected a time' },
+      {
+        ordering_key: 'before',
+        reason: 'invalid',
+        message: 'Expected enqueued_at to be a time, got infinity',
+      },
       {
         ordering_key: 'enqueued',
         reason: 'invalid',
-        message: 'its enqueued_at is infinite, expected a time',
+        message: 'Expected enqueued_at to be a time, got infinity',
       },
-      { ordering_key: 'retried', reason: 'invalid', message: 'its retry_at is infinite, expected a time' },
+      { ordering_key: 'retried', reason: 'invalid', message: 'Expected retry_at to be a time, got infinity' },
     ])
     expect(errors).toEqual([])
     expect((await health()).reasons).toContain(

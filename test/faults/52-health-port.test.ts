@@ -1,6 +1,6 @@
 /**
  * A test fails after each of these changes:
- * - with `server.maxConnections = 100` instead of `boundConnections`, a probe is refused while 1,000 silent or slow
+ * - with `server.maxConnections = 100` instead of `limitConnections`, a probe is refused while 1,000 silent or slow
  *   connections are open;
  * - with `connectionsCheckingInterval` at Node's default of 30 s, the silent connection is still open after 8 s.
  */

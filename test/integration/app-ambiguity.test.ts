@@ -56,7 +56,7 @@ test.each(AFTER_APPLY)(
     expect(others).toEqual([])
     expect(letter).toMatchObject({
       reason: 'ambiguous',
-      message: expect.stringMatching(/^it may have been sent, Customer.io cannot tell a second one: .+/),
+      message: expect.stringMatching(/^Customer.io may have sent it, and would send it again: .+/),
     })
     expect(letter?.requested_at?.getTime()).toBeGreaterThanOrEqual(before.getTime())
     expect(letter?.requested_at?.getTime()).toBeLessThanOrEqual(after.getTime())
@@ -111,7 +111,7 @@ test('a relay is killed between the request and its answer: the next relay parks
       status: null,
       requested_at: marked[0]?.sending_at,
       message:
-        'it may have been sent, Customer.io cannot tell a second one: the relay ended before the answer came',
+        'Customer.io may have sent it, and would send it again: the relay ended before the answer came',
       to: `${parker}@example.com`,
     },
   ])

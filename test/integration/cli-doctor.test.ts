@@ -66,7 +66,7 @@ test('a database that is not migrated, or that does not answer, is a failure wit
   expect(none.status).toBe(1)
   expect(none.stdout).toMatch(/^failure {2}connection .*cannot connect to the database/)
   expect(none.stdout.trimEnd().split('\n')).toHaveLength(2)
-  expect(none.stdout).toMatch(/\n +→ correct that and run doctor again\n$/)
+  expect(none.stdout).toMatch(/\n +→ correct this, then run doctor again\n$/)
 })
 
 test.each(['outbox_viewer', 'outbox_operator'])('a member of %s can run doctor', async (role) => {

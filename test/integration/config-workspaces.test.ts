@@ -141,7 +141,7 @@ test('a wrong key pauses the destination; when its file is corrected, everything
 
   // The relay does not apply a workspace of another region either.
   await writeConfig({ a: { ...workspaceOf('a', a), region: 'eu' }, b: workspaceOf('b', b) })
-  await relay.printed(/workspace a: it lives in region us.*invalid settings ignored/)
+  await relay.printed(/the region of workspace a to be us.*invalid settings ignored/)
   await enqueue('a', 'again')
   await a.until(() => a.person({ id: 'again' }) !== undefined)
   expect(relay.stdout.match(/invalid settings ignored/g)).toHaveLength(2)

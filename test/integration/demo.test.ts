@@ -165,12 +165,12 @@ describe('the check', () => {
     [
       'one from a rollback',
       evidence(['r1', 'undone', 'r2', 'r3']),
-      ['1 intents were delivered that were rolled back or duplicates'],
+      ['1 rolled-back or duplicate intents were delivered'],
     ],
     [
       'one that was a duplicate',
       evidence(['r1', 'again', 'r2', 'r3']),
-      ['1 intents were delivered that were rolled back or duplicates'],
+      ['1 rolled-back or duplicate intents were delivered'],
     ],
     [
       'two swapped',
@@ -181,7 +181,7 @@ describe('the check', () => {
     [
       'one of no transaction',
       evidence(['r1', 'r2', 'r3', 'who']),
-      ['1 operations of no known transaction arrived'],
+      ['1 operations arrived that no transaction enqueued'],
     ],
   ])('%s', (_, given, found) => expect(violations(check(given))).toEqual(found))
 

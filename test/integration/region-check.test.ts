@@ -44,8 +44,8 @@ test('a relay does not start if workspaces are in another region; the error has 
   )
   expect(error).toBeInstanceOf(WrongRegionError)
   expect((error as WrongRegionError).message.split('\n').sort()).toEqual([
-    'workspace first: it lives in region eu, and its region is set to us: set it to eu',
-    'workspace second: it lives in region us, and its region is set to eu: set it to us',
+    'Expected the region of workspace first to be eu, where its account is, got us',
+    'Expected the region of workspace second to be us, where its account is, got eu',
   ])
 })
 
@@ -57,7 +57,7 @@ test('the command relay prints one line for a workspace in another region, and e
     CUSTOMERIO_TRACK_URL: eu.url,
   })
   expect(stderr).toBe(
-    'customerio-outbox: workspace default: it lives in region eu, and its region is set to us: set it to eu\n',
+    'customerio-outbox: Expected the region of workspace default to be eu, where its account is, got us\n',
   )
   expect(status).toBe(2)
 })

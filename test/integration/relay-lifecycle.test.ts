@@ -63,7 +63,7 @@ test('a schema that is missing, too old or too new: start fails with one line th
   const empty = await createTestDatabase('empty')
   const missing = createRelay(options(empty.url))
   await expect(missing.start()).rejects.toThrow(
-    'The schema "outbox" is not there yet: run `customerio-outbox migrate`',
+    'The schema "outbox" does not exist: run `customerio-outbox migrate`',
   )
   await missing.stop()
   await empty.drop()

@@ -109,14 +109,14 @@ const commonOfPipelines = {
   ),
   integrations: fc.dictionary(text, fc.boolean(), { maxKeys: 3 }),
 }
-const somebody = fc.oneof(
+const anyPerson = fc.oneof(
   fc.record({ userId: id, anonymousId: text }, { requiredKeys: ['userId'] }),
   fc.record({ anonymousId: text }),
 )
 
 function piped<T extends object>(type: string, fields: fc.Arbitrary<T>): fc.Arbitrary<object> {
   return fc
-    .tuple(somebody, fields, fc.record(commonOfPipelines, { requiredKeys: [] }))
+    .tuple(anyPerson, fields, fc.record(commonOfPipelines, { requiredKeys: [] }))
     .map(([who, rest, common]) => ({
       operation: `pipelines.${type}`,
       message: { ...who, ...rest, ...common },

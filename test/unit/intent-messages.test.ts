@@ -180,7 +180,7 @@ describe('refused: App API', () => {
     [sms({ to: '+45' }, 'sendInApp'), /^sendInApp: message\.to is not a known field: pass one of /],
     [
       sms({ device: {}, custom_device: {} }, 'sendPush'),
-      'sendPush: message.device and custom_device are both given, and are the same: pass one of them',
+      'sendPush: message.device and custom_device are two names of one field, and both are given: pass one of them',
     ],
   ])('%j', (value, message) => {
     expect(refusal(value).message).toMatch(message)

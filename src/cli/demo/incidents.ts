@@ -3,7 +3,7 @@ import type { FakeCustomerIo } from '../../testing/fake/fake-customerio.ts'
 import type { Monitor } from './monitor.ts'
 import type { Narrator } from './narrator.ts'
 import type { Fleet } from './processes/fleet.ts'
-import type { Sight } from './read-sight.ts'
+import type { Progress } from './read-progress.ts'
 import { REFUSED_NOTE } from './shop/shop.ts'
 
 export interface IncidentOptions {
@@ -45,7 +45,7 @@ export async function playIncidents(options: IncidentOptions): Promise<Disturban
   resetConnections(options)
   await wait(durationMs * 0.13)
   const from = Date.now()
-  const killed = await killBusiestRelay(options)
+  const killed = await killRelayAtWork(options)
   const restarted = wait(RESTART_AFTER_MS).then(() => restart(options, killed.name))
   restarted.catch(() => {}) // reported below
   await wait(KILL_BEFORE_OUTAGE_MS)
@@ -75,11 +75,11 @@ interface Killed {
 }
 
 async function recover({ monitor, narrator, signal }: IncidentOptions, killed: Killed): Promise<void> {
-  const isClosed = ({ breaker }: Sight) => (breaker?.state ?? 'closed') === 'closed'
-  const hasLanes = ({ relays }: Sight) =>
+  const isClosed = ({ breaker }: Progress) => (breaker?.state ?? 'closed') === 'closed'
+  const hasLanes = ({ relays }: Progress) =>
     relays.some(({ relayId, lanesHeld }) => relayId === killed.relayId && lanesHeld > 0)
-  const isRecovered = (sight: Sight) =>
-    isClosed(sight) && sight.lagSeconds < 1 && (sight.backlog === 0 || !hasLanes(sight))
+  const isRecovered = (progress: Progress) =>
+    isClosed(progress) && progress.lagSeconds < 1 && (progress.backlog === 0 || !hasLanes(progress))
   const closed = await monitor.until(isClosed, RECOVERY_AT_MOST_MS, signal)
   if (closed && hasLanes(closed)) narrator.now(`waiting for the lanes that ${killed.name} held when it died`)
   const recovered = await monitor.until(isRecovered, RECOVERY_AT_MOST_MS, signal)
@@ -97,14 +97,14 @@ function resetConnections({ fake, narrator }: IncidentOptions): void {
 }
 
 /** Kills a relay that holds lanes. If no relay holds any within two seconds, kills the first one. */
-async function killBusiestRelay({ fleet, monitor, narrator, signal }: IncidentOptions): Promise<Killed> {
-  const holders = ({ relays }: Sight) =>
+async function killRelayAtWork({ fleet, monitor, narrator, signal }: IncidentOptions): Promise<Killed> {
+  const holders = ({ relays }: Progress) =>
     relays.flatMap(({ relayId, lanesHeld }) => {
       const name = fleet.nameOf(relayId)
       return name !== undefined && lanesHeld > 0 ? [{ name, lanes: lanesHeld }] : []
     })
-  const sight = await monitor.until((each) => holders(each).length > 0, 2_000, signal)
-  const { name, lanes } = (sight && holders(sight)[0]) ?? { name: 'relay A', lanes: 0 }
+  const progress = await monitor.until((each) => holders(each).length > 0, 2_000, signal)
+  const { name, lanes } = (progress && holders(progress)[0]) ?? { name: 'relay A', lanes: 0 }
   const relayId = await fleet.kill(name)
   narrator.event(`${name} is killed by SIGKILL; it held ${lanes} ${lanes === 1 ? 'lane' : 'lanes'}`)
   narrator.now(`${name} is dead, the other relay goes on`)

@@ -1,18 +1,18 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Sight } from './read-sight.ts'
+import type { Progress } from './read-progress.ts'
 
 const READ_EVERY_MS = 200
 
 export interface MonitorOptions {
-  readonly read: () => Promise<Sight>
+  readonly read: () => Promise<Progress>
   /** @param begunAt When the read began, as `performance.now()` gives it. */
-  readonly onSight: (sight: Sight, begunAt: number) => void
+  readonly onProgress: (progress: Progress, begunAt: number) => void
 }
 
 /** Reads the outbox's state while the demo runs, as an operator would. */
 export class Monitor {
   readonly #options: MonitorOptions
-  readonly #waiting = new Set<(sight: Sight) => void>()
+  readonly #waiting = new Set<(progress: Progress) => void>()
 
   constructor(options: MonitorOptions) {
     this.#options = options
@@ -22,23 +22,23 @@ export class Monitor {
   async watch(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const begunAt = performance.now()
-      const sight = await this.#options.read()
+      const progress = await this.#options.read()
       if (signal.aborted) return
-      this.#options.onSight(sight, begunAt)
-      for (const take of [...this.#waiting]) take(sight)
+      this.#options.onProgress(progress, begunAt)
+      for (const take of [...this.#waiting]) take(progress)
       await delay(READ_EVERY_MS, undefined, { signal }).catch(() => {}) // it rejects on abort, which also ends the loop
     }
   }
 
-  /** Resolves with the first sight of `watch` that `isWanted` accepts; undefined after `withinMs`. */
+  /** Resolves with the first progress that `isWanted` accepts; undefined after `withinMs`. */
   async until(
-    isWanted: (sight: Sight) => boolean,
+    isWanted: (progress: Progress) => boolean,
     withinMs: number,
     signal: AbortSignal,
-  ): Promise<Sight | undefined> {
-    const found = Promise.withResolvers<Sight>()
-    const take = (sight: Sight) => {
-      if (isWanted(sight)) found.resolve(sight)
+  ): Promise<Progress | undefined> {
+    const found = Promise.withResolvers<Progress>()
+    const take = (progress: Progress) => {
+      if (isWanted(progress)) found.resolve(progress)
     }
     this.#waiting.add(take)
     const timeout = new AbortController()

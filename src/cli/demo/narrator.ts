@@ -1,7 +1,7 @@
 import { count, duration } from '../output/format.ts'
 import type { Fleet } from './processes/fleet.ts'
 import type { LogEntry } from './processes/relay-process.ts'
-import type { Sight } from './read-sight.ts'
+import type { Progress } from './read-progress.ts'
 import type { Screen } from './screen.ts'
 
 export interface NarratorOptions {
@@ -11,7 +11,7 @@ export interface NarratorOptions {
   readonly intents: number
 }
 
-/** Turns events and sights into words and numbers on the screen. */
+/** Turns events and progress into words and numbers on the screen. */
 export class Narrator {
   readonly #options: NarratorOptions
   readonly #begin = performance.now()
@@ -50,20 +50,20 @@ export class Narrator {
     }
   }
 
-  /** Shows a sight, unless its read began before the last change of the breaker: it would show the old state. */
-  show(sight: Sight, begunAt: number): void {
-    this.#backlog = sight.backlog
+  /** Shows the progress, unless its read began before the last change of the breaker: it would show the old state. */
+  show(progress: Progress, begunAt: number): void {
+    this.#backlog = progress.backlog
     if (begunAt < this.#breakerChangedAt) return
     const { screen, fleet, intents } = this.#options
     screen.update({
       elapsedMs: performance.now() - this.#begin,
       target: intents,
-      committed: sight.committed,
-      delivered: sight.delivered,
-      backlog: sight.backlog,
-      oldest: sight.backlog > 0 ? duration(sight.lagSeconds * 1_000) : '',
-      breaker: describeBreaker(sight),
-      breakerIsClosed: (sight.breaker?.state ?? 'closed') === 'closed',
+      committed: progress.committed,
+      delivered: progress.delivered,
+      backlog: progress.backlog,
+      oldest: progress.backlog > 0 ? duration(progress.lagSeconds * 1_000) : '',
+      breaker: describeBreaker(progress),
+      breakerIsClosed: (progress.breaker?.state ?? 'closed') === 'closed',
       relaysAlive: fleet.alive,
       relays: fleet.size,
       now: this.#now,
@@ -76,7 +76,7 @@ export class Narrator {
   }
 }
 
-function describeBreaker({ breaker }: Sight): string {
+function describeBreaker({ breaker }: Progress): string {
   switch (breaker?.state) {
     case 'open':
     case 'paused':

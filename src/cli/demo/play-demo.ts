@@ -14,7 +14,7 @@ import { Monitor } from './monitor.ts'
 import { Narrator } from './narrator.ts'
 import { Fleet } from './processes/fleet.ts'
 import { OwnPostgres } from './processes/own-postgres.ts'
-import { readSight } from './read-sight.ts'
+import { readProgress } from './read-progress.ts'
 import { openScreen } from './screen.ts'
 import { SHOP_DDL } from './shop/shop-schema.ts'
 import { Shop } from './shop/shop.ts'
@@ -68,8 +68,8 @@ export async function playDemo(stage: Stage): Promise<DemoResult> {
   const show = new Narrator({ screen, fleet, intents })
   narrator = show
   const monitor = new Monitor({
-    read: () => readSight(pool, names, run),
-    onSight: (sight, begunAt) => show.show(sight, begunAt),
+    read: () => readProgress(pool, names, run),
+    onProgress: (progress, begunAt) => show.show(progress, begunAt),
   })
   const watching = new AbortController()
   const watched = monitor.watch(AbortSignal.any([signal, watching.signal]))
@@ -88,7 +88,7 @@ export async function playDemo(stage: Stage): Promise<DemoResult> {
     shop.open().then(() => show.event(`the shop closes: ${count(intents)} intents are committed`)),
   ])
   show.now('draining')
-  await monitor.until((sight) => sight.backlog === 0, DRAIN_AT_MOST_MS, signal)
+  await monitor.until((progress) => progress.backlog === 0, DRAIN_AT_MOST_MS, signal)
   watching.abort()
   await watched
   signal.throwIfAborted()

@@ -32,7 +32,7 @@ export async function runCheck({ run }: Check, db: Database): Promise<readonly F
     return await run(db)
   } catch (error) {
     return [
-      { level: 'failure', what: describeFailure(error).line, next: 'correct that and run doctor again' },
+      { level: 'failure', what: describeFailure(error).line, next: 'correct this, then run doctor again' },
     ]
   }
 }

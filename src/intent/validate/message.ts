@@ -72,7 +72,11 @@ export function checkMessage(context: ErrorContext, { operation, message }: Mess
   if (operation === 'sendEmail') checkEmail(context, fields)
   else checkTemplate(context, fields.transactional_message_id)
   if (fields.device !== undefined && fields.custom_device !== undefined) {
-    fail(context, 'message.device', 'and custom_device are both given, and are the same: pass one of them')
+    fail(
+      context,
+      'message.device',
+      'and custom_device are two names of one field, and both are given: pass one of them',
+    )
   }
 }
 

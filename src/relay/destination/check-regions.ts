@@ -28,7 +28,7 @@ export async function checkRegions(
         const { configured, actual } = check
         wrong.set(
           workspace,
-          `workspace ${workspace}: it lives in region ${actual}, and its region is set to ${configured}: set it to ${actual}`,
+          `Expected the region of workspace ${workspace} to be ${actual}, where its account is, got ${configured}`,
         )
         return
       }

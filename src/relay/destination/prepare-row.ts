@@ -27,14 +27,14 @@ function decide(transport: Transport, settings: PrepareSettings, row: QueuedInte
   const { seq, id } = row
   if (row.infinite) {
     return {
-      dead: { seq, id, reason: 'invalid', message: `its ${row.infinite} is infinite, expected a time` },
+      dead: { seq, id, reason: 'invalid', message: `Expected ${row.infinite} to be a time, got infinity` },
     }
   }
   if (row.expired !== null) {
     const message =
       row.expired === 'age'
         ? `it waited longer than maxAgeSeconds of its workspace: ${settings.maxAgeSeconds} s`
-        : 'expires_at had passed before it could be sent'
+        : 'its expires_at passed before it could be sent'
     return { dead: { seq, id, reason: 'expired', message } }
   }
   const payload: unknown = JSON.parse(row.payload)

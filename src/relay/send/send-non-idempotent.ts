@@ -92,6 +92,6 @@ export function recordOfMessage(
 
 /** @returns the dead letter of an intent whose request may have been sent, and whose answer is not known. */
 export function ambiguous({ seq, id }: QueuedIntent, known: string): DeadLetter {
-  const message = `it may have been sent, Customer.io cannot tell a second one: ${known}`
+  const message = `Customer.io may have sent it, and would send it again: ${known}`
   return { seq, id, reason: 'ambiguous', message }
 }

@@ -59,7 +59,7 @@ export class Partitions {
 
 function cannotBeMade(cause: Error): Error {
   return new Error(
-    `delivered has no partition for today and it cannot be made: ${cause.message}: nothing is sent until it is there`,
+    `delivered has no partition for today, and it cannot be created: ${cause.message}. Nothing is sent until it exists`,
     { cause },
   )
 }

@@ -47,7 +47,7 @@ export class Connections {
    * Waits for `end`, which closes every connection, for at most `withinMs`. Then destroys the connections that are left. The
    * default is longer than a healthy server needs.
    */
-  async close(end: Promise<unknown>, withinMs = GOODBYE_MS): Promise<void> {
+  async close(end: Promise<unknown>, withinMs = CLOSE_MS): Promise<void> {
     let timer: NodeJS.Timeout | undefined
     const late = new Promise((resolve) => {
       timer = setTimeout(resolve, withinMs)
@@ -62,4 +62,4 @@ export class Connections {
   }
 }
 
-const GOODBYE_MS = 2_000
+const CLOSE_MS = 2_000

@@ -66,7 +66,7 @@ export async function withMigrationLock<T>(
 ): Promise<T> {
   return retryWhileLocked(client, names, what, waiting, () =>
     inTransaction(client, async () => {
-      await takeTurn(client, names)
+      await lockMigrations(client, names)
       return work()
     }),
   )
@@ -90,7 +90,7 @@ export async function inTransaction<T>(client: pg.Client, work: () => Promise<T>
  * Locks the table of migrations, if it exists. Of two migrates that create the table at once in an empty database, one fails
  * and retries.
  */
-async function takeTurn(client: pg.Client, { q }: Names): Promise<void> {
+async function lockMigrations(client: pg.Client, { q }: Names): Promise<void> {
   const { rows } = await client.query('SELECT to_regclass($1) IS NOT NULL AS present', [`${q}.migrations`])
   if (rows[0].present) await client.query(`LOCK TABLE ${q}.migrations IN SHARE ROW EXCLUSIVE MODE`)
 }

@@ -67,7 +67,7 @@ export async function requireSchemaVersion(db: Database): Promise<SchemaFound> {
   const found = await readSchemaState((text, values) => db.query(text, values), db.names)
   const schema = `The schema "${db.names.schema}"`
   if (!found) {
-    throw new SchemaVersionError(`${schema} is not there yet: run \`customerio-outbox migrate\``)
+    throw new SchemaVersionError(`${schema} does not exist: run \`customerio-outbox migrate\``)
   }
   const { version, oldestRelay } = found
   if (version < supported) {

@@ -144,7 +144,7 @@ export async function freePort(): Promise<number> {
   const address = server.address()
   server.close()
   await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no TCP port could be had')
+  if (address === null || typeof address === 'string') throw new Error('no free TCP port was found')
   return address.port
 }
 

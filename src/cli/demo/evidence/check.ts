@@ -92,10 +92,10 @@ export function violations(findings: Findings): string[] {
   const sentence = (count: number, what: string) => (count > 0 ? [`${count} ${what}`] : [])
   return [
     ...sentence(lost, 'committed intents are lost'),
-    ...sentence(phantom, 'intents were delivered that were rolled back or duplicates'),
+    ...sentence(phantom, 'rolled-back or duplicate intents were delivered'),
     ...sentence(orderViolations, 'intents were delivered before an earlier one of the same person'),
     ...sentence(appliedTwice, 'events took effect twice'),
-    ...sentence(unknown, 'operations of no known transaction arrived'),
+    ...sentence(unknown, 'operations arrived that no transaction enqueued'),
   ]
 }
 

@@ -5,7 +5,7 @@ import { type RelayStatus, readRelayFleet } from '../../observe/views/read-relay
 import type { Names } from '../../store/names.ts'
 
 /** The state of a run in one snapshot of the database: committed = delivered + dead letters + backlog. */
-export interface Sight {
+export interface Progress {
   readonly committed: number
   readonly delivered: number
   readonly backlog: number
@@ -15,7 +15,7 @@ export interface Sight {
 }
 
 /** Reads the state in one read-only transaction, whose statements share a snapshot. */
-export async function readSight(pool: pg.Pool, names: Names, run: string): Promise<Sight> {
+export async function readProgress(pool: pg.Pool, names: Names, run: string): Promise<Progress> {
   const client = await pool.connect()
   let isBroken = true
   try {

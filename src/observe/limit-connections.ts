@@ -7,7 +7,7 @@ import type { Socket } from 'node:net'
  * Node's `maxConnections` instead, `most` slow clients blocked every probe. A second request on a connection, before the
  * answer to the first, closes the connection.
  */
-export function boundConnections(server: Server, most: number): void {
+export function limitConnections(server: Server, most: number): void {
   // A Set keeps the order of insertion, so its first element is the oldest.
   const waiting = new Set<Socket>()
   const answering = new Set<Socket>()
