@@ -3,8 +3,8 @@ export type LaneOutcome =
   /** Nothing is left to send. */
   | { readonly kind: 'drained' }
   /**
-   * The turn ended before the lane was drained, because of the breaker, a limit, a blocked key or a stop. The lane must not
-   * start again in this relay for `waitMs` milliseconds. Default: 0.
+   * The turn ended before the lane was drained, because of the breaker, a limit, a blocked key, missing credentials or a stop.
+   * The lane must not start again in this relay for `waitMs` milliseconds. Default: 0.
    */
   | { readonly kind: 'handed_back'; readonly waitMs?: number }
   /** A request failed, and the breaker of the destination is still closed. The lane waits with pg-boss' backoff. */

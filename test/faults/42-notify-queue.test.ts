@@ -1,11 +1,9 @@
 /**
  * A test fails after each of these changes:
  * - if `outbox.notify` does not check how full the queue is, `enqueue` fails with 54000 at COMMIT;
- * - if the relay still counts as listening (listener.ts), its flag stays on and it reports nothing;
- * - without `coalesce` in `notification_queue`, a session that works, and so waits for nothing, is named as the holder.
-=======
  * - if the relay counts as listening while the queue is full (listener.ts), the flag stays on and the relay reports
- *   nothing.
+ *   nothing;
+ * - without `coalesce` in `notification_queue`, a session that works, and so waits for nothing, is named as the holder.
  *
  * `max_notify_queue_pages` makes the queue of notifications small. PostgreSQL has it since version 17, so the embedded server
  * has it.

@@ -13,7 +13,7 @@ const ENTITY_PERSON_KINDS = [...PERSON_KINDS, 'anonymous_id']
 
 type Fields = Record<string, unknown>
 
-/** Checks the limits and the identifiers of a v2 operation. All other fields are sent unchecked. */
+/** Checks the limits and the identifiers of a v2 operation. All other fields are sent unchanged; the checks of JSON and of size apply to them too. */
 export function checkEntity(context: ErrorContext, entity: Fields): void {
   if (typeof entity.type !== 'string' || !TYPES.includes(entity.type)) {
     fail(context, 'entity.type', `must be one of ${TYPES.join(', ')}`)

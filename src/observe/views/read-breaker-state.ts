@@ -23,7 +23,10 @@ export interface BreakerStatus {
   readonly retrySeconds: number | null
 }
 
-/** Reads the breakers of all destinations that have failed, been rate limited or been paused. Other breakers are closed. */
+/**
+ * Reads the breakers of all destinations that have failed, or were rate limited, paused, or stopped after rejections. Other
+ * breakers are closed.
+ */
 export function readBreakerState(db: Queryable, names: Names): Promise<BreakerStatus[]> {
   return select<BreakerStatus>(
     db,

@@ -235,7 +235,7 @@ export class DestinationBreaker {
     await (state === 'open' ? this.#shared.open(delayMs, write) : this.#shared.pause(delayMs, write))
   }
 
-  /** Milliseconds from the opening to the first probe. `openBreaker` doubles them with each opening in a row. */
+  /** Milliseconds to the first probe. `openBreaker` doubles those of `open` with each opening in a row. */
   #firstProbeMs(state: 'open' | 'paused'): number {
     const { halfOpenAfterMs } = this.#settings.breaker
     return state === 'paused' ? Math.min(PAUSED_RETRY_MS, halfOpenAfterMs) : halfOpenAfterMs

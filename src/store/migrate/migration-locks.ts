@@ -116,7 +116,8 @@ export async function retryWhileLocked<T>(
       try {
         return await work()
       } catch (error) {
-        if (!isLocked(error) && !isCreatedConcurrently(error)) throw error
+        if (isCreatedConcurrently(error)) continue // the next try finds the other session's object
+        if (!isLocked(error)) throw error
         const found = await describeLockHolders(client, names)
         const first = holders === undefined
         holders = found === '' ? 'another session' : found
