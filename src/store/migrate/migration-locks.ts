@@ -11,6 +11,8 @@ const LOCK_TIMEOUT = '500ms'
 const STALLED_TIMEOUT = '10s'
 /** The backoff between two tries, doubled with each try. Meanwhile apps can use the tables. */
 const RETRY_MS = { first: 500, max: 5_000 }
+/** Tries of one step after which an object of another session is an error. One or two are enough. */
+const MOST_TRIES = 100
 /** Reports of a long step: after `first`, and then every `next`. */
 const REPORT_MS = { first: 2_000, next: 10_000 }
 
@@ -116,7 +118,8 @@ export async function retryWhileLocked<T>(
       try {
         return await work()
       } catch (error) {
-        if (isCreatedConcurrently(error)) continue // the next try finds the other session's object
+        // The next try finds the other session's object. The bound is for an error that stays.
+        if (isCreatedConcurrently(error) && tries < MOST_TRIES) continue
         if (!isLocked(error)) throw error
         const found = await describeLockHolders(client, names)
         const first = holders === undefined
