@@ -44,7 +44,7 @@ of an app or with running relays. It sends nothing to Customer.io.
 Exit status: 0 if every promise was kept, 1 if one was broken.`,
   )
   addExamples(command, [
-    ['all of it, in about 30 seconds', 'demo'],
+    ['all of it, in about a minute', 'demo'],
     [
       'on your own database, to query it with psql meanwhile',
       'demo --database-url postgres://localhost/scratch',

@@ -17,7 +17,7 @@ export class Cleanup {
       try {
         await Promise.race([step(), delay(STEP_TIMEOUT_MS, undefined, { ref: false })])
       } catch {
-        // the step's work is undone already
+        // most often the process has ended already; the other steps must run in any case
       }
     }
   }
