@@ -79,7 +79,7 @@ CREATE TABLE "outbox"."intents" (
 	"id" uuid NOT NULL,
 	"format" smallint DEFAULT 1 NOT NULL,
 	"operation" text NOT NULL,
-	"payload" jsonb NOT NULL,
+	"payload" json NOT NULL,
 	"ordering_key" text NOT NULL,
 	"priority" text DEFAULT 'normal' NOT NULL,
 	"on_ambiguous" text DEFAULT 'park' NOT NULL,
@@ -92,9 +92,6 @@ CREATE TABLE "outbox"."intents" (
 	CONSTRAINT "intents_pkey" PRIMARY KEY("destination","lane","seq"),
 	CONSTRAINT "intents_lane" CHECK ("outbox"."intents"."lane" BETWEEN -1 AND 31),
 	CONSTRAINT "intents_scheduled_has_time" CHECK ("outbox"."intents"."lane" >= 0 OR "outbox"."intents"."send_after" IS NOT NULL),
-	CONSTRAINT "intents_priority" CHECK ("outbox"."intents"."priority" IN ('normal', 'bulk')),
-	CONSTRAINT "intents_on_ambiguous" CHECK ("outbox"."intents"."on_ambiguous" IN ('park', 'resend')),
-	CONSTRAINT "intents_payload" CHECK (jsonb_typeof("outbox"."intents"."payload") = 'object'),
 	CONSTRAINT "intents_destination" CHECK ("outbox"."intents"."destination" ~ '^[^/]+/(track|app|broadcast|pipelines)$')
 );
 --> statement-breakpoint

@@ -17,6 +17,12 @@ LANGUAGE sql VOLATILE PARALLEL SAFE AS $$
     'hex')::uuid
 $$;
 --> statement-breakpoint
+-- The UUID whose first 24 characters are `head` and whose last 48 bits are those of first + n.
+CREATE FUNCTION "outbox".id_after(head text, first bigint, n bigint) RETURNS uuid
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT (head || right('00000000000' || to_hex((first + n) & 281474976710655), 12))::uuid
+$$;
+--> statement-breakpoint
 -- The API of Customer.io that takes an operation. NULL for an unknown operation.
 CREATE FUNCTION "outbox".api_of(operation text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
@@ -115,6 +121,79 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp SET e
                AND length(trim('0' FROM translate(n::text, '-.', ''))) >= length(trim('0' FROM translate(t.short::text, '-.', '')))
              ELSE true END
   LIMIT 1
+$$;
+--> statement-breakpoint
+-- The wire text of an operation: what Customer.io takes as a member of a batch of the Track API v2, as JSON text. NULL if
+-- an argument that the operation needs is NULL.
+--
+-- The id of an event is a placeholder. The relay replaces it with the row's id as a ULID, at the same place in every text,
+-- so no caller can choose it. Every part is a complete JSON value, so no text can hold a second operation.
+--
+-- attributes: a JSON object as text, already checked. at: Unix seconds.
+CREATE FUNCTION "outbox".wire_of(
+  operation text, person_kind text, person text, name text, attributes text, at bigint
+) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+  SELECT CASE operation WHEN 'identify' THEN '{' ELSE '{"id":"00000000000000000000000000",' END
+    || '"timestamp":' || at || ',"type":"person","action":"'
+    || CASE operation WHEN 'identify' THEN 'identify' WHEN 'track' THEN 'event'
+                      WHEN 'trackPageView' THEN 'page' WHEN 'trackScreen' THEN 'screen' END
+    || '","identifiers":{"' || person_kind || '":' || to_json(person)::text || '}'
+    || CASE operation WHEN 'identify' THEN '' ELSE ',"name":' || to_json(name)::text END
+    || coalesce(',"attributes":' || attributes, '') || '}'
+$$;
+--> statement-breakpoint
+-- Whether wire_of can make a text of these arguments. NULL if one that is needed is NULL.
+--
+-- The TypeScript client has checked more than this. What Customer.io refuses for another reason becomes a dead letter.
+-- The attributes are read as jsonb, because payload_of reads them so later: jsonb refuses the character NUL, and numbers that
+-- no numeric holds.
+CREATE FUNCTION "outbox".is_wire(
+  operation text, person_kind text, person text, name text, attributes text, at bigint
+) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT person_kind IN ('id', 'email', 'phone', 'cio_id') AND octet_length(person) <= 150 AND btrim(person) <> ''
+    AND CASE WHEN operation IN ('track', 'trackPageView', 'trackScreen')
+               THEN octet_length(name) <= 100 AND btrim(name) <> ''
+             ELSE operation = 'identify' AND name IS NULL END
+    AND (at IS NULL OR at BETWEEN 0 AND 9999999999)
+    AND (attributes IS NULL OR octet_length(attributes) <= 32000 AND jsonb_typeof(attributes::jsonb) = 'object')
+$$;
+--> statement-breakpoint
+-- The ordering key of a wire text. ordering_key_of has the same rule.
+CREATE FUNCTION "outbox".wire_key(person_kind text, person text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT CASE person_kind WHEN 'email' THEN lower(person) ELSE person END
+$$;
+--> statement-breakpoint
+-- The payload of an intent, as outbox.enqueue takes it: that of a row in format 1 as it is, that of a wire text rebuilt. The
+-- timestamp that the database gave to a wire text is left out.
+--
+-- It never fails, because a dead letter could then not be settled, and its lane would stop. An owner of the schema may have
+-- changed the row, and a payload that is nested as deep as enqueue could just read is too deep here. Then it returns the
+-- first 10,000 characters as the field "unreadable".
+CREATE FUNCTION "outbox".payload_of(format smallint, operation text, payload json, enqueued_at timestamptz) RETURNS jsonb
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  v_wire jsonb;
+BEGIN
+  v_wire := payload::jsonb;
+  IF format <> 2 THEN
+    RETURN v_wire;
+  END IF;
+  RETURN CASE WHEN v_wire -> 'identifiers' ? 'id' THEN jsonb_build_object('customerId', v_wire #> '{identifiers,id}')
+              ELSE jsonb_build_object('identifiers', v_wire -> 'identifiers') END
+    || CASE WHEN v_wire ? 'name'
+            THEN jsonb_build_object(CASE operation WHEN 'trackPageView' THEN 'path' ELSE 'name' END, v_wire -> 'name')
+            ELSE '{}' END
+    || CASE WHEN v_wire ? 'attributes'
+            THEN jsonb_build_object(CASE operation WHEN 'identify' THEN 'attributes' ELSE 'data' END, v_wire -> 'attributes')
+            ELSE '{}' END
+    || CASE WHEN v_wire ->> 'timestamp' = floor(extract(epoch FROM enqueued_at))::text OR NOT v_wire ? 'timestamp' THEN '{}'
+            ELSE jsonb_build_object('timestamp', v_wire -> 'timestamp') END;
+EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
+  RETURN jsonb_build_object('unreadable', left(payload::text, 10000));
+END
 $$;
 --> statement-breakpoint
 -- 16 lanes for normal intents, 16 more for bulk intents. The numbers are part of the row format: a stored row keeps its

@@ -71,7 +71,7 @@ CREATE TABLE outbox.intents (
   id uuid NOT NULL,
   format smallint NOT NULL DEFAULT 1,
   operation text NOT NULL,
-  payload jsonb NOT NULL,
+  payload json NOT NULL,
   ordering_key text NOT NULL,
   priority text NOT NULL DEFAULT 'normal'::text,
   on_ambiguous text NOT NULL DEFAULT 'park'::text,
@@ -160,10 +160,7 @@ ALTER TABLE outbox.dedup ADD CONSTRAINT dedup_pkey PRIMARY KEY (workspace, key);
 ALTER TABLE outbox.delivered ADD CONSTRAINT delivered_outcome CHECK ((outcome = ANY (ARRAY['delivered'::text, 'suppressed_by_config'::text])));
 ALTER TABLE outbox.intents ADD CONSTRAINT intents_destination CHECK ((destination ~ '^[^/]+/(track|app|broadcast|pipelines)$'::text));
 ALTER TABLE outbox.intents ADD CONSTRAINT intents_lane CHECK (((lane >= '-1'::integer) AND (lane <= 31)));
-ALTER TABLE outbox.intents ADD CONSTRAINT intents_on_ambiguous CHECK ((on_ambiguous = ANY (ARRAY['park'::text, 'resend'::text])));
-ALTER TABLE outbox.intents ADD CONSTRAINT intents_payload CHECK ((jsonb_typeof(payload) = 'object'::text));
 ALTER TABLE outbox.intents ADD CONSTRAINT intents_pkey PRIMARY KEY (destination, lane, seq);
-ALTER TABLE outbox.intents ADD CONSTRAINT intents_priority CHECK ((priority = ANY (ARRAY['normal'::text, 'bulk'::text])));
 ALTER TABLE outbox.intents ADD CONSTRAINT intents_scheduled_has_time CHECK (((lane >= 0) OR (send_after IS NOT NULL)));
 ALTER TABLE outbox.lanes ADD CONSTRAINT lanes_holder CHECK (((relay_id IS NULL) = (taken_at IS NULL)));
 ALTER TABLE outbox.lanes ADD CONSTRAINT lanes_pkey PRIMARY KEY (destination, lane);
@@ -410,6 +407,28 @@ END
 $function$;
 -- executable by the owner, outbox_operator, outbox_relay, outbox_viewer
 
+CREATE OR REPLACE FUNCTION outbox.claim_dedup_key(workspace text, dedup_key text, dedup_window interval, claimed_at timestamp with time zone, intent_id uuid)
+ RETURNS uuid
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+  v_id uuid := intent_id;
+BEGIN
+  INSERT INTO "outbox".dedup AS d (workspace, key, intent_id, expires_at)
+  VALUES (claim_dedup_key.workspace, dedup_key, v_id,
+          claimed_at + make_interval(secs => date_part('epoch', dedup_window)))
+  ON CONFLICT ON CONSTRAINT dedup_pkey DO UPDATE
+    SET intent_id = excluded.intent_id, expires_at = excluded.expires_at
+    WHERE d.expires_at <= claimed_at;
+  IF NOT FOUND THEN
+    SELECT d.intent_id INTO v_id FROM "outbox".dedup d
+    WHERE d.workspace = claim_dedup_key.workspace AND d.key = dedup_key;
+  END IF;
+  RETURN v_id;
+END
+$function$;
+-- executable by the owner
+
 CREATE OR REPLACE FUNCTION outbox.current_identity(OUT system_identifier text, OUT database_oid bigint, OUT database_name text)
  RETURNS record
  LANGUAGE plpgsql
@@ -438,6 +457,7 @@ DECLARE
   v_now timestamptz := clock_timestamp();
   v_key text := "outbox".check_intent(operation, payload, dedup_key, dedup_window, ordering_key,
                                       send_after, expires_at, workspace, on_ambiguous, priority, v_now, false);
+  v_id uuid := "outbox".new_id();
   v_destination text := workspace || '/' || "outbox".api_of(operation);
   v_lane integer := -1;
   v_woken boolean;
@@ -448,19 +468,12 @@ BEGIN
       PERFORM "outbox".admit_workspace(workspace);
     END IF;
   END IF;
-  id := "outbox".new_id();
+  id := v_id;
   duplicate := false;
   IF dedup_key IS NOT NULL THEN
-    INSERT INTO "outbox".dedup AS d (workspace, key, intent_id, expires_at)
-    VALUES (enqueue.workspace, dedup_key, enqueue.id,
-            v_now + make_interval(secs => date_part('epoch', dedup_window)))
-    ON CONFLICT ON CONSTRAINT dedup_pkey DO UPDATE
-      SET intent_id = excluded.intent_id, expires_at = excluded.expires_at
-      WHERE d.expires_at <= v_now;
-    IF NOT FOUND THEN
-      SELECT d.intent_id INTO id FROM "outbox".dedup d
-      WHERE d.workspace = enqueue.workspace AND d.key = dedup_key;
-      duplicate := true;
+    id := "outbox".claim_dedup_key(workspace, dedup_key, dedup_window, v_now, id);
+    duplicate := id <> v_id;
+    IF duplicate THEN
       RETURN;
     END IF;
   END IF;
@@ -470,7 +483,7 @@ BEGIN
   END IF;
   INSERT INTO "outbox".intents (destination, lane, id, operation, payload, ordering_key, priority,
                                 on_ambiguous, enqueued_at, send_after, expires_at)
-  VALUES (v_destination, v_lane, enqueue.id, operation, payload, v_key, priority, on_ambiguous, v_now, send_after,
+  VALUES (v_destination, v_lane, enqueue.id, operation, payload::json, v_key, priority, on_ambiguous, v_now, send_after,
           expires_at);
   v_woken := v_lane >= 0 AND "outbox".wake_relays(v_destination, v_lane);
 END
@@ -561,7 +574,7 @@ BEGIN
     SELECT k.destination,
            CASE WHEN i.send_after > v_now THEN -1
                 ELSE "outbox".lane_of(k.destination, v_keys[i.ord], coalesce(i.priority, 'normal')) END,
-           v_ids[i.ord], i.operation, i.payload, v_keys[i.ord], coalesce(i.priority, 'normal'),
+           v_ids[i.ord], i.operation, i.payload::json, v_keys[i.ord], coalesce(i.priority, 'normal'),
            coalesce(i.on_ambiguous, 'park'), v_now, i.send_after, i.expires_at
     FROM ROWS FROM (jsonb_to_recordset(intents) AS (
         operation text, payload jsonb, send_after timestamptz, expires_at timestamptz,
@@ -580,6 +593,150 @@ BEGIN
   RETURN QUERY
     SELECT o.ord::integer, v_results[o.ord], v_results[o.ord] <> v_ids[o.ord]
     FROM generate_series(1, cardinality(v_ids)) AS o(ord);
+END
+$function$;
+-- executable by the owner, outbox_enqueue
+
+CREATE OR REPLACE FUNCTION outbox.enqueue_wire(operation text, person_kind text, person text, name text, attributes text, occurred_at bigint, OUT id uuid, OUT duplicate boolean)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_woken boolean;
+BEGIN
+  INSERT INTO "outbox".intents AS i (destination, lane, id, format, operation, payload, ordering_key, enqueued_at)
+  SELECT 'default/track', "outbox".lane_of('default/track', w.key, 'normal'), "outbox".new_id(), 2, operation,
+         "outbox".wire_of(operation, person_kind, person, name, attributes,
+                          coalesce(occurred_at, floor(date_part('epoch', w.now))::bigint))::json,
+         w.key, w.now
+  FROM (SELECT "outbox".wire_key(person_kind, person) AS key, clock_timestamp() AS now) AS w
+  WHERE "outbox".is_wire(operation, person_kind, person, name, attributes, occurred_at)
+  RETURNING i.id, false, "outbox".wake_relays(i.destination, i.lane) INTO id, duplicate, v_woken;
+  IF id IS NULL THEN
+    PERFORM "outbox".refuse_wire();
+  END IF;
+END
+$function$;
+-- executable by the owner, outbox_enqueue
+
+CREATE OR REPLACE FUNCTION outbox.enqueue_wire_many(operations text[], person_kinds text[], persons text[], names text[], attributes text, occurred_at bigint[], dedup_keys text[] DEFAULT NULL::text[], dedup_window interval DEFAULT '7 days'::interval, ordering_key text DEFAULT NULL::text, send_after timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, workspace text DEFAULT 'default'::text, on_ambiguous text DEFAULT 'park'::text, priority text DEFAULT 'normal'::text, OUT ids uuid[], OUT duplicates boolean[])
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_now timestamptz := clock_timestamp();
+  v_second bigint := floor(date_part('epoch', v_now));
+  v_destination text := workspace || '/track';
+  v_attributes text[] := string_to_array(attributes, chr(30));
+  v_count integer := cardinality(operations);
+  -- The new ids differ in their last 48 bits, which count up from a random number. So one call draws random bits once.
+  v_first text := "outbox".new_id()::text;
+  v_new uuid[] := ARRAY(
+    SELECT "outbox".id_after(left(v_first, 24), ('x' || right(v_first, 12))::bit(48)::bigint, n)
+    FROM generate_series(1, v_count) AS n ORDER BY n);
+  v_lane integer;
+  v_single_lane boolean;
+  v_woken boolean;
+BEGIN
+  IF (cardinality(person_kinds) = v_count AND cardinality(persons) = v_count AND cardinality(names) = v_count
+      AND cardinality(v_attributes) = v_count AND cardinality(occurred_at) = v_count
+      AND coalesce(cardinality(dedup_keys), v_count) = v_count) IS NOT TRUE THEN
+    PERFORM "outbox".refuse_wire();
+  END IF;
+  PERFORM "outbox".check_intent('track', '{}', nullif(k.dedup_key, ''), dedup_window, coalesce(ordering_key, 'any'),
+                                send_after, expires_at, workspace, on_ambiguous, priority, v_now, true)
+  FROM unnest(array_append(dedup_keys, '')) AS k(dedup_key);
+  ids := v_new;
+  duplicates := '{}';
+  IF v_count = 0 THEN
+    RETURN;
+  END IF;
+  IF workspace <> 'default' THEN
+    PERFORM "outbox".admit_workspace(workspace);
+  END IF;
+  IF dedup_keys IS NOT NULL THEN
+    INSERT INTO "outbox".dedup AS d (workspace, key, intent_id, expires_at)
+    SELECT enqueue_wire_many.workspace, first_of_key.key, v_new[first_of_key.ord],
+           v_now + make_interval(secs => date_part('epoch', dedup_window))
+    FROM (SELECT k.key, min(k.ord) AS ord FROM unnest(dedup_keys) WITH ORDINALITY AS k(key, ord)
+          WHERE k.key <> '' GROUP BY k.key ORDER BY k.key) AS first_of_key
+    ON CONFLICT ON CONSTRAINT dedup_pkey DO UPDATE
+      SET intent_id = excluded.intent_id, expires_at = excluded.expires_at
+      WHERE d.expires_at <= v_now;
+    ids := ARRAY(
+      SELECT coalesce(d.intent_id, v_new[k.ord])
+      FROM unnest(dedup_keys) WITH ORDINALITY AS k(key, ord)
+        LEFT JOIN "outbox".dedup d ON d.workspace = enqueue_wire_many.workspace AND d.key = k.key AND k.key <> ''
+      ORDER BY k.ord);
+  END IF;
+  duplicates := ARRAY(SELECT v_new[n] <> ids[n] FROM generate_series(1, v_count) AS n ORDER BY n);
+
+  WITH stored AS (
+    INSERT INTO "outbox".intents (destination, lane, id, format, operation, payload, ordering_key, priority,
+                                  on_ambiguous, enqueued_at, send_after, expires_at)
+    SELECT v_destination,
+           CASE WHEN send_after > v_now THEN -1 ELSE "outbox".lane_of(v_destination, k.key, priority) END,
+           v_new[i.ord], 2, i.o,
+           CASE WHEN "outbox".is_wire(i.o, i.kind, i.person, k.name, k.data, k.at)
+             THEN "outbox".wire_of(i.o, i.kind, i.person, k.name, k.data, coalesce(k.at, v_second))::json
+             ELSE "outbox".refuse_wire() END,
+           k.key, priority, on_ambiguous, v_now, send_after, expires_at
+    FROM unnest(operations, person_kinds, persons, names, v_attributes, occurred_at)
+        WITH ORDINALITY AS i(o, kind, person, name, data, at, ord),
+      LATERAL (SELECT coalesce(ordering_key, "outbox".wire_key(i.kind, i.person)) AS key, nullif(i.name, '') AS name,
+                      nullif(i.data, 'null') AS data, nullif(i.at, -1) AS at) AS k
+    WHERE v_new[i.ord] = ids[i.ord]
+    ORDER BY i.ord
+    RETURNING lane)
+  SELECT min(lane), min(lane) = max(lane) INTO v_lane, v_single_lane FROM stored WHERE lane >= 0;
+  IF v_lane IS NOT NULL THEN
+    v_woken := "outbox".wake_relays(v_destination, CASE WHEN v_single_lane THEN v_lane END);
+  END IF;
+END
+$function$;
+-- executable by the owner, outbox_enqueue
+
+CREATE OR REPLACE FUNCTION outbox.enqueue_wire_with(operation text, person_kind text, person text, name text, attributes text, occurred_at bigint, dedup_key text DEFAULT NULL::text, dedup_window interval DEFAULT '7 days'::interval, ordering_key text DEFAULT NULL::text, send_after timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, workspace text DEFAULT 'default'::text, on_ambiguous text DEFAULT 'park'::text, priority text DEFAULT 'normal'::text, OUT id uuid, OUT duplicate boolean)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_now timestamptz := clock_timestamp();
+  v_id uuid := "outbox".new_id();
+  v_woken boolean;
+BEGIN
+  IF "outbox".is_wire(operation, person_kind, person, name, attributes, occurred_at) IS NOT TRUE THEN
+    PERFORM "outbox".refuse_wire();
+  END IF;
+  PERFORM "outbox".check_intent(operation, '{}', dedup_key, dedup_window, coalesce(ordering_key, person), send_after,
+                                expires_at, workspace, on_ambiguous, priority, v_now, true);
+  IF workspace <> 'default' THEN
+    PERFORM "outbox".admit_workspace(workspace);
+  END IF;
+  IF dedup_key IS NOT NULL THEN
+    id := "outbox".claim_dedup_key(workspace, dedup_key, dedup_window, v_now, v_id);
+    IF id <> v_id THEN
+      duplicate := true;
+      RETURN;
+    END IF;
+  END IF;
+  INSERT INTO "outbox".intents AS i (destination, lane, id, format, operation, payload, ordering_key, priority,
+                                     on_ambiguous, enqueued_at, send_after, expires_at)
+  SELECT w.destination, CASE WHEN send_after > v_now THEN -1 ELSE "outbox".lane_of(w.destination, w.key, priority) END,
+         v_id, 2, operation,
+         "outbox".wire_of(operation, person_kind, person, name, attributes,
+                          coalesce(occurred_at, floor(date_part('epoch', v_now))::bigint))::json,
+         w.key, priority, on_ambiguous, v_now, send_after, expires_at
+  FROM (SELECT workspace || '/track' AS destination,
+               coalesce(ordering_key, "outbox".wire_key(person_kind, person)) AS key) AS w
+  RETURNING i.id, false, i.lane >= 0 AND "outbox".wake_relays(i.destination, i.lane)
+  INTO id, duplicate, v_woken;
 END
 $function$;
 -- executable by the owner, outbox_enqueue
@@ -662,6 +819,29 @@ BEGIN
     SELECT d.statement, coalesce(v_errors ->> d.statement, format('the user %I lacks the right to run it', current_user))
     FROM "outbox".role_drift() d;
 END
+$function$;
+-- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.id_after(head text, first bigint, n bigint)
+ RETURNS uuid
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  SELECT (head || right('00000000000' || to_hex((first + n) & 281474976710655), 12))::uuid
+$function$;
+-- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.is_wire(operation text, person_kind text, person text, name text, attributes text, at bigint)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  SELECT person_kind IN ('id', 'email', 'phone', 'cio_id') AND octet_length(person) <= 150 AND btrim(person) <> ''
+    AND CASE WHEN operation IN ('track', 'trackPageView', 'trackScreen')
+               THEN octet_length(name) <= 100 AND btrim(name) <> ''
+             ELSE operation = 'identify' AND name IS NULL END
+    AND (at IS NULL OR at BETWEEN 0 AND 9999999999)
+    AND (attributes IS NULL OR octet_length(attributes) <= 32000 AND jsonb_typeof(attributes::jsonb) = 'object')
 $function$;
 -- executable by the owner
 
@@ -827,6 +1007,35 @@ END
 $function$;
 -- executable by the owner, outbox_operator
 
+CREATE OR REPLACE FUNCTION outbox.payload_of(format smallint, operation text, payload json, enqueued_at timestamp with time zone)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_wire jsonb;
+BEGIN
+  v_wire := payload::jsonb;
+  IF format <> 2 THEN
+    RETURN v_wire;
+  END IF;
+  RETURN CASE WHEN v_wire -> 'identifiers' ? 'id' THEN jsonb_build_object('customerId', v_wire #> '{identifiers,id}')
+              ELSE jsonb_build_object('identifiers', v_wire -> 'identifiers') END
+    || CASE WHEN v_wire ? 'name'
+            THEN jsonb_build_object(CASE operation WHEN 'trackPageView' THEN 'path' ELSE 'name' END, v_wire -> 'name')
+            ELSE '{}' END
+    || CASE WHEN v_wire ? 'attributes'
+            THEN jsonb_build_object(CASE operation WHEN 'identify' THEN 'attributes' ELSE 'data' END, v_wire -> 'attributes')
+            ELSE '{}' END
+    || CASE WHEN v_wire ->> 'timestamp' = floor(extract(epoch FROM enqueued_at))::text OR NOT v_wire ? 'timestamp' THEN '{}'
+            ELSE jsonb_build_object('timestamp', v_wire -> 'timestamp') END;
+EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
+  RETURN jsonb_build_object('unreadable', left(payload::text, 10000));
+END
+$function$;
+-- executable by the owner, outbox_relay
+
 CREATE OR REPLACE FUNCTION outbox.prune_delivered(keep interval)
  RETURNS integer
  LANGUAGE plpgsql
@@ -865,6 +1074,18 @@ CREATE OR REPLACE FUNCTION outbox.quote_for_error(value text)
  SET search_path TO 'pg_catalog', 'pg_temp'
 AS $function$
   SELECT coalesce(quote_literal(regexp_replace(left(value, 80), '[[:cntrl:]]', '?', 'g')), 'NULL')
+$function$;
+-- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.refuse_wire()
+ RETURNS json
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  RAISE EXCEPTION 'outbox: the arguments are no operation that can be stored as wire text'
+    USING ERRCODE = 'invalid_parameter_value',
+          HINT = 'operation: identify, track, trackPageView or trackScreen. person_kind: id, email, phone or cio_id. person: 1 to 150 bytes. name: 1 to 100 bytes, NULL for identify. attributes: a JSON object of at most 32,000 bytes. occurred_at: Unix seconds. Arrays: all of one length.';
+END
 $function$;
 -- executable by the owner
 
@@ -1040,7 +1261,7 @@ AS $function$
     ('{enqueue,relay,viewer,operator}', '', 'SCHEMA', '{""}', '{USAGE}', NULL),
 
     -- The app enqueues, and reads nothing.
-    ('{enqueue}', '', 'FUNCTION', '{enqueue,enqueue_many}', '{EXECUTE}', NULL),
+    ('{enqueue}', '', 'FUNCTION', '{enqueue,enqueue_many,enqueue_wire,enqueue_wire_with,enqueue_wire_many}', '{EXECUTE}', NULL),
 
     -- Operators and monitoring read the views, which have no payloads. The relay needs the views for its health endpoints.
     ('{viewer,operator,relay}', '', 'TABLE',
@@ -1074,7 +1295,7 @@ AS $function$
     ('{relay}', '', 'TABLE', '{lane_heads,lane_watermarks}', '{SELECT}', NULL),
     ('{relay}', '', 'SEQUENCE', '{notify_flag}', '{UPDATE}', NULL),
     ('{relay}', '', 'SEQUENCE', '{intents_seq_seq}', '{SELECT}', NULL),
-    ('{relay}', '', 'FUNCTION', '{lane_of,write_horizon,ensure_partitions,prune_delivered,notify,
+    ('{relay}', '', 'FUNCTION', '{lane_of,payload_of,write_horizon,ensure_partitions,prune_delivered,notify,
        register_workspaces}',
      '{EXECUTE}', NULL),
 
@@ -1094,6 +1315,30 @@ CREATE OR REPLACE FUNCTION outbox.wake_relays(destination text, lane integer)
 AS $function$
   SELECT CASE WHEN pg_sequence_last_value('"outbox".notify_flag'::regclass) = 2
     THEN "outbox".notify('outbox:wake', coalesce(destination || '#' || lane, '')) ELSE false END
+$function$;
+-- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.wire_key(person_kind text, person text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  SELECT CASE person_kind WHEN 'email' THEN lower(person) ELSE person END
+$function$;
+-- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.wire_of(operation text, person_kind text, person text, name text, attributes text, at bigint)
+ RETURNS text
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+AS $function$
+  SELECT CASE operation WHEN 'identify' THEN '{' ELSE '{"id":"00000000000000000000000000",' END
+    || '"timestamp":' || at || ',"type":"person","action":"'
+    || CASE operation WHEN 'identify' THEN 'identify' WHEN 'track' THEN 'event'
+                      WHEN 'trackPageView' THEN 'page' WHEN 'trackScreen' THEN 'screen' END
+    || '","identifiers":{"' || person_kind || '":' || to_json(person)::text || '}'
+    || CASE operation WHEN 'identify' THEN '' ELSE ',"name":' || to_json(name)::text END
+    || coalesce(',"attributes":' || attributes, '') || '}'
 $function$;
 -- executable by the owner
 

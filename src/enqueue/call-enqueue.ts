@@ -1,11 +1,10 @@
 import type { Names } from '../store/names.ts'
 import { NotATransactionError } from './errors.ts'
 import { type Executor, FAILED_TRANSACTION } from './executor.ts'
+import type { WireArguments } from './wire-arguments.ts'
 
-/** Arguments of the SQL functions `outbox.enqueue` and `outbox.enqueue_many`, by their names. */
-export interface EnqueueArguments {
-  readonly operation: string
-  readonly payload: object
+/** Options of the SQL functions, by the names of their parameters. */
+interface OptionArguments {
   readonly dedup_key: string | null
   readonly dedup_window: string
   readonly ordering_key: string | null
@@ -14,6 +13,13 @@ export interface EnqueueArguments {
   readonly workspace: string
   readonly on_ambiguous: string
   readonly priority: string
+}
+
+/** Arguments of `outbox.enqueue_wire` or `outbox.enqueue_wire_with` if there is `wire`, else of `outbox.enqueue`. */
+export interface EnqueueArguments extends OptionArguments {
+  readonly operation: string
+  readonly payload: object
+  readonly wire: WireArguments | undefined
 }
 
 interface Row {
@@ -34,40 +40,108 @@ const STORED = /^\((?<id>[0-9a-f-]{36}),(?<duplicate>[tf])\)$/
  * from a client.
  */
 export async function enqueueOne(executor: Executor, names: Names, intent: EnqueueArguments): Promise<Row> {
-  const [row] = await run<{ stored: string }>(
-    executor,
-    `SELECT ${names.q}.enqueue($1::text, $2::text::jsonb, $3::text, $4::text::interval,
-       $5::text, $6::text::timestamptz, $7::text::timestamptz, $8::text, $9::text, $10::text)::text AS stored`,
-    [
-      intent.operation,
-      JSON.stringify(intent.payload),
-      intent.dedup_key,
-      intent.dedup_window,
-      intent.ordering_key,
-      intent.send_after,
-      intent.expires_at,
-      intent.workspace,
-      intent.on_ambiguous,
-      intent.priority,
-    ],
-  )
+  const { text, values } = callOf(names.q, intent)
+  const [row] = await run<{ stored: string }>(executor, `SELECT ${text}::text AS stored`, values)
   const { id, duplicate } = STORED.exec(row?.stored ?? '')?.groups ?? {}
   if (id === undefined) throw new Error(`outbox.enqueue returned no row, got ${String(row?.stored)}`)
   return { id, duplicate: duplicate === 't' }
 }
 
-/** Stores any number of intents in one statement. */
+function callOf(q: string, intent: EnqueueArguments): { text: string; values: (string | null)[] } {
+  const { operation, payload, wire } = intent
+  const options = optionValues(intent)
+  if (!wire) {
+    return {
+      text: `${q}.enqueue($1::text, $2::text::jsonb, ${optionParameters(3)})`,
+      values: [operation, JSON.stringify(payload), ...options],
+    }
+  }
+  const parts = [operation, wire.person_kind, wire.person, wire.name, wire.attributes, wire.occurred_at]
+  const parameters = '$1::text, $2::text, $3::text, $4::text, $5::text, $6::text::bigint'
+  if (hasDefaults(intent)) return { text: `${q}.enqueue_wire(${parameters})`, values: parts }
+  return {
+    text: `${q}.enqueue_wire_with(${parameters}, ${optionParameters(7)})`,
+    values: [...parts, ...options],
+  }
+}
+
+/** Whether every option has its default. Without a dedup key, its window does not matter. */
+function hasDefaults(options: OptionArguments): boolean {
+  const { dedup_key, ordering_key, send_after, expires_at, workspace, on_ambiguous, priority } = options
+  return (
+    (dedup_key ?? ordering_key ?? send_after ?? expires_at) === null &&
+    workspace === 'default' &&
+    on_ambiguous === 'park' &&
+    priority === 'normal'
+  )
+}
+
+/** The parameters of the options, numbered from `first`. `keyType` is the cast of the first one, the dedup key. */
+function optionParameters(first: number, keyType = ''): string {
+  const types = [keyType, '::interval', '', '::timestamptz', '::timestamptz', '', '', '']
+  return types.map((type, n) => `$${first + n}::text${type}`).join(', ')
+}
+
+/** The values of the options, in the order of the functions' parameters. */
+function optionValues(options: OptionArguments): (string | null)[] {
+  const { dedup_key, dedup_window, ordering_key, send_after, expires_at, workspace, on_ambiguous, priority } =
+    options
+  return [dedup_key, dedup_window, ordering_key, send_after, expires_at, workspace, on_ambiguous, priority]
+}
+
+/** Stores any number of intents in one statement. The caller gives the same options to all, except for the dedup key. */
 export async function enqueueMany(
   executor: Executor,
   names: Names,
   intents: readonly EnqueueArguments[],
 ): Promise<Row[]> {
+  const wires = intents.flatMap(({ operation, wire }) => (wire ? [{ operation, ...wire }] : []))
+  if (wires.length === intents.length) return enqueueWires(executor, names, intents, wires)
   const rows = await run<Row>(
     executor,
     `SELECT id::text, duplicate FROM ${names.q}.enqueue_many($1::text::jsonb, numbers_checked => true) ORDER BY ordinal`,
-    [JSON.stringify(intents)],
+    [JSON.stringify(intents.map(({ wire: _wire, ...columns }) => columns))],
   )
   return rows.map(({ id, duplicate }) => ({ id, duplicate }))
+}
+
+async function enqueueWires(
+  executor: Executor,
+  names: Names,
+  intents: readonly EnqueueArguments[],
+  wires: readonly ({ readonly operation: string } & WireArguments)[],
+): Promise<Row[]> {
+  const [first] = intents
+  if (first === undefined) return []
+  const dedupKeys = intents.map(({ dedup_key }) => dedup_key)
+  const [, ...options] = optionValues(first)
+  const [row] = await run<{ ids: string; duplicates: string }>(
+    executor,
+    `SELECT ids::text, duplicates::text FROM ${names.q}.enqueue_wire_many($1::text::text[], $2::text::text[],
+       $3::text::text[], $4::text::text[], $5::text, $6::text::bigint[], ${optionParameters(7, '::text[]')})`,
+    [
+      arrayLiteral(wires.map(({ operation }) => operation)),
+      arrayLiteral(wires.map(({ person_kind }) => person_kind)),
+      arrayLiteral(wires.map(({ person }) => person)),
+      arrayLiteral(wires.map(({ name }) => name ?? '')),
+      wires.map(({ attributes }) => attributes ?? 'null').join(SEPARATOR),
+      arrayLiteral(wires.map(({ occurred_at }) => occurred_at ?? '-1')),
+      dedupKeys.every((key) => key === null) ? null : arrayLiteral(dedupKeys.map((key) => key ?? '')),
+      ...options,
+    ],
+  )
+  const duplicates = row?.duplicates.slice(1, -1).split(',') ?? []
+  const ids = row?.ids.slice(1, -1).split(',') ?? []
+  if (ids.length !== intents.length) throw new Error(`outbox.enqueue_wire_many returned ${ids.length} ids`)
+  return ids.map((id, n) => ({ id, duplicate: duplicates[n] === 't' }))
+}
+
+/** Between the JSON texts of `outbox.enqueue_wire_many`. No JSON text contains this character. */
+const SEPARATOR = '\u001e'
+
+/** An array of Postgres as text. */
+function arrayLiteral(values: readonly string[]): string {
+  return `{${values.map((value) => `"${value.replace(/["\\]/g, '\\$&')}"`).join(',')}}`
 }
 
 /**

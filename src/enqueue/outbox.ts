@@ -16,6 +16,7 @@ import { createTrackClient, type OutboxTrackClient } from './clients/track-clien
 import type { EnqueueResult, StoredResult } from './results.ts'
 import { underSavepoint } from './savepoint.ts'
 import { enqueueMany, enqueueOne, type EnqueueArguments } from './call-enqueue.ts'
+import { wireArgumentsOf } from './wire-arguments.ts'
 
 /** Options of {@link createOutbox}. */
 export interface OutboxOptions {
@@ -227,6 +228,7 @@ function prepare(
     return {
       operation: intent.operation,
       payload: toPayload(intent),
+      wire: wireArgumentsOf(intent),
       dedup_key: dedupKeyOf(options, intent, index) ?? null,
       dedup_window: interval(options.dedupWindowSeconds),
       ordering_key: options.orderingKey ?? null,

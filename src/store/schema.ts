@@ -12,6 +12,7 @@ import {
   check,
   index,
   integer,
+  json,
   jsonb,
   pgSchema,
   primaryKey,
@@ -56,10 +57,14 @@ export const intents = outbox.table(
     lane: smallint('lane').notNull(),
     seq: bigint('seq', { mode: 'bigint' }).generatedAlwaysAsIdentity().notNull(),
     id: uuid('id').notNull(),
-    /** Version of the row's format. A relay leaves rows of an unknown format in the queue. */
+    /** Form of `payload`: 1 or 2. A relay leaves rows of an unknown format in the queue. */
     format: smallint('format').notNull().default(1),
     operation: text('operation').notNull(),
-    payload: jsonb('payload').notNull(),
+    /**
+     * The only copy of the intent's content. In format 1 it is the payload that was given to `outbox.enqueue`. In format 2 it
+     * is the operation as Customer.io takes it, with a placeholder for the event's id: `outbox.payload_of` gives its payload.
+     */
+    payload: json('payload').notNull(),
     orderingKey: text('ordering_key').notNull(),
     priority: text('priority').notNull().default('normal'),
     onAmbiguous: text('on_ambiguous').notNull().default('park'),
@@ -83,11 +88,10 @@ export const intents = outbox.table(
     index('intents_scheduled')
       .on(t.destination, t.sendAfter, t.seq)
       .where(sql`${t.lane} = ${number(SCHEDULED_LANE)}`),
+    // A row that breaks one of these would never be sent. There are no other checks, because every INSERT prepares them
+    // again: three more took 16 µs of each enqueueing transaction.
     check('intents_lane', sql`${t.lane} BETWEEN ${number(SCHEDULED_LANE)} AND ${number(LAST_LANE)}`),
     check('intents_scheduled_has_time', sql`${t.lane} >= 0 OR ${t.sendAfter} IS NOT NULL`),
-    check('intents_priority', sql`${t.priority} IN ('normal', 'bulk')`),
-    check('intents_on_ambiguous', sql`${t.onAmbiguous} IN ('park', 'resend')`),
-    check('intents_payload', sql`jsonb_typeof(${t.payload}) = 'object'`),
     check('intents_destination', sql`${t.destination} ~ '^[^/]+/(track|app|broadcast|pipelines)$'`),
   ],
 )

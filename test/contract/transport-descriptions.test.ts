@@ -1,12 +1,14 @@
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import fc from 'fast-check'
-import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import type { Intent } from '../../src/intent/intent.ts'
+import type { StoredIntent } from '../../src/customerio/transports/stored-intent.ts'
 import { apiOf } from '../../src/intent/operations.ts'
 import { toPayload } from '../../src/intent/payload.ts'
-import { GOLDENS, INTENT_ID, OCCURRED_AT } from '../support/wire/goldens.ts'
+import { GOLDENS, type Golden, INTENT_ID, OCCURRED_AT } from '../support/wire/goldens.ts'
 import { accepted, candidate } from '../support/intent-arbitraries.ts'
+import { startCaptureServer } from '../support/wire/capture-server.ts'
 import { createTransport } from '../support/wire/transports.ts'
 
 /**
@@ -86,17 +88,16 @@ function isCallersForm(intent: Intent): boolean {
   return Object.values(attributes).some((value) => typeof value !== 'string')
 }
 
-let sent: { path: string; body: unknown }[] = []
+const server = await startCaptureServer()
+afterAll(() => server.close())
 
-beforeEach(() => {
-  sent = []
-  vi.stubGlobal('fetch', async (url: string, { body }: { body: string }) => {
-    sent.push({ path: new URL(url).pathname, body: JSON.parse(body) })
-    return new Response('{}')
-  })
-})
-
-afterAll(() => vi.unstubAllGlobals())
+/** Sends one intent, and returns the requests that arrived. */
+async function send(api: Golden['api'], row: StoredIntent, options: Golden['options'] = {}) {
+  const transport = createTransport(api, server.url, options)
+  await transport.send([transport.prepare(row)])
+  await transport.close()
+  return server.take().map(({ path, body }) => ({ path, body }))
+}
 
 describe.skipIf(reason !== undefined)('bodies match the API descriptions', () => {
   const check = reason === undefined ? validators() : undefined
@@ -126,12 +127,9 @@ describe.skipIf(reason !== undefined)('bodies match the API descriptions', () =>
         if (intent === undefined || (api !== 'track' && api !== 'pipelines')) return
         if (isCallersForm(intent)) return
         count++
-        sent = []
         const payload = JSON.parse(JSON.stringify(toPayload(intent)))
         const row = { id, operation: intent.operation, payload, occurredAtSeconds: OCCURRED_AT }
-        const transport = createTransport(api, 'http://127.0.0.1:9')
-        await transport.send([transport.prepare(row)])
-        for (const { path, body } of sent) validate?.(api, path, body)
+        for (const { path, body } of await send(api, row)) validate?.(api, path, body)
       }),
       { numRuns: 300 },
     )
@@ -140,11 +138,8 @@ describe.skipIf(reason !== undefined)('bodies match the API descriptions', () =>
 
   test('the goldens equal the sent bodies', async () => {
     for (const { api, operation, payload, options, path, body } of GOLDENS) {
-      sent = []
-      const transport = createTransport(api, 'http://127.0.0.1:9', options)
       const row = { id: INTENT_ID, operation, payload, occurredAtSeconds: OCCURRED_AT }
-      await transport.send([transport.prepare(row)])
-      expect(sent).toEqual([{ path, body }])
+      expect(await send(api, row, options)).toEqual([{ path, body }])
     }
   })
 })

@@ -7,7 +7,7 @@
  */
 import { once } from 'node:events'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { ROW_FORMAT } from '../../src/store/lanes/read-lane.ts'
+import { ROW_FORMAT } from '../../src/store/lanes/row-format.ts'
 import { eventually } from '../support/eventually.ts'
 import {
   email,

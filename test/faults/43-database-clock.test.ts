@@ -160,7 +160,7 @@ describe('43: stored times an hour ahead', () => {
   test('of an open breaker and of an intent that failed alone: each is retried at once', async () => {
     await h.enqueue(track('ada', 1), track('ada', 2))
     await h.db.rows(
-      `UPDATE outbox.intents SET attempts = 1, retry_at = now() + interval '1 hour' WHERE payload @> '{"data": {"n": 1}}'`,
+      `UPDATE outbox.intents SET attempts = 1, retry_at = now() + interval '1 hour' WHERE payload #>> '{attributes,n}' = '1'`,
     )
     await h.relay()
     await delivered(2)

@@ -4,6 +4,8 @@
  *   never drains;
  * - if src/relay/destination/recipient-allowlist.ts takes `String(value)` of every recipient, the second broadcast of the
  *   second test becomes a dead letter;
+ * - if `outbox.payload_of` fails for a payload that it cannot read, the lane of the test of deep payloads never drains;
+ * - if `outbox.payload_of` casts the timestamp of a wire text to a number, the lane of the last test never drains;
  * - if recipient-allowlist.ts leaves out recipients of `per_user_data` that are not text, the broadcasts are sent.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -117,4 +119,79 @@ test('47: enqueue of the TypeScript API refuses these shapes before any SQL', as
     await tx.query('ROLLBACK')
     tx.release()
   }
+})
+
+test('47: a row that an owner of the schema wrote wrong stops no other intent, and is not lost', async () => {
+  const [first, second] = (await peopleOfOneLane(h.db, 'default/track', 2)) as [string, string]
+  const rows: readonly (readonly [format: number, payload: string, priority: string, onAmbiguous: string])[] =
+    [
+      [1, '[]', 'normal', 'park'],
+      [1, '{"customerId":"a","name":"an unknown priority"}', 'high', 'park'],
+      [1, '{"customerId":"a","name":"an unknown onAmbiguous"}', 'normal', 'retry'],
+      [2, '[]', 'normal', 'park'],
+      [2, '"identifiers"', 'normal', 'park'],
+      [2, '{"timestamp":"yesterday","identifiers":[]}', 'normal', 'park'],
+    ]
+  for (const row of rows) {
+    await h.db.rows(
+      `INSERT INTO outbox.intents (destination, lane, id, format, operation, payload, priority, on_ambiguous, ordering_key,
+                                   enqueued_at)
+       VALUES ('default/track', 3, gen_random_uuid(), $1, 'track', $2, $3, $4, $5, now())`,
+      [...row, first],
+    )
+  }
+  await h.enqueue(track(first, 1), track(second, 1))
+  await h.relay()
+  await h.drained(10_000)
+  const dead = await h.db.rows('SELECT format, reason FROM outbox.dead_letters ORDER BY seq')
+  expect(dead).toEqual([
+    { format: 1, reason: 'invalid' },
+    ...[1, 2, 3].map(() => ({ format: 1, reason: 'rejected' })),
+  ])
+  expect(h.fake.counts).toMatchObject({ applied: 4 })
+})
+
+/** The greatest number for which `accepts` resolves with true. */
+async function greatest(accepts: (n: number) => Promise<boolean>): Promise<number> {
+  let [taken, refused] = [1, 64_000]
+  while (refused - taken > 1) {
+    const middle = Math.floor((taken + refused) / 2)
+    if (await accepts(middle)) taken = middle
+    else refused = middle
+  }
+  return taken
+}
+
+test('47: a payload that is nested as deep as enqueue can read becomes a dead letter, and its lane goes on', async () => {
+  const [first] = (await peopleOfOneLane(h.db, 'default/track', 1)) as [string]
+  const nested = (depth: number) => `{"a":${'['.repeat(depth)}${']'.repeat(depth)}}`
+  const calls: readonly ((depth: number) => readonly [text: string, values: unknown[]])[] = [
+    (depth) => [
+      `SELECT outbox.enqueue_wire_with('track', 'id', $1, 'deep', $2, NULL, expires_at => now() + interval '100 ms')`,
+      [first, nested(depth)],
+    ],
+    (depth) => [
+      `SELECT outbox.enqueue('track', $1::text::jsonb, expires_at => now() + interval '100 ms')`,
+      [`{"customerId":"${first}","name":"deep","data":${nested(depth)}}`],
+    ],
+  ]
+  for (const call of calls) {
+    const depth = await greatest(async (n) => {
+      const [text, values] = call(n)
+      return h.db.rows(text, values).then(
+        () => true,
+        () => false,
+      )
+    })
+    expect(depth).toBeGreaterThan(1_000)
+  }
+  await h.enqueue(track(first, 1))
+  const errors: unknown[] = []
+  const relay = await h.relay()
+  relay.on('laneFailed', (failure) => errors.push(failure))
+  await h.drained(20_000)
+  expect(errors).toEqual([])
+  const dead = await h.db.rows('SELECT DISTINCT reason FROM outbox.dead_letters')
+  expect(dead).toEqual([{ reason: 'expired' }])
+  expect(h.fake.counts).toMatchObject({ applied: 1 })
 })

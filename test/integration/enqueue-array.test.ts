@@ -27,7 +27,7 @@ test('5,000 intents take one round trip, and are stored and returned in the orde
   expect(statements).toHaveLength(1)
 
   const rows = await db.rows<{ id: string; n: number }>(
-    "SELECT id, (payload #>> '{data,n}')::int AS n FROM outbox.intents ORDER BY seq",
+    "SELECT id, (payload #>> '{attributes,n}')::int AS n FROM outbox.intents ORDER BY seq",
   )
   const kept = intents.map((_, n) => n).filter((n) => n % 10 !== 9)
   expect(rows.map(({ n }) => n)).toEqual(kept)

@@ -44,7 +44,7 @@ describe.each(DRIVERS)('enqueue in %s', (_name, open) => {
 
   async function stored(customerId: string): Promise<Record<string, unknown>[]> {
     return driver.rows(
-      `SELECT id::text, operation, payload::text, ordering_key, destination, lane, priority, on_ambiguous,
+      `SELECT id::text, operation, outbox.payload_of(format, operation, payload, enqueued_at)::text AS payload, ordering_key, destination, lane, priority, on_ambiguous,
               (extract(epoch FROM send_after) * 1000)::text AS send_after,
               (extract(epoch FROM expires_at) * 1000)::text AS expires_at
        FROM outbox.intents WHERE ordering_key = '${customerId}' ORDER BY seq`,

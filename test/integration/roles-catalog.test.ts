@@ -25,6 +25,9 @@ const ALLOWED: Record<string, Record<string, string>> = {
     outbox: 'USAGE',
     'outbox.enqueue()': 'EXECUTE',
     'outbox.enqueue_many()': 'EXECUTE',
+    'outbox.enqueue_wire()': 'EXECUTE',
+    'outbox.enqueue_wire_many()': 'EXECUTE',
+    'outbox.enqueue_wire_with()': 'EXECUTE',
   },
   outbox_viewer: { outbox: 'USAGE', ...VIEWS, 'outbox.breaker_transitions': 'SELECT' },
   outbox_operator: {
@@ -55,6 +58,7 @@ const ALLOWED: Record<string, Record<string, string>> = {
     'outbox.lane_watermarks': 'SELECT',
     'outbox.lane_heads': 'SELECT',
     'outbox.lane_of()': 'EXECUTE',
+    'outbox.payload_of()': 'EXECUTE',
     'outbox.lanes': 'INSERT SELECT UPDATE',
     'outbox.locks': 'SELECT UPDATE',
     'outbox.notify()': 'EXECUTE',

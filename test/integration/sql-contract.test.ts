@@ -3,13 +3,19 @@ import { createOutbox, type Intent } from '../../src/index.ts'
 import { OPERATIONS } from '../../src/intent/operations.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { GOLDENS } from '../support/wire/goldens.ts'
+import { Sender } from '../support/wire/sent-text.ts'
 
 const outbox = createOutbox()
 let db: TestDatabase
+let sender: Sender
 beforeAll(async () => {
   db = await createTestDatabase()
+  sender = await Sender.start(db)
 })
-afterAll(() => db.drop())
+afterAll(async () => {
+  await sender.close()
+  await db.drop()
+})
 
 describe('the signatures match the documentation', () => {
   test.each([
@@ -40,7 +46,7 @@ describe('the signatures match the documentation', () => {
 })
 
 const TRACK_INTENTS: readonly Intent[] = [
-  { operation: 'identify', customerId: 42, attributes: { plan: 'pro', tags: ['a'], gone: null } },
+  { operation: 'identify', customerId: 42, attributes: { gone: null, plan: 'pro', tags: ['a'] } },
   { operation: 'track', identifiers: { email: 'jane@example.com' }, name: 'placed', data: { n: 1.5 } },
   { operation: 'trackPageView', customerId: 'u', path: '/a?b=c' },
   { operation: 'trackScreen', customerId: 'u', name: 'Home', timestamp: 1_700_000_000 },
@@ -70,11 +76,11 @@ test('the list of intents covers every operation', () => {
   expect(INTENTS.map(({ operation }) => operation).toSorted()).toEqual(OPERATIONS.toSorted())
 })
 
-const ROW = `SELECT id, destination, lane, format, operation, payload::text, ordering_key, priority, on_ambiguous,
-                    send_after, expires_at FROM outbox.intents WHERE id = $1`
+const ROW = `SELECT id, destination, lane, operation, ordering_key, priority, on_ambiguous, send_after, expires_at
+             FROM outbox.intents WHERE id = $1`
 
 test.each(INTENTS.map((intent) => [intent.operation, intent] as const))(
-  '%s: plain SQL, enqueue_many and TypeScript store the same row',
+  '%s: plain SQL, enqueue_many and TypeScript store the same row, and it is sent in the same bytes',
   async (operation, intent) => {
     const { operation: _, ...payload } = intent
     const { id: typed } = await db.transaction((tx) => outbox.enqueue(tx, intent))
@@ -85,10 +91,13 @@ test.each(INTENTS.map((intent) => [intent.operation, intent] as const))(
     const [many] = await db.rows<{ id: string }>('SELECT id FROM outbox.enqueue_many($1)', [
       JSON.stringify([{ operation, payload }]),
     ])
-    const rows = await Promise.all([typed, plain?.id, many?.id].map((id) => db.rows(ROW, [id])))
+    const ids = [typed, plain?.id ?? '', many?.id ?? '']
+    const rows = await Promise.all(ids.map((id) => db.rows(ROW, [id])))
     const [first, ...others] = rows.flat().map(({ id: _id, ...row }) => row)
-    expect(first).toMatchObject({ operation, format: 1, priority: 'normal', on_ambiguous: 'park' })
+    expect(first).toMatchObject({ operation, priority: 'normal', on_ambiguous: 'park' })
     expect(others).toEqual([first, first])
+    const [body, ...bodies] = await sender.bodies(ids)
+    expect(bodies).toEqual([body, body])
   },
 )
 

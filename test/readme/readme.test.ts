@@ -61,7 +61,8 @@ process.exit(0)`,
   test('the first example stores the order and its intent, and nothing else', async () => {
     expect(await sandbox.run('call-place-order.ts', db.url)).toEqual({ status: 0, output: '' })
     const stored = await db.rows(
-      `SELECT o.total, i.operation, i.payload, i.ordering_key, d.key
+      `SELECT o.total, i.operation, outbox.payload_of(i.format, i.operation, i.payload, i.enqueued_at) AS payload,
+              i.ordering_key, d.key
        FROM orders o, outbox.intents i JOIN outbox.dedup d ON d.intent_id = i.id`,
     )
     const payload = { customerId: 'u1', name: 'order_placed', data: { total: 42 } }

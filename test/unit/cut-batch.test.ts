@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { type CutLimits, cutBatch, type PreparedRow } from '../../src/relay/destination/cut-batch.ts'
-import type { QueuedIntent } from '../../src/store/lanes/read-lane.ts'
+import type { Content, QueuedIntent } from '../../src/store/lanes/queued-intent.ts'
 
 const LIMITS: CutLimits = { count: 1_000, bytes: 480_000, itemBytes: 32_000 }
 
@@ -9,10 +9,8 @@ function row(seq: number, operation = 'track', payload: object = {}): QueuedInte
   return {
     seq: String(seq),
     id: '',
-    operation,
-    payload: JSON.stringify(payload),
+    content: { form: 'payload', operation, payload: JSON.stringify(payload), enqueuedAt: 1 },
     size: 100,
-    enqueuedAt: 1,
     orderingKey: 'u1',
     format: 1,
     attempts: 0,
@@ -23,8 +21,14 @@ function row(seq: number, operation = 'track', payload: object = {}): QueuedInte
   }
 }
 
+function contentOf(content: Content | undefined): { readonly operation: string; readonly payload: string } {
+  if (content?.form !== 'payload') throw new TypeError('the rows of this test have payloads')
+  return content
+}
+
 /** Prepares rows of the operations `barrier`, `alone`, `suppressed` and `expired` as such. Other rows may share a batch. */
-function prepare({ seq, id, operation, payload }: QueuedIntent): PreparedRow {
+function prepare({ seq, id, content }: QueuedIntent): PreparedRow {
+  const { operation, payload } = contentOf(content)
   if (operation === 'suppressed') return 'suppressed'
   if (operation === 'expired') return { dead: { seq, id, reason: 'expired' } }
   const barrier = operation === 'barrier'
@@ -67,11 +71,13 @@ test('every request stays within its bytes and its count for any text, and no ro
         const sent = batch.map(({ row }) => row)
         expect([...seqs(sent), ...seqs(dead), ...seqs(suppressed)].sort()).toEqual(seqs(taken).sort())
         expect(sent).toEqual(taken.filter((one) => sent.includes(one)))
-        if (sent.some(({ operation }) => operation !== 'track')) expect(sent).toHaveLength(1)
+        if (sent.some(({ content }) => contentOf(content).operation !== 'track')) expect(sent).toHaveLength(1)
         for (const { seq, reason } of dead) {
           const one = taken.find((each) => each.seq === seq)
-          const bytes = Buffer.byteLength(JSON.stringify(one?.payload))
-          expect(reason === 'expired' ? one?.operation === 'expired' : bytes > bounds.itemBytes).toBe(true)
+          const bytes = Buffer.byteLength(JSON.stringify(contentOf(one?.content).payload))
+          expect(
+            reason === 'expired' ? contentOf(one?.content).operation === 'expired' : bytes > bounds.itemBytes,
+          ).toBe(true)
         }
         seen.push(...seqs(taken))
         left = left.slice(used)
@@ -85,7 +91,7 @@ test('a batch is as full as its bytes allow: one more item would exceed them', (
   const rows = Array.from({ length: 100 }, (_, i) => row(i, 'track', { pad: 'x'.repeat(10_000) }))
   const { batch } = cutBatch(rows, LIMITS, prepare)
   const size = (n: number) =>
-    JSON.stringify(rows.slice(0, n).map(({ payload }) => payload)).length - '[]'.length
+    JSON.stringify(rows.slice(0, n).map(({ content }) => contentOf(content).payload)).length - '[]'.length
   expect(size(batch.length)).toBeLessThanOrEqual(LIMITS.bytes)
   expect(size(batch.length + 1)).toBeGreaterThan(LIMITS.bytes)
 })

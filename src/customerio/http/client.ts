@@ -1,9 +1,11 @@
 import { type Region, RegionEU, RegionUS } from 'customerio-node'
+import { request as send } from 'undici'
 import type { Answer } from '../answers/answer.ts'
 import { classify } from '../answers/classify.ts'
 import { credentialEncodings, redactCredentials } from '../credential-encodings.ts'
 import { GuardedDispatcher, keepAliveAgent } from './guarded-dispatcher.ts'
-import type { Received } from '../answers/received.ts'
+import { MAX_ANSWER_BYTES, type Received } from '../answers/received.ts'
+import { RedirectError } from '../answers/redirect-error.ts'
 
 /** Constructor options for every client of customerio-node. */
 export interface ClientDefaults {
@@ -14,7 +16,7 @@ export interface ClientDefaults {
   readonly dispatcher: NonNullable<RequestInit['dispatcher']>
 }
 
-/** The connection to one API, through customerio-node. */
+/** The connection to one API. Every call goes through customerio-node, except for `post`. */
 export interface HttpClient {
   /**
    * Makes one call of a client of customerio-node. Never rejects: every failure is an `Answer`.
@@ -27,7 +29,23 @@ export interface HttpClient {
     call: (defaults: ClientDefaults) => Promise<unknown>,
     items?: number,
   ): Promise<{ readonly answer: Answer; readonly json: unknown }>
+  /**
+   * Posts a body that is written already, with the headers of customerio-node. Follows redirects as customerio-node does.
+   * Never rejects.
+   *
+   * @param items Number of items in the body.
+   */
+  post(request: RawRequest, items: number): Promise<Answer>
+  /** Constructor options for a client that sends nothing. */
+  readonly defaults: Omit<ClientDefaults, 'dispatcher'>
   close(): Promise<void>
+}
+
+/** A request that is complete but for `Content-Length`. */
+export interface RawRequest {
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: Buffer
 }
 
 /** The App API answers 404, in its own format, if a template or a broadcast does not exist: the content is at fault. */
@@ -58,6 +76,18 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
   const credential = credentialEncodings(key, user)
   const contentStatuses = api === 'apiUrl' ? APP_CONTENT_STATUSES : undefined
   const agent = keepAliveAgent(timeoutMs)
+  const defaults = {
+    region,
+    url: root,
+    timeout: timeoutMs,
+    // By default customerio-node retries three times, and the breaker would not see these failures.
+    retry: { maxRetries: 0 },
+  } as const
+  const answerOf = (dispatcher: GuardedDispatcher, thrown: unknown, items: number) =>
+    redactCredentials(
+      classify(receivedBy(dispatcher, thrown), Date.now(), { items, contentStatuses }),
+      credential,
+    )
 
   const requestJson: HttpClient['requestJson'] = async (call, items = 1) => {
     const dispatcher = new GuardedDispatcher(agent, new URL(root).origin)
@@ -65,23 +95,46 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
     let thrown: unknown
     try {
       json = await call({
-        region,
-        url: root,
-        timeout: timeoutMs,
-        // By default customerio-node retries three times, and the breaker would not see these failures.
-        retry: { maxRetries: 0 },
+        ...defaults,
         // Node's type of a dispatcher comes from another version of undici. The guard works with both.
         dispatcher: dispatcher as unknown as NonNullable<RequestInit['dispatcher']>,
       })
     } catch (error) {
       thrown = error
     }
-    const answer = classify(receivedBy(dispatcher, thrown), Date.now(), { items, contentStatuses })
-    return { answer: redactCredentials(answer, credential), json }
+    return { answer: answerOf(dispatcher, thrown, items), json }
+  }
+  const request: HttpClient['request'] = async (call, items) => (await requestJson(call, items)).answer
+
+  const post: HttpClient['post'] = async (given, items) => {
+    const dispatcher = new GuardedDispatcher(agent, new URL(root).origin)
+    const signal = AbortSignal.timeout(timeoutMs)
+    let thrown: unknown
+    try {
+      let request = given
+      for (;;) {
+        const { url, headers, body } = request
+        const response = await send(url, {
+          dispatcher,
+          method: 'POST',
+          headers: { ...headers },
+          body,
+          signal,
+        })
+        await response.body.dump({ limit: MAX_ANSWER_BYTES, signal })
+        if (!isRedirect(response.statusCode)) break
+        request = redirected(request, String(response.headers.location))
+      }
+    } catch (error) {
+      thrown = error
+    }
+    return answerOf(dispatcher, thrown, items)
   }
   return {
+    defaults,
     requestJson,
-    request: async (call, items) => (await requestJson(call, items)).answer,
+    request,
+    post,
     close: () => agent.destroy(),
   }
 }
@@ -94,6 +147,19 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
 function receivedBy({ answered, status, written }: GuardedDispatcher, error: unknown): Received {
   if (status !== undefined && isRedirect(status)) return { error, written: false, redirect: status }
   return answered ?? { error, written }
+}
+
+/**
+ * The request to the target of a redirect. customerio-node sends its credential only to hosts of Customer.io.
+ *
+ * @throws {RedirectError} if the target is no URL or has a user name.
+ */
+function redirected({ headers, body }: RawRequest, location: string): RawRequest {
+  const url = URL.parse(location)
+  if (url?.username !== '' || url.password !== '') throw new RedirectError('the target is no plain URL')
+  const { Authorization, ...others } = headers
+  const isOwn = url.hostname.endsWith('.customer.io') && Authorization !== undefined
+  return { url: url.href, headers: isOwn ? { ...others, Authorization } : others, body }
 }
 
 function isRedirect(status: number): boolean {

@@ -8,7 +8,7 @@ export type StoredIntent = {
   /** UUIDv7 of the intent. */
   readonly id: string
   readonly operation: Operation
-  /** The fields of the intent without `operation`, as read from `jsonb`. */
+  /** The fields of the intent without `operation`, parsed from the column `payload`. */
   readonly payload: unknown
   /** The database's time at `enqueue` in whole Unix seconds. Sent as the timestamp of an intent that has none. */
   readonly occurredAtSeconds: number

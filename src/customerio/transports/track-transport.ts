@@ -1,13 +1,15 @@
-import { type BatchOperation, TrackClient } from 'customerio-node'
+import { TrackClient } from 'customerio-node'
+import type { WireText } from '../../intent/wire-text.ts'
 import { jsonBytes, wireBytesAtMost } from '../../intent/size.ts'
 import type { TrackCredentials } from '../credentials.ts'
 import { createHttpClient } from '../http/client.ts'
 import type { TrackFormOptions, TrackV2Operation } from './track-operation.ts'
-import { recordBody } from './record-body.ts'
+import { recordBody, recordRequest } from './record-body.ts'
 import { type TrackCall, toTrackCall } from './track-call.ts'
 import type { StoredIntent } from './stored-intent.ts'
 import { BATCH_LIMITS } from './request-limits.ts'
 import type { Transport, WireItem } from './transport.ts'
+import { batchBody, type TextCall, textItem, withEventId, withoutTimestamp } from './wire-text.ts'
 
 /**
  * Sends operations to the batch endpoint of the Track API v2. Operations that v2 does not have go to v1.
@@ -18,21 +20,28 @@ export function createTrackTransport(
   credentials: TrackCredentials,
   timeoutMs: number,
   options: TrackFormOptions = {},
-): Transport<TrackCall> {
+): Transport<SentCall> {
   const { siteId, trackApiKey: key, trackUrl: origin, region } = credentials
   const http = createHttpClient({ api: 'trackUrl', region, origin, key, user: siteId, timeoutMs })
+  const batchRequest = recordRequest(new TrackClient(siteId, key, http.defaults), (client) =>
+    client.batch([{}]),
+  )
   return {
     limits: BATCH_LIMITS,
     prepare: (row) => toItem(toTrackCall(row, options), row),
-    send: (items) =>
-      http.request(
-        (defaults) =>
-          perform(
-            new TrackClient(siteId, key, defaults),
-            items.map((item) => item.call),
-          ),
-        items.length,
-      ),
+    prepareText(id, text) {
+      const isKept = options.identifyTimestamp !== false
+      return textItem(isKept ? withEventId(id, text) : withoutTimestamp(withEventId(id, text)))
+    },
+    send(items) {
+      const [only] = items
+      if (only && items.length === 1 && isOwnRequest(only.call)) {
+        const { call } = only
+        return http.request((defaults) => perform(new TrackClient(siteId, key, defaults), call), 1)
+      }
+      const body = batchBody(items.map(({ call }) => memberOf(call)))
+      return http.post({ ...batchRequest, body }, items.length)
+    },
     async checkCredential() {
       const { answer, json } = await http.requestJson((defaults) =>
         new TrackClient(siteId, key, defaults).getAccountRegion(),
@@ -46,11 +55,16 @@ export function createTrackTransport(
   }
 }
 
+/** A call of the Track API, or a member of a batch that is sent as it is stored. */
+type SentCall = TrackCall | TextCall
+/** A call that is a request of its own. */
+type OwnRequest = Exclude<TrackCall, { readonly via: 'batch' }>
+
 const recorder = new TrackClient('', '')
 
 function toItem(call: TrackCall, row: StoredIntent): WireItem<TrackCall> {
   if (call.via !== 'batch') {
-    const bytes = jsonBytes(recordBody(recorder, (client) => perform(client, [call])))
+    const bytes = jsonBytes(recordBody(recorder, (client) => perform(client, call)))
     return { bytes, maxBytes: bytes, batchable: false, barrier: false, call }
   }
   return new BatchMember(call, row)
@@ -89,18 +103,19 @@ class BatchMember implements WireItem<TrackCall> {
   }
 }
 
-function perform(client: TrackClient, calls: readonly TrackCall[]): Promise<unknown> {
-  const [only] = calls
-  if (calls.length === 1 && only?.via === 'trackAnonymous') {
-    return client.trackAnonymous(only.anonymousId, only.event)
-  }
-  if (calls.length === 1 && only?.via === 'trackPush') return client.trackPush(only.metric)
-  return client.batch(calls.map(operationOf))
+function perform(client: TrackClient, call: OwnRequest): Promise<unknown> {
+  return call.via === 'trackPush'
+    ? client.trackPush(call.metric)
+    : client.trackAnonymous(call.anonymousId, call.event)
 }
 
-function operationOf(call: TrackCall): BatchOperation {
-  if (call.via === 'batch') return call.operation as BatchOperation
-  throw new TypeError(`${call.via} must be sent alone`)
+function isOwnRequest(call: SentCall): call is OwnRequest {
+  return call.via === 'trackPush' || call.via === 'trackAnonymous'
+}
+
+function memberOf(call: SentCall): WireText | TrackV2Operation {
+  if (isOwnRequest(call)) throw new TypeError(`${call.via} must be sent alone`)
+  return call.via === 'text' ? call.text : call.operation
 }
 
 const BARRIERS = new Set(['merge', 'delete', 'suppress', 'unsuppress'])

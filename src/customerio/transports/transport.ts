@@ -1,3 +1,4 @@
+import type { WireText } from '../../intent/wire-text.ts'
 import type { Answer } from '../answers/answer.ts'
 import type { StoredIntent } from './stored-intent.ts'
 
@@ -37,6 +38,11 @@ export interface Transport<Call = unknown> {
    * @throws {InvalidIntentError} for a row that can never be sent.
    */
   prepare(row: StoredIntent): WireItem<Call>
+  /**
+   * The item of a row with wire text: `outbox.wire_of` wrote the operation. Writes the event's id into the buffer of `text`.
+   * Only the Track API has such rows.
+   */
+  prepareText?(id: string, text: WireText): WireItem<Call>
   /** Sends one request. Several items are allowed only if all are batchable. Never rejects: every failure is an `Answer`. */
   send(items: readonly WireItem<Call>[]): Promise<Answer>
   /** Checks the credential by a request that sends no intent. Absent if the API has no endpoint for it. */

@@ -24,6 +24,16 @@ const buffer = Buffer.alloc(26)
  * @throws {TypeError} for a text that is not a UUID of 36 characters.
  */
 export function toUlid(uuid: string): string {
+  writeUlid(uuid, buffer, 0)
+  return buffer.toString('latin1')
+}
+
+/**
+ * Writes the ULID of a UUID into 26 bytes of a buffer.
+ *
+ * @throws {TypeError} for a text that is not a UUID of 36 characters. The bytes are then undefined.
+ */
+export function writeUlid(uuid: string, target: Buffer, start: number): void {
   let seen = uuid.length === UUID_FORM.length ? 0 : NONE
   const digit = (n: number): number => {
     const value = HEX_VALUE[uuid.charCodeAt(DIGIT_OFFSETS[n] as number)] ?? NONE
@@ -31,18 +41,17 @@ export function toUlid(uuid: string): string {
     return value
   }
   // 26 base 32 digits hold 130 bits. The first two hold the first 8 bits of the UUID, each further four hold 20.
-  let at = put(0, (digit(0) << 4) | digit(1), 2)
+  let at = put(target, start, (digit(0) << 4) | digit(1), 2)
   for (let n = 2; n < 32; n += 5) {
     const bits =
       (digit(n) << 16) | (digit(n + 1) << 12) | (digit(n + 2) << 8) | (digit(n + 3) << 4) | digit(n + 4)
-    at = put(at, bits, 4)
+    at = put(target, at, bits, 4)
   }
   if (seen > 15) throw new TypeError(`Expected a UUID of 36 characters, got ${uuid}`)
-  return buffer.toString('latin1')
 }
 
 /** Writes the last `count` base 32 digits of a number. Returns the offset after them. */
-function put(at: number, bits: number, count: number): number {
-  for (let n = 0; n < count; n++) buffer[at + n] = CROCKFORD[(bits >> (5 * (count - 1 - n))) & 31] as number
+function put(target: Buffer, at: number, bits: number, count: number): number {
+  for (let n = 0; n < count; n++) target[at + n] = CROCKFORD[(bits >> (5 * (count - 1 - n))) & 31] as number
   return at + count
 }

@@ -1,5 +1,5 @@
 import type { WireItem } from '../../customerio/transports/transport.ts'
-import type { QueuedIntent } from '../../store/lanes/read-lane.ts'
+import type { QueuedIntent } from '../../store/lanes/queued-intent.ts'
 import type { DeadLetter } from '../../store/lanes/settle.ts'
 import { RequestBudget } from './request-budget.ts'
 

@@ -1,4 +1,4 @@
-import type { QueuedIntent } from '../../store/lanes/read-lane.ts'
+import type { QueuedIntent } from '../../store/lanes/queued-intent.ts'
 import { type Cut, cutBatch } from './cut-batch.ts'
 import type { Destination } from './destinations.ts'
 

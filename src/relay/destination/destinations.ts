@@ -6,7 +6,7 @@ import { createTrackTransport } from '../../customerio/transports/track-transpor
 import type { Transport } from '../../customerio/transports/transport.ts'
 import type { Api } from '../../intent/operations.ts'
 import type { Database } from '../../store/connection/database.ts'
-import type { QueuedIntent } from '../../store/lanes/read-lane.ts'
+import type { QueuedIntent } from '../../store/lanes/queued-intent.ts'
 import { type RateLimit, takeTokens } from '../../store/breakers/take-tokens.ts'
 import type { PreparedRow } from './cut-batch.ts'
 import { RateLimiter } from './rate-limiter.ts'

@@ -1,14 +1,16 @@
 import type { Transport } from '../../customerio/transports/transport.ts'
 import { InvalidIntentError } from '../../intent/errors.ts'
 import type { Operation } from '../../intent/intent.ts'
-import type { QueuedIntent } from '../../store/lanes/read-lane.ts'
+import type { QueuedIntent } from '../../store/lanes/queued-intent.ts'
 import type { PreparedRow } from './cut-batch.ts'
+import { parseWireText } from '../../customerio/transports/wire-text.ts'
+import type { WireText } from '../../intent/wire-text.ts'
 
 export interface PrepareSettings {
   /** The workspace's `maxAgeSeconds`, for the message of the dead letter. */
   readonly maxAgeSeconds?: number | undefined
-  /** Whether the workspace's `allowRecipients` allows every recipient of this intent. */
-  readonly allows: (operation: string, payload: unknown) => boolean
+  /** Whether the workspace's `allowRecipients` allows every recipient of this intent. Undefined: it has no such setting. */
+  readonly allows: ((operation: string, payload: unknown) => boolean) | undefined
 }
 
 /**
@@ -37,15 +39,37 @@ function decide(transport: Transport, settings: PrepareSettings, row: QueuedInte
         : 'its expires_at passed before it could be sent'
     return { dead: { seq, id, reason: 'expired', message } }
   }
-  const payload: unknown = JSON.parse(row.payload)
-  const operation = row.operation as Operation
-  const occurredAtSeconds = Math.floor(row.enqueuedAt)
+  const { content } = row
+  if (content.form === 'wire') return decideText(transport, settings, id, content.text)
+  const payload: unknown = JSON.parse(content.payload)
+  const operation = content.operation as Operation
+  const occurredAtSeconds = Math.floor(content.enqueuedAt)
   const send = transport.prepare({ id, operation, payload, occurredAtSeconds, payloadBytes: row.size })
-  if (!settings.allows(row.operation, payload)) return 'suppressed'
+  if (settings.allows?.(operation, payload) === false) return 'suppressed'
   // The cut reads the bytes of an operation that may be too large. They are measured here, because `prepareRow` catches
   // errors.
   if (send.maxBytes > transport.limits.itemBytes) send.bytes
   return { send }
+}
+
+/**
+ * Wire text is parsed only if the workspace has `allowRecipients`. Then it is also written anew: in a text with two fields of
+ * one name, the guard sees one of them, and Customer.io would receive both.
+ */
+function decideText(
+  transport: Transport,
+  { allows }: PrepareSettings,
+  id: string,
+  text: WireText,
+): PreparedRow {
+  if (!transport.prepareText) throw new TypeError('only the Track API has rows with wire text')
+  if (allows === undefined) return { send: transport.prepareText(id, text) }
+  const operation = parseWireText(text)
+  const { action, identifiers, attributes } = operation
+  const payload = action === 'identify' ? { identifiers, attributes } : { identifiers, data: attributes }
+  if (!allows('track', payload)) return 'suppressed'
+  const buffer = Buffer.from(JSON.stringify(operation))
+  return { send: transport.prepareText(id, { buffer, start: 0, end: buffer.length }) }
 }
 
 /**

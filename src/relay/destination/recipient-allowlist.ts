@@ -27,11 +27,12 @@ const UNREADABLE = undefined
  * allowed. Neither is an intent with a recipient that cannot be parsed.
  *
  * @param patterns Undefined allows every intent; an empty list allows none.
+ * @returns undefined if every intent is allowed.
  */
 export function recipientAllowlist(
   patterns: readonly string[] | undefined,
-): (operation: string, payload: unknown) => boolean {
-  if (patterns === undefined) return () => true
+): ((operation: string, payload: unknown) => boolean) | undefined {
+  if (patterns === undefined) return undefined
   const allowed = patterns.map(toRegExp)
   return (operation, payload) => {
     const recipients = recipientsOf(operation, payload).map(toText)

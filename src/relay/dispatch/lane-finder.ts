@@ -75,6 +75,7 @@ export class LaneFinder {
    */
   #isFull(now: number, atWork: readonly Lane[]): boolean {
     const { breakers, pollIntervalMs } = this.#options
+    // 200 ms while lanes are at work.
     const everyMs = atWork.length > 0 ? FULL_POLL_MS : 0.9 * pollIntervalMs
     const isTime = now - this.#lastFullPollAt >= everyMs
     return this.#isFullPollDue || breakers.mustReadAgain || now >= this.#nextDueAt || isTime

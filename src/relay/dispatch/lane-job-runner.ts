@@ -1,5 +1,5 @@
 import type { Lane } from '../../store/lanes/lane.ts'
-import { ROW_FORMAT } from '../../store/lanes/read-lane.ts'
+import { ROW_FORMAT } from '../../store/lanes/row-format.ts'
 import type { Settlement } from '../../store/lanes/settle.ts'
 import type { Breakers } from '../breaker/breakers.ts'
 import { Coalescer } from '../destination/coalescer.ts'

@@ -1,4 +1,4 @@
-import type { QueuedIntent } from '../../store/lanes/read-lane.ts'
+import type { QueuedIntent } from '../../store/lanes/queued-intent.ts'
 import { type Cut, cutBatch } from '../destination/cut-batch.ts'
 import type { Permit } from '../breaker/breaker.ts'
 import { GO_ON, type LaneOutcome, type NextStep } from '../lane-outcome.ts'

@@ -1,4 +1,4 @@
-import type { QueuedIntent } from '../../store/lanes/read-lane.ts'
+import type { QueuedIntent } from '../../store/lanes/queued-intent.ts'
 import type { DeadLetter } from '../../store/lanes/settle.ts'
 import { cutEach, cutWave } from '../destination/cut-wave.ts'
 import { GO_ON, type LaneOutcome, type NextStep } from '../lane-outcome.ts'

@@ -113,9 +113,9 @@ async function backOff({ gate, stopping }: Turn, failures: number): Promise<void
 }
 
 /**
- * Picks a canary among the intents that are not suspected. If there is none and no request has passed lately, picks a
- * suspect, although each may be a culprit: suspects may be all that is left of a lane. Never picks a suspect of the part's
- * own keys, because it must follow the part.
+ * Picks a canary among the intents that are not suspects. If there is none, and no request has passed lately, picks a
+ * suspect, although each may be a culprit: the lane may have nothing else left. Never picks a suspect with an ordering key
+ * of the failed intents, because it must be sent after them.
  */
 function pick(
   { gate, reader, keys: { suspects, blocked } }: Turn,

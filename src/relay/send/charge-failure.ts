@@ -1,4 +1,4 @@
-import type { QueuedIntent } from '../../store/lanes/read-lane.ts'
+import type { QueuedIntent } from '../../store/lanes/queued-intent.ts'
 import type { DeadLetter } from '../../store/lanes/settle.ts'
 import { exponentialMs } from '../timing/backoff.ts'
 import type { Turn } from '../turn/turn.ts'

@@ -1,5 +1,5 @@
 import type { WireItem } from '../../customerio/transports/transport.ts'
-import type { QueuedIntent } from '../../store/lanes/read-lane.ts'
+import type { QueuedIntent } from '../../store/lanes/queued-intent.ts'
 import type { BatchEntry } from '../destination/cut-batch.ts'
 import type { Destination } from '../destination/destinations.ts'
 

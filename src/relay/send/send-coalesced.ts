@@ -1,4 +1,4 @@
-import type { QueuedIntent } from '../../store/lanes/read-lane.ts'
+import type { QueuedIntent } from '../../store/lanes/queued-intent.ts'
 import type { Cut } from '../destination/cut-batch.ts'
 import type { Permit } from '../breaker/breaker.ts'
 import type { FailureHistory } from '../breaker/failure-history.ts'

@@ -1,4 +1,4 @@
-import type { QueuedIntent } from '../../store/lanes/read-lane.ts'
+import type { QueuedIntent } from '../../store/lanes/queued-intent.ts'
 import type { DeadLetter, Settlement } from '../../store/lanes/settle.ts'
 import type { BatchEntry } from '../destination/cut-batch.ts'
 import type { Permit } from '../breaker/breaker.ts'

@@ -1,4 +1,4 @@
-import type { QueuedIntent } from '../../store/lanes/read-lane.ts'
+import type { QueuedIntent } from '../../store/lanes/queued-intent.ts'
 import type { Settlement } from '../../store/lanes/settle.ts'
 import type { Cut } from '../destination/cut-batch.ts'
 import type { BatchProgress } from './suspects.ts'

@@ -1,4 +1,5 @@
-import { type QueuedIntent, ROW_FORMAT } from '../../store/lanes/read-lane.ts'
+import type { QueuedIntent } from '../../store/lanes/queued-intent.ts'
+import { ROW_FORMAT } from '../../store/lanes/row-format.ts'
 
 /**
  * The longest wait, in milliseconds, of a lane that has only blocked keys. Then the lane starts again, because other rows may

@@ -1,6 +1,7 @@
 import type { Database } from '../../store/connection/database.ts'
 import type { Fence, LaneWatermark } from '../../store/lanes/lane.ts'
-import { ZERO_WATERMARK, type QueuedIntent, readLane } from '../../store/lanes/read-lane.ts'
+import type { QueuedIntent } from '../../store/lanes/queued-intent.ts'
+import { ZERO_WATERMARK, readLane } from '../../store/lanes/read-lane.ts'
 import { reportWatermark } from '../../store/lanes/claim-lane.ts'
 import { DutyCycle } from '../timing/duty-cycle.ts'
 import type { WriteHorizon } from './write-horizon.ts'

@@ -1,4 +1,4 @@
-import type { QueuedIntent } from '../../store/lanes/read-lane.ts'
+import type { QueuedIntent } from '../../store/lanes/queued-intent.ts'
 import type { Settlement } from '../../store/lanes/settle.ts'
 import type { BatchEntry } from '../destination/cut-batch.ts'
 
@@ -83,9 +83,9 @@ export class Suspects {
 }
 
 /**
- * Splits intents into two halves, in the order in which the relay sends them. All intents of a key go to one half, and the
- * latest keys go first: a live event that was read together with a backlog does not wait until the culprits of the backlog
- * are found. If all intents have one key, they are halved in its order.
+ * Splits intents into two halves. The relay sends the first one first. All intents of a key go to one half. The keys that
+ * were enqueued last go to the first half, so that a live event does not wait while the relay searches a backlog for
+ * culprits. If all intents have the same key, the first half has the earlier ones.
  */
 export function halve(entries: readonly BatchEntry[]): readonly (readonly BatchEntry[])[] {
   const middle = Math.ceil(entries.length / 2)

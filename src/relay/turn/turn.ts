@@ -1,4 +1,4 @@
-import type { QueuedIntent } from '../../store/lanes/read-lane.ts'
+import type { QueuedIntent } from '../../store/lanes/queued-intent.ts'
 import type { LaneOutcome } from '../lane-outcome.ts'
 import type { BlockedKeys } from './blocked-keys.ts'
 import type { Gate } from './gate.ts'

@@ -1,6 +1,7 @@
 import type { Database } from '../connection/database.ts'
 import { durably, serverStart } from '../connection/server-sql.ts'
 import { fenceCte, fenceValues } from './fence.ts'
+import { PAYLOAD_FORMAT, WIRE_FORMAT } from './row-format.ts'
 import { type Fence, isLower, type RowIdentity } from './lane.ts'
 
 export type DeadLetterReason = 'rejected' | 'too_large' | 'expired' | 'invalid' | 'ambiguous' | 'exhausted'
@@ -96,8 +97,9 @@ function statementOf(q: string, fence: Fence, { delivered, dead, suppressed = []
        RETURNING seq, id, operation, ordering_key, enqueued_at, send_after, clock_timestamp() AS settled_at,
                  ${isDead} AS is_dead, ${isSuppressed} AS is_suppressed${
                    deadIds
-                     ? `, format, priority, on_ambiguous, expires_at, sending_at,
-                 CASE WHEN ${isDead} THEN payload END AS payload`
+                     ? `, priority, on_ambiguous, expires_at, sending_at,
+                 CASE format WHEN ${WIRE_FORMAT} THEN ${PAYLOAD_FORMAT} ELSE format END AS format,
+                 CASE WHEN ${isDead} THEN ${q}.payload_of(format, operation, payload, enqueued_at) END AS payload`
                      : ''
                  }
      )`,

@@ -99,6 +99,77 @@ export const extremeCall: fc.Arbitrary<Call> = fc
   )
   .map((changed) => ({ ...ORDINARY, ...Object.fromEntries(changed) }))
 
+/** Parameters of `outbox.enqueue_wire_with`, and their types. Those of the options are the same as of `outbox.enqueue`. */
+export const WIRE_PARAMETERS: Readonly<Record<string, string>> = {
+  operation: 'text',
+  person_kind: 'text',
+  person: 'text',
+  name: 'text',
+  attributes: 'text',
+  occurred_at: 'bigint',
+  ...Object.fromEntries(
+    Object.entries(PARAMETERS).filter(([name]) => !['operation', 'payload'].includes(name)),
+  ),
+}
+
+const { payload: _payload, ...OPTION_EXTREMES } = EXTREMES
+const WIRE_EXTREMES: Readonly<Record<string, fc.Arbitrary<string | null>>> = {
+  ...OPTION_EXTREMES,
+  person_kind: fc.constantFrom(
+    'id',
+    'email',
+    'phone',
+    'cio_id',
+    'anonymous_id',
+    'id":"x","email',
+    ...TEXTS,
+    null,
+  ),
+  person: fc.constantFrom(...TEXTS, 'É@example.com', null),
+  name: fc.constantFrom(...TEXTS, null),
+  attributes: fc.oneof(
+    value,
+    value.map((one) => `{"a":${one}}`),
+    fc.constantFrom(
+      ...TEXTS,
+      '{},"id":"x"',
+      '{}},{"a":1',
+      String.raw`{"a":"\\u0000"}`,
+      '{"a":"\ud800"}',
+      null,
+    ),
+  ),
+  occurred_at: fc.constantFrom(
+    '-1',
+    '0',
+    '9999999999',
+    '10000000000',
+    '9223372036854775807',
+    '1.5',
+    'now',
+    null,
+  ),
+}
+
+export const ORDINARY_WIRE: Call = {
+  operation: 'track',
+  person_kind: 'id',
+  person: 'extreme',
+  name: 'extreme',
+  attributes: '{"a":1}',
+  occurred_at: null,
+}
+
+/** A call of `outbox.enqueue_wire_with` with extreme values for one or two parameters and ordinary values for the others. */
+export const extremeWireCall: fc.Arbitrary<Call> = fc
+  .subarray(Object.keys(WIRE_EXTREMES), { minLength: 1, maxLength: 2 })
+  .chain((names) =>
+    fc.tuple(
+      ...names.map((name) => (WIRE_EXTREMES[name] as fc.Arbitrary<string | null>).map((one) => [name, one])),
+    ),
+  )
+  .map((changed) => ({ ...ORDINARY_WIRE, ...Object.fromEntries(changed) }))
+
 /** An element of the array of `outbox.enqueue_many`: an extreme call, an extreme value, or a call with one as a parameter. */
 export const extremeElement: fc.Arbitrary<string> = fc.oneof(
   { weight: 8, arbitrary: extremeCall.map(toElement) },

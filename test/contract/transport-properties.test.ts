@@ -1,34 +1,32 @@
 import fc from 'fast-check'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import type { Transport, WireItem } from '../../src/customerio/transports/transport.ts'
 import type { Intent } from '../../src/intent/intent.ts'
 import { apiOf } from '../../src/intent/operations.ts'
 import { toPayload } from '../../src/intent/payload.ts'
 import { jsonBytes } from '../../src/intent/size.ts'
 import { accepted, candidate } from '../support/intent-arbitraries.ts'
+import { startCaptureServer } from '../support/wire/capture-server.ts'
 import { createTransport } from '../support/wire/transports.ts'
 
 /** Customer.io publishes 32 KB per operation or call and 500 KB per batch. A KB is 1,000 bytes here, the stricter reading. */
 const PUBLISHED = { item: 32_000, batch: 500_000 }
 
-let bodies: string[] = []
+const server = await startCaptureServer()
+const transports: Record<ReturnType<typeof apiOf>, Transport> = {
+  track: createTransport('track', server.url),
+  app: createTransport('app', server.url),
+  broadcast: createTransport('broadcast', server.url),
+  pipelines: createTransport('pipelines', server.url),
+}
 
-beforeEach(() => {
-  bodies = []
-  vi.stubGlobal('fetch', async (_url: string, { body }: { body: string }) => {
-    bodies.push(body)
-    return new Response('{}')
-  })
+afterAll(async () => {
+  await Promise.all(Object.values(transports).map((transport) => transport.close()))
+  await server.close()
 })
 
-afterEach(() => vi.unstubAllGlobals())
-
-const transports: Record<ReturnType<typeof apiOf>, Transport> = {
-  track: createTransport('track', 'http://127.0.0.1:9'),
-  app: createTransport('app', 'http://127.0.0.1:9'),
-  broadcast: createTransport('broadcast', 'http://127.0.0.1:9'),
-  pipelines: createTransport('pipelines', 'http://127.0.0.1:9'),
-}
+/** The bodies of the requests since the last call. */
+const takeBodies = () => server.take().map(({ text }) => text)
 
 function prepare(intent: Intent, id: string): WireItem {
   const payload = JSON.parse(JSON.stringify(toPayload(intent)))
@@ -43,7 +41,7 @@ test('an attachment is sent under any name, even that of a property of every obj
   const intent = accepted({ operation: 'sendEmail', message })
   if (intent === undefined) throw new Error('it was not accepted')
   await transports.app.send([prepare(intent, '00000000-0000-7000-8000-000000000000')])
-  expect(Object.keys(JSON.parse(bodies[0] ?? '').attachments)).toEqual([
+  expect(Object.keys(JSON.parse(takeBodies()[0] ?? '').attachments)).toEqual([
     'valueOf',
     'constructor',
     '__proto__',
@@ -58,10 +56,10 @@ describe('any accepted intent', () => {
         const intent = accepted(value)
         if (intent === undefined) return
         count++
-        bodies = []
         const transport = transports[apiOf(intent.operation)]
         const item = prepare(intent, id)
         await transport.send([item])
+        const bodies = takeBodies()
         expect(bodies).toHaveLength(1)
         const body = bodies[0] ?? ''
         const envelope = body.startsWith('{"batch":[') ? Buffer.byteLength('{"batch":[]}') : 0
@@ -80,11 +78,11 @@ describe('any accepted intent', () => {
       fc.asyncProperty(candidate, fc.uuid({ version: 7 }), async (value, id) => {
         const intent = accepted(value)
         if (intent === undefined) return
-        bodies = []
         const transport = transports[apiOf(intent.operation)]
         await transport.send([prepare(intent, id)])
         await transport.send([prepare(intent, id)])
-        expect(bodies[1]).toBe(bodies[0])
+        const [first, second] = takeBodies()
+        expect(second).toBe(first)
       }),
       { numRuns: 200 },
     )
@@ -110,9 +108,8 @@ describe.each(['track', 'pipelines'] as const)('a batch of %s', (api) => {
             return intent ? [prepare(intent, '01890a5d-ac96-774b-bcce-b302099a8057')] : []
           })
           for (const batch of cut(items, transport)) {
-            bodies = []
             await transport.send(batch)
-            const body = bodies[0] ?? ''
+            const body = takeBodies()[0] ?? ''
             expect(Buffer.byteLength(body)).toBeLessThanOrEqual(PUBLISHED.batch)
             for (const one of JSON.parse(body).batch) {
               expect(Buffer.byteLength(JSON.stringify(one))).toBeLessThanOrEqual(PUBLISHED.item)
