@@ -22,10 +22,12 @@ function numberAt(body: string, start: number): number {
   }
 }
 
-/** The nearest id before the ref, if it is as long as a ULID. The person's id is shorter. */
+/** The nearest id before the ref that is as long as a ULID. The person's id is shorter. */
 function idBefore(body: string, at: number, from: number): string {
-  const start = body.lastIndexOf(ID, at)
-  if (start < from) return ''
-  const end = body.indexOf('"', start + ID.length)
-  return end - start - ID.length === 26 ? body.slice(start + ID.length, end) : ''
+  for (let start = body.lastIndexOf(ID, at); start >= from; start = body.lastIndexOf(ID, start - 1)) {
+    const end = body.indexOf('"', start + ID.length)
+    if (end - start - ID.length === 26) return body.slice(start + ID.length, end)
+    if (start === 0) break
+  }
+  return ''
 }

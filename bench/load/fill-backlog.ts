@@ -1,10 +1,10 @@
 import type pg from 'pg'
-import { PEOPLE, payloadSql } from '../workload/payload.ts'
+import { dataSql, EVENT_NAME, PEOPLE } from '../workload/payload.ts'
 
 const CHUNK = 250_000
 
 /**
- * Inserts millions of pending intents quickly: refs `from` to `to - 1`, as `outbox.enqueue` writes them, by one
+ * Inserts millions of pending intents quickly: refs `from` to `to - 1`, as the TypeScript client stores them, by one
  * INSERT … SELECT per 250,000 rows.
  */
 export async function fillBacklog(
@@ -29,8 +29,10 @@ export function filledId(ref: number): string {
 }
 
 const INSERT_INTENTS = `
-  INSERT INTO outbox.intents (destination, lane, id, operation, payload, ordering_key, enqueued_at)
-  SELECT 'default/track', p.lane, ${ID_SQL}, 'track', ${payloadSql('n')}, p.key, clock_timestamp()
+  INSERT INTO outbox.intents (destination, lane, id, format, operation, payload, ordering_key, enqueued_at)
+  SELECT 'default/track', p.lane, ${ID_SQL}, 2, 'track',
+    outbox.wire_of('track', 'id', p.key, '${EVENT_NAME}', ${dataSql('n')},
+                   floor(date_part('epoch', clock_timestamp()))::bigint)::json, p.key, clock_timestamp()
   FROM generate_series($1::int, $2::int) AS n
   JOIN (SELECT p AS person, 'u' || p AS key, outbox.lane_of('default/track', 'u' || p, 'normal') AS lane
         FROM generate_series(0, ${PEOPLE - 1}) AS p) p ON p.person = n % ${PEOPLE}

@@ -9,7 +9,9 @@ export type Mode =
   | 'enqueue'
   /** `outbox.enqueue` with an array. */
   | 'array'
-  /** A bare INSERT of the row that `outbox.enqueue` stores in `outbox.intents`. The client computes all values. */
+  /** `outbox.enqueue_many` with an array of payloads, as plain SQL calls it. */
+  | 'array-payloads'
+  /** A bare INSERT of a row with a payload into `outbox.intents`. The client computes all values. */
   | 'bare'
   /** The same INSERT into a table that no relay reads. */
   | 'bare-unread'
@@ -32,6 +34,14 @@ export async function storeOf(mode: Mode, client: pg.Client): Promise<Store> {
         return results.map(({ id }) => id)
       }
     }
+    case 'array-payloads':
+      return async (tx, refs) => {
+        const { rows } = await tx.query<{ id: string }>(
+          'SELECT id FROM outbox.enqueue_many($1::text::jsonb, numbers_checked => true) ORDER BY ordinal',
+          [JSON.stringify(refs.map((ref) => ({ operation: 'track', payload: payloadOf(ref) })))],
+        )
+        return rows.map(({ id }) => id)
+      }
     case 'bare':
     case 'bare-unread':
       return bareInsert(mode === 'bare' ? 'outbox.intents' : 'unread_intents', await lanesOf(client))

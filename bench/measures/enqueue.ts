@@ -23,7 +23,7 @@ interface Variant {
 }
 
 const VARIANTS: readonly Variant[] = [
-  { id: 'bare', label: 'bare INSERT of the same row', mode: 'bare', perTransaction: 1 },
+  { id: 'bare', label: 'bare INSERT of a row with a payload', mode: 'bare', perTransaction: 1 },
   { id: 'enqueue', label: 'customerio-outbox: outbox.enqueue', mode: 'enqueue', perTransaction: 1 },
   {
     id: 'silent',
@@ -40,6 +40,12 @@ const VARIANTS: readonly Variant[] = [
     perTransaction: 1,
   },
   { id: 'array', label: 'customerio-outbox: arrays of 1,000', mode: 'array', perTransaction: 1_000 },
+  {
+    id: 'array-payloads',
+    label: 'enqueue_many from SQL: arrays of 1,000',
+    mode: 'array-payloads',
+    perTransaction: 1_000,
+  },
 ]
 
 export const enqueue: Measure = {
@@ -71,9 +77,7 @@ export const enqueue: Measure = {
       title: this.title,
       groups: [{ title: 'enqueue', series }],
       bars: [
-        ratioBar('enqueue ≥ 0.8 × a bare INSERT of the same row', rates.get('enqueue'), rates.get('bare'), {
-          least: 0.8,
-        }),
+        ratioBar('enqueue ≥ 0.92 × a bare INSERT', rates.get('enqueue'), rates.get('bare'), { least: 0.92 }),
         ratioBar('enqueue ≥ 0.95 × itself with the wake-up off', rates.get('enqueue'), rates.get('silent'), {
           least: 0.95,
         }),

@@ -6,10 +6,10 @@ import { withClient } from '../machine/postgres.ts'
 import { type WorkerCommand, WorkerProcess } from '../machine/worker-process.ts'
 import { listenNotify } from '../peers/listen-notify/peer.ts'
 import { judgeArrivals } from '../oracle/judge-arrivals.ts'
-import { outbox, relayCommand } from '../peers/outbox/peer.ts'
+import { outbox, outboxUnlimited, relayCommand } from '../peers/outbox/peer.ts'
 import type { Endpoints } from '../peers/peer.ts'
 import type { Bench } from './bench.ts'
-import { type Measure, median, percentile, ratioBar } from './measure.ts'
+import { type Measure, percentile, ratioBar } from './measure.ts'
 
 const PER_SECOND = 100
 /** The start of each run is not evaluated, because the first events run cold code. */
@@ -32,6 +32,7 @@ const LOOPS: readonly Loop[] = [
     mode: 'enqueue',
     worker: (endpoints) => relayCommand(endpoints),
   },
+  { ...outboxUnlimited, mode: 'enqueue' },
 ]
 
 export const latency: Measure = {
@@ -52,7 +53,7 @@ export const latency: Measure = {
         )
       }
     }
-    const own = p50.get('outbox') ?? []
+    const bare = p50.get('listen-notify')
     return {
       id: this.id,
       title: this.title,
@@ -67,9 +68,11 @@ export const latency: Measure = {
         },
       ],
       bars: [
-        { says: 'p50 ≤ 10 ms', measured: median(own), bound: { most: 10 }, unit: 'ms' },
-        { says: 'p99 ≤ 60 ms', measured: median(p99.get('outbox') ?? []), bound: { most: 60 }, unit: 'ms' },
-        ratioBar("p50 ≤ 3 × a bare LISTEN/NOTIFY loop's", own, p50.get('listen-notify'), { most: 3 }),
+        ratioBar("p50 ≤ 2.3 × a bare LISTEN/NOTIFY loop's", p50.get('outbox'), bare, { most: 2.3 }),
+        ratioBar('p50 ≤ 1.5 × the same, rate limit raised', p50.get('outbox-unlimited'), bare, { most: 1.5 }),
+        ratioBar("p99 ≤ 3 × a bare LISTEN/NOTIFY loop's", p99.get('outbox'), p99.get('listen-notify'), {
+          most: 3,
+        }),
       ],
       broken,
       charts: [

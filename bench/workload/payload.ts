@@ -23,12 +23,24 @@ export function payloadOf(ref: number): TrackPayload {
   return { ...bare, data: { ref, note } }
 }
 
+const BARE_BYTES =
+  JSON.stringify({ customerId: 'u', name: EVENT_NAME, data: { ref: 0, note: '' } }).length - 1
+
+const noteSql = (ref: string) => `repeat('x',
+      ${PAYLOAD_BYTES - BARE_BYTES} - length(${personNumberSql(ref)}::text) - length((${ref})::text))`
+const personNumberSql = (ref: string) => `(${ref} % ${PEOPLE})`
+
+/** `personOf(ref)` as an SQL expression. */
+export function personSql(ref: string): string {
+  return `('u' || ${personNumberSql(ref)})`
+}
+
+/** The JSON text of the data of `payloadOf(ref)`, as an SQL expression. */
+export function dataSql(ref: string): string {
+  return `('{"ref":' || ${ref} || ',"note":"' || ${noteSql(ref)} || '"}')`
+}
+
 /** `payloadOf(ref)` as an SQL expression of type jsonb, for backlogs that an INSERT … SELECT fills. */
 export function payloadSql(ref: string): string {
-  const bare = JSON.stringify({ customerId: 'u', name: EVENT_NAME, data: { ref: 0, note: '' } }).length - 1
-  const person = `(${ref} % ${PEOPLE})`
-  return `jsonb_build_object(
-    'customerId', 'u' || ${person}, 'name', '${EVENT_NAME}',
-    'data', jsonb_build_object('ref', ${ref}, 'note', repeat('x',
-      ${PAYLOAD_BYTES - bare} - length(${person}::text) - length(${ref}::text))))`
+  return `jsonb_build_object('customerId', ${personSql(ref)}, 'name', '${EVENT_NAME}', 'data', ${dataSql(ref)}::jsonb)`
 }

@@ -21,12 +21,7 @@ export function drainResult(measure: Measure, rounds: Rounds): MeasureResult {
     id: measure.id,
     title: measure.title,
     groups: [...groups, cpu],
-    bars: bars((latency, peer) =>
-      rounds
-        .get(latency)
-        ?.get(peer)
-        ?.map(({ rate }) => rate),
-    ),
+    bars: bars((latency, peer) => rounds.get(latency)?.get(peer)),
     broken: faults(rounds),
     charts: groups.map(({ title, series }, n) => ({
       name: `drain-${LATENCIES[n]}ms`,
@@ -58,15 +53,22 @@ function faults(rounds: Rounds): string[] {
   )
 }
 
-function bars(rate: (latency: number, peer: string) => readonly number[] | undefined): Bar[] {
-  const at = (latency: number, peer: string, least: number, words: string) => {
-    const says = `drain at ${latency} ms ≥ ${least} × ${words}`
-    return ratioBar(says, rate(latency, 'outbox'), rate(latency, peer), { least })
-  }
+function bars(value: (latency: number, peer: string) => readonly DrainRun[] | undefined): Bar[] {
+  const rates = (latency: number, peer: string) => value(latency, peer)?.map(({ rate }) => rate)
+  const costs = (peer: string) => value(0, peer)?.map(({ cpuPerThousand }) => cpuPerThousand ?? Number.NaN)
+  const at = (latency: number, own: string, peer: string, least: number, words: string) =>
+    ratioBar(`drain at ${latency} ms ≥ ${least} × ${words}`, rates(latency, own), rates(latency, peer), {
+      least,
+    })
   return [
-    at(0, 'floor', 0.6, 'floor'),
-    at(0, 'pg-boss-batch', 3, 'pg-boss in batches'),
-    at(0, 'bullmq-5', 20, 'BullMQ, concurrency 5'),
-    at(50, 'bullmq-5', 150, 'BullMQ, concurrency 5'),
+    at(0, 'outbox-unlimited', 'floor', 1.05, 'floor, rate limit raised'),
+    at(0, 'outbox-mixed', 'floor', 0.8, 'floor, a tenth from SQL'),
+    at(0, 'outbox-unlimited', 'pg-boss-batch', 5, 'pg-boss in batches'),
+    at(0, 'outbox-unlimited', 'bullmq-5', 40, 'BullMQ, concurrency 5'),
+    at(50, 'outbox-unlimited', 'floor', 1, 'floor, rate limit raised'),
+    at(50, 'outbox', 'bullmq-5', 150, 'BullMQ, concurrency 5'),
+    ratioBar('processor time of an intent ≤ 1.1 × floor', costs('outbox-unlimited'), costs('floor'), {
+      most: 1.1,
+    }),
   ]
 }

@@ -82,9 +82,9 @@ function bars(large: string, small: string, rounds: GrowthRounds): Bar[] {
       why: `slowest: ${worst.view}`,
     },
     {
-      says: 'memory of the relay ≤ 200 MB',
+      says: 'memory of the relay ≤ 180 MB',
       measured: peaks.length > 0 ? Math.max(...peaks) : undefined,
-      bound: { most: 200 },
+      bound: { most: 180 },
       unit: 'MB',
       ...(peaks.length > 0 ? {} : { why: 'needs /proc' }),
     },
