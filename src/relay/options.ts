@@ -257,9 +257,9 @@ export interface RelayOptions {
          */
         readonly maxHalfOpenAfterMs?: number | undefined
         /**
-         * How many of the last `rejections` / `rejectionShare` intents must be rejected (400, 413, 422, or an error in a 207)
-         * to stop the destination: by default 100 of the last 200. 0 to 10,000; 0 means never. The destination stays stopped,
-         * in the state `rejecting`, until an operator resumes it.
+         * How many rejected intents (400, 413, 422, or an error in a 207) stop the destination. They are counted among the last
+         * N intents, where N is `rejections` divided by `rejectionShare`: by default 100 of the last 200. 0 to 10,000; 0 means
+         * never. The destination stays stopped, in the state `rejecting`, until an operator resumes it.
          *
          * @default 100
          */

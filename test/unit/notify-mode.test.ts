@@ -120,7 +120,7 @@ describe('→ burst → confirming', () => {
     expect(slow.written).toEqual([true])
   })
 
-  test('a transaction that notifies of many lanes counts once', async () => {
+  test('a transaction that notifies for many lanes counts as one notification of a burst', async () => {
     const { notifyMode, written, world } = setUp()
     await notifyMode.afterPoll(false, 0)
     for (let commit = 0; commit < 20; commit++) {

@@ -11,7 +11,10 @@ const SYSTEM = new Set([
   'ENOENT', // no such Unix socket
 ])
 
-/** SQLSTATEs: terminated by an administrator, crashed, starting up, too many connections. Class 08 counts, too. */
+/**
+ * SQLSTATEs of a server that ended or refused the connection: an administrator ended it, the server crashed, the server is
+ * starting, there are too many connections. Every code of class 08 (connection exception) means the same.
+ */
 const SERVER = new Set(['57P01', '57P02', '57P03', '53300'])
 
 /** Messages of pg for errors without a code. */

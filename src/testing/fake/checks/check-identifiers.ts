@@ -67,7 +67,7 @@ function checkOneOf(identifiers: unknown, field: string, kinds: ReadonlySet<stri
   return undefined
 }
 
-/** Customer.io's description requires a string. The fake also accepts a whole number and reads it as its digits. */
+/** Customer.io's API description requires a string. The fake also accepts a whole number: 42 is the same as '42'. */
 function checkValue(value: unknown, field: string): Refusal | undefined {
   if (Number.isSafeInteger(value)) return undefined
   if (typeof value !== 'string') return invalid(field, 'must be a string')

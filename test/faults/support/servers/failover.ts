@@ -16,7 +16,7 @@ export interface Pair {
   readonly address: TcpProxy
   /** Opens another stable address, whose connections can be cut separately. `close` of the pair closes it. */
   route(): Promise<TcpProxy>
-  /** The server that the address leads to. It changes with a failover. */
+  /** The server that clients of `url` reach now. A failover changes it. */
   readonly primary: PostgresServer
   /** Undefined after a failover, until `addStandby`. */
   readonly standby: PostgresServer | undefined

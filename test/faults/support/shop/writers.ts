@@ -9,7 +9,7 @@ export interface Step {
   readonly person: string
   /** Whether the step is rolled back to a savepoint. */
   readonly undone?: boolean
-  /** `identify` carries no id at Customer.io; `track` does. Default: `track`. */
+  /** Customer.io recognises a repeated `track` by its event id. It cannot recognise a repeated `identify`. Default: `track`. */
   readonly operation?: 'track' | 'identify'
 }
 
