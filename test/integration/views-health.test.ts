@@ -189,7 +189,7 @@ test('outbox.health reports due intents in a format that no running relay knows'
   expect(await health()).toEqual({ status: 'ok', reasons: [] })
 })
 
-test('outbox.dead_letter_summary counts up to 10,000 of a kind exactly, and estimates a higher number', async () => {
+test('each row of outbox.dead_letter_summary is exact up to 10,000 dead letters, and an estimate above', async () => {
   const add = (count: number) =>
     db.rows(
       `INSERT INTO outbox.dead_letters (id, destination, seq, format, operation, payload, ordering_key, priority,

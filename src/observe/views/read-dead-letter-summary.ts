@@ -14,7 +14,7 @@ export interface DeadLetterCount {
   readonly newestSeconds: number
 }
 
-/** Counts the dead letters of each kind. */
+/** Counts the dead letters of each destination, operation and reason. */
 export function readDeadLetterSummary(db: Queryable, names: Names): Promise<DeadLetterCount[]> {
   return select<DeadLetterCount>(
     db,

@@ -57,7 +57,7 @@ export class DestinationBreaker {
     return exponentialMs(failures, { first: this.#settings.retry.initialDelayMs })
   }
 
-  /** Counts the changes of this relay. Read it before the row, and pass it to `apply` with that row. */
+  /** Rises with every change that this relay makes. Get it before you query the row, and pass both to `apply`. */
   get generation(): number {
     return this.#shared.generation
   }

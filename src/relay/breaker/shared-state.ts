@@ -74,7 +74,7 @@ export class SharedState {
     return this.#state.kind
   }
 
-  /** Counts the changes of this relay. Read it before a row, and pass it to `apply` with that row. */
+  /** Rises with every change that this relay makes. Get it before you query the row, and pass both to `apply`. */
   get generation(): number {
     return this.#sync.generation
   }
