@@ -130,6 +130,9 @@ $$;
 -- so no caller can choose it. Every part is a complete JSON value, so no text can hold a second operation.
 --
 -- attributes: a JSON object as text, already checked. at: Unix seconds.
+--
+-- STABLE, because to_json is. The planner does not inline an IMMUTABLE function that calls a STABLE one, and PostgreSQL 14
+-- would plan it again in each call.
 CREATE FUNCTION "outbox".wire_of(
   operation text, person_kind text, person text, name text, attributes text, at bigint
 ) RETURNS text

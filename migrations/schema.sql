@@ -429,6 +429,30 @@ END
 $function$;
 -- executable by the owner
 
+CREATE OR REPLACE FUNCTION outbox.claim_dedup_keys(workspaces text[], dedup_keys text[], dedup_windows interval[], claimed_at timestamp with time zone, intent_ids uuid[])
+ RETURNS uuid[]
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  INSERT INTO "outbox".dedup AS d (workspace, key, intent_id, expires_at)
+  SELECT * FROM (
+    SELECT DISTINCT ON (i.workspace, i.key) i.workspace, i.key, i.id,
+           claimed_at + make_interval(secs => date_part('epoch', i.within))
+    FROM unnest(workspaces, dedup_keys, dedup_windows, intent_ids) WITH ORDINALITY AS i(workspace, key, within, id, ord)
+    WHERE i.key IS NOT NULL
+    ORDER BY i.workspace, i.key, i.ord) AS first_of_key
+  ON CONFLICT ON CONSTRAINT dedup_pkey DO UPDATE
+    SET intent_id = excluded.intent_id, expires_at = excluded.expires_at
+    WHERE d.expires_at <= claimed_at;
+  RETURN ARRAY(
+    SELECT coalesce(d.intent_id, i.id)
+    FROM unnest(workspaces, dedup_keys, intent_ids) WITH ORDINALITY AS i(workspace, key, id, ord)
+      LEFT JOIN "outbox".dedup d ON d.workspace = i.workspace AND d.key = i.key
+    ORDER BY i.ord);
+END
+$function$;
+-- executable by the owner
+
 CREATE OR REPLACE FUNCTION outbox.current_identity(OUT system_identifier text, OUT database_oid bigint, OUT database_name text)
  RETURNS record
  LANGUAGE plpgsql
@@ -471,8 +495,8 @@ BEGIN
   id := v_id;
   duplicate := false;
   IF dedup_key IS NOT NULL THEN
-    id := "outbox".claim_dedup_key(workspace, dedup_key, dedup_window, v_now, id);
-    duplicate := id <> v_id;
+    id := "outbox".claim_dedup_key(workspace, dedup_key, dedup_window, v_now, v_id);
+    duplicate := id IS DISTINCT FROM v_id;
     IF duplicate THEN
       RETURN;
     END IF;
@@ -549,23 +573,12 @@ BEGIN
   END IF;
 
   IF jsonb_path_exists(intents, '$[*].dedup_key ? (@ != null)') THEN
-    INSERT INTO "outbox".dedup AS d (workspace, key, intent_id, expires_at)
-    SELECT * FROM (
-      SELECT DISTINCT ON (w, i.dedup_key) coalesce(i.workspace, 'default') AS w, i.dedup_key,
-             v_ids[i.ord],
-             v_now + make_interval(secs => date_part('epoch', coalesce(i.dedup_window, '7 days')))
-      FROM ROWS FROM (jsonb_to_recordset(intents) AS (workspace text, dedup_key text, dedup_window interval))
-        WITH ORDINALITY AS i(workspace, dedup_key, dedup_window, ord)
-      WHERE i.dedup_key IS NOT NULL
-      ORDER BY w, i.dedup_key, i.ord) AS first_of_key
-    ON CONFLICT ON CONSTRAINT dedup_pkey DO UPDATE
-      SET intent_id = excluded.intent_id, expires_at = excluded.expires_at
-      WHERE d.expires_at <= v_now;
-
-    SELECT array_agg(coalesce(d.intent_id, v_ids[i.ord]) ORDER BY i.ord) INTO v_results
-    FROM ROWS FROM (jsonb_to_recordset(intents) AS (workspace text, dedup_key text))
-      WITH ORDINALITY AS i(workspace, dedup_key, ord)
-      LEFT JOIN "outbox".dedup d ON d.workspace = coalesce(i.workspace, 'default') AND d.key = i.dedup_key;
+    SELECT "outbox".claim_dedup_keys(array_agg(coalesce(i.workspace, 'default') ORDER BY i.ord),
+                                     array_agg(i.dedup_key ORDER BY i.ord),
+                                     array_agg(coalesce(i.dedup_window, '7 days') ORDER BY i.ord), v_now, v_ids)
+    INTO v_results
+    FROM ROWS FROM (jsonb_to_recordset(intents) AS (workspace text, dedup_key text, dedup_window interval))
+      WITH ORDINALITY AS i(workspace, dedup_key, dedup_window, ord);
   END IF;
 
   WITH stored AS (
@@ -659,19 +672,8 @@ BEGIN
     PERFORM "outbox".admit_workspace(workspace);
   END IF;
   IF dedup_keys IS NOT NULL THEN
-    INSERT INTO "outbox".dedup AS d (workspace, key, intent_id, expires_at)
-    SELECT enqueue_wire_many.workspace, first_of_key.key, v_new[first_of_key.ord],
-           v_now + make_interval(secs => date_part('epoch', dedup_window))
-    FROM (SELECT k.key, min(k.ord) AS ord FROM unnest(dedup_keys) WITH ORDINALITY AS k(key, ord)
-          WHERE k.key <> '' GROUP BY k.key ORDER BY k.key) AS first_of_key
-    ON CONFLICT ON CONSTRAINT dedup_pkey DO UPDATE
-      SET intent_id = excluded.intent_id, expires_at = excluded.expires_at
-      WHERE d.expires_at <= v_now;
-    ids := ARRAY(
-      SELECT coalesce(d.intent_id, v_new[k.ord])
-      FROM unnest(dedup_keys) WITH ORDINALITY AS k(key, ord)
-        LEFT JOIN "outbox".dedup d ON d.workspace = enqueue_wire_many.workspace AND d.key = k.key AND k.key <> ''
-      ORDER BY k.ord);
+    ids := "outbox".claim_dedup_keys(array_fill(workspace, ARRAY[v_count]), array_replace(dedup_keys, '', NULL),
+                                     array_fill(dedup_window, ARRAY[v_count]), v_now, v_new);
   END IF;
   duplicates := ARRAY(SELECT v_new[n] <> ids[n] FROM generate_series(1, v_count) AS n ORDER BY n);
 
@@ -721,7 +723,7 @@ BEGIN
   END IF;
   IF dedup_key IS NOT NULL THEN
     id := "outbox".claim_dedup_key(workspace, dedup_key, dedup_window, v_now, v_id);
-    IF id <> v_id THEN
+    IF id IS DISTINCT FROM v_id THEN
       duplicate := true;
       RETURN;
     END IF;

@@ -56,7 +56,9 @@ function callOf(q: string, intent: EnqueueArguments): { text: string; values: (s
       values: [operation, JSON.stringify(payload), ...options],
     }
   }
-  const parts = [operation, wire.person_kind, wire.person, wire.name, wire.attributes, wire.occurred_at]
+  const { person_kind, person, name, attributes, occurred_at } = wire
+  const text = attributes === undefined ? null : JSON.stringify(attributes)
+  const parts = [operation, person_kind, person, name, text, occurred_at]
   const parameters = '$1::text, $2::text, $3::text, $4::text, $5::text, $6::text::bigint'
   if (hasDefaults(intent)) return { text: `${q}.enqueue_wire(${parameters})`, values: parts }
   return {
@@ -124,7 +126,7 @@ async function enqueueWires(
       arrayLiteral(wires.map(({ person_kind }) => person_kind)),
       arrayLiteral(wires.map(({ person }) => person)),
       arrayLiteral(wires.map(({ name }) => name ?? '')),
-      wires.map(({ attributes }) => attributes ?? 'null').join(SEPARATOR),
+      wires.map(({ attributes = null }) => JSON.stringify(attributes)).join(SEPARATOR),
       arrayLiteral(wires.map(({ occurred_at }) => occurred_at ?? '-1')),
       dedupKeys.every((key) => key === null) ? null : arrayLiteral(dedupKeys.map((key) => key ?? '')),
       ...options,

@@ -7,8 +7,8 @@ export interface WireArguments {
   readonly person: string
   /** The name of an event. Null for `identify`. */
   readonly name: string | null
-  /** JSON text of an object. Null if there are none. */
-  readonly attributes: string | null
+  /** Undefined if there are none. Sent as JSON text. */
+  readonly attributes: object | undefined
   /** Unix seconds as text. Null: the database's time. */
   readonly occurred_at: string | null
 }
@@ -48,7 +48,7 @@ function argumentsOf(
     person_kind,
     person: String(person),
     name,
-    attributes: attributes === undefined ? null : JSON.stringify(attributes),
+    attributes,
     occurred_at: timestamp === undefined ? null : String(timestamp),
   }
 }

@@ -181,6 +181,9 @@ describe.each(oldestAndNewest())('36: on $name', ({ major }) => {
         for (const call of calls) taken += await attempt(() => enqueue(caller, call))
         for (const call of texts) {
           takenTexts += await attempt(() => enqueueWire(caller, call))
+          const { operation, person_kind, person, name, attributes, occurred_at } = call
+          const parts = { operation, person_kind, person, name, attributes, occurred_at } as Call
+          takenTexts += await attempt(() => enqueueWire(caller, parts, 'enqueue_wire'))
           takenTexts += await attempt(() => enqueueWires(caller, [call, ORDINARY_WIRE]))
         }
         for (const [elements, numbersChecked] of many)
@@ -234,9 +237,9 @@ function enqueue(client: pg.Client, call: Call): Promise<unknown> {
   return client.query(`SELECT outbox.enqueue(${named.join(', ')})`, Object.values(call))
 }
 
-function enqueueWire(client: pg.Client, call: Call): Promise<unknown> {
+function enqueueWire(client: pg.Client, call: Call, name = 'enqueue_wire_with'): Promise<unknown> {
   const named = Object.keys(call).map((name, n) => `${name} => $${n + 1}::text::${WIRE_PARAMETERS[name]}`)
-  return client.query(`SELECT outbox.enqueue_wire_with(${named.join(', ')})`, Object.values(call))
+  return client.query(`SELECT outbox.${name}(${named.join(', ')})`, Object.values(call))
 }
 
 /** Stores calls as one array, with the options of the first. */

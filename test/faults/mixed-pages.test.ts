@@ -28,36 +28,37 @@ const PAGES = {
   'texts and payloads': (n: number) => n % 3 === 1,
 } satisfies Record<string, (n: number) => boolean>
 
-describe.each(Object.entries(PAGES))('a page of %s', (name, isPayload) => {
-  let h: Harness
-  let people: string[]
-  beforeEach(async () => {
-    h = await startHarness({ sequenceOf: stepOf })
-    people = await peopleOfOneLane(h.db, 'default/track', 7)
-  })
-  afterEach(() => h.close())
+let h: Harness
+let people: string[]
+beforeEach(async () => {
+  h = await startHarness({ sequenceOf: stepOf })
+  people = await peopleOfOneLane(h.db, 'default/track', 7)
+})
+afterEach(() => h.close())
 
-  const personOf = (n: number) => people[n % people.length] ?? ''
-  const culprit = (op: object) => [17, 50, 51].includes(Number(stepOf(op)))
+const personOf = (n: number) => people[n % people.length] ?? ''
+const culprit = (op: object) => [17, 50, 51].includes(Number(stepOf(op)))
 
-  /** Enqueues `COUNT` events of one lane, in one transaction. Event 60 is followed by a suppress if there is a barrier. */
-  const enqueue = (barrier = false) =>
-    h.db.transaction(async (tx) => {
-      const ids: string[] = []
-      for (let n = 0; n < COUNT; n++) {
-        const { operation, ...payload } = track(personOf(n), n)
-        const { rows } = isPayload(n)
-          ? await tx.query('SELECT (outbox.enqueue($1, $2)).id', [operation, payload])
-          : { rows: [await h.outbox.enqueue(tx, track(personOf(n), n))] }
-        ids.push(rows[0].id)
-        if (barrier && n === 60) {
-          const { id } = await h.outbox.enqueue(tx, { operation: 'suppress', customerId: personOf(0) })
-          ids.push(id)
-        }
+/** Enqueues `COUNT` events of one lane, in one transaction. Event 60 is followed by a suppress if there is a barrier. */
+const enqueueAll = (isPayload: (n: number) => boolean, barrier = false) =>
+  h.db.transaction(async (tx) => {
+    const ids: string[] = []
+    for (let n = 0; n < COUNT; n++) {
+      const { operation, ...payload } = track(personOf(n), n)
+      const { rows } = isPayload(n)
+        ? await tx.query('SELECT (outbox.enqueue($1, $2)).id', [operation, payload])
+        : { rows: [await h.outbox.enqueue(tx, track(personOf(n), n))] }
+      ids.push(rows[0].id)
+      if (barrier && n === 60) {
+        const { id } = await h.outbox.enqueue(tx, { operation: 'suppress', customerId: personOf(0) })
+        ids.push(id)
       }
-      return ids
-    })
+    }
+    return ids
+  })
 
+describe.each(Object.entries(PAGES))('a page of %s', (_, isPayload) => {
+  const enqueue = (barrier = false) => enqueueAll(isPayload, barrier)
   const forms = async () =>
     (await h.db.rows<{ format: number }>('SELECT DISTINCT format FROM outbox.intents ORDER BY 1')).map(
       ({ format }) => format,
@@ -110,7 +111,7 @@ describe.each(Object.entries(PAGES))('a page of %s', (name, isPayload) => {
     expect(await findings(h, ids)).toEqual([])
   })
 
-  test('another request of the lane is not begun before the rows of the last one are settled', async () => {
+  test('batches of ten events, one after the other', async () => {
     h.fake.latencyMs = 20
     const ids = await enqueue()
     await h.relay({ batchSize: 10 })
@@ -120,21 +121,18 @@ describe.each(Object.entries(PAGES))('a page of %s', (name, isPayload) => {
     expect(h.fake.counts).toMatchObject({ applied: COUNT, duplicates: 0, outOfOrder: 0 })
     expect(await findings(h, ids)).toEqual([])
   })
+})
 
-  test.runIf(name === 'texts and payloads')(
-    'a relay that is killed while its request is in flight',
-    async () => {
-      h.fake.latencyMs = 1_000
-      const ids = await enqueue()
-      const child = await h.relayProcess()
-      await h.fake.until(({ counts }) => counts.applied === COUNT)
-      child.kill('SIGKILL')
-      h.fake.latencyMs = 0
-      await h.relay()
-      await h.drained(40_000)
-      expect(await accountFor(h, ids)).toMatchObject({ delivered: COUNT, dead: 0 })
-      expect(h.fake.counts).toMatchObject({ applied: COUNT, duplicates: COUNT, outOfOrder: 0 })
-      expect(await findings(h, ids)).toEqual([])
-    },
-  )
+test('a page of texts and payloads of a relay that is killed while its request is in flight', async () => {
+  h.fake.latencyMs = 1_000
+  const ids = await enqueueAll(PAGES['texts and payloads'])
+  const child = await h.relayProcess()
+  await h.fake.until(({ counts }) => counts.applied === COUNT)
+  child.kill('SIGKILL')
+  h.fake.latencyMs = 0
+  await h.relay()
+  await h.drained(40_000)
+  expect(await accountFor(h, ids)).toMatchObject({ delivered: COUNT, dead: 0 })
+  expect(h.fake.counts).toMatchObject({ applied: COUNT, duplicates: COUNT, outOfOrder: 0 })
+  expect(await findings(h, ids)).toEqual([])
 })

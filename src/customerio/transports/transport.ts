@@ -41,6 +41,8 @@ export interface Transport<Call = unknown> {
   /**
    * The item of a row with wire text: `outbox.wire_of` wrote the operation. Writes the event's id into the buffer of `text`.
    * Only the Track API has such rows.
+   *
+   * @throws {InvalidIntentError} for a text that `outbox.wire_of` did not make.
    */
   prepareText?(id: string, text: WireText): WireItem<Call>
   /** Sends one request. Several items are allowed only if all are batchable. Never rejects: every failure is an `Answer`. */

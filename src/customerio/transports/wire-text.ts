@@ -1,3 +1,4 @@
+import { fail } from '../../intent/errors.ts'
 import type { WireText } from '../../intent/wire-text.ts'
 import { writeUlid } from './ulid.ts'
 import type { WireItem } from './transport.ts'
@@ -10,12 +11,24 @@ export interface TextCall {
 
 /** How `outbox.wire_of` begins an event. Its id is a placeholder of 26 characters. */
 const EVENT_HEAD = Buffer.from('{"id":"')
+const ID_BYTES = 26
+const QUOTE = '"'.charCodeAt(0)
 /** How it begins every other operation. */
 const TIMED_HEAD = Buffer.from('{"timestamp":')
 
-/** Writes the event's id into the text. A second call writes the same bytes. */
+/**
+ * Writes the event's id into the text. A second call writes the same bytes.
+ *
+ * @throws {InvalidIntentError} for a text that `outbox.wire_of` did not make. If an owner of the schema has edited it, the
+ * placeholder may be anywhere, and Customer.io would take all events with it for one.
+ */
 export function withEventId(id: string, text: WireText): WireText {
-  if (startsWith(text, EVENT_HEAD)) writeUlid(id, text.buffer, text.start + EVENT_HEAD.length)
+  const idAt = text.start + EVENT_HEAD.length
+  if (startsWith(text, EVENT_HEAD) && idAt + ID_BYTES < text.end && text.buffer[idAt + ID_BYTES] === QUOTE) {
+    writeUlid(id, text.buffer, idAt)
+  } else if (!startsWith(text, TIMED_HEAD)) {
+    fail({ operation: 'intent' }, '', 'has a wire text that outbox.wire_of did not make')
+  }
   return text
 }
 
@@ -27,8 +40,8 @@ export function withoutTimestamp(text: WireText): WireText {
   return { buffer, start: 0, end: buffer.length }
 }
 
-function startsWith({ buffer, start }: WireText, head: Buffer): boolean {
-  return buffer.compare(head, 0, head.length, start, start + head.length) === 0
+function startsWith({ buffer, start, end }: WireText, head: Buffer): boolean {
+  return end - start >= head.length && buffer.compare(head, 0, head.length, start, start + head.length) === 0
 }
 
 /** The operation in a text. */
