@@ -14,14 +14,12 @@
  * testing     a fake Customer.io and a real Postgres, for tests
  * ```
  */
-export { NotATransactionError } from './enqueue/errors.ts'
-export type {
-  DrizzleTransactionLike,
-  ExecuteSqlLike,
-  PgClientLike,
-  PgliteTransactionLike,
-  Transaction,
-} from './enqueue/executor.ts'
+export { NotATransactionError } from './enqueue/transactions/not-a-transaction-error.ts'
+export type { DrizzleTransactionLike } from './enqueue/transactions/libraries/drizzle.ts'
+export type { ExecuteSqlLike } from './enqueue/transactions/libraries/execute-sql.ts'
+export type { PgClientLike } from './enqueue/transactions/libraries/pg.ts'
+export type { PgliteTransactionLike } from './enqueue/transactions/libraries/pglite.ts'
+export type { Transaction } from './enqueue/transactions/recognise.ts'
 export type { OutboxApiClient } from './enqueue/clients/api-client.ts'
 export type { OutboxPipelinesClient } from './enqueue/clients/pipelines-client.ts'
 export type { OutboxTrackClient } from './enqueue/clients/track-client.ts'
@@ -34,11 +32,3 @@ export type * from './intent/json-types.ts'
 export type * from './intent/message-intents.ts'
 export type { BatchEnqueueOptions, EnqueueOptions } from './intent/options.ts'
 export type * from './intent/pipelines-intents.ts'
-export type { RelayEvents } from './relay/events.ts'
-export { InvalidSettingError, type RelayOptions, type WorkspaceOptions } from './relay/options.ts'
-export { createRelay, type Relay, type StopOptions } from './relay/relay.ts'
-export { WrongRegionError } from './relay/wrong-region-error.ts'
-export { CopiedDatabaseError, type DatabaseIdentity } from './store/origin/copied-database-error.ts'
-export { type MigrateOptions, type MigrateResult, migrate, migrationScript } from './store/migrate/migrate.ts'
-export { LockedError } from './store/migrate/migration-locks.ts'
-export { SchemaVersionError } from './store/migrate/schema-version.ts'

@@ -1,6 +1,6 @@
 import type { Names } from '../store/names.ts'
-import { NotATransactionError } from './errors.ts'
-import { type Executor, FAILED_TRANSACTION } from './executor.ts'
+import type { Executor } from './transactions/executor.ts'
+import { runInTransaction } from './transactions/run-statement.ts'
 import type { WireArguments } from './wire-arguments.ts'
 
 /** Options of the SQL functions, by the names of their parameters. */
@@ -41,7 +41,11 @@ const STORED = /^\((?<id>[0-9a-f-]{36}),(?<duplicate>[tf])\)$/
  */
 export async function enqueueOne(executor: Executor, names: Names, intent: EnqueueArguments): Promise<Row> {
   const { text, values } = callOf(names.q, intent)
-  const [row] = await run<{ stored: string }>(executor, `SELECT ${text}::text AS stored`, values)
+  const [row] = await runInTransaction<{ stored: string }>(
+    executor,
+    (condition = 'true') => `SELECT ${text}::text AS stored WHERE ${condition}`,
+    values,
+  )
   const { id, duplicate } = STORED.exec(row?.stored ?? '')?.groups ?? {}
   if (id === undefined) throw new Error(`outbox.enqueue returned no row, got ${String(row?.stored)}`)
   return { id, duplicate: duplicate === 't' }
@@ -99,9 +103,11 @@ export async function enqueueMany(
 ): Promise<Row[]> {
   const wires = intents.flatMap(({ operation, wire }) => (wire ? [{ operation, ...wire }] : []))
   if (wires.length === intents.length) return enqueueWires(executor, names, intents, wires)
-  const rows = await run<Row>(
+  const rows = await runInTransaction<Row>(
     executor,
-    `SELECT id::text, duplicate FROM ${names.q}.enqueue_many($1::text::jsonb, numbers_checked => true) ORDER BY ordinal`,
+    (condition) => `SELECT (stored).id::text, (stored).duplicate
+       FROM ${called(`${names.q}.enqueue_many($1::text::jsonb, numbers_checked => true)`, condition)}
+       ORDER BY (stored).ordinal`,
     [JSON.stringify(intents.map(({ wire: _wire, ...columns }) => columns))],
   )
   return rows.map(({ id, duplicate }) => ({ id, duplicate }))
@@ -117,10 +123,11 @@ async function enqueueWires(
   if (first === undefined) return []
   const dedupKeys = intents.map(({ dedup_key }) => dedup_key)
   const [, ...options] = optionValues(first)
-  const [row] = await run<{ ids: string; duplicates: string }>(
+  const call = `${names.q}.enqueue_wire_many($1::text::text[], $2::text::text[], $3::text::text[], $4::text::text[],
+    $5::text, $6::text::bigint[], ${optionParameters(7, '::text[]')})`
+  const [row] = await runInTransaction<{ ids: string; duplicates: string }>(
     executor,
-    `SELECT ids::text, duplicates::text FROM ${names.q}.enqueue_wire_many($1::text::text[], $2::text::text[],
-       $3::text::text[], $4::text::text[], $5::text, $6::text::bigint[], ${optionParameters(7, '::text[]')})`,
+    (condition) => `SELECT (stored).ids::text, (stored).duplicates::text FROM ${called(call, condition)}`,
     [
       arrayLiteral(wires.map(({ operation }) => operation)),
       arrayLiteral(wires.map(({ person_kind }) => person_kind)),
@@ -138,35 +145,18 @@ async function enqueueWires(
   return ids.map((id, n) => ({ id, duplicate: duplicates[n] === 't' }))
 }
 
+/**
+ * The rows of a function that stores intents, in the column `stored`. OFFSET 0 keeps the planner from moving the call, so it
+ * runs once, and only if the condition holds.
+ */
+function called(call: string, condition = 'true'): string {
+  return `(SELECT ${call} AS stored WHERE ${condition} OFFSET 0) AS call`
+}
+
 /** Between the JSON texts of `outbox.enqueue_wire_many`. No JSON text contains this character. */
 const SEPARATOR = '\u001e'
 
 /** An array of Postgres as text. */
 function arrayLiteral(values: readonly string[]): string {
   return `{${values.map((value) => `"${value.replace(/["\\]/g, '\\$&')}"`).join(',')}}`
-}
-
-/**
- * Runs one statement. If it fails, throws the database's own error: Drizzle wraps that error in another one, whose message
- * lists the parameters, which are customers' data.
- *
- * @throws {NotATransactionError} if a statement of the transaction failed before. The driver may not have noticed: pg
- * updates the state of a transaction only after it has rejected the failing statement.
- */
-async function run<Result>(executor: Executor, text: string, values: (string | null)[]): Promise<Result[]> {
-  try {
-    return (await executor.execute(text, values)) as Result[]
-  } catch (error) {
-    const own = withoutParameters(error)
-    if (isFailedTransaction(own)) throw new NotATransactionError(FAILED_TRANSACTION, { cause: own })
-    throw own
-  }
-}
-
-function withoutParameters(error: unknown): unknown {
-  return error instanceof Error && 'params' in error && error.cause ? error.cause : error
-}
-
-function isFailedTransaction(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === '25P02'
 }

@@ -1,6 +1,6 @@
 import { dedupKeyOf } from '../intent/keys/dedup-key.ts'
 import { kindOf } from '../intent/describe.ts'
-import { InvalidOptionError } from '../intent/errors.ts'
+import { InvalidIntentError, InvalidOptionError } from '../intent/errors.ts'
 import { checkOptionNames, failOption } from '../intent/option-checks.ts'
 import type { Intent } from '../intent/intent.ts'
 import type { BatchEnqueueOptions, EnqueueOptions, ResolvedOptions } from '../intent/options.ts'
@@ -8,13 +8,16 @@ import { toPayload } from '../intent/payload.ts'
 import { validateIntent } from '../intent/validate/validate-intent.ts'
 import { validateOptions } from '../intent/validate/validate-options.ts'
 import { type Names, namesOf } from '../store/names.ts'
-import { type Executor, executorFor, type Transaction } from './executor.ts'
 import { createApiClient, type OutboxApiClient } from './clients/api-client.ts'
 import type { MakeIntent, Sink } from './clients/client-types.ts'
 import { createPipelinesClient, type OutboxPipelinesClient } from './clients/pipelines-client.ts'
 import { createTrackClient, type OutboxTrackClient } from './clients/track-client.ts'
 import type { EnqueueResult, StoredResult } from './results.ts'
-import { underSavepoint } from './savepoint.ts'
+import type { Executor } from './transactions/executor.ts'
+import { executorFor, type Transaction } from './transactions/recognise.ts'
+import { asRefusal } from './transactions/run-statement.ts'
+import { NotATransactionError } from './transactions/not-a-transaction-error.ts'
+import { underSavepoint } from './transactions/savepoint.ts'
 import { enqueueMany, enqueueOne, type EnqueueArguments } from './call-enqueue.ts'
 import { wireArgumentsOf } from './wire-arguments.ts'
 
@@ -56,9 +59,7 @@ export interface Outbox {
    * then. ROLLBACK removes it together with its dedup key; so does ROLLBACK TO a savepoint set before the call. `enqueue`
    * sends no request, so an outage of Customer.io cannot slow down or fail the caller.
    *
-   * @param tx A pg client after BEGIN, a Drizzle transaction, a PGlite transaction, or an adapter around a transaction, such
-   * as pg-boss' `fromKysely(trx)`. What an adapter wraps cannot be checked: an adapter around a database handle is accepted,
-   * and its intents do not roll back with the business write.
+   * @param tx The transaction object of your library, or a client after BEGIN: see {@link Transaction}.
    * @param intent The intent, for example from one of the `intents` builders.
    * @param options See {@link EnqueueOptions}.
    * @returns The id of the intent, and whether it is a duplicate. With `onError: 'ignore'` the error of an intent that was
@@ -194,18 +195,29 @@ export function createOutbox(options: OutboxOptions = {}): Outbox {
     of: 'one' | 'many',
     enqueueOptions: unknown,
   ): Promise<EnqueueResult[]> {
-    const ignore = (enqueueOptions as EnqueueOptions | undefined)?.onError === 'ignore'
+    const resolved = validateOptions(enqueueOptions, of)
+    const executor = executorFor(tx)
+    const ignoring = resolved.onError === 'ignore'
+    const leaveOut = (error: Error) => {
+      onIgnored(error)
+      return given.map(() => ({ duplicate: false, error }) as const)
+    }
+
+    let rows: EnqueueArguments[]
     try {
-      const resolved = validateOptions(enqueueOptions, of)
-      const executor = executorFor(tx)
-      const rows = prepare(given, of, resolved)
-      if (rows.length === 0) return []
-      const run = (on: Executor) => insert(on, names, rows, of)
-      return await (ignore ? underSavepoint(executor, run) : run(executor))
+      rows = prepare(given, of, resolved)
     } catch (error) {
-      if (!ignore) throw error
-      onIgnored(error as Error)
-      return given.map(() => ({ duplicate: false, error: error as Error }))
+      if (ignoring && error instanceof InvalidIntentError) return leaveOut(error)
+      throw error
+    }
+    if (rows.length === 0) return []
+    if (!ignoring) return insert(executor, names, rows, of)
+    try {
+      return await underSavepoint(executor, (inner) => insert(inner, names, rows, of))
+    } catch (thrown) {
+      const error = asRefusal(thrown, executor)
+      if (isProgrammingError(error)) throw error
+      return leaveOut(error as Error)
     }
   }
 
@@ -215,6 +227,13 @@ export function createOutbox(options: OutboxOptions = {}): Outbox {
     apiClient: (tx, options) => createApiClient(sink(tx, options)),
     pipelinesClient: (tx, options) => createPipelinesClient(sink(tx, options)),
   }
+}
+
+/** Whether a failed statement is a mistake in the calling code. `onError: 'ignore'` hides errors of the database only. */
+function isProgrammingError(error: unknown): boolean {
+  return [NotATransactionError, TypeError, RangeError, ReferenceError].some(
+    (mistake) => error instanceof mistake,
+  )
 }
 
 /** Checks all intents before any SQL runs. */

@@ -8,7 +8,7 @@ import type { NotListeningReason } from './wake-up/listener.ts'
  *
  * @example
  * ```ts
- * import { createRelay } from 'customerio-outbox'
+ * import { createRelay } from 'customerio-outbox/relay'
  *
  * const relay = createRelay({
  *   connectionString: 'postgres://app:secret@localhost:5432/app',

@@ -286,7 +286,7 @@ export interface RelayOptions {
  *
  * @example
  * ```ts
- * import { createRelay, InvalidSettingError } from 'customerio-outbox'
+ * import { createRelay, InvalidSettingError } from 'customerio-outbox/relay'
  *
  * try {
  *   createRelay({ connectionString: 'postgres://localhost/app', workers: 65 })

@@ -26,7 +26,7 @@ import { type RelayParts, wireRelay } from './wire-relay.ts'
  *
  * @example
  * ```ts
- * import { type StopOptions } from 'customerio-outbox'
+ * import type { StopOptions } from 'customerio-outbox/relay'
  *
  * const options: StopOptions = { drainMs: 10_000 }
  * await relay.stop(options)
@@ -55,7 +55,7 @@ const MAINTENANCE_MS = 600_000
  *
  * @example
  * ```ts
- * import { createRelay } from 'customerio-outbox'
+ * import { createRelay } from 'customerio-outbox/relay'
  *
  * const relay = createRelay({
  *   connectionString: 'postgres://app:secret@localhost:5432/app',
@@ -133,7 +133,7 @@ export class Relay extends EventEmitter<RelayEvents> {
    *
    * @example
    * ```ts
-   * import { createRelay, WrongRegionError } from 'customerio-outbox'
+   * import { createRelay, WrongRegionError } from 'customerio-outbox/relay'
    *
    * const relay = createRelay({
    *   connectionString: 'postgres://app:secret@localhost:5432/app',
@@ -163,7 +163,7 @@ export class Relay extends EventEmitter<RelayEvents> {
    *
    * @example
    * ```ts
-   * import { createRelay } from 'customerio-outbox'
+   * import { createRelay } from 'customerio-outbox/relay'
    *
    * const relay = createRelay({
    *   connectionString: 'postgres://app:secret@localhost:5432/app',
@@ -201,7 +201,7 @@ export class Relay extends EventEmitter<RelayEvents> {
    *
    * @example
    * ```ts
-   * import { createRelay } from 'customerio-outbox'
+   * import { createRelay } from 'customerio-outbox/relay'
    *
    * const relay = createRelay({
    *   connectionString: 'postgres://app:secret@localhost:5432/app',

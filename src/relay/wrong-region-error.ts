@@ -4,7 +4,7 @@
  *
  * @example
  * ```ts
- * import { WrongRegionError } from 'customerio-outbox'
+ * import { WrongRegionError } from 'customerio-outbox/relay'
  *
  * try {
  *   await relay.start()

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { Relay } from '../../src/index.ts'
+import type { Relay } from '../../src/relay.ts'
 import { eventually } from '../support/eventually.ts'
 import { type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
 import { accountFor, breakerState, findings, transitions } from './support/account.ts'

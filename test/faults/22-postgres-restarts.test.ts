@@ -5,7 +5,7 @@
  * - without the pool's error listener for idle connections (database.ts), an uncaught exception ends the process.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { Relay } from '../../src/index.ts'
+import type { Relay } from '../../src/relay.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { eventually } from '../support/eventually.ts'
 import { type Harness, startHarness, stepOf } from '../support/relay-harness.ts'

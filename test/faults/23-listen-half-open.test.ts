@@ -6,7 +6,7 @@
  *   21 s. This depends on which statement hung on which connection, so the test does not fail in every run.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { Relay } from '../../src/index.ts'
+import type { Relay } from '../../src/relay.ts'
 import { eventually } from '../support/eventually.ts'
 import { type Harness, startHarness, track } from '../support/relay-harness.ts'
 import {

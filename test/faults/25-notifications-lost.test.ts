@@ -6,7 +6,7 @@
  * - if outage-reporter.ts forgets what it has reported, `notListening` is emitted with every try.
  */
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { createRelay, type RelayEvents } from '../../src/index.ts'
+import { createRelay, type RelayEvents } from '../../src/relay.ts'
 import { eventually } from '../support/eventually.ts'
 import { everyApi, type Harness, QUICK, startHarness, track } from '../support/relay-harness.ts'
 import { nextHeartbeat } from './support/heartbeat.ts'

@@ -1,6 +1,6 @@
 /** The tests fail if each request uses another id (ulid.ts): the resent events are applied twice. */
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { Relay } from '../../src/index.ts'
+import type { Relay } from '../../src/relay.ts'
 import type { TestDatabase } from '../support/database.ts'
 import { eventually } from '../support/eventually.ts'
 import { type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'

@@ -9,7 +9,7 @@
  */
 import pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { migrate } from '../../src/index.ts'
+import { migrate } from '../../src/relay.ts'
 import { LaneJobs, queueOf } from '../../src/relay/dispatch/lane-jobs.ts'
 import { openDatabase } from '../../src/store/connection/database.ts'
 import { createTestDatabase } from '../support/database.ts'

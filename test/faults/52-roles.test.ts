@@ -9,7 +9,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { migrate } from '../../src/index.ts'
+import { migrate } from '../../src/relay.ts'
 import { runCli } from '../support/cli.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { createLoginRole, type LoginRole } from '../support/login-role.ts'

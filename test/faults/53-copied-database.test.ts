@@ -7,7 +7,8 @@
  */
 import pg from 'pg'
 import { afterEach, expect, inject, test } from 'vitest'
-import { createOutbox, createRelay } from '../../src/index.ts'
+import { createOutbox } from '../../src/index.ts'
+import { createRelay } from '../../src/relay.ts'
 import { type FakeCustomerIo, startFakeCustomerIo } from '../../src/testing/index.ts'
 import { type CliProcess, type CliRun, startCli } from '../support/cli.ts'
 import { createTestDatabase, openTestDatabase, type TestDatabase } from '../support/database.ts'

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { InvalidSettingError, type RelayEvents } from '../../src/index.ts'
+import { InvalidSettingError, type RelayEvents } from '../../src/relay.ts'
 import { eventually } from '../support/eventually.ts'
 import { type Harness, startHarness, track } from '../support/relay-harness.ts'
 

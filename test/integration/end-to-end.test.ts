@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createOutbox, createRelay } from '../../src/index.ts'
+import { createOutbox } from '../../src/index.ts'
+import { createRelay } from '../../src/relay.ts'
 import { startFakeCustomerIo } from '../../src/testing/index.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { eventually } from '../support/eventually.ts'

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createOutbox, createRelay, type Intent, type Relay } from '../../src/index.ts'
+import { createOutbox, type Intent } from '../../src/index.ts'
+import { createRelay, type Relay } from '../../src/relay.ts'
 import { OPERATIONS } from '../../src/intent/operations.ts'
 import { type CaptureServer, startCaptureServer } from '../support/wire/capture-server.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'

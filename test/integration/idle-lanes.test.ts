@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { createRelay } from '../../src/index.ts'
+import { createRelay } from '../../src/relay.ts'
 import { openDatabase } from '../../src/store/connection/database.ts'
 import { findReadyLanes } from '../../src/store/lanes/find-ready-lanes.ts'
 import { claimLane } from '../../src/store/lanes/claim-lane.ts'

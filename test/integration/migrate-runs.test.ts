@@ -1,6 +1,7 @@
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { createOutbox, migrate, migrationScript } from '../../src/index.ts'
+import { createOutbox } from '../../src/index.ts'
+import { migrate, migrationScript } from '../../src/relay.ts'
 import { readMigrations } from '../../src/store/migrate/migrations.ts'
 import { namesOf } from '../../src/store/names.ts'
 import { dumpSchema } from '../../scripts/schema-dump.ts'

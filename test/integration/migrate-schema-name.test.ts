@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createOutbox, migrate, migrationScript } from '../../src/index.ts'
+import { createOutbox } from '../../src/index.ts'
+import { migrate, migrationScript } from '../../src/relay.ts'
 import { dumpSchema } from '../../scripts/schema-dump.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 

@@ -20,16 +20,12 @@ async function exportsOf(entry: string): Promise<string[]> {
   return JSON.parse(stdout)
 }
 
-test('the package exports the app entry point, the schema and the testing entry point', async () => {
+test('the package exports entry points for apps, for relays, for the schema and for tests', async () => {
   expect(await exportsOf('customerio-outbox')).toEqual(
-    expect.arrayContaining([
-      'createOutbox',
-      'createRelay',
-      'migrate',
-      'intents',
-      'InvalidIntentError',
-      'NotATransactionError',
-    ]),
+    expect.arrayContaining(['createOutbox', 'intents', 'InvalidIntentError', 'NotATransactionError']),
+  )
+  expect(await exportsOf('customerio-outbox/relay')).toEqual(
+    expect.arrayContaining(['createRelay', 'migrate']),
   )
   expect(await exportsOf('customerio-outbox/schema')).toEqual(
     expect.arrayContaining([

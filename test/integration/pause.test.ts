@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { createRelay, type Relay } from '../../src/index.ts'
+import { createRelay, type Relay } from '../../src/relay.ts'
 import { openDatabase } from '../../src/store/connection/database.ts'
 import { rateLimitDestination } from '../../src/store/breakers/rate-limit-destination.ts'
 import { openBreaker } from '../../src/store/breakers/open-breaker.ts'

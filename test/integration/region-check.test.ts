@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { createRelay, type Relay, type RelayEvents, WrongRegionError } from '../../src/index.ts'
+import { createRelay, type Relay, type RelayEvents, WrongRegionError } from '../../src/relay.ts'
 import { type FakeCustomerIo, startFakeCustomerIo } from '../../src/testing/index.ts'
 import { runCli } from '../support/cli.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'

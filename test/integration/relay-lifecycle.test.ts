@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { createRelay, InvalidSettingError } from '../../src/index.ts'
+import { createRelay, InvalidSettingError } from '../../src/relay.ts'
 import { openDatabase } from '../../src/store/connection/database.ts'
 import { findReadyLanes } from '../../src/store/lanes/find-ready-lanes.ts'
 import { ZERO_WATERMARK, readLane } from '../../src/store/lanes/read-lane.ts'

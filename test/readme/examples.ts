@@ -29,7 +29,7 @@ function examplesOf(file: string): Block[] {
 
 /** Declarations of values that examples use without creating them. */
 export const EXAMPLE_FIXTURES = `
-import type { Relay } from 'customerio-outbox'
+import type { Relay } from 'customerio-outbox/relay'
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres'
 declare global {
   const connectionString: string

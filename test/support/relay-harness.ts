@@ -1,15 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import {
-  createOutbox,
-  createRelay,
-  type EnqueueOptions,
-  type Intent,
-  type Outbox,
-  type Relay,
-  type RelayOptions,
-} from '../../src/index.ts'
+import { createOutbox, type EnqueueOptions, type Intent, type Outbox } from '../../src/index.ts'
+import { createRelay, type Relay, type RelayOptions } from '../../src/relay.ts'
 import {
   type FakeCustomerIo,
   type FakeCustomerIoOptions,

@@ -1,12 +1,6 @@
 import { expect, test } from 'vitest'
-import {
-  createOutbox,
-  createRelay,
-  InvalidOptionError,
-  InvalidSettingError,
-  migrate,
-  migrationScript,
-} from '../../src/index.ts'
+import { createOutbox, InvalidOptionError } from '../../src/index.ts'
+import { createRelay, InvalidSettingError, migrate, migrationScript } from '../../src/relay.ts'
 
 const SECRET = 'postgres://app:hunter2@localhost/app'
 const GOOD = { connectionString: SECRET, customerio: { siteId: 's', trackApiKey: 'k' } }

@@ -13,7 +13,7 @@ import { readSchemaState, type SchemaState, SchemaVersionError } from './schema-
  *
  * @example
  * ```ts
- * import { type MigrateOptions } from 'customerio-outbox'
+ * import type { MigrateOptions } from 'customerio-outbox/relay'
  *
  * const options: MigrateOptions = { connectionString, lockWaitMs: 60_000, onWait: console.warn }
  * ```
@@ -34,7 +34,7 @@ export interface MigrateOptions extends LockWaiting {
  *
  * @example
  * ```ts
- * import { migrate, type MigrateResult } from 'customerio-outbox'
+ * import { migrate, type MigrateResult } from 'customerio-outbox/relay'
  *
  * const { applied, notGranted }: MigrateResult = await migrate({ connectionString })
  * ```
@@ -62,7 +62,7 @@ export interface MigrateResult {
  *
  * @example
  * ```ts
- * import { migrate } from 'customerio-outbox'
+ * import { migrate } from 'customerio-outbox/relay'
  *
  * const { applied } = await migrate({ connectionString: process.env.DATABASE_URL ?? '' })
  * ```
@@ -140,7 +140,7 @@ function checkOptions(options: unknown): void {
  * @example
  * ```ts
  * import { writeFile } from 'node:fs/promises'
- * import { migrationScript } from 'customerio-outbox'
+ * import { migrationScript } from 'customerio-outbox/relay'
  *
  * await writeFile('migrate.sql', await migrationScript({ connectionString: process.env.DATABASE_URL ?? '' }))
  * ```

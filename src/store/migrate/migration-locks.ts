@@ -40,7 +40,7 @@ export interface LockWaiting {
  *
  * @example
  * ```ts
- * import { LockedError, migrate } from 'customerio-outbox'
+ * import { LockedError, migrate } from 'customerio-outbox/relay'
  *
  * try {
  *   await migrate({ connectionString, lockWaitMs: 60_000 })

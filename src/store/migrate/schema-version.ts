@@ -9,7 +9,7 @@ import type { Names } from '../names.ts'
  *
  * @example
  * ```ts
- * import { SchemaVersionError } from 'customerio-outbox'
+ * import { SchemaVersionError } from 'customerio-outbox/relay'
  *
  * try {
  *   await relay.start()

@@ -3,7 +3,7 @@
  *
  * @example
  * ```ts
- * import { type DatabaseIdentity } from 'customerio-outbox'
+ * import type { DatabaseIdentity } from 'customerio-outbox/relay'
  *
  * relay.once('copyFound', ({ found }: { found: DatabaseIdentity }) => console.error(found.databaseName))
  * ```
@@ -21,7 +21,7 @@ export interface DatabaseIdentity {
  *
  * @example
  * ```ts
- * import { CopiedDatabaseError } from 'customerio-outbox'
+ * import { CopiedDatabaseError } from 'customerio-outbox/relay'
  *
  * try {
  *   await relay.start()

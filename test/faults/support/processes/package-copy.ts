@@ -2,7 +2,7 @@ import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { migrate } from '../../../../src/index.ts'
+import type { migrate } from '../../../../src/relay.ts'
 
 const ROOT = fileURLToPath(new URL('../../../..', import.meta.url))
 
@@ -30,7 +30,7 @@ export async function copyWithMigrations(statements: readonly string[]): Promise
     await writeFile(path.join(folder, 'migrations', `${tag}.sql`), statement)
   }
   await writeFile(journalFile, JSON.stringify(journal))
-  const copy: { migrate: typeof migrate } = await import(path.join(folder, 'src', 'index.ts'))
+  const copy: { migrate: typeof migrate } = await import(path.join(folder, 'src', 'relay.ts'))
   return {
     main: path.join(folder, 'src', 'cli', 'main.ts'),
     migrate: copy.migrate,

@@ -2,7 +2,7 @@ import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import type { RelayOptions } from '../../../../src/index.ts'
+import type { RelayOptions } from '../../../../src/relay.ts'
 import { eventually } from '../../../support/eventually.ts'
 
 const CHILD = fileURLToPath(new URL('../../../support/relay-child.ts', import.meta.url))

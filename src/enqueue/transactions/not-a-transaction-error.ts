@@ -25,3 +25,5 @@ export class NotATransactionError extends Error {
     super(`outbox.enqueue needs the transaction of your business write: ${found}`, options)
   }
 }
+
+export const FAILED_TRANSACTION = 'got one in which a statement has failed, run ROLLBACK and begin again'
