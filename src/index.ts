@@ -25,6 +25,7 @@ export type { OutboxPipelinesClient } from './enqueue/clients/pipelines-client.t
 export type { OutboxTrackClient } from './enqueue/clients/track-client.ts'
 export { createOutbox, type Outbox, type OutboxOptions } from './enqueue/outbox.ts'
 export type { EnqueueResult, IgnoredResult, StoredResult } from './enqueue/results.ts'
+export type { Statement } from './enqueue/statement.ts'
 export * from './intent/builders/builders.ts'
 export { InvalidIntentError, InvalidOptionError } from './intent/errors.ts'
 export type * from './intent/intent.ts'

@@ -1,7 +1,7 @@
 import { dedupKeyOf } from '../intent/keys/dedup-key.ts'
 import { kindOf } from '../intent/describe.ts'
 import { InvalidIntentError, InvalidOptionError } from '../intent/errors.ts'
-import { checkOptionNames, failOption } from '../intent/option-checks.ts'
+import { checkOptionNames, failOption, shownOption } from '../intent/option-checks.ts'
 import type { Intent } from '../intent/intent.ts'
 import type { BatchEnqueueOptions, EnqueueOptions, ResolvedOptions } from '../intent/options.ts'
 import { toPayload } from '../intent/payload.ts'
@@ -18,7 +18,9 @@ import { executorFor, type Transaction } from './transactions/recognise.ts'
 import { asRefusal } from './transactions/run-statement.ts'
 import { NotATransactionError } from './transactions/not-a-transaction-error.ts'
 import { underSavepoint } from './transactions/savepoint.ts'
-import { enqueueMany, enqueueOne, type EnqueueArguments } from './call-enqueue.ts'
+import { enqueueMany, enqueueOne } from './call-enqueue.ts'
+import type { EnqueueArguments } from './enqueue-call.ts'
+import { type Statement, statementForMany, statementForOne } from './statement.ts'
 import { wireArgumentsOf } from './wire-arguments.ts'
 
 /** Options of {@link createOutbox}. */
@@ -82,6 +84,29 @@ export interface Outbox {
   ): Promise<StoredResult>
   // Last, because the compiler's error messages describe the last overload.
   enqueue(tx: Transaction, intent: Intent, options: EnqueueOptions): Promise<EnqueueResult>
+  /**
+   * The statement of {@link Outbox.enqueue}, for a driver that `enqueue` does not take, or to send it in one round trip with
+   * other statements. Run it in the transaction of the business write: nothing checks that here. Outside a transaction,
+   * Postgres commits it at once.
+   *
+   * The statement returns a row (`id`, `duplicate`) for each intent, in the order of the array.
+   *
+   * @param intent The intent, or an array of at least one.
+   * @param options See {@link EnqueueOptions}. `onError` is not allowed: nothing runs here.
+   * @returns The text, with the parameters $1, $2, …, and their values, each a string or null.
+   * @throws {InvalidIntentError} if Customer.io would not take the intent.
+   * @throws {InvalidOptionError} if an option is wrong, or the array is empty.
+   * @example
+   * ```ts
+   * import { intents } from 'customerio-outbox'
+   *
+   * const { text, values } = outbox.statement(intents.track(user.id, 'order_paid'), { dedupKey: 'order:42:paid' })
+   * const { rows } = await tx.query(text, values)
+   * console.log(rows[0].id)
+   * ```
+   */
+  statement(intent: Intent, options?: Omit<EnqueueOptions, 'onError'>): Statement
+  statement(intent: readonly Intent[], options?: Omit<BatchEnqueueOptions, 'onError'>): Statement
   /**
    * A `TrackClient` of customerio-node that enqueues in `tx` instead of sending. An app can migrate call by call: the
    * methods and their parameters are the same. Methods that cannot be enqueued are missing.
@@ -221,8 +246,30 @@ export function createOutbox(options: OutboxOptions = {}): Outbox {
     }
   }
 
+  function statement(given: Intent | readonly Intent[], enqueueOptions?: unknown): Statement {
+    const of = Array.isArray(given) ? 'many' : 'one'
+    const resolved = validateOptions(enqueueOptions, of)
+    if (resolved.onError !== 'throw') {
+      failOption(
+        'onError',
+        'to be absent: a statement is not run here',
+        shownOption(resolved.onError),
+        'onError',
+      )
+    }
+    const rows = prepare(
+      [given].flat().map((intent) => () => intent),
+      of,
+      resolved,
+    )
+    const [first] = rows
+    if (!first) failOption('', 'to be an intent or an array of at least one', 'an empty array', 'intents')
+    return of === 'one' ? statementForOne(names, first) : statementForMany(names, rows)
+  }
+
   return {
     enqueue: enqueue as Outbox['enqueue'],
+    statement,
     trackClient: (tx, options) => createTrackClient(sink(tx, options)),
     apiClient: (tx, options) => createApiClient(sink(tx, options)),
     pipelinesClient: (tx, options) => createPipelinesClient(sink(tx, options)),

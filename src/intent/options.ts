@@ -62,8 +62,8 @@ export type EnqueueOptions = {
    */
   readonly priority?: 'normal' | 'bulk' | undefined
   /**
-   * `'ignore'` leaves out an intent that cannot be stored and returns the error in its result. Nothing is thrown, and the
-   * caller's transaction can go on.
+   * `'ignore'` leaves out an intent that cannot be stored and returns the error in its result. The caller's transaction can go
+   * on. Mistakes in the calling code are thrown all the same: `NotATransactionError`, `InvalidOptionError`, `TypeError`.
    *
    * @default 'throw'
    */

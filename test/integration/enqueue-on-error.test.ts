@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { createOutbox, type Intent } from '../../src/index.ts'
+import { createOutbox, type Intent, InvalidOptionError, NotATransactionError } from '../../src/index.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { type Driver, DRIVERS } from '../support/enqueue-drivers.ts'
 
@@ -86,6 +86,24 @@ describe.each(DRIVERS)("onError 'ignore' in %s", (_name, open) => {
       }),
     ).rejects.toThrow('the business refused')
     expect(await intents()).toEqual(['identify'])
+    expect(ignored).toEqual([])
+  })
+
+  test('a mistake in the calling code is thrown, and the transaction goes on', async () => {
+    const ignore = { onError: 'ignore' } as const
+    await driver.transaction(async ({ tx, run }) => {
+      await expect(outbox.enqueue({} as never, intent, ignore)).rejects.toBeInstanceOf(NotATransactionError)
+      await expect(outbox.enqueue(tx, intent, { ...ignore, dedupKey: '' })).rejects.toBeInstanceOf(
+        InvalidOptionError,
+      )
+      const keyOf = () => (undefined as unknown as string).trim()
+      await expect(outbox.enqueue(tx, [intent], { ...ignore, dedupKey: keyOf })).rejects.toBeInstanceOf(
+        TypeError,
+      )
+      await run("INSERT INTO orders VALUES ('after')")
+    })
+    expect(await orders()).toEqual(['after'])
+    expect(await intents()).toEqual([])
     expect(ignored).toEqual([])
   })
 
