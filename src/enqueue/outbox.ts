@@ -15,7 +15,7 @@ import { createTrackClient, type OutboxTrackClient } from './clients/track-clien
 import type { EnqueueResult, StoredResult } from './results.ts'
 import type { Executor } from './transactions/executor.ts'
 import { executorFor, type Transaction } from './transactions/recognise.ts'
-import { asRefusal } from './transactions/run-statement.ts'
+import { asThrown } from './transactions/run-statement.ts'
 import { NotATransactionError } from './transactions/not-a-transaction-error.ts'
 import { underSavepoint } from './transactions/savepoint.ts'
 import { enqueueMany, enqueueOne } from './call-enqueue.ts'
@@ -240,7 +240,7 @@ export function createOutbox(options: OutboxOptions = {}): Outbox {
     try {
       return await underSavepoint(executor, (inner) => insert(inner, names, rows, of))
     } catch (thrown) {
-      const error = asRefusal(thrown, executor)
+      const error = asThrown(thrown, executor)
       if (isProgrammingError(error)) throw error
       return leaveOut(error as Error)
     }

@@ -1,4 +1,4 @@
-import { databaseErrorOf, stateOf } from './database-error.ts'
+import { databaseErrorOf, saysEnded, stateOf } from './database-error.ts'
 import type { Executor } from './executor.ts'
 import { FAILED_TRANSACTION, NotATransactionError } from './not-a-transaction-error.ts'
 
@@ -52,15 +52,17 @@ export async function runStatement<Row>(
   try {
     return (await executor.execute(text, values)) as Row[]
   } catch (error) {
-    throw asRefusal(error, executor)
+    throw asThrown(error, executor, text)
   }
 }
 
-/** The error that the caller gets instead of `error`, which a library threw. */
-export function asRefusal(error: unknown, executor: Executor): unknown {
-  const own = databaseErrorOf(error)
+/** The error that the caller gets instead of `error`, which the database or a library raised. */
+export function asThrown(error: unknown, executor: Executor, text = ''): unknown {
+  if (error instanceof NotATransactionError) return error
+  const own = databaseErrorOf(error, text)
   const state = stateOf(own)
-  if (state === NO_ACTIVE_TRANSACTION) return new NotATransactionError(executor.refusal, { cause: own })
-  if (state === IN_FAILED_TRANSACTION) return new NotATransactionError(FAILED_TRANSACTION, { cause: own })
-  return own
+  if (state === NO_ACTIVE_TRANSACTION || saysEnded(own)) {
+    return new NotATransactionError(executor.refusal, { cause: own })
+  }
+  return state === IN_FAILED_TRANSACTION ? new NotATransactionError(FAILED_TRANSACTION, { cause: own }) : own
 }

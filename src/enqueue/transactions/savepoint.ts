@@ -15,11 +15,11 @@ export async function underSavepoint<T>(
   await runStatement(executor, 'SAVEPOINT customerio_outbox', [])
   try {
     const result = await work({ ...executor, proved: true })
-    await executor.execute('RELEASE SAVEPOINT customerio_outbox', [])
+    await runStatement(executor, 'RELEASE SAVEPOINT customerio_outbox', [])
     return result
   } catch (error) {
-    await executor.execute('ROLLBACK TO SAVEPOINT customerio_outbox', [])
-    await executor.execute('RELEASE SAVEPOINT customerio_outbox', [])
+    await runStatement(executor, 'ROLLBACK TO SAVEPOINT customerio_outbox', [])
+    await runStatement(executor, 'RELEASE SAVEPOINT customerio_outbox', [])
     throw error
   }
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import pg from 'pg'
 import type { TestProject } from 'vitest/node'
+import { installLibraries } from '../../../scripts/install-libraries.ts'
 import { migrate } from '../../../src/store/migrate/migrate.ts'
 import { SEEDS_VARIABLE } from '../../faults/support/servers/cluster-seeds.ts'
 import { startRealPostgres } from '../../../src/testing/postgres/real-postgres.ts'
@@ -19,6 +20,7 @@ declare module 'vitest' {
 
 /** Starts one server for the run, with one migrated template that every test file clones. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  installLibraries()
   const server = await startRealPostgres({ volatile: true })
   console.log(`tests run on ${server.source}`)
   const template = `outbox_template_${randomBytes(4).toString('hex')}`

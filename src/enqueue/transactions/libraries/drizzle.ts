@@ -1,5 +1,6 @@
 import { type Executor, isFunction, type Library } from '../executor.ts'
 import { NotATransactionError } from '../not-a-transaction-error.ts'
+import { refusalsOf } from '../refusals.ts'
 
 /** The `tx` of `db.transaction(async (tx) => …)`, over node-postgres, postgres.js, PGlite and other drivers. */
 export interface DrizzleTransactionLike {
@@ -10,13 +11,13 @@ export interface DrizzleTransactionLike {
   transaction?(work: (nested: any) => Promise<any>): Promise<any>
 }
 
-const REFUSAL = 'got a Drizzle database, use the tx of db.transaction(async (tx) => …) instead'
+const REFUSALS = refusalsOf('Drizzle', 'database', 'the tx of db.transaction(async (tx) => …)')
 
 /** Drizzle. Its database and its transaction have the same methods, except for `rollback`. */
 export const drizzle: Library = {
   recognises: ({ execute }) => isFunction(execute),
   executor(handle) {
-    if (!isFunction(handle.rollback)) throw new NotATransactionError(REFUSAL)
+    if (!isFunction(handle.rollback)) throw new NotATransactionError(REFUSALS.outside)
     return executorOf(handle as unknown as DrizzleTransactionLike)
   },
 }
@@ -24,7 +25,7 @@ export const drizzle: Library = {
 function executorOf(tx: DrizzleTransactionLike): Executor {
   const executor: Executor = {
     proved: false, // `tx` does not know that it has ended
-    refusal: REFUSAL,
+    refusal: REFUSALS.ended,
     execute: async (text, values) => rowsOf(await tx.execute(statement(text, values))),
   }
   if (!tx.transaction) return executor

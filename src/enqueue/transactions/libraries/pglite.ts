@@ -1,5 +1,6 @@
 import { isFunction, type Library } from '../executor.ts'
 import { NotATransactionError } from '../not-a-transaction-error.ts'
+import { refusalsOf } from '../refusals.ts'
 import { overQuery } from './pg.ts'
 
 /** The `tx` of PGlite's own `db.transaction(async (tx) => …)`. */
@@ -9,13 +10,17 @@ export interface PgliteTransactionLike {
   readonly closed: boolean
 }
 
-const FINISHED = 'got a PGlite transaction that has ended, use the tx inside db.transaction(async (tx) => …)'
+const REFUSALS = refusalsOf('PGlite', 'database', 'the tx of db.transaction(async (tx) => …)')
 
 /** PGlite: a Postgres in the process of the app. */
 export const pglite: Library = {
-  recognises: (handle) => isFunction(handle.query) && isFunction(handle.rollback) && 'closed' in handle,
+  recognises: (handle) =>
+    isFunction(handle.query) &&
+    'closed' in handle &&
+    (isFunction(handle.rollback) || isFunction(handle.execProtocol)),
   executor(handle) {
-    if (handle.closed !== false) throw new NotATransactionError(FINISHED)
-    return { ...overQuery(handle as unknown as PgliteTransactionLike, FINISHED), proved: true }
+    if (!isFunction(handle.rollback)) throw new NotATransactionError(REFUSALS.outside)
+    if (handle.closed !== false) throw new NotATransactionError(REFUSALS.ended)
+    return { ...overQuery(handle as unknown as PgliteTransactionLike, REFUSALS.ended), proved: true }
   },
 }

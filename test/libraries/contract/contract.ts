@@ -1,0 +1,25 @@
+import { afterAll, beforeAll, describe } from 'vitest'
+import { createTestDatabase, type TestDatabase } from '../../support/database.ts'
+import { benchOf } from './bench.ts'
+import type { Library } from './library.ts'
+import { ignoresErrors } from './on-error.ts'
+import { refuses } from './refusals.ts'
+import { rollsBack } from './rollback.ts'
+import { stores } from './storage.ts'
+
+/** Runs the contract of `outbox.enqueue` on each library. All of them share one database. */
+export function contract(libraries: readonly Library[]): void {
+  let db: TestDatabase
+  beforeAll(async () => {
+    db = await createTestDatabase()
+  })
+  afterAll(() => db.drop())
+
+  describe.each(libraries.map((library) => [library.name, library] as const))('%s', (_name, library) => {
+    const bench = benchOf(library, () => db)
+    stores(bench)
+    rollsBack(bench)
+    ignoresErrors(bench)
+    refuses(library, bench)
+  })
+}
