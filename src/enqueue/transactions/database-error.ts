@@ -54,8 +54,8 @@ export function stateOf(error: unknown): string | undefined {
   return error instanceof Error ? stateIn(error as unknown as Fields) : undefined
 }
 
-/** Errors without a SQLSTATE by which Kysely, Knex and Prisma refuse a statement in a transaction that has ended. */
-const ENDED = /^Transaction is already (committed|rolled back|aborted)|^Transaction query already complete/
+/** Errors without a SQLSTATE by which Kysely, Knex, PGlite and Prisma refuse a statement after the end of its transaction. */
+const ENDED = /^Transaction (is already (committed|rolled back|aborted)|query already complete|is closed)/
 const PRISMA_TRANSACTION_API_ERROR = 'P2028'
 
 /** Whether a library refused the statement because its transaction has ended. */

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe } from 'vitest'
 import { createTestDatabase, type TestDatabase } from '../../support/database.ts'
+import { eventually } from '../../support/eventually.ts'
 import { benchOf } from './bench.ts'
 import type { Library } from './library.ts'
 import { ignoresErrors } from './on-error.ts'
@@ -13,7 +14,15 @@ export function contract(libraries: readonly Library[]): void {
   beforeAll(async () => {
     db = await createTestDatabase()
   })
-  afterAll(() => db.drop())
+  afterAll(async () => {
+    await eventually('every library has closed its connections', async () => {
+      const [row] = await db.rows<{ count: number }>(
+        'SELECT count(*)::int FROM pg_stat_activity WHERE datname = current_database()',
+      )
+      return row !== undefined && row.count <= db.pool.totalCount
+    })
+    await db.drop()
+  })
 
   describe.each(libraries.map((library) => [library.name, library] as const))('%s', (_name, library) => {
     const bench = benchOf(library, () => db)

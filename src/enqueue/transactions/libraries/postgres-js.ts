@@ -6,7 +6,7 @@ import { refusalsOf } from '../refusals.ts'
 export interface PostgresJsTransactionLike {
   // biome-ignore lint/suspicious/noExplicitAny: postgres.js and Bun have types of their own for parameters
   unsafe(text: string, values?: any[]): PromiseLike<unknown[]>
-  savepoint<T>(work: (sql: never) => Promise<T>): Promise<unknown>
+  savepoint: (...parameters: never[]) => unknown
 }
 
 const REFUSALS = refusalsOf('postgres.js or Bun', 'sql', 'the sql of sql.begin(async (sql) => …)')
@@ -26,9 +26,9 @@ function executorOf(sql: PostgresJsTransactionLike): Executor {
     refusal: REFUSALS.ended,
     execute: async (text, values) => [...(await sql.unsafe(text, [...values]))],
     // If a statement fails, postgres.js rolls back the whole transaction, even after SAVEPOINT. Its own savepoints prevent that.
-    async nested<T>(work: (inner: Executor) => Promise<T>) {
-      return (await sql.savepoint(((inner: PostgresJsTransactionLike) =>
-        work(executorOf(inner))) as never)) as T
+    async nested(work) {
+      const inSavepoint = (inner: PostgresJsTransactionLike) => work(executorOf(inner))
+      return (await sql.savepoint(inSavepoint as never)) as Awaited<ReturnType<typeof work>>
     },
   }
 }

@@ -1,0 +1,4 @@
+import { contract } from './contract/contract.ts'
+import { previous } from './previous/libraries.ts'
+
+contract(previous)
