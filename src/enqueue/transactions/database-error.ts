@@ -5,6 +5,7 @@ const WRAPPED = ['cause', 'original', 'driverError', 'driverAdapterError', 'meta
 const FIELDS = [
   'name',
   'code',
+  'errno',
   'severity',
   'severity_local',
   'detail',
@@ -64,9 +65,9 @@ export function saysEnded(error: unknown): boolean {
   return ENDED.test(error.message) || ('code' in error && error.code === PRISMA_TRANSACTION_API_ERROR)
 }
 
-/** Prisma's adapters keep the error as a plain object, with the code in `originalCode`. */
-function stateIn({ originalCode, code }: Fields): string | undefined {
-  return [originalCode, code].find(
+/** Prisma's adapters keep the SQLSTATE in `originalCode`, Bun in `errno`, and all others in `code`. */
+function stateIn({ originalCode, errno, code }: Fields): string | undefined {
+  return [originalCode, errno, code].find(
     (value): value is string => typeof value === 'string' && SQLSTATE.test(value) && !PRISMA_CODE.test(value),
   )
 }

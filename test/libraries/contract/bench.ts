@@ -14,6 +14,9 @@ export interface Bench {
   reset(): Promise<void>
 }
 
+/** TRUNCATE takes ten times the CPU time on tables with a few rows. */
+const EMPTY = `WITH a AS (DELETE FROM orders), b AS (DELETE FROM outbox.dedup) DELETE FROM outbox.intents`
+
 /** Opens a library before the tests of a `describe`, and closes it after them. All libraries share `db`. */
 export function benchOf(library: Library, db: () => TestDatabase): () => Bench {
   let bench: Bench
@@ -31,7 +34,7 @@ export function benchOf(library: Library, db: () => TestDatabase): () => Bench {
       orders: async () => (await rows('SELECT id FROM orders ORDER BY id')).map(({ id }) => id),
       countIntents: async () =>
         Number((await rows('SELECT count(*)::int AS count FROM outbox.intents'))[0]?.count),
-      reset: async () => void (await rows('TRUNCATE orders, outbox.intents, outbox.dedup')),
+      reset: async () => void (await rows(EMPTY)),
     }
     await rows('CREATE TABLE IF NOT EXISTS orders (id text PRIMARY KEY)')
     await bench.reset()

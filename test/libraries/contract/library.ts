@@ -33,4 +33,9 @@ export interface Library {
   readonly refusal: RegExp
   /** The names of the handles of `outside`: tests are named before a library is open. */
   readonly outside: readonly string[]
+  /**
+   * Whether a transaction that has ended is refused even if its connection is in another transaction meanwhile. Libraries
+   * without a state of their own leave the proof to the database, which sees only the connection.
+   */
+  readonly knowsItsEnd: boolean
 }

@@ -51,6 +51,23 @@ export function refuses(library: Library, bench: () => Bench): void {
       expect(await bench().orders()).toEqual(end === 'committed' ? ['1'] : [])
     })
 
+    XX, while its connection is in another one',
+      async () => {
+        await bench().reset()
+        const { transaction } = bench().library
+        let ended: Transaction | undefined
+        await transaction(async ({ tx }) => {
+          ended = tx
+        })
+        await transaction(async ({ tx, run }) => {
+          await run("INSERT INTO orders VALUES ('1')")
+          await expectRefusal(ended, library.refusal)
+          await outbox.enqueue(tx, intent)
+        })
+        expect(await bench().countIntents()).toBe(1)
+      },
+    )
+
     test('a transaction in which a statement has failed', async () => {
       await bench().reset()
       const failed = bench().library.transaction(async ({ tx, run }) => {

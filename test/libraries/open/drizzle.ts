@@ -1,4 +1,4 @@
-import { PGlite } from '@electric-sql/pglite'
+import type { PGlite } from '@electric-sql/pglite'
 import { type SQL, sql } from 'drizzle-orm'
 import { drizzle as drizzleNodePostgres } from 'drizzle-orm/node-postgres'
 import { drizzle as drizzlePglite } from 'drizzle-orm/pglite'
@@ -43,6 +43,7 @@ export const drizzlePg: Library = {
   name: 'Drizzle 0.45 over node-postgres',
   refusal,
   outside: ['the database'],
+  knowsItsEnd: false,
   async open(url) {
     const pool = poolOf(url)
     return { ...overDrizzle(drizzleNodePostgres(pool)), close: () => pool.end() }
@@ -53,6 +54,7 @@ export const drizzlePostgres: Library = {
   name: 'Drizzle 0.45 over postgres.js',
   refusal,
   outside: ['the database'],
+  knowsItsEnd: false,
   async open(url) {
     const client = postgres(url, { max: 2, onnotice: () => {} })
     return { ...overDrizzle(drizzlePostgresJs(client)), close: () => client.end() }
@@ -63,6 +65,7 @@ export const drizzleOverPglite: Library = {
   name: 'Drizzle 0.45 over PGlite',
   refusal,
   outside: ['the database'],
+  knowsItsEnd: true,
   async open() {
     const client: PGlite = await migratedPglite()
     return {
@@ -77,6 +80,7 @@ export const drizzleAdapter: Library = {
   name: "pg-boss' fromDrizzle",
   refusal: /got an adapter .* outside a transaction/,
   outside: ['the database'],
+  knowsItsEnd: false,
   async open(url) {
     const pool = poolOf(url)
     const db = drizzleNodePostgres(pool)

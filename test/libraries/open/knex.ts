@@ -13,6 +13,7 @@ export const knex: Library = {
   name: 'Knex 3',
   refusal,
   outside: ['the instance'],
+  knowsItsEnd: true,
   open: async (url) => overKnex(open(url), (trx) => trx),
 }
 
@@ -20,6 +21,7 @@ export const knexAdapter: Library = {
   name: "pg-boss' fromKnex",
   refusal: /got an adapter .* outside a transaction/,
   outside: ['the instance'],
+  knowsItsEnd: true,
   async open(url) {
     const db = open(url)
     return {
@@ -48,6 +50,7 @@ export const objection: Library = {
   name: 'Objection 3',
   refusal,
   outside: ['the instance'],
+  knowsItsEnd: true,
   async open(url) {
     const db = open(url)
     class Order extends Model {

@@ -15,6 +15,7 @@ export const kysely: Library = {
   name: 'Kysely 0.29',
   refusal,
   outside: ['the database', 'a connection'],
+  knowsItsEnd: true,
   open: async (url) => overKysely(open(url), (trx) => trx),
 }
 
@@ -22,6 +23,7 @@ export const kyselyAdapter: Library = {
   name: "pg-boss' fromKysely",
   refusal: /got an adapter .* outside a transaction/,
   outside: ['the database'],
+  knowsItsEnd: true,
   async open(url) {
     const db = open(url)
     return {
@@ -52,6 +54,7 @@ export const kyselyControlled: Library = {
   name: 'Kysely 0.29, controlled transaction',
   refusal,
   outside: [],
+  knowsItsEnd: true,
   async open(url) {
     const db = open(url)
     return {

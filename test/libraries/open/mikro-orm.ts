@@ -5,6 +5,7 @@ export const mikroOrm: Library = {
   name: 'MikroORM 7',
   refusal: /got a MikroORM .*, use the em of orm\.em\.transactional\(async \(em\) => …\)/,
   outside: ["the ORM's EntityManager", 'a fork'],
+  knowsItsEnd: true,
   async open(url) {
     const orm = await MikroORM.init({
       clientUrl: url,

@@ -42,6 +42,7 @@ export const neonServerless: Library = {
   name: 'Neon serverless 1',
   refusal: /got a client outside a transaction|got a pg Pool|got the function of Neon's neon\(\)/,
   outside: ['a client', 'a Pool', 'the function of neon()'],
+  knowsItsEnd: false,
   async open(url) {
     const { pool, close } = await openPool(url)
     const open = overPool(pool, (client) => client)
@@ -61,6 +62,7 @@ export const drizzleNeon: Library = {
   name: 'Drizzle 0.45 over Neon serverless',
   refusal: /got a Drizzle .*, use the tx of db\.transaction\(async \(tx\) => …\)/,
   outside: ['the database'],
+  knowsItsEnd: false,
   async open(url) {
     const { pool, close } = await openPool(url)
     return { ...overDrizzle(drizzle(pool)), close }

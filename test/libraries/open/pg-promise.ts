@@ -7,6 +7,7 @@ export const pgPromise: Library = {
   name: 'pg-promise 12',
   refusal: /got a pg-promise .*, use the t of db\.tx\(async \(t\) => …\)/,
   outside: ['the database', 'a task'],
+  knowsItsEnd: true,
   async open(url) {
     const db = connect({ connectionString: url, max: 2 })
     return {

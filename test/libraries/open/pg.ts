@@ -52,6 +52,7 @@ export const pgClient: Library = {
   name: 'pg 8.23',
   refusal,
   outside: ['a client'],
+  knowsItsEnd: false,
   open: async (url) => overPool(poolOf(url), (client) => client),
 }
 
@@ -59,6 +60,7 @@ export const pgPool: Library = {
   name: 'pg 8.23, for its Pool',
   refusal: /got a pg Pool, pass the client on which you ran BEGIN|got a client outside a transaction/,
   outside: ['a Pool'],
+  knowsItsEnd: false,
   async open(url) {
     const pool = poolOf(url)
     return { ...overPool(pool, (client) => client), outside: { 'a Pool': (check) => check(pool) } }
@@ -69,6 +71,7 @@ export const adapter: Library = {
   name: 'an object with executeSql, over pg',
   refusal: /got an adapter .* outside a transaction, wrap the transaction/,
   outside: ['a client'],
+  knowsItsEnd: false,
   open: async (url) =>
     overPool(poolOf(url), (client) => ({ executeSql: (text, values) => client.query(text, values) })),
 }
@@ -77,6 +80,7 @@ export const zapatos: Library = {
   name: 'Zapatos 6',
   refusal,
   outside: [],
+  knowsItsEnd: false,
   async open(url) {
     const pool = poolOf(url)
     return {

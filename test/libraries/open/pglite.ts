@@ -7,6 +7,7 @@ export const pglite: Library = {
   name: 'PGlite 0.5',
   refusal: /got a PGlite .*, use the tx of db\.transaction\(async \(tx\) => …\)/,
   outside: ['the database'],
+  knowsItsEnd: true,
   async open() {
     const db = await migratedPglite()
     return {

@@ -7,6 +7,7 @@ export const postgresJs: Library = {
   name: 'postgres.js 3.4',
   refusal: /got a postgres\.js or Bun .*, use the sql of sql\.begin\(async \(sql\) => …\)/,
   outside: ['sql', 'a reserved connection'],
+  knowsItsEnd: false,
   async open(url) {
     const db = open(url)
     return {

@@ -14,6 +14,7 @@ export const prisma: Library = {
   name: 'Prisma 7',
   refusal,
   outside: ['the client'],
+  knowsItsEnd: true,
   open: async (url) => overPrisma(open(url), (tx) => tx),
 }
 
@@ -21,6 +22,7 @@ export const prismaAdapter: Library = {
   name: "pg-boss' fromPrisma",
   refusal: /got an adapter .* outside a transaction/,
   outside: ['the client'],
+  knowsItsEnd: true,
   async open(url) {
     const client = open(url)
     return {
@@ -46,6 +48,7 @@ export const prismaExtended: Library = {
   name: 'Prisma 7, extended client',
   refusal,
   outside: ['the client'],
+  knowsItsEnd: true,
   async open(url) {
     const client = open(url).$extends({
       name: 'app',

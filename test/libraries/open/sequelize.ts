@@ -5,6 +5,7 @@ export const sequelize: Library = {
   name: 'Sequelize 6',
   refusal: /got a Sequelize .*, use the transaction of sequelize\.transaction\(async \(transaction\) => …\)/,
   outside: ['the instance'],
+  knowsItsEnd: true,
   async open(url) {
     const db = new Sequelize(url, { logging: false, pool: { max: 2 } })
     return {

@@ -5,6 +5,7 @@ export const slonik: Library = {
   name: 'Slonik 49',
   refusal: /got a Slonik .*, use the tx of pool\.transaction\(async \(tx\) => …\)/,
   outside: ['the pool', 'a connection'],
+  knowsItsEnd: true,
   async open(url) {
     const pool = await createPool(url, { maximumPoolSize: 2 })
     const raw = (statement: string) =>

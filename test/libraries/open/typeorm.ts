@@ -9,6 +9,7 @@ export const typeorm: Library = {
   name: 'TypeORM 1, EntityManager',
   refusal,
   outside: ['the DataSource', "the DataSource's manager"],
+  knowsItsEnd: true,
   async open(url) {
     const dataSource = await open(url)
     return {
@@ -33,6 +34,7 @@ export const typeormQueryRunner: Library = {
   name: 'TypeORM 1, QueryRunner',
   refusal,
   outside: ['a QueryRunner without a transaction', "a QueryRunner's manager"],
+  knowsItsEnd: true,
   async open(url) {
     const dataSource = await open(url)
     const withRunner = async (
