@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { createOutbox, type Intent } from '../../../src/index.ts'
+import { createOutbox, type Intent, InvalidOptionError, NotATransactionError } from '../../../src/index.ts'
 import type { Bench } from './bench.ts'
 
 const intent: Intent = { operation: 'identify', customerId: 'SECRET-ID', attributes: { pin: 'SECRET-PIN' } }
@@ -89,6 +89,22 @@ export function ignoresErrors(bench: () => Bench): void {
         }),
       ).rejects.toThrow('the business refused')
       expect(await bench().countIntents()).toBe(1)
+      expect(ignored).toEqual([])
+    })
+
+    test('a mistake in the calling code is thrown, and the transaction goes on', async () => {
+      const ignore = { onError: 'ignore' } as const
+      await bench().library.transaction(async ({ tx, run }) => {
+        const misuse = outbox.enqueue({} as never, intent, ignore)
+        await expect(misuse).rejects.toBeInstanceOf(NotATransactionError)
+        const emptyKey = outbox.enqueue(tx, intent, { ...ignore, dedupKey: '' })
+        await expect(emptyKey).rejects.toBeInstanceOf(InvalidOptionError)
+        const dedupKey = () => (undefined as unknown as string).trim()
+        await expect(outbox.enqueue(tx, [intent], { ...ignore, dedupKey })).rejects.toBeInstanceOf(TypeError)
+        await run("INSERT INTO orders VALUES ('after')")
+      })
+      expect(await bench().orders()).toEqual(['after'])
+      expect(await bench().countIntents()).toBe(0)
       expect(ignored).toEqual([])
     })
 
