@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 
-export const MEASURES = ['drain', 'enqueue', 'latency', 'growth', 'fleet', 'idle'] as const
+export const MEASURES = ['drain', 'enqueue', 'latency', 'growth', 'fleet', 'idle', 'libraries'] as const
 export type MeasureId = (typeof MEASURES)[number]
 
 export interface Settings {
@@ -32,6 +32,8 @@ export interface Sizes {
   readonly fleet: number
   /** Seconds of measuring an idle relay. */
   readonly idleSeconds: number
+  /** Transactions of each kind, per library and round. */
+  readonly libraryTransactions: number
 }
 
 const FULL_SIZES: Sizes = {
@@ -44,6 +46,7 @@ const FULL_SIZES: Sizes = {
   delivered: 5_000_000,
   fleet: 200_000,
   idleSeconds: 30,
+  libraryTransactions: 1_000,
 }
 
 const QUICK_SIZES: Sizes = {
@@ -56,6 +59,7 @@ const QUICK_SIZES: Sizes = {
   delivered: 100_000,
   fleet: 40_000,
   idleSeconds: 5,
+  libraryTransactions: 200,
 }
 
 export const USAGE = `Usage: npm run bench -- [options]

@@ -63,7 +63,7 @@ function intentOf(ref: number) {
 }
 
 /** The lane of each person. Computed in advance, so the bare INSERT computes nothing in the database. */
-async function lanesOf(client: pg.Client): Promise<number[]> {
+export async function lanesOf(client: pg.Client): Promise<number[]> {
   const { rows } = await client.query<{ lane: number }>(
     `SELECT outbox.lane_of('default/track', 'u' || n, 'normal') AS lane
      FROM generate_series(0, $1::int - 1) AS n ORDER BY n`,
@@ -74,14 +74,21 @@ async function lanesOf(client: pg.Client): Promise<number[]> {
 
 function bareInsert(table: string, lanes: readonly number[]): Store {
   return async (tx, [ref = 0]) => {
-    const id = randomUUID()
-    const payload = JSON.stringify(payloadOf(ref))
-    await tx.query(
-      `INSERT INTO ${table} (destination, lane, id, operation, payload, ordering_key, enqueued_at)
-       VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp())`,
-      ['default/track', lanes[ref % PEOPLE], id, 'track', payload, personOf(ref)],
-    )
+    const { id, text, values } = insertIntent(table, lanes, ref)
+    await tx.query(text, values)
     return [id]
+  }
+}
+
+/** The INSERT of a row with a payload. Every value is text. */
+export function insertIntent(table: string, lanes: readonly number[], ref: number) {
+  const id = randomUUID()
+  const payload = JSON.stringify(payloadOf(ref))
+  return {
+    id,
+    text: `INSERT INTO ${table} (destination, lane, id, operation, payload, ordering_key, enqueued_at)
+       VALUES ($1::text, $2::text::smallint, $3::text::uuid, $4::text, $5::text::json, $6::text, clock_timestamp())`,
+    values: ['default/track', String(lanes[ref % PEOPLE]), id, 'track', payload, personOf(ref)],
   }
 }
 

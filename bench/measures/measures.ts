@@ -5,6 +5,7 @@ import { fleet } from './fleet.ts'
 import { growth } from './growth.ts'
 import { idle } from './idle.ts'
 import { latency } from './latency.ts'
+import { libraries } from './libraries.ts'
 import type { Measure } from './measure.ts'
 
 export const MEASURES_BY_ID: Readonly<Record<MeasureId, Measure>> = {
@@ -14,4 +15,5 @@ export const MEASURES_BY_ID: Readonly<Record<MeasureId, Measure>> = {
   growth,
   fleet,
   idle,
+  libraries,
 }
