@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { installLibraries } from '../scripts/install-libraries.ts'
 
 const FOLDER = fileURLToPath(new URL('.', import.meta.url))
 
@@ -11,6 +12,7 @@ if (!existsSync(`${FOLDER}node_modules/.package-lock.json`)) {
   )
   npm('ci', '--prefix', FOLDER, '--no-audit', '--no-fund')
 }
+if (!installLibraries()) process.exit(1)
 // Measure the built relay, as it is published: running the sources costs the time and memory of type stripping.
 npm('run', '--silent', 'build', '--prefix', `${FOLDER}..`)
 await import('./run.ts')
