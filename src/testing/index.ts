@@ -1,5 +1,5 @@
 /**
- * A fake Customer.io for the tests of an app.
+ * For the tests of an app: what a transaction has enqueued, and a fake Customer.io.
  *
  * ```ts
  * import { startFakeCustomerIo } from 'customerio-outbox/testing'
@@ -13,6 +13,14 @@
  *
  * @module
  */
+export { deliverInto, type DeliverOptions } from '../test-kit/deliver/deliver-into.ts'
+export type { Delivery, DeliveryDeadLetter } from '../test-kit/deliver/delivery.ts'
+export type { EnqueuedColumns, EnqueuedIntent, PartialIntent } from '../test-kit/enqueued/enqueued-intent.ts'
+export { expectEnqueued, expectNothingEnqueued } from '../test-kit/enqueued/expect-enqueued.ts'
+export { enqueued, type EnqueuedOptions } from '../test-kit/enqueued/read-enqueued.ts'
+export type { DrizzleDatabaseLike, IntentSource, QueryHandleLike } from '../test-kit/enqueued/source.ts'
+export { migratePglite, type MigratePgliteOptions } from '../test-kit/migrate-pglite.ts'
+export type { PgliteLike } from '../test-kit/pglite.ts'
 export type { FakeAudience, FakeSendKind } from './fake/model/app-request.ts'
 export type { FakeBroadcast, FakeSend } from './fake/state/app-journal.ts'
 export type { FakeCounts } from './fake/model/fake-counts.ts'

@@ -20,7 +20,7 @@ export interface LaneJobRunnerOptions
     LaneContext,
     'db' | 'relayId' | 'batchSize' | 'intentRetry' | 'horizon' | 'partitions' | 'stopping'
   > {
-  readonly jobs: LaneJobs
+  readonly jobs: Pick<LaneJobs, 'finish' | 'fail'>
   readonly destinations: Destinations
   readonly breakers: Breakers
   readonly pollIntervalMs: number

@@ -1,7 +1,8 @@
 import pg from 'pg'
 import { bossScript, installBoss } from './boss-schema.ts'
 import { grantRoles, grantScript, type NotGranted } from './grant-roles.ts'
-import { withMigrationLock, type LockWaiting, SHORT_LOCKS, retryWhileLocked } from './migration-locks.ts'
+import { withMigrationLock, type LockWaiting, retryWhileLocked } from './migration-locks.ts'
+import { recordStatements, scriptOf } from './migration-script.ts'
 import { type Migration, readMigrations } from './migrations.ts'
 import { kindOf } from '../../intent/describe.ts'
 import { checkOptionNames, failOption } from '../../intent/option-checks.ts'
@@ -152,22 +153,10 @@ export async function migrationScript(options: MigrateOptions): Promise<string> 
   await client.connect()
   try {
     await requireSupportedServer(client)
-    const parts = [
-      `CREATE SCHEMA IF NOT EXISTS ${names.q};`,
-      ...recordStatements(names).map((statement) => `${statement};`),
-    ]
     const pending = await pendingMigrations(client, names)
-    for (const { version, hash, oldestRelay, statements } of pending) {
-      parts.push('BEGIN;', SHORT_LOCKS, ...statements.map((s) => (s.endsWith(';') ? s : `${s};`)))
-      parts.push(
-        `INSERT INTO ${names.q}.migrations (version, hash, oldest_relay) VALUES (${version}, '${hash}', ${oldestRelay});`,
-        'COMMIT;',
-      )
-    }
-    parts.push(`SELECT ${names.q}.ensure_partitions();`)
     const boss = await bossScript(client, names)
     if (pending.length === 0 && boss === '') return await grantScript(client, names)
-    return [...parts, boss, `SELECT * FROM ${names.q}.grant_roles();`].join('\n')
+    return [scriptOf(names, pending), boss, `SELECT * FROM ${names.q}.grant_roles();`].join('\n')
   } finally {
     await client.end()
   }
@@ -187,15 +176,6 @@ async function requireSupportedServer(client: pg.Client): Promise<void> {
   if (encoding !== 'UTF8') {
     throw new SchemaVersionError(`a database of encoding UTF8 is needed, this one is ${encoding}`)
   }
-}
-
-/** The table of applied migrations. An older table has no `oldest_relay`. */
-function recordStatements({ q }: Names): string[] {
-  return [
-    `CREATE TABLE IF NOT EXISTS ${q}.migrations (
-  version integer PRIMARY KEY, hash text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`,
-    `ALTER TABLE ${q}.migrations ADD COLUMN IF NOT EXISTS oldest_relay integer`,
-  ]
 }
 
 /**
