@@ -12,6 +12,7 @@
  * observe     health server, status views and metrics
  * cli         the command line
  * testing     a fake Customer.io and a real Postgres, for tests
+ * test-kit    what an app's test has enqueued, and a delivery without a relay
  * ```
  */
 export { NotATransactionError } from './enqueue/transactions/not-a-transaction-error.ts'

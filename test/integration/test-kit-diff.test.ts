@@ -72,8 +72,18 @@ describe('expectEnqueued', () => {
         '',
         '  {',
         "    operation: 'track'",
-        "    customerId: 'u2'",
-        '',
+        "    customerId: 'u1'",
+        "    name: 'order_placed'",
+        '    data: {',
+        '-     total: 99',
+        '+     total: 42',
+        '      items: [',
+        "        'a'",
+        "+       'b'",
+        '      ]',
+        "-     coupon: 'spring'",
+        '    }',
+        '  }',
       ].join('\n'),
     )
   })
@@ -103,7 +113,10 @@ describe('expectEnqueued', () => {
 
   test('accepts matchers, and returns the intent with the type of its operation', async () => {
     await pglite.transaction(async (tx) => {
-      await outbox.enqueue(tx, intents.track('u1', 'order_placed', { total: 42, at: new Date(0).toISOString() }))
+      await outbox.enqueue(
+        tx,
+        intents.track('u1', 'order_placed', { total: 42, at: new Date(0).toISOString() }),
+      )
       const { name } = await expectEnqueued(tx, {
         operation: 'track',
         id: expect.stringMatching(/^[0-9a-f-]{36}$/),
@@ -145,7 +158,10 @@ describe('expectEnqueued', () => {
 describe('expectNothingEnqueued', () => {
   test('lists what was found', async () => {
     const error = await pglite.transaction(async (tx) => {
-      await outbox.enqueue(tx, Array.from({ length: 12 }, (_, n) => intents.track(`u${n}`, 'step')))
+      await outbox.enqueue(
+        tx,
+        Array.from({ length: 12 }, (_, n) => intents.track(`u${n}`, 'step')),
+      )
       await expectNothingEnqueued(tx, { operation: 'sendEmail' })
       return failureOf(expectNothingEnqueued(tx, { name: 'step' }))
     })

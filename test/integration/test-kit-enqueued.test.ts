@@ -27,7 +27,11 @@ describe.each(DRIVERS)('the test kit in %s', (_name, open) => {
       await expectNothingEnqueued(tx)
       const first = await outbox.enqueue(tx, order, { dedupKey: `order:${_name}`, priority: 'bulk' })
       await outbox.enqueue(tx, [intents.suppress('u2'), intents.identify('u3', { plan: 'pro' })])
-      expect((await enqueued(tx)).map(({ operation }) => operation)).toEqual(['track', 'suppress', 'identify'])
+      expect((await enqueued(tx)).map(({ operation }) => operation)).toEqual([
+        'track',
+        'suppress',
+        'identify',
+      ])
       expect(await expectEnqueued(tx, { operation: 'track' })).toStrictEqual({
         ...order,
         id: first.id,

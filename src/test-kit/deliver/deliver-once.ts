@@ -13,7 +13,7 @@ import { pgliteDatabase } from './pglite-database.ts'
 
 /** The highest rate: no request of a test waits for the rate limit of a fleet. */
 const UNLIMITED = 100_000
-/** An hour. An intent that failed alone is not tried again in the same pass. */
+/** An hour. Neither an intent that failed alone nor a destination that failed is tried again in the same pass. */
 const NEVER_MS = 3_600_000
 
 interface DeliverOnce {
@@ -38,8 +38,8 @@ export async function deliverOnce({ fake, from, settings, schema }: DeliverOnce)
       await endWaits(db)
       await runOnePass(db, options, (name, ...payload) => events.emit(name, ...(payload as never)))
     }
-    const failures = [...counts.failures, ...(await readStops(db))]
-    return { ...counts, failures, ...(await readQueue(db)) }
+    const failures = new Set([...counts.failures, ...(await readStops(db))])
+    return { ...counts, failures: [...failures], ...(await readQueue(db)) }
   } finally {
     await db.close()
   }
@@ -68,10 +68,11 @@ function relayOptions(workspaces: readonly string[], settings: WorkspaceOptions)
   return resolveRelayOptions({
     connectionString: 'unused', // the pass gets its database
     workspaces: Object.fromEntries(workspaces.map((name) => [name, workspace])),
-    retry: { maxRetries: 0 },
+    // A request that fails is compared with others, to learn whether the destination or an intent is to blame. `initialDelayMs`
+    // is the pause between these, and the breaker ends them.
+    retry: { maxRetries: 0, initialDelayMs: 1 },
     intentRetry: { initialDelayMs: NEVER_MS, maxDelayMs: NEVER_MS },
-    // The breaker of a fleet would stop the pass after a few failures. Each lane shall have its turn.
-    breaker: { failures: 1_000, rejections: 0 },
+    breaker: { halfOpenAfterMs: NEVER_MS, maxHalfOpenAfterMs: NEVER_MS, rejections: 0 },
   })
 }
 

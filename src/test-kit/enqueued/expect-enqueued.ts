@@ -134,5 +134,7 @@ function part(found: unknown, expected: unknown): unknown {
   if (!isContainer(expected) || !isContainer(found) || isMatcher(expected)) return found
   if (Array.isArray(found) || Array.isArray(expected)) return found
   const names = namesOf(found, expected).filter((name) => Object.hasOwn(found, name))
-  return Object.fromEntries(names.map((name) => [name, part(memberOf(found, name), memberOf(expected, name))]))
+  return Object.fromEntries(
+    names.map((name) => [name, part(memberOf(found, name), memberOf(expected, name))]),
+  )
 }
