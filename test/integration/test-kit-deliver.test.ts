@@ -1,3 +1,6 @@
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { PGlite } from '@electric-sql/pglite'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createOutbox, type EnqueueOptions, type Intent, intents } from '../../src/index.ts'
@@ -163,4 +166,19 @@ test('deliverInto rejects with the error of a database that was not migrated', a
     'relation "outbox.intents" does not exist',
   )
   await pglite.close()
+})
+
+const CHILD = fileURLToPath(new URL('../support/kit-child.ts', import.meta.url))
+
+test('node:test shows the diff, and the process ends by itself', async () => {
+  const db = await createTestDatabase()
+  const env = { ...process.env, DATABASE_URL: db.url }
+  const { code, stdout } = await promisify(execFile)(process.execPath, [CHILD], { env }).then(
+    () => ({ code: 0, stdout: '' }),
+    (error: { code: number; stdout: string }) => error,
+  )
+  expect(code, stdout).toBe(1)
+  expect(stdout).toMatch(/pass 1\b/)
+  expect(stdout).toMatch(/- {5}total: 99\n\s*\+ {5}total: 42/)
+  await db.drop()
 })
