@@ -77,6 +77,9 @@ process.exit(0)`,
     expect(status, output).toBe(0)
     const printed = [...block.code.matchAll(/console\.log\(.*\) \/\/ (.*)/g)].map(([, text]) => text)
     if (printed.length > 0) expect(output.trim().split('\n')).toEqual(printed)
+    if (block.file === 'docs/libraries.md') {
+      expect(await db.rows('SELECT operation FROM outbox.intents')).toEqual([{ operation: 'track' }])
+    }
   })
 })
 

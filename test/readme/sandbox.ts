@@ -15,6 +15,10 @@ const PRELUDE = [
   'const outbox = $createOutbox({ onIgnored: () => {} })',
   `const user = { id: 'u1', email: 'jane@example.com' }`,
 ]
+
+/** What comes before a block of the page about libraries, each of which opens a transaction of its own. */
+const LIBRARIES_PAGE = 'docs/libraries.md'
+const LIBRARIES_PRELUDE = `import { createOutbox, intents } from 'customerio-outbox'; const outbox = createOutbox()`
 const EPILOGUE = `await tx.query('COMMIT'); tx.release(); await $pool.end()`
 
 export interface Run {
@@ -39,7 +43,8 @@ export class Sandbox implements AsyncDisposable {
   static async create(): Promise<Sandbox> {
     const folder = await realpath(await mkdtemp(path.join(tmpdir(), 'customerio-outbox-readme-')))
     await installDependencies(folder)
-    await cp(path.join(REPOSITORY, 'test/readme/app'), folder, { recursive: true })
+    for (const app of ['test/readme/app', 'test/libraries/app'])
+      await cp(path.join(REPOSITORY, app), folder, { recursive: true })
     await writeFile(path.join(folder, 'package.json'), JSON.stringify({ type: 'module', private: true }))
     await writeFile(
       path.join(folder, 'tsconfig.json'),
@@ -64,9 +69,11 @@ export class Sandbox implements AsyncDisposable {
     const imports = /import \{.*\bintents\b.*\}/.test(block.code)
       ? []
       : [`import { intents } from 'customerio-outbox'`]
-    const head = isFragment ? [...imports, ...PRELUDE].join('; ') : ''
+    const ofLibrary = block.file === LIBRARIES_PAGE
+    const head = ofLibrary ? LIBRARIES_PRELUDE : isFragment ? [...imports, ...PRELUDE].join('; ') : ''
+    const end = ofLibrary ? 'process.exit()' : isFragment ? EPILOGUE : ''
     const lines = [head, ...Array.from({ length: block.line - 2 }, () => ''), block.code]
-    await writeFile(path.join(this.#folder, name), `${lines.join('\n')}\n${isFragment ? EPILOGUE : ''}\n`)
+    await writeFile(path.join(this.#folder, name), `${lines.join('\n')}\n${end}\n`)
     this.#documents.set(name, block.file)
     if (block.code.includes("'node:test'")) this.#tests.add(name)
     return name
@@ -126,14 +133,21 @@ export class Sandbox implements AsyncDisposable {
   }
 }
 
-/** Links the repository's dependencies into `folder`, and the repository itself as the package `customerio-outbox`. */
+const LIBRARIES = path.join(REPOSITORY, 'test/libraries')
+
+/** Links the repository's dependencies into `folder`, those of the contract suite, and the repository itself as the package `customerio-outbox`. */
 async function installDependencies(folder: string): Promise<void> {
   const modules = path.join(folder, 'node_modules')
   const own = path.join(modules, 'customerio-outbox')
   await mkdir(own, { recursive: true })
-  for (const name of await readdir(path.join(REPOSITORY, 'node_modules'))) {
-    if (!name.startsWith('.'))
-      await symlink(path.join(REPOSITORY, 'node_modules', name), path.join(modules, name))
+  const linked = new Set(['@types'])
+  await symlink(path.join(REPOSITORY, 'node_modules/@types'), path.join(modules, '@types'))
+  for (const installed of [REPOSITORY, LIBRARIES]) {
+    for (const name of await readdir(path.join(installed, 'node_modules'))) {
+      if (name.startsWith('.') || linked.has(name)) continue
+      await symlink(path.join(installed, 'node_modules', name), path.join(modules, name))
+      linked.add(name)
+    }
   }
   const manifest = JSON.parse(await readFile(path.join(REPOSITORY, 'package.json'), 'utf8')) as {
     exports: Record<string, { default: string } | string>

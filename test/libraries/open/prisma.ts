@@ -2,9 +2,9 @@ import { PrismaPg } from '@prisma/adapter-pg'
 import { fromPrisma } from 'pg-boss'
 import type { Transaction } from '../../../src/index.ts'
 import type { Library } from '../contract/library.ts'
-// Generated from prisma/schema.prisma by `PRISMA_SCHEMA_ENGINE_BINARY=/bin/true npx prisma generate`, with `prisma` of
+// Generated from app/prisma/schema.prisma by `PRISMA_SCHEMA_ENGINE_BINARY=/bin/true npx prisma generate`, with `prisma` of
 // the version of @prisma/client. The command needs no database and no engine.
-import { type Prisma, PrismaClient } from '../prisma/generated/client.ts'
+import { type Prisma, PrismaClient } from '../app/prisma/generated/client.ts'
 
 const open = (url: string) => new PrismaClient({ adapter: new PrismaPg({ connectionString: url, max: 2 }) })
 

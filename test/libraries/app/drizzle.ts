@@ -1,0 +1,4 @@
+import { drizzle } from 'drizzle-orm/node-postgres'
+import { pool } from './pg.ts'
+
+export const db = drizzle(pool)

@@ -1,0 +1,3 @@
+import { createPool } from 'slonik'
+
+export const pool = await createPool(process.env.DATABASE_URL ?? '')
