@@ -1,11 +1,11 @@
 import createKnex, { type Knex } from 'knex'
-import { Model } from 'objection'
+import { knexSnakeCaseMappers, Model } from 'objection'
 import { fromKnex } from 'pg-boss'
 import type { Transaction } from '../../../src/index.ts'
 import type { Library, OpenLibrary } from '../contract/library.ts'
 
-const open = (url: string) =>
-  createKnex({ client: 'pg', connection: url, pool: { min: 0, max: 2 }, asyncStackTraces: true })
+const open = (url: string, mappers: Knex.Config = {}) =>
+  createKnex({ client: 'pg', connection: url, pool: { min: 0, max: 2 }, asyncStackTraces: true, ...mappers })
 
 const refusal = /got a Knex .*, use the trx of knex\.transaction\(async \(trx\) => …\)/
 
@@ -52,7 +52,7 @@ export const objection: Library = {
   outside: ['the instance'],
   knowsItsEnd: true,
   async open(url) {
-    const db = open(url)
+    const db = open(url, knexSnakeCaseMappers())
     class Order extends Model {
       static override tableName = 'orders'
     }

@@ -1,4 +1,4 @@
-import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely'
+import { CamelCasePlugin, Kysely, PostgresDialect, sql, type Transaction } from 'kysely'
 import pg from 'pg'
 import { fromKysely } from 'pg-boss'
 import type { Transaction as OutboxTransaction } from '../../../src/index.ts'
@@ -51,12 +51,12 @@ function overKysely(
 }
 
 export const kyselyControlled: Library = {
-  name: 'Kysely 0.29, controlled transaction',
+  name: 'Kysely 0.29, controlled transaction, with a plugin',
   refusal,
   outside: [],
   knowsItsEnd: true,
   async open(url) {
-    const db = open(url)
+    const db = open(url).withPlugin(new CamelCasePlugin())
     return {
       async transaction(work) {
         const trx = await db.startTransaction().execute()

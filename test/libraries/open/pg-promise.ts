@@ -1,7 +1,7 @@
 import createPgPromise from 'pg-promise'
 import type { Library } from '../contract/library.ts'
 
-const connect = createPgPromise({ noWarnings: true })
+const connect = createPgPromise({ noWarnings: true, receive: ({ data }) => data.forEach(Object.freeze) })
 
 export const pgPromise: Library = {
   name: 'pg-promise 12',

@@ -1,7 +1,7 @@
 import postgres from 'postgres'
 import type { Library } from '../contract/library.ts'
 
-const open = (url: string) => postgres(url, { max: 2, onnotice: () => {} })
+const open = (url: string) => postgres(url, { max: 2, onnotice: () => {}, transform: postgres.camel })
 
 export const postgresJs: Library = {
   name: 'postgres.js 3.4',

@@ -1,4 +1,4 @@
-import { createPool, sql } from 'slonik'
+import { createPool, type Interceptor, sql } from 'slonik'
 import type { Library } from '../contract/library.ts'
 
 export const slonik: Library = {
@@ -7,7 +7,7 @@ export const slonik: Library = {
   outside: ['the pool', 'a connection'],
   knowsItsEnd: true,
   async open(url) {
-    const pool = await createPool(url, { maximumPoolSize: 2 })
+    const pool = await createPool(url, { maximumPoolSize: 2, interceptors: [checksRows] })
     const raw = (statement: string) =>
       sql.unsafe(Object.assign([statement], { raw: Object.freeze([statement]) }))
     return {
@@ -25,5 +25,16 @@ export const slonik: Library = {
       },
       close: () => pool.end(),
     }
+  },
+}
+
+/** As the documentation of Slonik shows it: every row is checked by the schema of its statement. */
+const checksRows: Interceptor = {
+  name: 'checks-rows',
+  async transformRowAsync({ resultParser }, _query, row) {
+    if (!resultParser) return row
+    const result = await resultParser['~standard'].validate(row)
+    if (result.issues) throw new Error('a row does not match its schema')
+    return result.value as typeof row
   },
 }

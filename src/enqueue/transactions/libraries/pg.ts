@@ -11,6 +11,10 @@ export interface PgClientLike {
   getTransactionStatus?(): 'I' | 'T' | 'E' | null
   /** Absent: only a Pool has it, and a Pool is not a transaction. */
   readonly totalCount?: never
+  /** Absent: only a database handle has it. */
+  readonly transaction?: never
+  /** Absent: only pg-promise's database has it. */
+  readonly task?: never
 }
 
 const OUTSIDE = "got a client outside a transaction, await client.query('BEGIN') first"

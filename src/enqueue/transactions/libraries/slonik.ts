@@ -11,26 +11,25 @@ export interface SlonikTransactionLike {
 
 const REFUSALS = refusalsOf('Slonik', 'pool or connection', 'the tx of pool.transaction(async (tx) => …)')
 
-/** Slonik. A transaction refuses statements while its connection is not at the depth of this transaction. */
+/** Slonik. Its pool, connections and transactions have the same methods. */
 export const slonik: Library = {
   recognises: (handle) => isFunction(handle.query) && isFunction(handle.anyFirst),
   executor(handle) {
     if (typeof handle.transactionId !== 'string') throw new NotATransactionError(REFUSALS.outside)
-    if (!isCurrent(handle)) throw new NotATransactionError(REFUSALS.ended)
+    const state = handle.poolClientState as Handle | undefined
+    if (state && !isCurrent(handle, state)) throw new NotATransactionError(REFUSALS.ended)
     const tx = handle as unknown as SlonikTransactionLike
     return {
-      proved: true,
+      proved: state !== undefined,
       refusal: REFUSALS.ended,
       execute: async (sql, values) => [...(await tx.query({ type: QUERY, sql, values } as never)).rows],
     }
   },
 }
 
-/** The connection knows the transaction that it is in. */
-function isCurrent({ poolClientState, transactionId, transactionDepth }: Handle): boolean {
-  const state = poolClientState as Handle | undefined
-  return state?.transactionId === transactionId && state?.transactionDepth === transactionDepth
-}
+/** The connection knows the transaction that it is in, and how many savepoints deep. */
+const isCurrent = (tx: Handle, connection: Handle) =>
+  connection.transactionId === tx.transactionId && connection.transactionDepth === tx.transactionDepth
 
 /** The type of a statement that Slonik's `sql` makes. */
 const QUERY = Symbol.for('SLONIK_TOKEN_QUERY')

@@ -7,6 +7,8 @@ export interface TypeOrmManagerLike {
   query(text: string, values?: unknown[]): Promise<unknown>
   createQueryBuilder: (...parameters: never[]) => unknown
   readonly queryRunner?: { readonly isTransactionActive: boolean } | undefined
+  /** Absent: only a DataSource and a QueryRunner have it. */
+  readonly manager?: never
 }
 
 /** A `QueryRunner` of TypeORM after `startTransaction()`. */
