@@ -1,16 +1,15 @@
-import { z } from 'zod'
 import { join, kindOf, pathOf } from '../describe.ts'
 import { fail, failSize, type ErrorContext } from '../errors.ts'
 import { MAX_ATTACHMENTS_BYTES } from '../limits.ts'
 import type { MessageIntent } from '../message-intents.ts'
 import { checkId, checkIdentifiers, MERGE_KINDS } from './person.ts'
-import { checkObject, anyField, object, text } from './shape.ts'
+import { anyField, checkObject, flag, object, optional, type Shape, text } from './shape.ts'
 import { checkNotBlank } from './text.ts'
 import { checkTimestamp } from './timestamp.ts'
 
-const optionalString = text.optional()
-const flag = z.boolean().optional()
-const data = object.optional()
+const optionalString = optional(text)
+const optionalFlag = optional(flag)
+const data = optional(object)
 
 const common = {
   identifiers: anyField,
@@ -18,15 +17,15 @@ const common = {
   message_data: data,
   send_at: anyField,
   language: optionalString,
-  queue_draft: flag,
-  disable_message_retention: flag,
+  queue_draft: optionalFlag,
+  disable_message_retention: optionalFlag,
 }
 
 /**
  * Fields and types of each message: those of customerio-node's requests, which drop any other field silently.
  */
-const SHAPES: Readonly<Record<MessageIntent['operation'], z.ZodObject>> = {
-  sendEmail: z.strictObject({
+const SHAPES: Readonly<Record<MessageIntent['operation'], Shape>> = {
+  sendEmail: {
     to: text,
     ...common,
     from: optionalString,
@@ -38,13 +37,13 @@ const SHAPES: Readonly<Record<MessageIntent['operation'], z.ZodObject>> = {
     preheader: optionalString,
     reply_to: optionalString,
     bcc: optionalString,
-    fake_bcc: flag,
-    send_to_unsubscribed: flag,
-    tracked: flag,
-    disable_css_preprocessing: flag,
+    fake_bcc: optionalFlag,
+    send_to_unsubscribed: optionalFlag,
+    tracked: optionalFlag,
+    disable_css_preprocessing: optionalFlag,
     attachments: data,
-  }),
-  sendPush: z.strictObject({
+  },
+  sendPush: {
     ...common,
     to: optionalString,
     title: optionalString,
@@ -56,11 +55,11 @@ const SHAPES: Readonly<Record<MessageIntent['operation'], z.ZodObject>> = {
     custom_payload: data,
     device: data,
     custom_device: data,
-    send_to_unsubscribed: flag,
-  }),
-  sendSMS: z.strictObject({ ...common, to: optionalString, send_to_unsubscribed: flag }),
-  sendInboxMessage: z.strictObject(common),
-  sendInApp: z.strictObject(common),
+    send_to_unsubscribed: optionalFlag,
+  },
+  sendSMS: { ...common, to: optionalString, send_to_unsubscribed: optionalFlag },
+  sendInboxMessage: common,
+  sendInApp: common,
 }
 
 /** Checks that customerio-node's request takes a message and sends all of its fields. */

@@ -1,25 +1,24 @@
-import { z } from 'zod'
 import { kindOf } from '../describe.ts'
 import { fail, type ErrorContext } from '../errors.ts'
 import { checkId, checkTextId } from './person.ts'
 import type { PipelinesIntent } from '../pipelines-intents.ts'
-import { checkObject, anyField, object, text } from './shape.ts'
+import { anyField, checkObject, object, optional, type Shape, text } from './shape.ts'
 import { checkNotBlank } from './text.ts'
 
-const data = object.optional()
-const optionalString = text.optional()
-const common = { messageId: z.undefined().optional(), timestamp: anyField, context: data, integrations: data }
+const data = optional(object)
+const optionalString = optional(text)
+const common = { messageId: anyField, timestamp: anyField, context: data, integrations: data }
 const person = { userId: anyField, anonymousId: anyField, ...common }
 const view = { ...person, name: optionalString, category: optionalString, properties: data }
 
 /** Fields and types of each call: those of customerio-node's payloads without `messageId`. */
-const SHAPES: Readonly<Record<PipelinesIntent['operation'], z.ZodObject>> = {
-  'pipelines.identify': z.strictObject({ ...person, traits: data }),
-  'pipelines.track': z.strictObject({ ...person, event: text, properties: data }),
-  'pipelines.page': z.strictObject(view),
-  'pipelines.screen': z.strictObject(view),
-  'pipelines.group': z.strictObject({ ...person, groupId: text, traits: data }),
-  'pipelines.alias': z.strictObject({ userId: anyField, previousId: anyField, ...common }),
+const SHAPES: Readonly<Record<PipelinesIntent['operation'], Shape>> = {
+  'pipelines.identify': { ...person, traits: data },
+  'pipelines.track': { ...person, event: text, properties: data },
+  'pipelines.page': view,
+  'pipelines.screen': view,
+  'pipelines.group': { ...person, groupId: text, traits: data },
+  'pipelines.alias': { userId: anyField, previousId: anyField, ...common },
 }
 
 /** Checks that a call names a person and has known fields only. */

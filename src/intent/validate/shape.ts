@@ -1,31 +1,53 @@
-import { z } from 'zod'
 import { hint, isPlainObject, join, kindOf, pathOf } from '../describe.ts'
 import { fail, type ErrorContext } from '../errors.ts'
 import type { Operation } from '../intent.ts'
 
-export const text = z.string()
-export const object = z.custom<Record<string, unknown>>(isPlainObject, 'a plain object')
+/** The type of a field. There is no library behind it: an app loads this code, and zod alone would take it 100 ms. */
+export interface FieldType {
+  /** For a message: `a string`. */
+  readonly expected: string
+  readonly accepts: (value: unknown) => boolean
+}
+
+/** The fields of an object. It has no others. */
+export type Shape = Readonly<Record<string, FieldType>>
+
+export const text: FieldType = { expected: 'a string', accepts: (value) => typeof value === 'string' }
+export const flag: FieldType = { expected: 'a boolean', accepts: (value) => typeof value === 'boolean' }
+export const object: FieldType = { expected: 'a plain object', accepts: isPlainObject }
 /** A field with a check of its own. */
-export const anyField = z.unknown().optional()
+export const anyField: FieldType = { expected: 'any value', accepts: () => true }
+
+/** The field may be missing. */
+export function optional(type: FieldType): FieldType {
+  return { ...type, accepts: (value) => value === undefined || type.accepts(value) }
+}
+
+function oneOf(...values: readonly string[]): FieldType {
+  return {
+    expected: `one of ${values.join(', ')}`,
+    accepts: (value) => values.some((one) => one === value),
+  }
+}
 
 const person = { customerId: anyField, identifiers: anyField }
-const event = { data: object.optional(), timestamp: anyField }
+const event = { data: optional(object), timestamp: anyField }
 const message = fields({ message: object })
 
 /**
  * Fields and types of each operation. Rules beyond the type (one identifier, bytes, seconds) have checks of their own, and
  * `checkJson` checks the contents of objects.
  */
-const SHAPES: Readonly<Record<Operation, z.ZodObject>> = {
-  identify: fields({ ...person, attributes: object.optional(), timestamp: anyField }),
+const SHAPES: Readonly<Record<Operation, Shape>> = {
+  identify: fields({ ...person, attributes: optional(object), timestamp: anyField }),
   track: fields({ ...person, name: text, ...event }),
   trackPageView: fields({ ...person, path: text, ...event }),
   trackScreen: fields({ ...person, name: text, ...event }),
   addDevice: fields({
     ...person,
     deviceId: text,
-    platform: z.enum(['ios', 'android']),
-    data: object.optional(),
+    platform: oneOf('ios', 'android'),
+    data: optional(object),
   }),
   deleteDevice: fields({ ...person, deviceId: text }),
   suppress: fields(person),
@@ -36,8 +58,8 @@ const SHAPES: Readonly<Record<Operation, z.ZodObject>> = {
   trackAnonymous: fields({ anonymousId: text, name: text, ...event }),
   trackPush: fields({
     deliveryId: text,
-    deviceId: text.optional(),
-    event: z.enum(['opened', 'converted', 'delivered']),
+    deviceId: optional(text),
+    event: oneOf('opened', 'converted', 'delivered'),
     timestamp: anyField,
   }),
   sendEmail: message,
@@ -45,7 +67,7 @@ const SHAPES: Readonly<Record<Operation, z.ZodObject>> = {
   sendSMS: message,
   sendInboxMessage: message,
   sendInApp: message,
-  triggerBroadcast: fields({ broadcastId: anyField, data: object.optional(), recipients: object.optional() }),
+  triggerBroadcast: fields({ broadcastId: anyField, data: optional(object), recipients: optional(object) }),
   'pipelines.identify': message,
   'pipelines.track': message,
   'pipelines.page': message,
@@ -54,8 +76,8 @@ const SHAPES: Readonly<Record<Operation, z.ZodObject>> = {
   'pipelines.alias': message,
 }
 
-function fields(shape: z.ZodRawShape): z.ZodObject {
-  return z.strictObject({ operation: text, ...shape })
+function fields(shape: Shape): Shape {
+  return { operation: text, ...shape }
 }
 
 /** Checks an intent for unknown fields, missing fields, and fields of another type. */
@@ -71,33 +93,21 @@ export function checkShape(
 export function checkObject(
   context: ErrorContext,
   prefix: string,
-  shape: z.ZodObject,
+  shape: Shape,
   value: Record<string, unknown>,
 ): void {
-  const result = shape.safeParse(value)
-  if (result.success) return
-
-  const { issues } = result.error
-  const unknown = issues.find((issue) => issue.code === 'unrecognized_keys')?.keys[0]
+  const unknown = Object.keys(value).find((field) => !Object.hasOwn(shape, field))
   if (unknown !== undefined) {
-    const known = Object.keys(shape.shape)
-    fail(context, join(prefix, pathOf([unknown])), `is not a known field: ${hint(unknown, known)}`)
+    const problem = `is not a known field: ${hint(unknown, Object.keys(shape))}`
+    fail(context, join(prefix, pathOf([unknown])), problem)
   }
-  const [issue] = issues
-  const field = String(issue?.path[0] ?? '')
-  const found = value[field]
-  const missing = found === undefined ? 'is required, and ' : ''
-  const got = found === undefined ? '' : `, got ${kindOf(found)}`
-  fail(context, join(prefix, field), `${missing}must be ${expected(issue)}${got}`)
-}
-
-function expected(issue: z.core.$ZodIssue | undefined): string {
-  switch (issue?.code) {
-    case 'invalid_type':
-      return `a ${issue.expected}`
-    case 'invalid_value':
-      return `one of ${issue.values.join(', ')}`
-    default:
-      return issue?.message ?? 'valid'
+  for (const [field, { expected, accepts }] of Object.entries(shape)) {
+    const found = value[field]
+    if (accepts(found)) continue
+    const problem =
+      found === undefined
+        ? `is required, and must be ${expected}`
+        : `must be ${expected}, got ${kindOf(found)}`
+    fail(context, join(prefix, field), problem)
   }
 }
