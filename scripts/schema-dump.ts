@@ -13,7 +13,7 @@ import { diff, promisify } from 'node:util'
 import { getTableConfig, PgTable } from 'drizzle-orm/pg-core'
 import pg from 'pg'
 import { migrate } from '../src/store/migrate/migrate.ts'
-import { MIGRATIONS_FOLDER } from '../src/store/migrate/migrations.ts'
+import { MIGRATIONS_FOLDER } from '../src/store/migrate/migration-files.ts'
 import * as schema from '../src/store/schema.ts'
 import { startEmbeddedPostgres } from '../src/testing/postgres/embedded-postgres.ts'
 

@@ -150,12 +150,12 @@ async function installDependencies(folder: string): Promise<void> {
     }
   }
   const manifest = JSON.parse(await readFile(path.join(REPOSITORY, 'package.json'), 'utf8')) as {
-    exports: Record<string, { default: string } | string>
+    exports: Record<string, { import: { default: string } } | string>
   }
   const sources = Object.entries(manifest.exports).flatMap(([name, target]) =>
     typeof target === 'string'
       ? []
-      : [[name, target.default.replace('./dist/', './src/').replace(/\.js$/, '.ts')] as const],
+      : [[name, target.import.default.replace('./dist/', './src/').replace(/\.js$/, '.ts')] as const],
   )
   await symlink(path.join(REPOSITORY, 'src'), path.join(own, 'src'))
   await writeFile(

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import { HOST_COMMAND } from '../demo/processes/main-program.ts'
 import { addDatabaseOptions, addExamples, addJsonOption } from './shared-options.ts'
 import { readSettings, seconds, settings, wholeNumber } from '../settings/settings.ts'
 
@@ -51,4 +52,8 @@ Exit status: 0 if every promise was kept, 1 if one was broken.`,
     ],
     ['a short run, for a script', 'demo --intents 2000 --outage 3 --json'],
   ])
+  program.command(HOST_COMMAND, { hidden: true }).action(async () => {
+    const { hostPostgres } = await import('../demo/processes/postgres-host.ts')
+    await hostPostgres()
+  })
 }

@@ -1,9 +1,5 @@
-import { fileURLToPath } from 'node:url'
-import { readMigrationFiles } from 'drizzle-orm/migrator'
 import type { Names } from '../names.ts'
-
-/** The folder of migrations in the package. The path is the same from `src/store` and from `dist/store`. */
-export const MIGRATIONS_FOLDER = fileURLToPath(new URL('../../../migrations', import.meta.url))
+import { migrationFiles } from './migration-files.ts'
 
 export interface Migration {
   /** 1 for the first migration. The schema's version is that of the latest applied migration. */
@@ -20,7 +16,7 @@ export interface Migration {
 
 /** Every migration that this version of the package knows, with the configured names. */
 export function readMigrations(names: Names): Migration[] {
-  return readMigrationFiles({ migrationsFolder: MIGRATIONS_FOLDER }).map((file, index) => ({
+  return migrationFiles().map((file, index) => ({
     version: index + 1,
     hash: file.hash,
     oldestRelay: oldestRelayOf(file.sql.join('\n')) ?? index + 1,

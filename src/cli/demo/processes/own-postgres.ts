@@ -1,12 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { extname } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { SettingError } from '../../errors.ts'
 import type { DemoPostgres } from '../stage.ts'
-
-/** The program of the host process: `postgres-host.ts` in `src`, `postgres-host.js` in `dist`. */
-const HOST = fileURLToPath(new URL(`./postgres-host${extname(import.meta.url)}`, import.meta.url))
+import { HOST_COMMAND, MAIN } from './main-program.ts'
 
 /** The message from the host process to the demo. */
 export type PostgresReport =
@@ -20,7 +16,7 @@ export class OwnPostgres {
   readonly #reported = Promise.withResolvers<PostgresReport>()
 
   constructor() {
-    this.#host = spawn(process.execPath, [...process.execArgv, HOST], {
+    this.#host = spawn(process.execPath, [...process.execArgv, MAIN, HOST_COMMAND], {
       detached: true, // a session of its own: no signal of the terminal reaches the server
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     })

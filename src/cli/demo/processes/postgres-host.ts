@@ -17,16 +17,18 @@ const report = (message: PostgresReport) => {
   if (process.connected) process.send?.(message, undefined, undefined, () => {}) // the demo may be gone
 }
 
-process.stderr.on('error', () => {}) // the terminal may be gone
-const disconnected = process.connected ? once(process, 'disconnect') : Promise.resolve()
-const stopRequested = once(process, 'message')
-
-try {
-  const postgres = await startRealPostgres()
-  report({ kind: 'started', url: postgres.url, source: postgres.source })
-  await Promise.race([stopRequested, disconnected.then(() => delay(RELAYS_STOP_MS))])
-  await postgres.stop()
-} catch (error) {
-  report({ kind: 'failed', message: error instanceof Error ? error.message : String(error) })
+/** Starts the server, reports its URL to the demo, and stops the server when the demo asks for it or has ended. */
+export async function hostPostgres(): Promise<void> {
+  process.stderr.on('error', () => {}) // the terminal may be gone
+  const disconnected = process.connected ? once(process, 'disconnect') : Promise.resolve()
+  const stopRequested = once(process, 'message')
+  try {
+    const postgres = await startRealPostgres()
+    report({ kind: 'started', url: postgres.url, source: postgres.source })
+    await Promise.race([stopRequested, disconnected.then(() => delay(RELAYS_STOP_MS))])
+    await postgres.stop()
+  } catch (error) {
+    report({ kind: 'failed', message: error instanceof Error ? error.message : String(error) })
+  }
+  if (process.connected) process.disconnect()
 }
-if (process.connected) process.disconnect()

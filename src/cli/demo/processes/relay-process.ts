@@ -1,11 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { extname } from 'node:path'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
-
-/** The program of this command line: `main.ts` in `src`, `main.js` in `dist`. */
-const MAIN = fileURLToPath(new URL(`../../main${extname(import.meta.url)}`, import.meta.url))
+import { MAIN } from './main-program.ts'
 
 /** A line of the relay's log. */
 export type LogEntry = Readonly<Record<string, unknown>>
