@@ -2,7 +2,7 @@ import { CommanderError } from 'commander'
 import { InvalidSettingError } from '../relay/options.ts'
 import { WrongRegionError } from '../relay/wrong-region-error.ts'
 import { isConnectionError } from '../store/connection/connection-error.ts'
-import { SchemaVersionError } from '../store/migrate/schema-version.ts'
+import { SchemaVersionError } from '../store/migrate/schema-version-error.ts'
 import { CopiedDatabaseError } from '../store/origin/copied-database-error.ts'
 import { redact } from './output/redact.ts'
 

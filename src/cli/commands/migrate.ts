@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { NotGranted } from '../../store/migrate/grant-roles.ts'
+import type { NotGranted } from '../../store/migrate/not-granted.ts'
 import { type Names, namesOf } from '../../store/names.ts'
 import { addDatabaseOptions, addExamples, addJsonOption } from './shared-options.ts'
 import { readSettings, settings } from '../settings/settings.ts'

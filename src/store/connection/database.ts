@@ -6,7 +6,7 @@ import { type Names, namesOf } from '../names.ts'
 /** A pool, and the names of its schema. Every function that runs a statement of the relay takes a `Database`. */
 export interface Database {
   readonly names: Names
-  query<Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[]): Promise<Row[]>
+  query<Row extends object>(text: string, values?: readonly unknown[]): Promise<Row[]>
   /** Like `query`, with each row as an array in the order of the columns. For thousands of rows. */
   queryArrays<Row extends unknown[]>(text: string, values?: readonly unknown[]): Promise<Row[]>
   /** Resolves when every connection is closed, also a connection whose peer is gone. */
@@ -78,7 +78,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   }
   return {
     names: namesOf(options.schema),
-    query: <Row extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []) =>
+    query: <Row extends object>(text: string, values: readonly unknown[] = []) =>
       run((pool) => pool.query<Row>(text, [...values])),
     queryArrays: <Row extends unknown[]>(text: string, values: readonly unknown[] = []) =>
       run((pool) => pool.query<Row>({ text, values: [...values], rowMode: 'array' })),

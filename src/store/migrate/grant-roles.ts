@@ -1,11 +1,6 @@
 import type pg from 'pg'
 import type { Names } from '../names.ts'
-
-/** A statement that is missing for the roles, and why the migrating user could not run it. */
-export interface NotGranted {
-  readonly statement: string
-  readonly error: string
-}
+import type { NotGranted } from './not-granted.ts'
 
 /**
  * Creates the outbox's roles and gives them exactly their rights, as far as the user may. Roles belong to the cluster, so

@@ -1,13 +1,16 @@
 import pg from 'pg'
 import { bossScript, installBoss } from './boss-schema.ts'
-import { grantRoles, grantScript, type NotGranted } from './grant-roles.ts'
-import { withMigrationLock, type LockWaiting, retryWhileLocked } from './migration-locks.ts'
+import { grantRoles, grantScript } from './grant-roles.ts'
+import type { LockWaiting } from './locked-error.ts'
+import { withMigrationLock, retryWhileLocked } from './migration-locks.ts'
 import { recordStatements, scriptOf } from './migration-script.ts'
 import { type Migration, readMigrations } from './migrations.ts'
 import { kindOf } from '../../intent/describe.ts'
 import { checkOptionNames, failOption } from '../../intent/option-checks.ts'
 import { type Names, namesOf } from '../names.ts'
-import { readSchemaState, type SchemaState, SchemaVersionError } from './schema-version.ts'
+import type { NotGranted } from './not-granted.ts'
+import { readSchemaState, type SchemaState } from './schema-version.ts'
+import { SchemaVersionError } from './schema-version-error.ts'
 
 /**
  * The options of `migrate` and `migrationScript`.

@@ -2,27 +2,7 @@ import pgBoss from 'pg-boss/package.json' with { type: 'json' }
 import type { Database } from '../connection/database.ts'
 import { readMigrations } from './migrations.ts'
 import type { Names } from '../names.ts'
-
-/**
- * This version of the package cannot work on the schema or the server. The message says what to do. Thrown by `migrate`,
- * `migrationScript` and a relay's `start`.
- *
- * @example
- * ```ts
- * import { SchemaVersionError } from 'customerio-outbox/relay'
- *
- * try {
- *   await relay.start()
- * } catch (error) {
- *   if (error instanceof SchemaVersionError) console.error(`deploy step missing: ${error.message}`)
- *   throw error
- * }
- * ```
- */
-export class SchemaVersionError extends Error {
-  override readonly name = 'SchemaVersionError'
-  readonly code = 'SCHEMA_VERSION'
-}
+import { SchemaVersionError } from './schema-version-error.ts'
 
 /** The version of a database's schema. */
 export interface SchemaState {
