@@ -82,7 +82,7 @@ async function createIn(
   } else {
     const passwordFile = path.join(home, 'password')
     await writeFile(passwordFile, PASSWORD, { mode: 0o644 })
-    const identify = ['-U', 'postgres', '-A', 'scram-sha-256', `--pwfile=${passwordFile}`]
+    const identify = ['-U', 'postgres', '-A', 'password', `--pwfile=${passwordFile}`]
     const shape = ['-E', 'UTF8', '--locale=C', '--no-sync', ...cheapLogin(version), ...(options.initdb ?? [])]
     await promisify(execFile)(bin('initdb'), ['-D', data, ...identify, ...shape], { ...identity, cwd: home })
   }

@@ -1,0 +1,16 @@
+import { createOutbox, intents } from 'customerio-outbox'
+import { SQL } from 'bun'
+
+export const sql = new SQL(process.env.DATABASE_URL ?? '')
+const outbox = createOutbox()
+
+/** Stores the order and its event in one transaction of Bun's own Postgres client. */
+export async function placeOrder(id: string, userId: string, total: number): Promise<void> {
+  await sql.begin(async (tx) => {
+    await tx`INSERT INTO orders (id, user_id, total) VALUES (${id}, ${userId}, ${total})`
+    const adapter = {
+      executeSql: async (text: string, values: unknown[] = []) => ({ rows: await tx.unsafe(text, values) }),
+    }
+    await outbox.enqueue(adapter, intents.track(userId, 'order_placed', { orderId: id, total }))
+  })
+}

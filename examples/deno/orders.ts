@@ -1,0 +1,22 @@
+import { createOutbox, intents } from 'customerio-outbox'
+import pg from 'pg'
+import process from 'node:process'
+
+export const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL })
+const outbox = createOutbox()
+
+/** Stores the order and its event in one transaction of pg. */
+export async function placeOrder(id: string, userId: string, total: number): Promise<void> {
+  const client = await pool.connect()
+  try {
+    await client.query('BEGIN')
+    await client.query('INSERT INTO orders (id, user_id, total) VALUES ($1, $2, $3)', [id, userId, total])
+    await outbox.enqueue(client, intents.track(userId, 'order_placed', { orderId: id, total }))
+    await client.query('COMMIT')
+  } catch (error) {
+    await client.query('ROLLBACK')
+    throw error
+  } finally {
+    client.release()
+  }
+}
