@@ -4,13 +4,20 @@ import { SQL } from 'bun'
 export const sql = new SQL(process.env.DATABASE_URL ?? '')
 const outbox = createOutbox()
 
-/** Stores the order and its event in one transaction of Bun's own Postgres client. */
+/** Stores the order, its event and its receipt in one transaction of Bun's own Postgres client. */
 export async function placeOrder(id: string, userId: string, total: number): Promise<void> {
   await sql.begin(async (tx) => {
     await tx`INSERT INTO orders (id, user_id, total) VALUES (${id}, ${userId}, ${total})`
     const adapter = {
       executeSql: async (text: string, values: unknown[] = []) => ({ rows: await tx.unsafe(text, values) }),
     }
-    await outbox.enqueue(adapter, intents.track(userId, 'order_placed', { orderId: id, total }))
+    await outbox.enqueue(adapter, [
+      intents.track(userId, 'order_placed', { orderId: id, total }),
+      intents.sendEmail({
+        to: `${userId}@example.com`,
+        identifiers: { id: userId },
+        transactional_message_id: 1,
+      }),
+    ])
   })
 }

@@ -1,4 +1,7 @@
-/** Places two orders, delivers their events to a fake Customer.io, and fails if they do not arrive in order. */
+/**
+ * Places two orders, and delivers their events and receipts to a fake Customer.io, which refuses the first request. Fails if
+ * they do not arrive in order.
+ */
 import assert from 'node:assert/strict'
 import process from 'node:process'
 import { createRelay, migrate } from 'customerio-outbox/relay'
@@ -12,7 +15,14 @@ await pool.query(
 )
 
 const fake = await startFakeCustomerIo()
-const customerio = { siteId: 'site', trackApiKey: 'key', trackUrl: fake.url }
+fake.misbehave({ kind: 'serverError', times: 1, match: ({ path }) => path.includes('batch') })
+const customerio = {
+  siteId: 'site',
+  trackApiKey: 'key',
+  trackUrl: fake.url,
+  appApiKey: 'key',
+  appUrl: fake.url,
+}
 const relay = createRelay({ connectionString, customerio, checkRegion: false })
 await relay.start()
 
@@ -23,7 +33,10 @@ await fake.until(() => fake.person({ id: user })?.events.length === orders.lengt
 
 const delivered = fake.person({ id: user })?.events.map(({ body }) => body.attributes?.orderId)
 assert.deepEqual(delivered, orders)
+await fake.until(() => fake.sends.length === orders.length)
 await relay.stop()
 await fake.close()
 await pool.end()
-console.log(`Deno ${process.versions.deno}: ${orders.length} orders, and their events were delivered in order`)
+console.log(
+  `Deno ${process.versions.deno}: ${orders.length} orders, and their events were delivered in order`,
+)

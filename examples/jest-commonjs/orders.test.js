@@ -3,7 +3,7 @@ const { Pool } = require('pg')
 const { InvalidIntentError, intents, createOutbox } = require('customerio-outbox')
 const { createRelay, migrate } = require('customerio-outbox/relay')
 const { startFakeCustomerIo } = require('customerio-outbox/testing')
-const { placeOrder } = require('./orders')
+const { placeOrder } = require('./orders.js')
 
 const connectionString = process.env.DATABASE_URL
 const pool = new Pool({ connectionString })

@@ -28,8 +28,8 @@ export async function checkRegion(credentials: TrackCredentials, timeoutMs = 10_
     timeoutMs,
   })
   try {
-    const { answer, json } = await http.requestJson((defaults) =>
-      new TrackClient(credentials.siteId, credentials.trackApiKey, defaults).getAccountRegion(),
+    const { answer, json } = await http.requestJson((defaults, prepare) =>
+      prepare(new TrackClient(credentials.siteId, credentials.trackApiKey, defaults)).getAccountRegion(),
     )
     if (answer.kind === 'credential') {
       return { kind: 'credential_refused', status: answer.status, message: answer.message }

@@ -1,11 +1,10 @@
-import { type Region, RegionEU, RegionUS } from 'customerio-node'
-import { request as send } from 'undici'
+import { type APIClient, type Region, RegionEU, RegionUS } from 'customerio-node'
 import type { Answer } from '../answers/answer.ts'
 import { classify } from '../answers/classify.ts'
 import { credentialEncodings, redactCredentials } from '../credential-encodings.ts'
 import { GuardedDispatcher, keepAliveAgent } from './guarded-dispatcher.ts'
-import { MAX_ANSWER_BYTES, type Received } from '../answers/received.ts'
-import { RedirectError } from '../answers/redirect-error.ts'
+import type { Received } from '../answers/received.ts'
+import { isRedirect, sendFollowing, viaDispatcher } from './via-dispatcher.ts'
 
 /** Constructor options for every client of customerio-node. */
 export interface ClientDefaults {
@@ -16,6 +15,12 @@ export interface ClientDefaults {
   readonly dispatcher: NonNullable<RequestInit['dispatcher']>
 }
 
+/** Makes a call with a client of customerio-node. `prepare` must get the client before its first call. */
+export type ClientCall = (
+  defaults: ClientDefaults,
+  prepare: <Client extends Pick<APIClient, 'request'>>(client: Client) => Client,
+) => Promise<unknown>
+
 /** The connection to one API. Every call goes through customerio-node, except for `post`. */
 export interface HttpClient {
   /**
@@ -23,12 +28,9 @@ export interface HttpClient {
    *
    * @param items Number of items that the call sends: an answer may name them by index.
    */
-  request(call: (defaults: ClientDefaults) => Promise<unknown>, items: number): Promise<Answer>
+  request(call: ClientCall, items: number): Promise<Answer>
   /** Makes one call as `request` does, and returns the JSON of the answer too if it was accepted. */
-  requestJson(
-    call: (defaults: ClientDefaults) => Promise<unknown>,
-    items?: number,
-  ): Promise<{ readonly answer: Answer; readonly json: unknown }>
+  requestJson(call: ClientCall, items?: number): Promise<{ readonly answer: Answer; readonly json: unknown }>
   /**
    * Posts a body that is written already, with the headers of customerio-node. Follows redirects as customerio-node does.
    * Never rejects.
@@ -94,11 +96,11 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
     let json: unknown
     let thrown: unknown
     try {
-      json = await call({
-        ...defaults,
-        // Node's type of a dispatcher comes from another version of undici. The guard works with both.
-        dispatcher: dispatcher as unknown as NonNullable<RequestInit['dispatcher']>,
-      })
+      // Node's type of a dispatcher comes from another version of undici. The guard works with both.
+      const typed = dispatcher as unknown as NonNullable<RequestInit['dispatcher']>
+      json = await call({ ...defaults, dispatcher: typed }, (client) =>
+        viaDispatcher(client, dispatcher, timeoutMs),
+      )
     } catch (error) {
       thrown = error
     }
@@ -108,23 +110,9 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
 
   const post: HttpClient['post'] = async (given, items) => {
     const dispatcher = new GuardedDispatcher(agent, new URL(root).origin)
-    const signal = AbortSignal.timeout(timeoutMs)
     let thrown: unknown
     try {
-      let request = given
-      for (;;) {
-        const { url, headers, body } = request
-        const response = await send(url, {
-          dispatcher,
-          method: 'POST',
-          headers: { ...headers },
-          body,
-          signal,
-        })
-        await response.body.dump({ limit: MAX_ANSWER_BYTES, signal })
-        if (!isRedirect(response.statusCode)) break
-        request = redirected(request, String(response.headers.location))
-      }
+      await sendFollowing({ method: 'POST', ...given }, dispatcher, AbortSignal.timeout(timeoutMs))
     } catch (error) {
       thrown = error
     }
@@ -147,21 +135,4 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
 function receivedBy({ answered, status, written }: GuardedDispatcher, error: unknown): Received {
   if (status !== undefined && isRedirect(status)) return { error, written: false, redirect: status }
   return answered ?? { error, written }
-}
-
-/**
- * The request to the target of a redirect. customerio-node sends its credential only to hosts of Customer.io.
- *
- * @throws {RedirectError} if the target is no URL or has a user name.
- */
-function redirected({ headers, body }: RawRequest, location: string): RawRequest {
-  const url = URL.parse(location)
-  if (url?.username !== '' || url.password !== '') throw new RedirectError('the target is no plain URL')
-  const { Authorization, ...others } = headers
-  const isOwn = url.hostname.endsWith('.customer.io') && Authorization !== undefined
-  return { url: url.href, headers: isOwn ? { ...others, Authorization } : others, body }
-}
-
-function isRedirect(status: number): boolean {
-  return status === 301 || status === 302 || status === 307 || status === 308
 }

@@ -1,4 +1,5 @@
-import { Agent, Dispatcher } from 'undici'
+// Not 'undici': Bun replaces that by a module of its own, which lacks the agent.
+import { Agent, Dispatcher } from 'undici/index.js'
 import { type Answered, MAX_ANSWER_BYTES } from '../answers/received.ts'
 import { RedirectError } from '../answers/redirect-error.ts'
 import { ResponseCollector } from './response-collector.ts'

@@ -1,4 +1,4 @@
-import { DecoratorHandler, type Dispatcher } from 'undici'
+import { DecoratorHandler, type Dispatcher } from 'undici/index.js'
 import type { Answered } from '../answers/received.ts'
 import { unpack } from './unpack.ts'
 

@@ -40,7 +40,10 @@ export function createAppTransport(credentials: AppCredentials, timeoutMs: numbe
       return { bytes, maxBytes: bytes, batchable: false, barrier: false, call }
     },
     send: (items) =>
-      http.request((defaults) => perform(new APIClient(key, defaults), onlyItem(items).call), items.length),
+      http.request(
+        (defaults, prepare) => perform(prepare(new APIClient(key, defaults)), onlyItem(items).call),
+        items.length,
+      ),
     close: http.close,
   }
 }

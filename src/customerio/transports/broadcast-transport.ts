@@ -31,7 +31,10 @@ export function createBroadcastTransport(
       return { bytes, maxBytes: bytes, batchable: false, barrier: false, call }
     },
     send: (items) =>
-      http.request((defaults) => perform(new APIClient(key, defaults), onlyItem(items).call), items.length),
+      http.request(
+        (defaults, prepare) => perform(prepare(new APIClient(key, defaults)), onlyItem(items).call),
+        items.length,
+      ),
     close: http.close,
   }
 }

@@ -30,10 +30,10 @@ export function createPipelinesTransport(
     prepare: (row) => toItem(toPipelinesIntent(row), row),
     send: (items) =>
       http.request(
-        (defaults) =>
+        (defaults, prepare) =>
           perform(
             // Without strict mode the API answers 200 to a malformed or too large call, and drops it.
-            new PipelinesClient(key, { ...defaults, strictMode: true }),
+            prepare(new PipelinesClient(key, { ...defaults, strictMode: true })),
             items.map((item) => item.call),
           ),
         items.length,

@@ -37,14 +37,17 @@ export function createTrackTransport(
       const [only] = items
       if (only && items.length === 1 && isOwnRequest(only.call)) {
         const { call } = only
-        return http.request((defaults) => perform(new TrackClient(siteId, key, defaults), call), 1)
+        return http.request(
+          (defaults, prepare) => perform(prepare(new TrackClient(siteId, key, defaults)), call),
+          1,
+        )
       }
       const body = batchBody(items.map(({ call }) => memberOf(call)))
       return http.post({ ...batchRequest, body }, items.length)
     },
     async checkCredential() {
-      const { answer, json } = await http.requestJson((defaults) =>
-        new TrackClient(siteId, key, defaults).getAccountRegion(),
+      const { answer, json } = await http.requestJson((defaults, prepare) =>
+        prepare(new TrackClient(siteId, key, defaults)).getAccountRegion(),
       )
       if (answer.kind === 'credential') return 'refused'
       // A gateway may answer 200 instead of Customer.io. Only an answer with the account's region counts.
