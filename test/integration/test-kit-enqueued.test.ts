@@ -2,7 +2,6 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createOutbox, type Intent, intents } from '../../src/index.ts'
 import { enqueued, expectEnqueued, expectNothingEnqueued } from '../../src/testing/index.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
-import { type Driver, DRIVERS, TakeBack } from '../support/enqueue-drivers.ts'
 
 const outbox = createOutbox()
 const order: Intent = { operation: 'track', customerId: 'u1', name: 'order_placed', data: { total: 99 } }
@@ -12,55 +11,6 @@ beforeAll(async () => {
   db = await createTestDatabase()
 })
 afterAll(() => db.drop())
-
-describe.each(DRIVERS)('the test kit in %s', (_name, open) => {
-  let driver: Driver
-  beforeAll(async () => {
-    driver = await open(db.url)
-    await driver.transaction(({ run }) => run('TRUNCATE outbox.intents, outbox.dedup'))
-  })
-  afterAll(() => driver.close())
-
-  test('sees what the open transaction stored, in order, and nothing of earlier ones', async () => {
-    await driver.transaction(({ tx }) => outbox.enqueue(tx, intents.track('u0', 'earlier')))
-    await driver.transaction(async ({ tx }) => {
-      await expectNothingEnqueued(tx)
-      const first = await outbox.enqueue(tx, order, { dedupKey: `order:${_name}`, priority: 'bulk' })
-      await outbox.enqueue(tx, [intents.suppress('u2'), intents.identify('u3', { plan: 'pro' })])
-      expect((await enqueued(tx)).map(({ operation }) => operation)).toEqual([
-        'track',
-        'suppress',
-        'identify',
-      ])
-      expect(await expectEnqueued(tx, { operation: 'track' })).toStrictEqual({
-        ...order,
-        id: first.id,
-        dedupKey: `order:${_name}`,
-        orderingKey: 'u1',
-        workspace: 'default',
-        priority: 'bulk',
-        onAmbiguous: 'park',
-        sendAfter: null,
-        expiresAt: null,
-      })
-    })
-  })
-
-  test('sees what a savepoint stored, and not what was rolled back to one', async () => {
-    await driver.transaction(async ({ tx, nested }) => {
-      await nested(async (inner) => {
-        await outbox.enqueue(inner, intents.track('u1', 'kept'))
-        expect(await enqueued(inner)).toHaveLength(1)
-      })
-      await nested(async (inner) => {
-        await outbox.enqueue(inner, intents.track('u1', 'taken_back'))
-        await expectEnqueued(inner, { name: 'taken_back' })
-        throw new TakeBack()
-      })
-      expect(await enqueued(tx, { operation: 'track' })).toMatchObject([{ name: 'kept' }])
-    })
-  })
-})
 
 describe('the test kit on a server', () => {
   beforeEach(() => db.rows('TRUNCATE outbox.intents, outbox.dedup'))

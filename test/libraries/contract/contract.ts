@@ -7,6 +7,7 @@ import { ignoresErrors } from './on-error.ts'
 import { refuses } from './refusals.ts'
 import { rollsBack } from './rollback.ts'
 import { stores } from './storage.ts'
+import { showsEnqueued } from './test-kit.ts'
 
 /** Runs the contract of `outbox.enqueue` on each library. All of them share one database. */
 export function contract(libraries: readonly Library[]): void {
@@ -29,6 +30,7 @@ export function contract(libraries: readonly Library[]): void {
     stores(bench)
     rollsBack(bench)
     ignoresErrors(bench)
+    showsEnqueued(bench)
     refuses(library, bench)
   })
 }
