@@ -1,17 +1,18 @@
-import { dedupKeyOf } from '../intent/keys/dedup-key.ts'
-import { kindOf } from '../intent/describe.ts'
 import { InvalidIntentError, InvalidOptionError } from '../intent/errors.ts'
-import { checkOptionNames, failOption, shownOption } from '../intent/option-checks.ts'
+import { failOption, shownOption } from '../intent/option-checks.ts'
 import type { Intent } from '../intent/intent.ts'
-import type { BatchEnqueueOptions, EnqueueOptions, ResolvedOptions } from '../intent/options.ts'
-import { toPayload } from '../intent/payload.ts'
-import { validateIntent } from '../intent/validate/validate-intent.ts'
+import type { BatchEnqueueOptions, EnqueueOptions } from '../intent/options.ts'
+import type { EventPlan } from '../intent/plan/event-schema.ts'
+import type { PlannedIntent, PlannedIntents } from '../intent/plan/planned-intent.ts'
 import { validateOptions } from '../intent/validate/validate-options.ts'
 import { type Names, namesOf } from '../store/names.ts'
 import { createApiClient, type OutboxApiClient } from './clients/api-client.ts'
 import type { MakeIntent, Sink } from './clients/client-types.ts'
 import { createPipelinesClient, type OutboxPipelinesClient } from './clients/pipelines-client.ts'
 import { createTrackClient, type OutboxTrackClient } from './clients/track-client.ts'
+import { checkEvents } from './check-events.ts'
+import { type OutboxOptions, resolveOutboxOptions } from './outbox-options.ts'
+import { prepareRows } from './prepare-rows.ts'
 import type { EnqueueResult, StoredResult } from './results.ts'
 import type { Executor } from './transactions/executor.ts'
 import { executorFor, type Transaction } from './transactions/recognise.ts'
@@ -21,26 +22,13 @@ import { underSavepoint } from './transactions/savepoint.ts'
 import { enqueueMany, enqueueOne } from './call-enqueue.ts'
 import type { EnqueueArguments } from './enqueue-call.ts'
 import { type Statement, statementForMany, statementForOne } from './statement.ts'
-import { wireArgumentsOf } from './wire-arguments.ts'
 
-/** Options of {@link createOutbox}. */
-export interface OutboxOptions {
-  /**
-   * The schema given to `customerio-outbox migrate`.
-   *
-   * @default 'outbox'
-   */
-  readonly schema?: string | undefined
-  /**
-   * Called with every error that `onError: 'ignore'` keeps from the caller.
-   *
-   * @default `process.emitWarning` with the error's message, which holds no payload.
-   */
-  readonly onIgnored?: ((error: Error) => void) | undefined
-}
-
-/** The app's side of the outbox. It stores intents in the caller's transaction and sends nothing itself. */
-export interface Outbox {
+/**
+ * The app's side of the outbox. It stores intents in the caller's transaction and sends nothing itself.
+ *
+ * `Events` and `Strict` are the tracking plan, if there is one: `Outbox<typeof events>`.
+ */
+export interface Outbox<Events extends EventPlan = never, Strict extends boolean = true> {
   /**
    * Stores an array of intents in the caller's transaction, in the array's order and in one round trip. The options apply to
    * each intent. All intents are checked before the first is stored.
@@ -50,12 +38,16 @@ export interface Outbox {
    * @param options See {@link BatchEnqueueOptions}.
    * @returns A result for each intent, in the order of the array.
    */
-  enqueue(
+  enqueue<const Data extends readonly unknown[]>(
     tx: Transaction,
-    intents: readonly Intent[],
+    intents: PlannedIntents<Events, Strict, Data>,
     options?: BatchEnqueueOptions & { readonly onError?: 'throw' | undefined },
   ): Promise<StoredResult[]>
-  enqueue(tx: Transaction, intents: readonly Intent[], options: BatchEnqueueOptions): Promise<EnqueueResult[]>
+  enqueue<const Data extends readonly unknown[]>(
+    tx: Transaction,
+    intents: PlannedIntents<Events, Strict, Data>,
+    options: BatchEnqueueOptions,
+  ): Promise<EnqueueResult[]>
   /**
    * Stores an intent in the caller's transaction, in one round trip. COMMIT makes the intent durable, and a relay sends it
    * then. ROLLBACK removes it together with its dedup key; so does ROLLBACK TO a savepoint set before the call. `enqueue`
@@ -77,13 +69,17 @@ export interface Outbox {
    * const { id, duplicate } = await outbox.enqueue(tx, placed, { dedupKey: 'order:42:placed' })
    * ```
    */
-  enqueue(
+  enqueue<Data, const Name extends string>(
     tx: Transaction,
-    intent: Intent,
+    intent: PlannedIntent<Events, Strict, Data, Name>,
     options?: EnqueueOptions & { readonly onError?: 'throw' | undefined },
   ): Promise<StoredResult>
   // Last, because the compiler's error messages describe the last overload.
-  enqueue(tx: Transaction, intent: Intent, options: EnqueueOptions): Promise<EnqueueResult>
+  enqueue<Data, const Name extends string>(
+    tx: Transaction,
+    intent: PlannedIntent<Events, Strict, Data, Name>,
+    options: EnqueueOptions,
+  ): Promise<EnqueueResult>
   /**
    * The statement of {@link Outbox.enqueue}, for a driver that `enqueue` does not take, or to send it in one round trip with
    * other statements. Run it in the transaction of the business write: nothing checks that here. Outside a transaction,
@@ -105,8 +101,14 @@ export interface Outbox {
    * console.log(rows[0].id)
    * ```
    */
-  statement(intent: Intent, options?: Omit<EnqueueOptions, 'onError'>): Statement
-  statement(intent: readonly Intent[], options?: Omit<BatchEnqueueOptions, 'onError'>): Statement
+  statement<const Data extends readonly unknown[]>(
+    intent: PlannedIntents<Events, Strict, Data>,
+    options?: Omit<BatchEnqueueOptions, 'onError'>,
+  ): Statement
+  statement<Data, const Name extends string>(
+    intent: PlannedIntent<Events, Strict, Data, Name>,
+    options?: Omit<EnqueueOptions, 'onError'>,
+  ): Statement
   /**
    * A `TrackClient` of customerio-node that enqueues in `tx` instead of sending. An app can migrate call by call: the
    * methods and their parameters are the same. Methods that cannot be enqueued are missing.
@@ -119,7 +121,7 @@ export interface Outbox {
    * await outbox.trackClient(tx).track(user.id, { name: 'order_placed', data: { total: 42 } })
    * ```
    */
-  trackClient(tx: Transaction, options?: EnqueueOptions): OutboxTrackClient
+  trackClient(tx: Transaction, options?: EnqueueOptions): OutboxTrackClient<Events, Strict>
   /**
    * An `APIClient` of customerio-node that enqueues transactional messages and broadcasts in `tx` instead of sending.
    *
@@ -146,16 +148,7 @@ export interface Outbox {
    * await outbox.pipelinesClient(tx).track({ userId: user.id, event: 'order_placed' })
    * ```
    */
-  pipelinesClient(tx: Transaction, options?: EnqueueOptions): OutboxPipelinesClient
-}
-
-function checkOptions(options: unknown): void {
-  const label = 'the options of createOutbox'
-  const { schema, onIgnored } = checkOptionNames(options, ['schema', 'onIgnored'], label)
-  if (schema !== undefined && typeof schema !== 'string')
-    failOption('schema', 'to be a string', kindOf(schema), 'schema')
-  if (onIgnored !== undefined && typeof onIgnored !== 'function')
-    failOption('onIgnored', 'to be a function (error) => void', kindOf(onIgnored), 'onIgnored')
+  pipelinesClient(tx: Transaction, options?: EnqueueOptions): OutboxPipelinesClient<Events, Strict>
 }
 
 /**
@@ -163,7 +156,7 @@ function checkOptions(options: unknown): void {
  *
  * @param options See {@link OutboxOptions}.
  * @returns The outbox.
- * @throws {InvalidOptionError} if an option is unknown or has another type.
+ * @throws {InvalidOptionError} if an option is unknown or has another type, or if `events` is no tracking plan.
  * @throws {Error} if the name of the schema is not a plain identifier.
  * @example
  * ```ts
@@ -185,10 +178,11 @@ function checkOptions(options: unknown): void {
  * }
  * ```
  */
-export function createOutbox(options: OutboxOptions = {}): Outbox {
-  checkOptions(options)
-  const names = namesOf(options.schema)
-  const onIgnored = options.onIgnored ?? warn
+export function createOutbox<const Events extends EventPlan = never, Strict extends boolean = true>(
+  options: OutboxOptions<Events, Strict> = {},
+): Outbox<Events, Strict> {
+  const { schema, onIgnored, plan } = resolveOutboxOptions(options)
+  const names = namesOf(schema)
 
   async function enqueue(tx: Transaction, given: Intent | readonly Intent[], enqueueOptions?: unknown) {
     if (!Array.isArray(given)) return (await store(tx, [() => given as Intent], 'one', enqueueOptions))[0]
@@ -221,7 +215,7 @@ export function createOutbox(options: OutboxOptions = {}): Outbox {
     enqueueOptions: unknown,
   ): Promise<EnqueueResult[]> {
     const resolved = validateOptions(enqueueOptions, of)
-    const executor = executorFor(tx)
+    let executor = executorFor(tx)
     const ignoring = resolved.onError === 'ignore'
     const leaveOut = (error: Error) => {
       onIgnored(error)
@@ -230,7 +224,11 @@ export function createOutbox(options: OutboxOptions = {}): Outbox {
 
     let rows: EnqueueArguments[]
     try {
-      rows = prepare(given, of, resolved)
+      const checked = plan === undefined ? given : checkEvents(plan, given, of)
+      if (checked instanceof Promise) {
+        rows = prepareRows(await checked, of, resolved)
+        executor = executorFor(tx) // the transaction may have ended meanwhile
+      } else rows = prepareRows(checked, of, resolved)
     } catch (error) {
       if (ignoring && error instanceof InvalidIntentError) return leaveOut(error)
       throw error
@@ -250,30 +248,30 @@ export function createOutbox(options: OutboxOptions = {}): Outbox {
     const of = Array.isArray(given) ? 'many' : 'one'
     const resolved = validateOptions(enqueueOptions, of)
     if (resolved.onError !== 'throw') {
-      failOption(
-        'onError',
-        'to be absent: a statement is not run here',
-        shownOption(resolved.onError),
-        'onError',
-      )
+      const shown = shownOption(resolved.onError)
+      failOption('onError', 'to be absent: a statement is not run here', shown, 'onError')
     }
-    const rows = prepare(
-      [given].flat().map((intent) => () => intent),
-      of,
-      resolved,
-    )
+    const make = [given].flat().map((intent) => () => intent)
+    const checked = plan === undefined ? make : checkEvents(plan, make, of)
+    if (checked instanceof Promise) {
+      checked.catch(() => {})
+      failOption('events', 'to be checked at once for a statement', 'an asynchronous schema', 'events')
+    }
+    const rows = prepareRows(checked, of, resolved)
     const [first] = rows
     if (!first) failOption('', 'to be an intent or an array of at least one', 'an empty array', 'intents')
     return of === 'one' ? statementForOne(names, first) : statementForMany(names, rows)
   }
 
-  return {
+  // The plan has types only: at run time every outbox has the same methods.
+  const outbox: Outbox = {
     enqueue: enqueue as Outbox['enqueue'],
     statement,
     trackClient: (tx, options) => createTrackClient(sink(tx, options)),
     apiClient: (tx, options) => createApiClient(sink(tx, options)),
     pipelinesClient: (tx, options) => createPipelinesClient(sink(tx, options)),
   }
+  return outbox as unknown as Outbox<Events, Strict>
 }
 
 /** Whether a failed statement is a mistake in the calling code. `onError: 'ignore'` hides errors of the database only. */
@@ -283,45 +281,8 @@ function isProgrammingError(error: unknown): boolean {
   )
 }
 
-/** Checks all intents before any SQL runs. */
-function prepare(
-  given: readonly MakeIntent[],
-  of: 'one' | 'many',
-  options: ResolvedOptions,
-): EnqueueArguments[] {
-  return given.map((make, index) => {
-    const intent = validateIntent(make(), of === 'many' ? index : undefined)
-    return {
-      operation: intent.operation,
-      payload: toPayload(intent),
-      wire: wireArgumentsOf(intent),
-      dedup_key: dedupKeyOf(options, intent, index) ?? null,
-      dedup_window: interval(options.dedupWindowSeconds),
-      ordering_key: options.orderingKey ?? null,
-      send_after: timestamptz(options.sendAfter),
-      expires_at: timestamptz(options.expiresAt),
-      workspace: options.workspace,
-      on_ambiguous: options.onAmbiguous,
-      priority: options.priority,
-    }
-  })
-}
-
-/** Writes seconds as an interval of Postgres, which accepts no exponent. Its smallest interval is a microsecond. */
-function interval(seconds: number): string {
-  return `${Math.max(seconds, 0.000001).toFixed(6)} seconds`
-}
-
-function timestamptz(date: Date | undefined): string | null {
-  return date?.toISOString() ?? null
-}
-
 async function insert(executor: Executor, names: Names, rows: EnqueueArguments[], of: 'one' | 'many') {
   const [first] = rows
   if (of === 'one' && first) return [await enqueueOne(executor, names, first)]
   return enqueueMany(executor, names, rows)
-}
-
-function warn(error: Error): void {
-  process.emitWarning(`an intent was left out: ${error.message}`, 'CustomerioOutboxWarning')
 }

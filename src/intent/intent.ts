@@ -6,7 +6,7 @@
 
 import type { JsonObject } from './json-types.ts'
 import type { MessageIntent, TriggerBroadcastIntent } from './message-intents.ts'
-import type { PipelinesIntent } from './pipelines-intents.ts'
+import type { PipelinesIntent, PipelinesTrackIntent } from './pipelines-intents.ts'
 
 /** Exactly one identifier of a person, of at most 150 bytes of UTF-8. */
 export type PersonIdentifiers =
@@ -29,43 +29,43 @@ export type MergeIdentifier =
 /** Unix time in whole seconds. Default: the database's time at `enqueue`. */
 export type UnixSeconds = number
 
-export type IdentifyIntent = Person & {
+export type IdentifyIntent<Data = JsonObject> = Person & {
   readonly operation: 'identify'
   /** At most 300 attributes. Names have at most 150 bytes, values at most 1,000 bytes. Null removes an attribute. */
-  readonly attributes?: JsonObject
+  readonly attributes?: Data
   readonly timestamp?: UnixSeconds
 }
 
-export type TrackIntent = Person & {
+export type TrackIntent<Data = JsonObject, Name extends string = string> = Person & {
   readonly operation: 'track'
   /** 1 to 100 bytes. */
-  readonly name: string
-  readonly data?: JsonObject
+  readonly name: Name
+  readonly data?: Data
   readonly timestamp?: UnixSeconds
 }
 
-export type TrackPageViewIntent = Person & {
+export type TrackPageViewIntent<Data = JsonObject> = Person & {
   readonly operation: 'trackPageView'
   /** URL or path of the page, 1 to 100 bytes. */
   readonly path: string
-  readonly data?: JsonObject
+  readonly data?: Data
   readonly timestamp?: UnixSeconds
 }
 
-export type TrackScreenIntent = Person & {
+export type TrackScreenIntent<Data = JsonObject> = Person & {
   readonly operation: 'trackScreen'
   /** Name of the screen, 1 to 100 bytes. */
   readonly name: string
-  readonly data?: JsonObject
+  readonly data?: Data
   readonly timestamp?: UnixSeconds
 }
 
-export type AddDeviceIntent = Person & {
+export type AddDeviceIntent<Data = JsonObject> = Person & {
   readonly operation: 'addDevice'
   readonly deviceId: string
   readonly platform: 'ios' | 'android'
   /** `last_used` in Unix seconds, and attributes of the device. */
-  readonly data?: JsonObject & { readonly last_used?: UnixSeconds }
+  readonly data?: Data & { readonly last_used?: UnixSeconds }
 }
 
 export type DeleteDeviceIntent = Person & {
@@ -86,13 +86,13 @@ export type MergeCustomersIntent = {
 }
 
 /** Any operation of the Track API v2, sent without changes: people, objects, relationships. */
-export type EntityIntent = {
+export type EntityIntent<Data = JsonObject> = {
   readonly operation: 'entity'
-  readonly entity: JsonObject & { readonly type: string; readonly action: string }
+  readonly entity: Data & { readonly type: string; readonly action: string }
 }
 
 /** An event of an anonymous visitor, or an anonymous invite by email. */
-export type TrackAnonymousIntent = {
+export type TrackAnonymousIntent<Data = JsonObject, Name extends string = string> = {
   readonly operation: 'trackAnonymous'
   /**
    * Id of a cookie or a device, at most 150 bytes. A person who has it as `anonymous_id` gets the event. Empty for an
@@ -100,8 +100,8 @@ export type TrackAnonymousIntent = {
    */
   readonly anonymousId: string
   /** 1 to 100 bytes. */
-  readonly name: string
-  readonly data?: JsonObject
+  readonly name: Name
+  readonly data?: Data
   readonly timestamp?: UnixSeconds
 }
 
@@ -116,24 +116,34 @@ export type TrackPushIntent = {
   readonly timestamp?: UnixSeconds
 }
 
-/** Intents for the Track API. */
-export type TrackApiIntent =
-  | IdentifyIntent
-  | TrackIntent
-  | TrackAnonymousIntent
-  | TrackPageViewIntent
-  | TrackScreenIntent
+/** An event by its name: what a tracking plan is about. Views of pages and screens are not. */
+export type EventIntent<Data = JsonObject, Name extends string = string, Properties = object> =
+  | TrackIntent<Data, Name>
+  | TrackAnonymousIntent<Data, Name>
+  | PipelinesTrackIntent<Properties, Name>
+
+/** Any intent that is no {@link EventIntent}. */
+export type OtherIntent<Data = JsonObject> =
+  | IdentifyIntent<Data>
+  | TrackPageViewIntent<Data>
+  | TrackScreenIntent<Data>
   | TrackPushIntent
-  | AddDeviceIntent
+  | AddDeviceIntent<Data>
   | DeleteDeviceIntent
   | SuppressIntent
   | UnsuppressIntent
   | DestroyIntent
   | MergeCustomersIntent
-  | EntityIntent
+  | EntityIntent<Data>
+  | MessageIntent
+  | TriggerBroadcastIntent<Data>
+  | Exclude<PipelinesIntent, PipelinesTrackIntent>
 
 /** Any intent that can be enqueued. */
-export type Intent = TrackApiIntent | MessageIntent | TriggerBroadcastIntent | PipelinesIntent
+export type Intent<Data = JsonObject> = EventIntent<Data> | OtherIntent<Data>
+
+/** Intents for the Track API. */
+export type TrackApiIntent = Exclude<Intent, MessageIntent | TriggerBroadcastIntent | PipelinesIntent>
 
 /** Name of an operation, such as `track` or `sendEmail`. */
 export type Operation = Intent['operation']

@@ -79,10 +79,10 @@ export type BroadcastRecipients =
   /** A filter of segments and attributes. */
   | JsonObject
 
-export type TriggerBroadcastIntent = {
+export type TriggerBroadcastIntent<Data = JsonObject> = {
   readonly operation: 'triggerBroadcast'
   readonly broadcastId: string | number
   /** Available as `trigger` in the messages of the broadcast. */
-  readonly data?: JsonObject
+  readonly data?: Data
   readonly recipients?: BroadcastRecipients
 }

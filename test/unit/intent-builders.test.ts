@@ -127,7 +127,9 @@ describe('builders', () => {
   })
 
   test('each builder returns its own type', () => {
-    expectTypeOf(intents.track('42', 'x')).toEqualTypeOf<TrackIntent>()
+    expectTypeOf(intents.track('42', 'x')).toEqualTypeOf<TrackIntent<never, 'x'>>()
+    expectTypeOf(intents.track('42', 'x')).toExtend<TrackIntent>()
+    expectTypeOf(intents.track('42', 'x', { total: 1 })).toExtend<TrackIntent<{ total: number }, 'x'>>()
     expectTypeOf(intents.entity).returns.toExtend<Intent>()
   })
 

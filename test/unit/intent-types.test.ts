@@ -68,12 +68,22 @@ describe("a message has the type of customerio-node's request", () => {
 
 test("a Pipelines message is customerio-node's payload without messageId", () => {
   type Without<T> = T & { readonly messageId?: never }
-  expectTypeOf<MessageOf<'pipelines.identify'>>().toEqualTypeOf<Without<IdentifyPayload>>()
-  expectTypeOf<MessageOf<'pipelines.track'>>().toEqualTypeOf<Without<TrackPayload>>()
-  expectTypeOf<MessageOf<'pipelines.page'>>().toEqualTypeOf<Without<PagePayload>>()
-  expectTypeOf<MessageOf<'pipelines.screen'>>().toEqualTypeOf<Without<ScreenPayload>>()
-  expectTypeOf<MessageOf<'pipelines.group'>>().toEqualTypeOf<Without<GroupPayload>>()
-  expectTypeOf<MessageOf<'pipelines.alias'>>().toEqualTypeOf<Without<AliasPayload>>()
+  expectTypeOf<Without<IdentifyPayload>>().toExtend<MessageOf<'pipelines.identify'>>()
+  expectTypeOf<Without<TrackPayload>>().toExtend<MessageOf<'pipelines.track'>>()
+  expectTypeOf<Without<PagePayload>>().toExtend<MessageOf<'pipelines.page'>>()
+  expectTypeOf<Without<ScreenPayload>>().toExtend<MessageOf<'pipelines.screen'>>()
+  expectTypeOf<Without<GroupPayload>>().toExtend<MessageOf<'pipelines.group'>>()
+  expectTypeOf<Without<AliasPayload>>().toExtend<MessageOf<'pipelines.alias'>>()
+
+  /** Without the fields that may have the type of an interface. */
+  type Rest<T> = T extends unknown ? Omit<T, 'messageId' | 'traits' | 'properties'> : never
+  expectTypeOf<Rest<MessageOf<'pipelines.identify'>>>().toEqualTypeOf<Rest<IdentifyPayload>>()
+  expectTypeOf<Rest<MessageOf<'pipelines.track'>>>().toExtend<Rest<TrackPayload>>()
+  expectTypeOf<Rest<MessageOf<'pipelines.page'>>>().toEqualTypeOf<Rest<PagePayload>>()
+  expectTypeOf<Rest<MessageOf<'pipelines.screen'>>>().toEqualTypeOf<Rest<ScreenPayload>>()
+  expectTypeOf<Rest<MessageOf<'pipelines.group'>>>().toEqualTypeOf<Rest<GroupPayload>>()
+  expectTypeOf<Rest<MessageOf<'pipelines.alias'>>>().toEqualTypeOf<Rest<AliasPayload>>()
+
   // @ts-expect-error the intent's id is the messageId
   const own: MessageOf<'pipelines.track'> = { userId: 1, event: 'x', messageId: 'mine' }
   expect(() => validateIntent({ operation: 'pipelines.track', message: own })).toThrow(/leave it out/)

@@ -1,15 +1,23 @@
 import type { PipelinesClient } from 'customerio-node'
 import { fail } from '../../intent/errors.ts'
 import type { Intent } from '../../intent/intent.ts'
+import type { EventPlan } from '../../intent/plan/event-schema.ts'
 import { toJsonValue, toJsonFields } from './to-json.ts'
+import type { PlannedPipelinesMethods, WithPlan } from './planned-clients.ts'
 import { type Enqueuing, type Sink, unchecked } from './client-types.ts'
+
+type Methods = Enqueuing<
+  Pick<PipelinesClient, 'identify' | 'track' | 'page' | 'screen' | 'group' | 'alias' | 'batch'>
+>
 
 /**
  * The methods of customerio-node's `PipelinesClient` that can be enqueued. Each resolves when the intent is stored in the
  * transaction; see `Outbox.pipelinesClient`. A `messageId` is refused: every request sends the id of the intent instead.
  */
-export type OutboxPipelinesClient = Enqueuing<
-  Pick<PipelinesClient, 'identify' | 'track' | 'page' | 'screen' | 'group' | 'alias' | 'batch'>
+export type OutboxPipelinesClient<Events extends EventPlan = never, Strict extends boolean = true> = WithPlan<
+  Events,
+  Methods,
+  PlannedPipelinesMethods<Events, Strict>
 >
 
 export function createPipelinesClient({ one, many }: Sink): OutboxPipelinesClient {

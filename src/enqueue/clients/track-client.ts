@@ -1,14 +1,12 @@
 import type { TrackClient } from 'customerio-node'
 import { fail } from '../../intent/errors.ts'
 import type { Intent } from '../../intent/intent.ts'
+import type { EventPlan } from '../../intent/plan/event-schema.ts'
 import { toJsonValue, toJsonFields, isEmpty } from './to-json.ts'
+import type { PlannedTrackMethods, WithPlan } from './planned-clients.ts'
 import { type Enqueuing, type Sink, unchecked } from './client-types.ts'
 
-/**
- * The methods of customerio-node's `TrackClient` that can be enqueued. Each resolves when the intent is stored in the
- * transaction; see `Outbox.trackClient`.
- */
-export type OutboxTrackClient = Enqueuing<
+type Methods = Enqueuing<
   Pick<
     TrackClient,
     | 'identify'
@@ -25,6 +23,16 @@ export type OutboxTrackClient = Enqueuing<
     | 'batch'
     | 'entity'
   >
+>
+
+/**
+ * The methods of customerio-node's `TrackClient` that can be enqueued. Each resolves when the intent is stored in the
+ * transaction; see `Outbox.trackClient`.
+ */
+export type OutboxTrackClient<Events extends EventPlan = never, Strict extends boolean = true> = WithPlan<
+  Events,
+  Methods,
+  PlannedTrackMethods<Events, Strict>
 >
 
 export function createTrackClient({ one, many }: Sink): OutboxTrackClient {

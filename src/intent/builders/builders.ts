@@ -17,7 +17,7 @@ import type {
   UnixSeconds,
   UnsuppressIntent,
 } from '../intent.ts'
-import type { JsonObject } from '../json-types.ts'
+import type { JsonData } from '../json-types.ts'
 import {
   sendEmail,
   sendInApp,
@@ -63,12 +63,17 @@ export type TimeOfIntent = {
  * await outbox.enqueue(tx, intents.identify(user.id, { email: user.email, plan: 'pro' }))
  * ```
  */
-export function identify(
+export function identify<Data = never>(
   person: PersonRef,
-  attributes?: JsonObject,
+  attributes?: JsonData<Data> | undefined,
   extra: TimeOfIntent = {},
-): IdentifyIntent {
-  return { operation: 'identify', ...personOf(person), ...given('attributes', attributes), ...extra }
+): IdentifyIntent<Exclude<Data, undefined>> {
+  return {
+    operation: 'identify',
+    ...personOf(person),
+    ...given<'attributes', Data>('attributes', attributes as Data),
+    ...extra,
+  }
 }
 
 /**
@@ -86,12 +91,24 @@ export function identify(
  * await outbox.enqueue(tx, intents.track(user.id, 'order_placed', { total: 42 }))
  * ```
  */
+export function track<const Name extends string, Data extends object>(
+  person: PersonRef,
+  name: Name,
+  data: JsonData<Data>,
+  extra?: TimeOfIntent,
+): TrackIntent<Data, Name> & { readonly data: Data }
+export function track<const Name extends string, Data = never>(
+  person: PersonRef,
+  name: Name,
+  data?: JsonData<Data> | undefined,
+  extra?: TimeOfIntent,
+): TrackIntent<Exclude<Data, undefined>, Name>
 export function track(
   person: PersonRef,
   name: string,
-  data?: JsonObject,
+  data?: object,
   extra: TimeOfIntent = {},
-): TrackIntent {
+): TrackIntent<object> {
   return { operation: 'track', ...personOf(person), name, ...given('data', data), ...extra }
 }
 
@@ -110,13 +127,19 @@ export function track(
  * await outbox.enqueue(tx, intents.trackPageView(user.id, '/pricing', { referrer: 'newsletter' }))
  * ```
  */
-export function trackPageView(
+export function trackPageView<Data = never>(
   person: PersonRef,
   path: string,
-  data?: JsonObject,
+  data?: JsonData<Data> | undefined,
   extra: TimeOfIntent = {},
-): TrackPageViewIntent {
-  return { operation: 'trackPageView', ...personOf(person), path, ...given('data', data), ...extra }
+): TrackPageViewIntent<Exclude<Data, undefined>> {
+  return {
+    operation: 'trackPageView',
+    ...personOf(person),
+    path,
+    ...given<'data', Data>('data', data as Data),
+    ...extra,
+  }
 }
 
 /**
@@ -134,13 +157,19 @@ export function trackPageView(
  * await outbox.enqueue(tx, intents.trackScreen(user.id, 'Checkout'))
  * ```
  */
-export function trackScreen(
+export function trackScreen<Data = never>(
   person: PersonRef,
   name: string,
-  data?: JsonObject,
+  data?: JsonData<Data> | undefined,
   extra: TimeOfIntent = {},
-): TrackScreenIntent {
-  return { operation: 'trackScreen', ...personOf(person), name, ...given('data', data), ...extra }
+): TrackScreenIntent<Exclude<Data, undefined>> {
+  return {
+    operation: 'trackScreen',
+    ...personOf(person),
+    name,
+    ...given<'data', Data>('data', data as Data),
+    ...extra,
+  }
 }
 
 /**
@@ -159,12 +188,24 @@ export function trackScreen(
  * await outbox.enqueue(tx, intents.trackAnonymous('cookie-7', 'cart_updated', { items: 3 }))
  * ```
  */
+export function trackAnonymous<const Name extends string, Data extends object>(
+  anonymousId: string,
+  name: Name,
+  data: JsonData<Data>,
+  extra?: TimeOfIntent,
+): TrackAnonymousIntent<Data, Name> & { readonly data: Data }
+export function trackAnonymous<const Name extends string, Data = never>(
+  anonymousId: string,
+  name: Name,
+  data?: JsonData<Data> | undefined,
+  extra?: TimeOfIntent,
+): TrackAnonymousIntent<Exclude<Data, undefined>, Name>
 export function trackAnonymous(
   anonymousId: string,
   name: string,
-  data?: JsonObject,
+  data?: object,
   extra: TimeOfIntent = {},
-): TrackAnonymousIntent {
+): TrackAnonymousIntent<object> {
   return { operation: 'trackAnonymous', anonymousId, name, ...given('data', data), ...extra }
 }
 
@@ -207,13 +248,19 @@ export function trackPush(
  * await outbox.enqueue(tx, intents.addDevice(user.id, 'device-token', 'ios', { app_version: '4.2' }))
  * ```
  */
-export function addDevice(
+export function addDevice<Data = never>(
   person: PersonRef,
   deviceId: string,
   platform: AddDeviceIntent['platform'],
-  data?: AddDeviceIntent['data'],
-): AddDeviceIntent {
-  return { operation: 'addDevice', ...personOf(person), deviceId, platform, ...given('data', data) }
+  data?: (JsonData<Data> & { readonly last_used?: UnixSeconds }) | undefined,
+): AddDeviceIntent<Exclude<Data, undefined>> {
+  return {
+    operation: 'addDevice',
+    ...personOf(person),
+    deviceId,
+    platform,
+    ...given('data', data),
+  } as AddDeviceIntent<Exclude<Data, undefined>>
 }
 
 /**
@@ -311,7 +358,9 @@ export function mergeCustomers(primary: MergeIdentifier, secondary: MergeIdentif
  * await outbox.enqueue(tx, intents.entity({ ...account, attributes: { name: 'Acme' } }))
  * ```
  */
-export function entity(operation: EntityIntent['entity']): EntityIntent {
+export function entity<Data extends object>(
+  operation: EntityIntent<JsonData<Data>>['entity'],
+): EntityIntent<Data> {
   return { operation: 'entity', entity: operation }
 }
 
@@ -355,6 +404,6 @@ function personOf(person: PersonRef): Person {
   return typeof person === 'object' && person !== null ? { identifiers: person } : { customerId: person }
 }
 
-function given<K extends string, T>(field: K, value: T | undefined): { [P in K]?: T } {
-  return (value === undefined ? {} : { [field]: value }) as { [P in K]?: T }
+function given<K extends string, T>(field: K, value: T): { [P in K]?: Exclude<T, undefined> } {
+  return (value === undefined ? {} : { [field]: value }) as { [P in K]?: Exclude<T, undefined> }
 }

@@ -1,4 +1,4 @@
-import type { JsonObject } from '../json-types.ts'
+import type { JsonData } from '../json-types.ts'
 import type {
   BroadcastRecipients,
   EmailMessage,
@@ -119,15 +119,15 @@ export function sendInApp(message: SendInAppIntent['message']): SendInAppIntent 
  * await outbox.enqueue(tx, intents.triggerBroadcast(7, { headline: 'Sale' }, { ids: [user.id] }))
  * ```
  */
-export function triggerBroadcast(
+export function triggerBroadcast<Data = never>(
   broadcastId: string | number,
-  data?: JsonObject,
+  data?: JsonData<Data> | undefined,
   recipients?: BroadcastRecipients,
-): TriggerBroadcastIntent {
+): TriggerBroadcastIntent<Exclude<Data, undefined>> {
   return {
     operation: 'triggerBroadcast',
     broadcastId,
-    ...(data === undefined ? {} : { data }),
+    ...(data === undefined ? {} : { data: data as Exclude<Data, undefined> }),
     ...(recipients === undefined ? {} : { recipients }),
   }
 }

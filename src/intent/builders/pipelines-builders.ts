@@ -25,7 +25,9 @@ export const pipelines = {
     message,
   }),
   /** Records an `event` of a person with its `properties`. */
-  track: (message: PipelinesTrackIntent['message']): PipelinesTrackIntent => ({
+  track: <const Message extends PipelinesTrackIntent['message']>(
+    message: Message,
+  ): { readonly operation: 'pipelines.track'; readonly message: Message } => ({
     operation: 'pipelines.track',
     message,
   }),
