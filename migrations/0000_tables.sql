@@ -72,6 +72,11 @@ CREATE TABLE "outbox"."delivered" (
 	CONSTRAINT "delivered_outcome" CHECK ("outbox"."delivered"."outcome" IN ('delivered', 'suppressed_by_config'))
 ) PARTITION BY RANGE ("delivered_at");
 --> statement-breakpoint
+CREATE TABLE "outbox"."event_plan" (
+	"name" text PRIMARY KEY NOT NULL,
+	"required" text[] NOT NULL
+);
+--> statement-breakpoint
 CREATE TABLE "outbox"."intents" (
 	"destination" text NOT NULL,
 	"lane" smallint NOT NULL,

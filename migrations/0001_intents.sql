@@ -207,6 +207,71 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
           + CASE priority WHEN 'bulk' THEN 16 ELSE 0 END)::smallint
 $$;
 --> statement-breakpoint
+-- Raises an error for an event that the tracking plan refuses, and returns the payload. The plan is the table event_plan.
+--
+-- Without strict, a name that the plan does not have is reported with a WARNING. A field that is null counts as given.
+--
+-- No message has the name of the event: it may have been made from data. src/intent/plan/event-of.ts has the same mapping.
+CREATE FUNCTION "outbox".check_event(operation text, payload jsonb, strict boolean) RETURNS jsonb
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+  v_within text := CASE operation WHEN 'pipelines.track' THEN 'message' WHEN 'entity' THEN 'entity' END;
+  v_event jsonb := CASE WHEN v_within IS NULL THEN payload ELSE payload -> v_within END;
+  v_name_field text := CASE operation WHEN 'pipelines.track' THEN 'event' ELSE 'name' END;
+  v_data_field text := CASE operation WHEN 'pipelines.track' THEN 'properties' WHEN 'entity' THEN 'attributes' ELSE 'data' END;
+  v_data jsonb := coalesce(v_event -> v_data_field, '{}');
+  v_required text[];
+  v_missing text;
+BEGIN
+  IF (operation IN ('track', 'trackAnonymous', 'pipelines.track', 'entity') AND jsonb_typeof(payload) = 'object') IS NOT TRUE
+     OR operation = 'entity' AND (v_event ->> 'type', v_event ->> 'action') IS DISTINCT FROM ('person', 'event') THEN
+    RETURN payload;
+  END IF;
+  SELECT p.required INTO v_required FROM "outbox".event_plan p WHERE p.name = v_event ->> v_name_field;
+  IF NOT FOUND THEN
+    IF strict THEN
+      RAISE EXCEPTION 'outbox: %: % is not in the tracking plan', operation, concat_ws('.', v_within, v_name_field)
+        USING ERRCODE = 'invalid_parameter_value',
+              HINT = 'Correct the name, or add it to the plan and run customerio-outbox migrate --events.';
+    END IF;
+    RAISE WARNING 'outbox: %: % is not in the tracking plan', operation, concat_ws('.', v_within, v_name_field);
+    RETURN payload;
+  END IF;
+  IF jsonb_typeof(v_data) <> 'object' THEN
+    RAISE EXCEPTION 'outbox: %: % must be an object, got %', operation, concat_ws('.', v_within, v_data_field),
+      jsonb_typeof(v_data) USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF NOT v_data ?& v_required THEN
+    SELECT r.field INTO v_missing FROM unnest(v_required) WITH ORDINALITY AS r(field, n)
+    WHERE NOT v_data ? r.field ORDER BY r.n LIMIT 1;
+    RAISE EXCEPTION 'outbox: %: % is missing, and the tracking plan requires it', operation,
+      concat_ws('.', v_within, v_data_field, v_missing) USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  RETURN payload;
+END
+$$;
+--> statement-breakpoint
+-- Returns the payload, after the check against the tracking plan if one is installed: install_event_plan replaces this
+-- function. So without a plan the check costs nothing: Postgres inlines the function, and what is left is the payload.
+CREATE FUNCTION "outbox".planned(operation text, payload jsonb) RETURNS jsonb
+LANGUAGE sql VOLATILE AS $$ SELECT payload $$;
+--> statement-breakpoint
+-- Holds SQL callers to a tracking plan: an object with the required fields of each event, by its name. NULL: to no plan.
+-- Takes effect with COMMIT, in open sessions too.
+CREATE FUNCTION "outbox".install_event_plan(plan jsonb, strict boolean) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  DELETE FROM "outbox".event_plan;
+  INSERT INTO "outbox".event_plan (name, required)
+  SELECT e.name, ARRAY(SELECT jsonb_array_elements_text(e.required)) FROM jsonb_each(plan) AS e(name, required);
+  EXECUTE format(
+    'CREATE OR REPLACE FUNCTION "outbox".planned(operation text, payload jsonb) RETURNS jsonb LANGUAGE sql VOLATILE AS %L',
+    CASE WHEN plan IS NULL THEN ' SELECT payload '
+         WHEN strict THEN ' SELECT "outbox".check_event(operation, payload, true) '
+         ELSE ' SELECT "outbox".check_event(operation, payload, false) ' END);
+END
+$$;
+--> statement-breakpoint
 -- Raises one clear error for an intent that no relay could deliver. Returns the ordering key.
 --
 -- The shape of a payload is checked by the TypeScript client. An intent that passes here and cannot be mapped becomes a

@@ -122,6 +122,9 @@ $$;
 -- Returns one row: the intent's id. If the dedup key was used within its window, it returns the earlier intent's id and
 -- duplicate = true. Two open transactions with the same key wait for each other: the second intent is a duplicate if the
 -- first commits, and is stored if the first rolls back.
+--
+-- plan_checked: for the TypeScript client, which checks events against a plan of its own. The plan of SQL callers is not
+-- checked then.
 CREATE FUNCTION "outbox".enqueue(
   operation text,
   payload jsonb,
@@ -133,6 +136,7 @@ CREATE FUNCTION "outbox".enqueue(
   workspace text DEFAULT 'default',
   on_ambiguous text DEFAULT 'park',
   priority text DEFAULT 'normal',
+  plan_checked boolean DEFAULT false,
   OUT id uuid,
   OUT duplicate boolean
 )
@@ -141,8 +145,9 @@ DECLARE
   -- A variable and not now(). So the window is exact in a transaction that began long ago, and Citus could distribute the
   -- table: it allows no call of now() in ON CONFLICT … WHERE.
   v_now timestamptz := clock_timestamp();
-  v_key text := "outbox".check_intent(operation, payload, dedup_key, dedup_window, ordering_key,
-                                      send_after, expires_at, workspace, on_ambiguous, priority, v_now, false);
+  v_key text := "outbox".check_intent(operation, CASE WHEN plan_checked THEN payload ELSE "outbox".planned(operation, payload) END,
+                                      dedup_key, dedup_window, ordering_key, send_after, expires_at, workspace, on_ambiguous,
+                                      priority, v_now, false);
   v_id uuid := "outbox".new_id();
   v_destination text := workspace || '/' || "outbox".api_of(operation);
   v_lane integer := -1;
@@ -182,7 +187,10 @@ $$;
 -- numbers_checked: the caller claims that JavaScript wrote every number of the payloads, so that each fits a double. The
 -- check of numbers is then skipped, which took a tenth of the statement's time. If the claim is false, Customer.io receives
 -- other numbers, and an intent with a number beyond the range of a double becomes a dead letter with reason 'invalid'.
-CREATE FUNCTION "outbox".enqueue_many(intents jsonb, numbers_checked boolean DEFAULT false)
+-- plan_checked: as for enqueue.
+CREATE FUNCTION "outbox".enqueue_many(
+  intents jsonb, numbers_checked boolean DEFAULT false, plan_checked boolean DEFAULT false
+)
 RETURNS TABLE (ordinal integer, id uuid, duplicate boolean)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -215,8 +223,9 @@ BEGIN
       WITH ORDINALITY AS i(operation, payload, dedup_key, dedup_window, ordering_key,
                            send_after, expires_at, workspace, on_ambiguous, priority, ord),
       LATERAL "outbox".check_intent(
-        i.operation, i.payload, i.dedup_key, coalesce(i.dedup_window, '7 days'), i.ordering_key, i.send_after,
-        i.expires_at, coalesce(i.workspace, 'default'), coalesce(i.on_ambiguous, 'park'),
+        i.operation, CASE WHEN plan_checked THEN i.payload ELSE "outbox".planned(i.operation, i.payload) END,
+        i.dedup_key, coalesce(i.dedup_window, '7 days'), i.ordering_key, i.send_after, i.expires_at,
+        coalesce(i.workspace, 'default'), coalesce(i.on_ambiguous, 'park'),
         coalesce(i.priority, 'normal'), v_now, numbers_checked) AS checked(key);
   EXCEPTION WHEN data_exception THEN
     GET STACKED DIAGNOSTICS v_message = MESSAGE_TEXT, v_hint = PG_EXCEPTION_HINT;

@@ -18,7 +18,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
      '{backlog,breaker_state,dead_letter_summary,throughput,relay_fleet,health}', '{SELECT}', NULL),
     ('{viewer,operator,relay}', '', 'FUNCTION', '{estimate_dead_letters,check_origin,notification_queue}', '{EXECUTE}', NULL),
     ('{viewer,operator,relay}', '', 'TABLE', '{migrations}', '{SELECT}', NULL),
-    ('{viewer,operator}', '', 'TABLE', '{breaker_transitions}', '{SELECT}', NULL),
+    ('{viewer,operator}', '', 'TABLE', '{breaker_transitions,event_plan}', '{SELECT}', NULL),
 
     -- The operator pauses and resumes, finds lanes that make no progress, and reads dead letters. Without the payload,
     -- no operator could decide what to do with an intent that was rejected or may have been sent.

@@ -64,6 +64,11 @@ CREATE TABLE outbox.delivered (
   delivery_id text
 ) PARTITION BY RANGE (delivered_at);
 
+CREATE TABLE outbox.event_plan (
+  name text NOT NULL,
+  required text[] NOT NULL
+);
+
 CREATE TABLE outbox.intents (
   destination text NOT NULL,
   lane smallint NOT NULL,
@@ -158,6 +163,7 @@ ALTER TABLE outbox.dead_letters ADD CONSTRAINT dead_letters_pkey PRIMARY KEY (id
 ALTER TABLE outbox.dead_letters ADD CONSTRAINT dead_letters_reason CHECK ((reason = ANY (ARRAY['rejected'::text, 'too_large'::text, 'expired'::text, 'invalid'::text, 'ambiguous'::text, 'exhausted'::text])));
 ALTER TABLE outbox.dedup ADD CONSTRAINT dedup_pkey PRIMARY KEY (workspace, key);
 ALTER TABLE outbox.delivered ADD CONSTRAINT delivered_outcome CHECK ((outcome = ANY (ARRAY['delivered'::text, 'suppressed_by_config'::text])));
+ALTER TABLE outbox.event_plan ADD CONSTRAINT event_plan_pkey PRIMARY KEY (name);
 ALTER TABLE outbox.intents ADD CONSTRAINT intents_destination CHECK ((destination ~ '^[^/]+/(track|app|broadcast|pipelines)$'::text));
 ALTER TABLE outbox.intents ADD CONSTRAINT intents_lane CHECK (((lane >= '-1'::integer) AND (lane <= 31)));
 ALTER TABLE outbox.intents ADD CONSTRAINT intents_pkey PRIMARY KEY (destination, lane, seq);
@@ -282,6 +288,49 @@ BEGIN
       "outbox".quote_for_error(destination)
       USING ERRCODE = 'invalid_parameter_value', HINT = 'Such as default/track.';
   END IF;
+END
+$function$;
+-- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.check_event(operation text, payload jsonb, strict boolean)
+ RETURNS jsonb
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+DECLARE
+  v_within text := CASE operation WHEN 'pipelines.track' THEN 'message' WHEN 'entity' THEN 'entity' END;
+  v_event jsonb := CASE WHEN v_within IS NULL THEN payload ELSE payload -> v_within END;
+  v_name_field text := CASE operation WHEN 'pipelines.track' THEN 'event' ELSE 'name' END;
+  v_data_field text := CASE operation WHEN 'pipelines.track' THEN 'properties' WHEN 'entity' THEN 'attributes' ELSE 'data' END;
+  v_data jsonb := coalesce(v_event -> v_data_field, '{}');
+  v_required text[];
+  v_missing text;
+BEGIN
+  IF (operation IN ('track', 'trackAnonymous', 'pipelines.track', 'entity') AND jsonb_typeof(payload) = 'object') IS NOT TRUE
+     OR operation = 'entity' AND (v_event ->> 'type', v_event ->> 'action') IS DISTINCT FROM ('person', 'event') THEN
+    RETURN payload;
+  END IF;
+  SELECT p.required INTO v_required FROM "outbox".event_plan p WHERE p.name = v_event ->> v_name_field;
+  IF NOT FOUND THEN
+    IF strict THEN
+      RAISE EXCEPTION 'outbox: %: % is not in the tracking plan', operation, concat_ws('.', v_within, v_name_field)
+        USING ERRCODE = 'invalid_parameter_value',
+              HINT = 'Correct the name, or add it to the plan and run customerio-outbox migrate --events.';
+    END IF;
+    RAISE WARNING 'outbox: %: % is not in the tracking plan', operation, concat_ws('.', v_within, v_name_field);
+    RETURN payload;
+  END IF;
+  IF jsonb_typeof(v_data) <> 'object' THEN
+    RAISE EXCEPTION 'outbox: %: % must be an object, got %', operation, concat_ws('.', v_within, v_data_field),
+      jsonb_typeof(v_data) USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF NOT v_data ?& v_required THEN
+    SELECT r.field INTO v_missing FROM unnest(v_required) WITH ORDINALITY AS r(field, n)
+    WHERE NOT v_data ? r.field ORDER BY r.n LIMIT 1;
+    RAISE EXCEPTION 'outbox: %: % is missing, and the tracking plan requires it', operation,
+      concat_ws('.', v_within, v_data_field, v_missing) USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  RETURN payload;
 END
 $function$;
 -- executable by the owner
@@ -469,7 +518,7 @@ END
 $function$;
 -- executable by the owner
 
-CREATE OR REPLACE FUNCTION outbox.enqueue(operation text, payload jsonb, dedup_key text DEFAULT NULL::text, dedup_window interval DEFAULT '7 days'::interval, ordering_key text DEFAULT NULL::text, send_after timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, workspace text DEFAULT 'default'::text, on_ambiguous text DEFAULT 'park'::text, priority text DEFAULT 'normal'::text, OUT id uuid, OUT duplicate boolean)
+CREATE OR REPLACE FUNCTION outbox.enqueue(operation text, payload jsonb, dedup_key text DEFAULT NULL::text, dedup_window interval DEFAULT '7 days'::interval, ordering_key text DEFAULT NULL::text, send_after timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, workspace text DEFAULT 'default'::text, on_ambiguous text DEFAULT 'park'::text, priority text DEFAULT 'normal'::text, plan_checked boolean DEFAULT false, OUT id uuid, OUT duplicate boolean)
  RETURNS record
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -479,8 +528,9 @@ DECLARE
   -- A variable and not now(). So the window is exact in a transaction that began long ago, and Citus could distribute the
   -- table: it allows no call of now() in ON CONFLICT … WHERE.
   v_now timestamptz := clock_timestamp();
-  v_key text := "outbox".check_intent(operation, payload, dedup_key, dedup_window, ordering_key,
-                                      send_after, expires_at, workspace, on_ambiguous, priority, v_now, false);
+  v_key text := "outbox".check_intent(operation, CASE WHEN plan_checked THEN payload ELSE "outbox".planned(operation, payload) END,
+                                      dedup_key, dedup_window, ordering_key, send_after, expires_at, workspace, on_ambiguous,
+                                      priority, v_now, false);
   v_id uuid := "outbox".new_id();
   v_destination text := workspace || '/' || "outbox".api_of(operation);
   v_lane integer := -1;
@@ -514,7 +564,7 @@ END
 $function$;
 -- executable by the owner, outbox_enqueue
 
-CREATE OR REPLACE FUNCTION outbox.enqueue_many(intents jsonb, numbers_checked boolean DEFAULT false)
+CREATE OR REPLACE FUNCTION outbox.enqueue_many(intents jsonb, numbers_checked boolean DEFAULT false, plan_checked boolean DEFAULT false)
  RETURNS TABLE(ordinal integer, id uuid, duplicate boolean)
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -550,8 +600,9 @@ BEGIN
       WITH ORDINALITY AS i(operation, payload, dedup_key, dedup_window, ordering_key,
                            send_after, expires_at, workspace, on_ambiguous, priority, ord),
       LATERAL "outbox".check_intent(
-        i.operation, i.payload, i.dedup_key, coalesce(i.dedup_window, '7 days'), i.ordering_key, i.send_after,
-        i.expires_at, coalesce(i.workspace, 'default'), coalesce(i.on_ambiguous, 'park'),
+        i.operation, CASE WHEN plan_checked THEN i.payload ELSE "outbox".planned(i.operation, i.payload) END,
+        i.dedup_key, coalesce(i.dedup_window, '7 days'), i.ordering_key, i.send_after, i.expires_at,
+        coalesce(i.workspace, 'default'), coalesce(i.on_ambiguous, 'park'),
         coalesce(i.priority, 'normal'), v_now, numbers_checked) AS checked(key);
   EXCEPTION WHEN data_exception THEN
     GET STACKED DIAGNOSTICS v_message = MESSAGE_TEXT, v_hint = PG_EXCEPTION_HINT;
@@ -833,6 +884,24 @@ AS $function$
 $function$;
 -- executable by the owner
 
+CREATE OR REPLACE FUNCTION outbox.install_event_plan(plan jsonb, strict boolean)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  DELETE FROM "outbox".event_plan;
+  INSERT INTO "outbox".event_plan (name, required)
+  SELECT e.name, ARRAY(SELECT jsonb_array_elements_text(e.required)) FROM jsonb_each(plan) AS e(name, required);
+  EXECUTE format(
+    'CREATE OR REPLACE FUNCTION "outbox".planned(operation text, payload jsonb) RETURNS jsonb LANGUAGE sql VOLATILE AS %L',
+    CASE WHEN plan IS NULL THEN ' SELECT payload '
+         WHEN strict THEN ' SELECT "outbox".check_event(operation, payload, true) '
+         ELSE ' SELECT "outbox".check_event(operation, payload, false) ' END);
+END
+$function$;
+-- executable by the owner
+
 CREATE OR REPLACE FUNCTION outbox.is_wire(operation text, person_kind text, person text, name text, attributes text, at bigint)
  RETURNS boolean
  LANGUAGE sql
@@ -1037,6 +1106,12 @@ EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
 END
 $function$;
 -- executable by the owner, outbox_relay
+
+CREATE OR REPLACE FUNCTION outbox.planned(operation text, payload jsonb)
+ RETURNS jsonb
+ LANGUAGE sql
+AS $function$ SELECT payload $function$;
+-- executable by the owner
 
 CREATE OR REPLACE FUNCTION outbox.prune_delivered(keep interval)
  RETURNS integer
@@ -1270,7 +1345,7 @@ AS $function$
      '{backlog,breaker_state,dead_letter_summary,throughput,relay_fleet,health}', '{SELECT}', NULL),
     ('{viewer,operator,relay}', '', 'FUNCTION', '{estimate_dead_letters,check_origin,notification_queue}', '{EXECUTE}', NULL),
     ('{viewer,operator,relay}', '', 'TABLE', '{migrations}', '{SELECT}', NULL),
-    ('{viewer,operator}', '', 'TABLE', '{breaker_transitions}', '{SELECT}', NULL),
+    ('{viewer,operator}', '', 'TABLE', '{breaker_transitions,event_plan}', '{SELECT}', NULL),
 
     -- The operator pauses and resumes, finds lanes that make no progress, and reads dead letters. Without the payload,
     -- no operator could decide what to do with an intent that was rejected or may have been sent.
@@ -1855,6 +1930,8 @@ GRANT DELETE ON outbox.dead_letters TO outbox_relay;
 GRANT INSERT ON outbox.dead_letters TO outbox_relay;
 GRANT DELETE ON outbox.dedup TO outbox_relay;
 GRANT INSERT ON outbox.delivered TO outbox_relay;
+GRANT SELECT ON outbox.event_plan TO outbox_operator;
+GRANT SELECT ON outbox.event_plan TO outbox_viewer;
 GRANT SELECT ON outbox.health TO outbox_operator;
 GRANT SELECT ON outbox.health TO outbox_relay;
 GRANT SELECT ON outbox.health TO outbox_viewer;

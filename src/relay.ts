@@ -9,6 +9,7 @@ export { InvalidSettingError, type RelayOptions, type WorkspaceOptions } from '.
 export { createRelay, type Relay, type StopOptions } from './relay/relay.ts'
 export { WrongRegionError } from './relay/wrong-region-error.ts'
 export { CopiedDatabaseError, type DatabaseIdentity } from './store/origin/copied-database-error.ts'
-export { type MigrateOptions, type MigrateResult, migrate, migrationScript } from './store/migrate/migrate.ts'
+export { type MigrateResult, migrate, migrationScript } from './store/migrate/migrate.ts'
+export type { MigrateOptions } from './store/migrate/migrate-options.ts'
 export { LockedError } from './store/migrate/locked-error.ts'
 export { SchemaVersionError } from './store/migrate/schema-version-error.ts'

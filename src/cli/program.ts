@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { VERSION } from '../version.ts'
 import { addDemoCommand } from './commands/demo.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
+import { addEventsCommand } from './commands/events.ts'
 import { reportFailure } from './errors.ts'
 import { exitOnError } from './process/fatal.ts'
 import { addMigrateCommand } from './commands/migrate.ts'
@@ -47,6 +48,7 @@ function createProgram(): Command {
   addPauseCommand(program)
   addResumeCommand(program)
   addDoctorCommand(program)
+  addEventsCommand(program)
   addDemoCommand(program)
   addExamples(program, [
     ['try it: a shop, an outage and a killed relay, on a Postgres of its own', 'demo'],

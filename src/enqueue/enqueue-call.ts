@@ -32,7 +32,7 @@ export function callForOne({ q }: Names, intent: EnqueueArguments): EnqueueCall 
   const options = optionValues(intent)
   if (!wire) {
     return {
-      text: `${q}.enqueue($1::text, $2::text::jsonb, ${optionParameters(3)})`,
+      text: `${q}.enqueue($1::text, $2::text::jsonb, ${optionParameters(3)}, plan_checked => true)`,
       values: [operation, JSON.stringify(payload), ...options],
     }
   }
@@ -84,7 +84,7 @@ export function callForMany(names: Names, intents: readonly EnqueueArguments[]):
   if (first && wires.length === intents.length) return callForWires(names, first, intents, wires)
   return {
     returns: 'rows',
-    text: `${names.q}.enqueue_many($1::text::jsonb, numbers_checked => true)`,
+    text: `${names.q}.enqueue_many($1::text::jsonb, true, plan_checked => true)`,
     values: [JSON.stringify(intents.map(({ wire: _wire, ...columns }) => columns))],
   }
 }

@@ -404,3 +404,17 @@ export const unservedWorkspaces = outbox.table('unserved_workspaces', {
   slot: smallint('slot').primaryKey(),
   name: text('name'),
 })
+
+/**
+ * The tracking plan that SQL callers are held to: the names of events, and the fields that their data must have. Empty
+ * without a plan. `migrate` installs it.
+ *
+ * @example
+ * ```ts
+ * const planned = await db.select().from(eventPlan).orderBy(asc(eventPlan.name))
+ * ```
+ */
+export const eventPlan = outbox.table('event_plan', {
+  name: text('name').primaryKey(),
+  required: text('required').array().notNull(),
+})

@@ -29,11 +29,17 @@ const ALLOWED: Record<string, Record<string, string>> = {
     'outbox.enqueue_wire_many()': 'EXECUTE',
     'outbox.enqueue_wire_with()': 'EXECUTE',
   },
-  outbox_viewer: { outbox: 'USAGE', ...VIEWS, 'outbox.breaker_transitions': 'SELECT' },
+  outbox_viewer: {
+    outbox: 'USAGE',
+    ...VIEWS,
+    'outbox.breaker_transitions': 'SELECT',
+    'outbox.event_plan': 'SELECT',
+  },
   outbox_operator: {
     outbox: 'USAGE',
     ...VIEWS,
     'outbox.breaker_transitions': 'SELECT',
+    'outbox.event_plan': 'SELECT',
     'outbox.dead_letters': 'SELECT',
     'outbox.lane_heads': 'SELECT',
     'outbox.lanes': 'SELECT',

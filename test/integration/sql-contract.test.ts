@@ -25,12 +25,12 @@ describe('the signatures match the documentation', () => {
         'ordering_key text DEFAULT NULL::text, send_after timestamp with time zone DEFAULT NULL::timestamp with time zone, ' +
         'expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, ' +
         "workspace text DEFAULT 'default'::text, on_ambiguous text DEFAULT 'park'::text, priority text DEFAULT 'normal'::text, " +
-        'OUT id uuid, OUT duplicate boolean',
+        'plan_checked boolean DEFAULT false, OUT id uuid, OUT duplicate boolean',
       'record', // one row: a set would be materialised before it is read
     ],
     [
       'enqueue_many',
-      'intents jsonb, numbers_checked boolean DEFAULT false',
+      'intents jsonb, numbers_checked boolean DEFAULT false, plan_checked boolean DEFAULT false',
       'TABLE(ordinal integer, id uuid, duplicate boolean)',
     ],
   ])('%s', async (name, args, result) => {

@@ -1,7 +1,10 @@
 import type { Command } from 'commander'
+import type { EventPlan } from '../../intent/plan/event-schema.ts'
 import type { NotGranted } from '../../store/migrate/not-granted.ts'
 import { type Names, namesOf } from '../../store/names.ts'
 import { addDatabaseOptions, addExamples, addJsonOption } from './shared-options.ts'
+import { SettingError } from '../errors.ts'
+import { readPlanFile } from '../settings/plan-file.ts'
 import { readSettings, settings } from '../settings/settings.ts'
 
 /** `customerio-outbox migrate` */
@@ -12,25 +15,46 @@ export function addMigrateCommand(program: Command): void {
       'create the schema of the outbox, or upgrade it to this version; safe to repeat and to run concurrently',
     )
     .option('--sql', 'change nothing; print the SQL, for psql')
+    .option(
+      '--events <file>',
+      'hold SQL callers to the tracking plan of this module: its export events, else its default export (default: the installed plan stays)',
+    )
+    .option('--no-events', 'remove the installed tracking plan')
+    .option('--no-strict', 'with --events: report unknown names by a WARNING; do not refuse them')
     .action(async (flags) => {
       const { databaseUrl, schema } = readSettings(
         { databaseUrl: settings.databaseUrl, schema: settings.schema },
         flags,
       )
-      const options = { connectionString: databaseUrl, schema }
+      const options = { connectionString: databaseUrl, schema, ...(await planOptions(flags)) }
       if (flags.sql) await printScript(options, Boolean(flags.json))
       else await run(options, Boolean(flags.json))
     })
   addJsonOption(addDatabaseOptions(command))
   addExamples(command, [
     ['in a deployment', 'migrate'],
+    ['with the tracking plan of the app', 'migrate --events tracking-plan.ts'],
     ['review the SQL, or run it as another user', 'migrate --sql | psql "$ADMIN_URL" -v ON_ERROR_STOP=1'],
   ])
 }
 
-interface Target {
+interface Target extends PlanOptions {
   readonly connectionString: string
   readonly schema: string | undefined
+}
+
+interface PlanOptions {
+  readonly events?: EventPlan | null
+  readonly strict?: boolean
+}
+
+/** The flags `--events`, `--no-events` and `--no-strict`. */
+async function planOptions(flags: { events?: string | boolean; strict?: boolean }): Promise<PlanOptions> {
+  if (typeof flags.events === 'string') {
+    return { events: await readPlanFile(flags.events), strict: flags.strict !== false }
+  }
+  if (flags.strict === false) throw new SettingError('Expected --no-strict to be given with --events <file>')
+  return flags.events === false ? { events: null } : {}
 }
 
 async function run(options: Target, json: boolean): Promise<void> {
@@ -38,14 +62,16 @@ async function run(options: Target, json: boolean): Promise<void> {
   const names = namesOf(options.schema)
   const { schema } = names
   const onWait = (message: string) => console.error(`customerio-outbox: ${message}`)
-  const { applied, version, notGranted } = await migrate({ ...options, onWait })
+  const { applied, version, notGranted, plan } = await migrate({ ...options, onWait })
   if (notGranted.length > 0) console.error(`customerio-outbox: ${describeNotGranted(names, notGranted)}`)
   if (json) {
-    console.log(JSON.stringify({ schema, version, applied, notGranted }))
+    console.log(JSON.stringify({ schema, version, applied, notGranted, plan }))
     return
   }
   const done = applied.length === 0 ? 'nothing to do' : `applied ${applied.join(', ')}`
   console.log(`schema "${schema}" is at version ${version}: ${done}`)
+  if (plan)
+    console.log(`the tracking plan of SQL callers ${plan === 'unchanged' ? 'is unchanged' : `was ${plan}`}`)
 }
 
 /** One line with the statements for a user with more rights. The migration itself has succeeded. */

@@ -1,37 +1,15 @@
 import pg from 'pg'
 import { bossScript, installBoss } from './boss-schema.ts'
+import { eventPlanScript, installEventPlan, type PlanChange } from './event-plan.ts'
 import { grantRoles, grantScript } from './grant-roles.ts'
-import type { LockWaiting } from './locked-error.ts'
 import { withMigrationLock, retryWhileLocked } from './migration-locks.ts'
+import { checkMigrateOptions, type MigrateOptions } from './migrate-options.ts'
 import { recordStatements, scriptOf } from './migration-script.ts'
 import { type Migration, readMigrations } from './migrations.ts'
-import { kindOf } from '../../intent/describe.ts'
-import { checkOptionNames, failOption } from '../../intent/option-checks.ts'
 import { type Names, namesOf } from '../names.ts'
 import type { NotGranted } from './not-granted.ts'
 import { readSchemaState, type SchemaState } from './schema-version.ts'
 import { SchemaVersionError } from './schema-version-error.ts'
-
-/**
- * The options of `migrate` and `migrationScript`.
- *
- * @example
- * ```ts
- * import type { MigrateOptions } from 'customerio-outbox/relay'
- *
- * const options: MigrateOptions = { connectionString, lockWaitMs: 60_000, onWait: console.warn }
- * ```
- */
-export interface MigrateOptions extends LockWaiting {
-  /** The URL of the database, such as `postgres://user:password@host:5432/database`. */
-  readonly connectionString: string
-  /**
-   * The outbox's schema: a lower-case identifier of 1 to 40 characters.
-   *
-   * @default 'outbox'
-   */
-  readonly schema?: string | undefined
-}
 
 /**
  * What `migrate` did.
@@ -48,6 +26,8 @@ export interface MigrateResult {
   readonly applied: readonly number[]
   /** The schema's version. Higher than this package's if a newer package has migrated it. */
   readonly version: number
+  /** What happened to the tracking plan of SQL callers. Absent if `events` was not given. */
+  readonly plan?: PlanChange
   /** Statements for the roles that this user may not run. A user with more rights has to run them. Usually empty. */
   readonly notGranted: readonly NotGranted[]
 }
@@ -72,7 +52,7 @@ export interface MigrateResult {
  * ```
  */
 export async function migrate(options: MigrateOptions): Promise<MigrateResult> {
-  checkOptions(options)
+  const plan = checkMigrateOptions(options)
   const names = namesOf(options.schema)
   const client = new pg.Client({ connectionString: options.connectionString })
   client.on('error', () => {}) // a lost connection fails the current statement, which throws
@@ -95,42 +75,19 @@ export async function migrate(options: MigrateOptions): Promise<MigrateResult> {
       client.query(`SELECT ${names.q}.ensure_partitions()`),
     )
     await retryWhileLocked(client, names, "pg-boss' schema", options, () => installBoss(client, names))
+    const change =
+      plan &&
+      (await withMigrationLock(client, names, 'the tracking plan', options, () =>
+        installEventPlan(client, names, plan),
+      ))
     return await withMigrationLock(client, names, 'the roles', options, async () => {
       const notGranted = await grantRoles(client, names)
       const version = (await schemaState(client, names))?.version ?? 0
-      return { applied, version, notGranted }
+      return { applied, version, notGranted, ...(change && { plan: change }) }
     })
   } finally {
     await client.end()
   }
-}
-
-/** Checks the options before a connection is opened. Without an address, pg would connect to localhost. */
-function checkOptions(options: unknown): void {
-  const known = ['connectionString', 'schema', 'lockWaitMs', 'onWait'] as const
-  const { connectionString, schema, lockWaitMs, onWait } = checkOptionNames(
-    options,
-    known,
-    'the options of migrate',
-  )
-  const fail = (option: string, expected: string, value: unknown): never =>
-    failOption(
-      option,
-      expected,
-      value === undefined ? 'nothing' : value === '' ? 'an empty string' : kindOf(value),
-      option,
-    )
-  if (typeof connectionString !== 'string' || connectionString === '')
-    fail(
-      'connectionString',
-      'to be a URL such as postgres://user:password@host:5432/database',
-      connectionString,
-    )
-  if (schema !== undefined && typeof schema !== 'string') fail('schema', 'to be a string', schema)
-  if (lockWaitMs !== undefined && !(typeof lockWaitMs === 'number' && lockWaitMs >= 0))
-    fail('lockWaitMs', 'to be a number of milliseconds, 0 or more', lockWaitMs)
-  if (onWait !== undefined && typeof onWait !== 'function')
-    fail('onWait', 'to be a function (message) => void', onWait)
 }
 
 /**
@@ -150,7 +107,7 @@ function checkOptions(options: unknown): void {
  * ```
  */
 export async function migrationScript(options: MigrateOptions): Promise<string> {
-  checkOptions(options)
+  const plan = checkMigrateOptions(options)
   const names = namesOf(options.schema)
   const client = new pg.Client({ connectionString: options.connectionString })
   await client.connect()
@@ -158,8 +115,13 @@ export async function migrationScript(options: MigrateOptions): Promise<string> 
     await requireSupportedServer(client)
     const pending = await pendingMigrations(client, names)
     const boss = await bossScript(client, names)
-    if (pending.length === 0 && boss === '') return await grantScript(client, names)
-    return [scriptOf(names, pending), boss, `SELECT * FROM ${names.q}.grant_roles();`].join('\n')
+    const events = plan ? await eventPlanScript(client, names, plan) : ''
+    if (pending.length === 0 && boss === '') {
+      return [events, await grantScript(client, names)].filter(Boolean).join('\n')
+    }
+    return [scriptOf(names, pending), boss, events, `SELECT * FROM ${names.q}.grant_roles();`]
+      .filter(Boolean)
+      .join('\n')
   } finally {
     await client.end()
   }
