@@ -17,6 +17,7 @@ const forUsers = [
   'README.md',
   'docs/getting-started.md',
   'docs/enqueue.md',
+  'docs/events.md',
   'docs/deploy.md',
   'docs/settings.md',
   'docs/operations.md',
@@ -200,7 +201,7 @@ describe('commands', () => {
   test('every flag that the documents name is one of a command', async () => {
     const help = (
       await Promise.all(
-        ['migrate', 'relay', 'status', 'pause', 'resume', 'doctor', 'demo'].map((c) => cli(c, '--help')),
+        ['migrate', 'relay', 'status', 'pause', 'resume', 'doctor', 'events', 'demo'].map((c) => cli(c, '--help')),
       )
     ).join('')
     const flags = new Set([...forUsers.matchAll(/--[a-z][\w-]*/g)].map(String))

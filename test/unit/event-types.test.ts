@@ -1,6 +1,11 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { promisify } from 'node:util'
 import { type } from 'arktype'
 import * as v from 'valibot'
-import { describe, expectTypeOf, test } from 'vitest'
+import { describe, expect, expectTypeOf, test } from 'vitest'
 import { z } from 'zod'
 import {
   createOutbox,
@@ -11,6 +16,7 @@ import {
   type Outbox,
   type StoredResult,
 } from '../../src/index.ts'
+import { REPOSITORY } from '../readme/blocks.ts'
 
 interface Order {
   total: number
@@ -111,6 +117,35 @@ describe('a plan', () => {
     )
   })
 
+  test('keeps the literals of a builder, and takes read-only data', () => {
+    const kinds = {
+      shared: z.object({
+        channel: z.enum(['web', 'app']),
+        tags: z.array(z.string()),
+        at: z.date().optional(),
+      }),
+      paid: z.discriminatedUnion('by', [
+        z.object({ by: z.literal('card'), last4: z.string() }),
+        z.object({ by: z.literal('cash') }),
+      ]),
+      any: z.object({ json: z.json(), counts: z.record(z.string(), z.number()) }),
+    }
+    const outbox = {} as Outbox<typeof kinds>
+    const tags: readonly string[] = []
+    // biome-ignore format: @ts-expect-error is about the next line
+    compiled(
+      () => outbox.enqueue(tx, intents.track(1, 'shared', { channel: 'web', tags: ['a'] })),
+      () => outbox.enqueue(tx, [intents.track(1, 'shared', { channel: 'app', tags }), intents.track(1, 'paid', { by: 'cash' })]),
+      () => outbox.enqueue(tx, { operation: 'track', customerId: 1, name: 'shared', data: { channel: 'web', tags, at: new Date() } }),
+      () => outbox.enqueue(tx, intents.track(1, 'any', { json: { a: [null, { b: 1 }] }, counts: { a: 1 } })),
+      () => outbox.enqueue(tx, intents.pipelines.track({ userId: 1, event: 'shared', properties: { channel: 'web', tags: ['a'] } })),
+      // @ts-expect-error a value that is not in the list
+      () => outbox.enqueue(tx, intents.track(1, 'shared', { channel: 'tv', tags: ['a'] })),
+      // @ts-expect-error a field of the other choice is missing
+      () => outbox.enqueue(tx, intents.track(1, 'paid', { by: 'card' })),
+    )
+  })
+
   test("types the methods of customerio-node's clients", () => {
     const outbox = {} as Outbox<typeof withZod>
     // biome-ignore format: @ts-expect-error is about the next line
@@ -159,6 +194,31 @@ describe('a plan', () => {
     expectTypeOf(() => createOutbox({ schema: 'x' })).returns.toEqualTypeOf<Outbox>()
     expectTypeOf(() => createOutbox({ events: withZod })).returns.toEqualTypeOf<Outbox<typeof withZod>>()
   })
+})
+
+test('this file also compiles without exactOptionalPropertyTypes, as most apps do', async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), 'customerio-outbox-types-'))
+  try {
+    const config = {
+      extends: path.join(REPOSITORY, 'tsconfig.json'),
+      compilerOptions: {
+        exactOptionalPropertyTypes: false,
+        typeRoots: [path.join(REPOSITORY, 'node_modules/@types')],
+      },
+      include: [import.meta.filename],
+    }
+    await writeFile(path.join(folder, 'tsconfig.json'), JSON.stringify(config))
+    const compiler = path.join(REPOSITORY, 'node_modules/typescript/bin/tsc')
+    const { stdout } = await promisify(execFile)(process.execPath, [
+      compiler,
+      '-p',
+      folder,
+      '--noEmit',
+    ]).catch((failed: { stdout: string }) => failed)
+    expect(stdout).toBe('')
+  } finally {
+    await rm(folder, { recursive: true })
+  }
 })
 
 describe('an interface', () => {

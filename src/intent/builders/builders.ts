@@ -91,13 +91,13 @@ export function identify<Data = never>(
  * await outbox.enqueue(tx, intents.track(user.id, 'order_placed', { total: 42 }))
  * ```
  */
-export function track<const Name extends string, Data extends object>(
+export function track<const Name extends string, const Data extends object>(
   person: PersonRef,
   name: Name,
   data: JsonData<Data>,
   extra?: TimeOfIntent,
 ): TrackIntent<Data, Name> & { readonly data: Data }
-export function track<const Name extends string, Data = never>(
+export function track<const Name extends string, const Data = never>(
   person: PersonRef,
   name: Name,
   data?: JsonData<Data> | undefined,
@@ -188,13 +188,13 @@ export function trackScreen<Data = never>(
  * await outbox.enqueue(tx, intents.trackAnonymous('cookie-7', 'cart_updated', { items: 3 }))
  * ```
  */
-export function trackAnonymous<const Name extends string, Data extends object>(
+export function trackAnonymous<const Name extends string, const Data extends object>(
   anonymousId: string,
   name: Name,
   data: JsonData<Data>,
   extra?: TimeOfIntent,
 ): TrackAnonymousIntent<Data, Name> & { readonly data: Data }
-export function trackAnonymous<const Name extends string, Data = never>(
+export function trackAnonymous<const Name extends string, const Data = never>(
   anonymousId: string,
   name: Name,
   data?: JsonData<Data> | undefined,

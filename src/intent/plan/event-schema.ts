@@ -47,5 +47,17 @@ interface JsonSchemaOptions {
  */
 export type EventPlan = Readonly<Record<string, EventSchema>>
 
-/** The data that an app gives for an event with this schema. */
-export type EventInput<Schema extends EventSchema> = NonNullable<Schema['~standard']['types']>['input']
+/** The data that an app gives for an event with this schema. It may be read-only: a schema does not change it. */
+export type EventInput<Schema extends EventSchema> = Immutable<
+  NonNullable<Schema['~standard']['types']>['input']
+>
+
+type Immutable<T> = T extends string | number | boolean | bigint | symbol | null | undefined
+  ? T
+  : T extends readonly (infer Element)[]
+    ? number extends T['length']
+      ? readonly Immutable<Element>[]
+      : { readonly [Index in keyof T]: Immutable<T[Index]> }
+    : T extends object
+      ? { readonly [Key in keyof T]: Immutable<T[Key]> }
+      : T
