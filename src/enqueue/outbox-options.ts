@@ -79,7 +79,7 @@ export function resolveOutboxOptions(options: unknown): ResolvedOutboxOptions {
         : {
             schemas: schemasOf(events),
             strict: strict !== false,
-            onUnknownEvent: report ?? unknownEventWarnings(),
+            onUnknownEvent: report ? (event) => report(event) : unknownEventWarnings(),
           },
   }
 }
@@ -96,7 +96,8 @@ function unknownEventWarnings(): PlanChecks['onUnknownEvent'] {
   return ({ name, operation }, similar) => {
     if (warned.has(name) || warned.size >= MAX_WARNINGS) return
     warned.add(name)
-    const guess = similar === undefined ? '' : `, did you mean ${similar}?`
+    const meant = similar()
+    const guess = meant === undefined ? '' : `, did you mean ${meant}?`
     process.emitWarning(
       `${operation}: an event has a name that is not in the tracking plan${guess} (onUnknownEvent gets the name)`,
       'CustomerioOutboxWarning',

@@ -9,6 +9,7 @@ import {
   intents,
   InvalidIntentError,
   InvalidOptionError,
+  NotATransactionError,
 } from '../../src/index.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { recording } from '../support/recording-client.ts'
@@ -334,6 +335,41 @@ describe('a plan', () => {
     const error = await refusal(createOutbox({ events }) as never, intents.track('u1', 'order_placed'))
     expect(error.field).toBe('data')
     expect(`${error.message}${error.cause}`).not.toContain('secret-value')
+  })
+
+  test('whose schema outlasts the transaction stores nothing', async () => {
+    const client = await db.begin()
+    try {
+      const validate = async (value: unknown) => {
+        await client.query('COMMIT')
+        return { value }
+      }
+      const late = { order_placed: { '~standard': { version: 1, vendor: 'test', validate } } } as const
+      const enqueued = createOutbox({ events: late }).enqueue(
+        client,
+        intents.track('u1', 'order_placed') as never,
+      )
+      await expect(enqueued).rejects.toBeInstanceOf(NotATransactionError)
+    } finally {
+      client.release()
+    }
+    expect(await stored()).toEqual([])
+  })
+
+  test('keeps the order of calls that are not awaited', async () => {
+    const outbox = createOutbox({ events: libraries.zod })
+    await db.transaction((tx) =>
+      Promise.all([
+        outbox.enqueue(tx, intents.track('u1', 'code_used', { code: 'a' })),
+        outbox.enqueue(tx, intents.identify('u1', { plan: 'pro' })),
+        outbox.enqueue(tx, intents.track('u1', 'signed_up')),
+      ]),
+    )
+    expect((await stored()).map((intent) => ('name' in intent ? intent.name : 'identify'))).toEqual([
+      'code_used',
+      'identify',
+      'signed_up',
+    ])
   })
 
   test('refuses an output that JSON cannot hold', async () => {

@@ -201,7 +201,9 @@ describe('commands', () => {
   test('every flag that the documents name is one of a command', async () => {
     const help = (
       await Promise.all(
-        ['migrate', 'relay', 'status', 'pause', 'resume', 'doctor', 'events', 'demo'].map((c) => cli(c, '--help')),
+        ['migrate', 'relay', 'status', 'pause', 'resume', 'doctor', 'events', 'demo'].map((c) =>
+          cli(c, '--help'),
+        ),
       )
     ).join('')
     const flags = new Set([...forUsers.matchAll(/--[a-z][\w-]*/g)].map(String))

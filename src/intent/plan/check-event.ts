@@ -14,7 +14,8 @@ export interface PlanChecks {
   readonly schemas: Schemas
   /** Refuse an event whose name the plan does not have. Else it is reported. */
   readonly strict: boolean
-  readonly onUnknownEvent: (event: UnknownEvent, similar: string | undefined) => void
+  /** `similar` searches the plan for a name that may be meant. */
+  readonly onUnknownEvent: (event: UnknownEvent, similar: () => string | undefined) => void
 }
 
 /**
@@ -33,9 +34,10 @@ export function checkEvent(plan: PlanChecks, intent: unknown, index?: number): u
   const context = { operation: event.operation, index }
   const schema = plan.schemas.get(event.name)
   if (schema === undefined) {
-    const similar = closest(event.name, [...plan.schemas.keys()])
+    const similar = () => closest(event.name, [...plan.schemas.keys()])
     if (plan.strict) {
-      const guess = similar === undefined ? '' : `did you mean ${similar}? Else `
+      const meant = similar()
+      const guess = meant === undefined ? '' : `did you mean ${meant}? Else `
       fail(context, event.nameField, `is not in the tracking plan: ${guess}add it to events`)
     }
     plan.onUnknownEvent({ name: event.name, operation: event.operation }, similar)
