@@ -24,7 +24,7 @@ export interface MigratePgliteOptions {
 }
 
 /**
- * Creates the outbox's schema in a PGlite database, in about 150 ms. A unit test can then enqueue without a server. The
+ * Creates the outbox's schema in a PGlite database, so that a unit test can enqueue without a server. The
  * schema has everything but the roles and pg-boss' own schema, so a relay cannot start on it. `deliverInto` can.
  *
  * A second call changes nothing. It must not run inside a transaction.

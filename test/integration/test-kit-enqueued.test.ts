@@ -1,3 +1,6 @@
+import { drizzle as drizzleNodePostgres } from 'drizzle-orm/node-postgres'
+import { drizzle as drizzlePostgresJs } from 'drizzle-orm/postgres-js'
+import postgres from 'postgres'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createOutbox, type Intent, intents } from '../../src/index.ts'
 import { enqueued, expectEnqueued, expectNothingEnqueued } from '../../src/testing/index.ts'
@@ -33,6 +36,19 @@ describe('the test kit on a server', () => {
         await client.query('ROLLBACK')
         client.release()
       }
+    }
+  })
+
+  test('a handle of each kind shows the queue: pool, client, Drizzle over pg and postgres.js', async () => {
+    await db.transaction((tx) => outbox.enqueue(tx, order))
+    const client = await db.pool.connect()
+    const postgresJs = postgres(db.url, { max: 1, onnotice: () => {} })
+    try {
+      for (const handle of [db.pool, client, drizzleNodePostgres(db.pool), drizzlePostgresJs(postgresJs)])
+        await expectEnqueued(handle, order)
+    } finally {
+      client.release()
+      await postgresJs.end()
     }
   })
 
