@@ -8,10 +8,7 @@ const outbox = createOutbox()
 export async function placeOrder(id: string, userId: string, total: number): Promise<void> {
   await sql.begin(async (tx) => {
     await tx`INSERT INTO orders (id, user_id, total) VALUES (${id}, ${userId}, ${total})`
-    const adapter = {
-      executeSql: async (text: string, values: unknown[] = []) => ({ rows: await tx.unsafe(text, values) }),
-    }
-    await outbox.enqueue(adapter, [
+    await outbox.enqueue(tx, [
       intents.track(userId, 'order_placed', { orderId: id, total }),
       intents.sendEmail({
         to: `${userId}@example.com`,
