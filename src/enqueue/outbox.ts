@@ -60,7 +60,8 @@ export interface Outbox<Events extends EventPlan = never, Strict extends boolean
    * left out.
    * @throws {InvalidIntentError} if Customer.io would not take the intent. No SQL has run, the transaction is unchanged.
    * @throws {InvalidOptionError} if an option is wrong. No SQL has run, the transaction is unchanged.
-   * @throws {NotATransactionError} for a pool, a database handle, a client outside a transaction, or a failed transaction.
+   * @throws {NotATransactionError} for a pool, a database handle, a client outside a transaction, and a transaction that has
+   * ended or in which a statement has failed.
    * @example
    * ```ts
    * import { intents } from 'customerio-outbox'

@@ -1,17 +1,18 @@
 /** Where libraries keep the error of the database that they wrap. */
 const WRAPPED = ['cause', 'original', 'driverError', 'driverAdapterError', 'meta'] as const
 
-/** What Postgres says about an error, by the names of the drivers. Every other field may hold the parameters. */
+/**
+ * What Postgres says about an error, by the names of the drivers. All other fields may hold the parameters: those that
+ * libraries add, and `detail` and `where` of Postgres, which may quote a row.
+ */
 const FIELDS = [
   'name',
   'code',
   'errno',
   'severity',
   'severity_local',
-  'detail',
   'hint',
   'position',
-  'where',
   'schema',
   'schema_name',
   'table',
