@@ -1,0 +1,3 @@
+import { handler } from './deliver.ts'
+
+await handler()
