@@ -124,6 +124,8 @@ function environment(databaseUrl: string, fake: FakeCustomerIo, port: number): R
     OUTBOX_CONFIG: '',
     OUTBOX_LISTEN_URL: '',
     OUTBOX_SCHEMA: '',
+    // `prisma generate` does not run this engine, but would download it.
+    PRISMA_SCHEMA_ENGINE_BINARY: '/bin/true',
     npm_config_audit: 'false',
     npm_config_fund: 'false',
     npm_config_prefer_offline: 'true',
