@@ -35,7 +35,6 @@ export async function play(example: Example, { serverUrl, say, verbose }: PlayOp
   }
   say(install)
   await new Program(install, options).succeeded(INSTALL_MS)
-  if (await checkTypes(example)) say('its types are right')
 
   const delivery = deliveryOf(example, database, options)
   const scene: Scene = { fake, database, delivery, say }
@@ -44,10 +43,12 @@ export async function play(example: Example, { serverUrl, say, verbose }: PlayOp
   say(start)
   const app = new Program(start, options)
   try {
-    if ((await app.listensOrEnds(port, START_MS)) === 'listens') {
+    const started = await app.listensOrEnds(port, START_MS)
+    if (started === 'ended') await app.succeeded(0)
+    if (await checkTypes(example)) say('its types are right') // after the start, which may generate types
+    if (started === 'listens') {
       committed = await serveCustomers(scene, new Customers(port))
     } else {
-      await app.succeeded(0)
       say('the script has ended with status 0')
       if (!(await database.hasOrders())) return []
       committed = await database.orders()
@@ -126,6 +127,7 @@ function environment(databaseUrl: string, fake: FakeCustomerIo, port: number): R
     OUTBOX_SCHEMA: '',
     // `prisma generate` does not run this engine, but would download it.
     PRISMA_SCHEMA_ENGINE_BINARY: '/bin/true',
+    NEXT_TELEMETRY_DISABLED: '1',
     npm_config_audit: 'false',
     npm_config_fund: 'false',
     npm_config_prefer_offline: 'true',
