@@ -10,7 +10,9 @@ export interface Order {
   readonly fail?: boolean
 }
 
-export const prisma = new PrismaClient({ adapter: new PrismaPg({ connectionString: process.env.DATABASE_URL ?? '' }) })
+export const prisma = new PrismaClient({
+  adapter: new PrismaPg({ connectionString: process.env.DATABASE_URL ?? '' }),
+})
 const outbox = createOutbox()
 
 /** Stores the order and its event in one transaction. A second call with the same id changes nothing. */

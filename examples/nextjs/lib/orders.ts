@@ -1,6 +1,6 @@
 import { createOutbox, intents } from 'customerio-outbox'
 import { drizzle } from 'drizzle-orm/node-postgres'
-import { orders } from './schema'
+import { orders } from './schema.ts'
 
 export interface Order {
   readonly id: string

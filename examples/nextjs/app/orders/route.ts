@@ -1,4 +1,4 @@
-import { type Order, placeOrder } from '../../lib/orders'
+import { type Order, placeOrder } from '../../lib/orders.ts'
 
 export async function POST(request: Request): Promise<Response> {
   const order: Order = await request.json()
