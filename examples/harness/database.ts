@@ -43,9 +43,12 @@ export class ExampleDatabase implements AsyncDisposable {
     }))
   }
 
-  async hasOrders(): Promise<boolean> {
-    const { rows } = await this.#pool.query(`SELECT to_regclass('orders') IS NOT NULL AS found`)
-    return rows[0].found
+  /** Whether the table `orders` has a column `number`, by which a script asks for a judgement of its rows. */
+  async hasNumberedOrders(): Promise<boolean> {
+    const { rowCount } = await this.#pool.query(
+      `SELECT FROM information_schema.columns WHERE table_name = 'orders' AND column_name = 'number'`,
+    )
+    return rowCount === 1
   }
 
   /** What the outbox holds: intents that wait, and dead letters. */
