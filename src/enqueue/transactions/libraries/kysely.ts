@@ -10,7 +10,7 @@ export interface KyselyTransactionLike {
 
 const REFUSALS = refusalsOf('Kysely', 'database', 'the trx of db.transaction().execute(async (trx) => …)')
 
-/** Kysely. Its database and its transaction have the same methods. A transaction refuses statements after its end. */
+/** Kysely. Its database and its transaction have the same methods. */
 export const kysely: Library = {
   recognises: (handle) => isFunction(handle.executeQuery) && 'isTransaction' in handle,
   executor(handle) {
@@ -21,7 +21,7 @@ export const kysely: Library = {
 
 export function overKysely(trx: KyselyTransactionLike, refusal: string): Executor {
   return {
-    proved: true,
+    proved: false, // its state is not visible
     refusal,
     execute: async (text, values) => (await trx.executeQuery(compiled(text, values) as never)).rows,
   }

@@ -18,8 +18,10 @@ export const mikroOrm: Library = {
   executor(handle) {
     const context = (handle as unknown as MikroOrmEntityManagerLike).getTransactionContext()
     if (!context) throw new NotATransactionError(REFUSALS.outside)
-    return 'executeQuery' in (context as object)
-      ? overKysely(context as KyselyTransactionLike, REFUSALS.ended)
-      : overKnex(context as KnexTransactionLike, REFUSALS.ended)
+    const executor =
+      'executeQuery' in (context as object)
+        ? overKysely(context as KyselyTransactionLike, REFUSALS.ended)
+        : overKnex(context as KnexTransactionLike, REFUSALS.ended)
+    return { ...executor, proved: true } // the EntityManager forgets a transaction when it ends
   },
 }
