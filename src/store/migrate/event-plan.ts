@@ -1,4 +1,4 @@
-import type pg from 'pg'
+import type { ClientBase } from 'pg'
 import type { EventPlan } from '../../intent/plan/event-schema.ts'
 import { fieldsOf } from '../../intent/plan/plan-fields.ts'
 import { schemasOf } from '../../intent/plan/plan.ts'
@@ -30,7 +30,7 @@ export type PlanChange = 'installed' | 'removed' | 'unchanged'
 
 /** Installs the plan, or removes it, in the caller's transaction. */
 export async function installEventPlan(
-  client: Pick<pg.ClientBase, 'query'>,
+  client: Pick<ClientBase, 'query'>,
   names: Names,
   wanted: WantedPlan,
 ): Promise<PlanChange> {
@@ -44,7 +44,7 @@ export async function installEventPlan(
 
 /** The installation as a script. '' if the plan is installed already. */
 export async function eventPlanScript(
-  client: Pick<pg.ClientBase, 'query'>,
+  client: Pick<ClientBase, 'query'>,
   names: Names,
   wanted: WantedPlan,
 ): Promise<string> {
@@ -62,7 +62,7 @@ function quoted(text: string): string {
 }
 
 async function isInstalled(
-  client: Pick<pg.ClientBase, 'query'>,
+  client: Pick<ClientBase, 'query'>,
   { q }: Names,
   { required, strict }: WantedPlan,
 ): Promise<boolean> {
