@@ -2,7 +2,13 @@ const { randomUUID } = require('node:crypto')
 const { Pool } = require('pg')
 const { InvalidIntentError, intents, createOutbox } = require('customerio-outbox')
 const { createRelay, migrate } = require('customerio-outbox/relay')
-const { startFakeCustomerIo } = require('customerio-outbox/testing')
+const {
+  deliverInto,
+  enqueued,
+  expectEnqueued,
+  expectNothingEnqueued,
+  startFakeCustomerIo,
+} = require('customerio-outbox/testing')
 const { placeOrder } = require('./orders.js')
 
 const connectionString = process.env.DATABASE_URL
@@ -25,6 +31,28 @@ test('an order and its event are committed together', async () => {
   ])
   expect(rows).toEqual([{ operation: 'track' }])
 })
+
+test('the test kit shows what the transaction enqueued, and the nearest miss', async () => {
+  const client = await pool.connect()
+  await client.query('BEGIN')
+  await expectNothingEnqueued(client)
+  await createOutbox().enqueue(client, intents.track('u1', 'order_paid', { total: 42 }))
+  await expectEnqueued(client, { name: 'order_paid', data: { total: expect.any(Number) } })
+  await expect(expectEnqueued(client, { name: 'order_placed' })).rejects.toThrow(/order_placed[^]*order_paid/)
+  await client.query('ROLLBACK')
+  client.release()
+})
+
+test('the test kit delivers everything pending once, without a relay', async () => {
+  const fake = await startFakeCustomerIo()
+  const order = { id: randomUUID(), userId: randomUUID(), total: 42 }
+  await placeOrder(pool, order)
+  const { failures } = await deliverInto(fake)
+  expect(failures).toEqual([])
+  expect(fake.person({ id: order.userId }).events[0].name).toBe('order_placed')
+  expect(await enqueued(pool)).toEqual([])
+  await fake.close()
+}, 60_000)
 
 test('an intent that Customer.io would not take is refused', async () => {
   const client = await pool.connect()

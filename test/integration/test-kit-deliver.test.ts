@@ -69,6 +69,18 @@ describe.each([
 
   const deliver = (settings = {}) => deliverInto(fake, { from: place.from, settings })
 
+  test('a database that a relay serves is refused, and nothing is delivered', async () => {
+    await place.enqueue([track('u1', 1)])
+    await place.run(
+      `INSERT INTO outbox.relays (relay_id, host, pid, version, started_at, last_seen_at)
+       VALUES (gen_random_uuid(), 'app-1', 1, '0.1.0', now(), now())`,
+    )
+    await expect(deliverInto(fake, { from: place.from })).rejects.toThrow('a relay on app-1 serves')
+    await place.run(`UPDATE outbox.relays SET last_seen_at = now() - interval '3 minutes'`)
+    expect(await deliverInto(fake, { from: place.from })).toEqual({ ...NOTHING, delivered: 1 })
+    await place.run('DELETE FROM outbox.relays')
+  })
+
   test('does nothing if nothing is pending', async () => {
     expect(await deliver()).toEqual(NOTHING)
     expect(fake.counts.requests).toBe(0)

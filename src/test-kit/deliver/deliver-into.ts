@@ -49,6 +49,7 @@ export interface DeliverOptions {
  * @param options The database, and the settings of a relay that the test needs.
  * @returns what was delivered, and what was not.
  * @throws TypeError if there is no database.
+ * @throws Error if a relay serves the database: its intents are meant for Customer.io.
  * @throws the error of the database, for example if it was not migrated.
  *
  * @example

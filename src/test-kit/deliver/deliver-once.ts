@@ -34,6 +34,7 @@ export async function deliverOnce({ fake, from, settings, schema }: DeliverOnce)
     const counts = countsOf(events)
     const workspaces = await readWorkspaces(db)
     if (workspaces.length > 0) {
+      await refuseLivingRelay(db)
       const options = relayOptions(workspaces, { ...accessTo(fake), ...settings })
       await endWaits(db)
       await runOnePass(db, options, (name, ...payload) => events.emit(name, ...(payload as never)))
@@ -43,6 +44,20 @@ export async function deliverOnce({ fake, from, settings, schema }: DeliverOnce)
   } finally {
     await db.close()
   }
+}
+
+/**
+ * The intents of a database that a relay serves are meant for Customer.io, and the fake would swallow them. A relay that has
+ * ended without SIGTERM counts for two minutes.
+ */
+async function refuseLivingRelay(db: Database): Promise<void> {
+  const [relay] = await db.query<{ host: string }>(
+    `SELECT host FROM ${db.names.q}.relays WHERE last_seen_at > now() - interval '2 minutes' LIMIT 1`,
+  )
+  if (!relay) return
+  throw new Error(
+    `Expected a test database that no relay serves, got one that a relay on ${relay.host} serves: pass the URL of a test database as from, or stop the relay`,
+  )
 }
 
 /** Adds up what the relay's events report. */
