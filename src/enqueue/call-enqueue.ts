@@ -1,7 +1,7 @@
 import type { Names } from '../store/names.ts'
-import { callForMany, callForOne, type EnqueueArguments, type EnqueueCall } from './enqueue-call.ts'
+import { callForMany, callForOne, type EnqueueArguments } from './enqueue-call.ts'
 import type { Executor } from './transactions/executor.ts'
-import { runInTransaction } from './transactions/run-statement.ts'
+import { evaluateInTransaction } from './transactions/run-statement.ts'
 
 interface Row {
   readonly id: string
@@ -9,7 +9,10 @@ interface Row {
 }
 
 /** The row that `outbox.enqueue` returns, as text: `(0190…,f)`. */
-const STORED = /^\((?<id>[0-9a-f-]{36}),(?<duplicate>[tf])\)$/
+const ROW = /^\((?<id>[0-9a-f-]{36}),(?<duplicate>[tf])\)$/
+
+/** The arrays of ids and duplicates, as text: `("{0190…,0191…}","{f,t}")`. */
+const ARRAYS = /^\("?\{(?<ids>[0-9a-f,-]+)\}"?,"?\{(?<duplicates>[tf,]+)\}"?\)$/
 
 /**
  * Stores one intent.
@@ -22,13 +25,10 @@ const STORED = /^\((?<id>[0-9a-f-]{36}),(?<duplicate>[tf])\)$/
  */
 export async function enqueueOne(executor: Executor, names: Names, intent: EnqueueArguments): Promise<Row> {
   const { text, values } = callForOne(names, intent)
-  const [row] = await runInTransaction<{ stored: string }>(
-    executor,
-    (condition = 'true') => `SELECT ${text}::text AS stored WHERE ${condition}`,
-    values,
-  )
-  const { id, duplicate } = STORED.exec(row?.stored ?? '')?.groups ?? {}
-  if (id === undefined) throw new Error(`outbox.enqueue returned no row, got ${String(row?.stored)}`)
+  const stored = await evaluateInTransaction(executor, `${text}::text`, values)
+  const { id, duplicate } = ROW.exec(stored)?.groups ?? {}
+  if (id === undefined)
+    throw new TypeError('Expected the library or adapter to return a row as text, got another text')
   return { id, duplicate: duplicate === 't' }
 }
 
@@ -38,33 +38,18 @@ export async function enqueueMany(
   names: Names,
   intents: readonly EnqueueArguments[],
 ): Promise<Row[]> {
-  const call = callForMany(names, intents)
-  if (call.returns === 'arrays') return enqueueWires(executor, call, intents.length)
-  const rows = await runInTransaction<Row>(
+  const { returns, text, values } = callForMany(names, intents)
+  // The server runs this subquery only when the CASE around it needs its value.
+  const arrays = `(SELECT ROW(array_agg(call.id ORDER BY call.ordinal), array_agg(call.duplicate ORDER BY call.ordinal))::text
+    FROM ${text} AS call)`
+  const stored = await evaluateInTransaction(
     executor,
-    (condition) =>
-      `SELECT (stored).id::text, (stored).duplicate FROM ${called(call, condition)} ORDER BY (stored).ordinal`,
-    call.values,
+    returns === 'arrays' ? `${text}::text` : arrays,
+    values,
   )
-  return rows.map(({ id, duplicate }) => ({ id, duplicate }))
-}
-
-async function enqueueWires(executor: Executor, call: EnqueueCall, count: number): Promise<Row[]> {
-  const [row] = await runInTransaction<{ ids: string; duplicates: string }>(
-    executor,
-    (condition) => `SELECT (stored).ids::text, (stored).duplicates::text FROM ${called(call, condition)}`,
-    call.values,
-  )
-  const duplicates = row?.duplicates.slice(1, -1).split(',') ?? []
-  const ids = row?.ids.slice(1, -1).split(',') ?? []
-  if (ids.length !== count) throw new Error(`outbox.enqueue_wire_many returned ${ids.length} ids`)
+  const groups = ARRAYS.exec(stored)?.groups
+  const ids = groups?.ids?.split(',') ?? []
+  const duplicates = groups?.duplicates?.split(',') ?? []
+  if (ids.length !== intents.length) throw new Error(`outbox.enqueue_many returned ${ids.length} ids`)
   return ids.map((id, n) => ({ id, duplicate: duplicates[n] === 't' }))
-}
-
-/**
- * The rows of a function that stores intents, in the column `stored`. OFFSET 0 keeps the planner from moving the call, so it
- * runs once, and only if the condition holds.
- */
-function called({ text }: EnqueueCall, condition = 'true'): string {
-  return `(SELECT ${text} AS stored WHERE ${condition} OFFSET 0) AS call`
 }

@@ -84,6 +84,16 @@ export function resolveOutboxOptions(options: unknown): ResolvedOutboxOptions {
   }
 }
 
+/** Calls the app's `onIgnored`. An error of it must not fail the call of `enqueue` that ignores one. */
+export function report(onIgnored: (error: Error) => unknown, error: Error): void {
+  const warn = () => process.emitWarning('onIgnored has thrown an error', 'CustomerioOutboxWarning')
+  try {
+    Promise.resolve(onIgnored(error)).catch(warn)
+  } catch {
+    warn()
+  }
+}
+
 function warnIgnored(error: Error): void {
   process.emitWarning(`an intent was left out: ${error.message}`, 'CustomerioOutboxWarning')
 }

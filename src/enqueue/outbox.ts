@@ -1,7 +1,7 @@
 import { InvalidIntentError, InvalidOptionError } from '../intent/errors.ts'
 import { failOption, shownOption } from '../intent/option-checks.ts'
 import type { Intent } from '../intent/intent.ts'
-import type { BatchEnqueueOptions, EnqueueOptions } from '../intent/options.ts'
+import type { BatchEnqueueOptions, EnqueueOptions, ResolvedOptions } from '../intent/options.ts'
 import type { EventPlan } from '../intent/plan/event-schema.ts'
 import type { PlannedIntent, PlannedIntents } from '../intent/plan/planned-intent.ts'
 import { validateOptions } from '../intent/validate/validate-options.ts'
@@ -11,10 +11,11 @@ import type { MakeIntent, Sink } from './clients/client-types.ts'
 import { createPipelinesClient, type OutboxPipelinesClient } from './clients/pipelines-client.ts'
 import { createTrackClient, type OutboxTrackClient } from './clients/track-client.ts'
 import { checkEvents } from './check-events.ts'
-import { type OutboxOptions, resolveOutboxOptions } from './outbox-options.ts'
+import { type OutboxOptions, report, resolveOutboxOptions } from './outbox-options.ts'
 import { prepareRows } from './prepare-rows.ts'
 import type { EnqueueResult, StoredResult } from './results.ts'
 import type { Executor } from './transactions/executor.ts'
+import { inTurn } from './transactions/in-turn.ts'
 import { executorFor, type Transaction } from './transactions/recognise.ts'
 import { asThrown } from './transactions/run-statement.ts'
 import { NotATransactionError } from './transactions/not-a-transaction-error.ts'
@@ -187,7 +188,7 @@ export function createOutbox<const Events extends EventPlan = never, Strict exte
 
   async function enqueue(tx: Transaction, given: Intent | readonly Intent[], enqueueOptions?: unknown) {
     if (!Array.isArray(given)) return (await store(tx, [() => given as Intent], 'one', enqueueOptions))[0]
-    const make = given.map((intent: Intent) => () => intent)
+    const make = Array.from(given, (intent: Intent) => () => intent)
     return store(tx, make, 'many', enqueueOptions)
   }
 
@@ -216,25 +217,32 @@ export function createOutbox<const Events extends EventPlan = never, Strict exte
     enqueueOptions: unknown,
   ): Promise<EnqueueResult[]> {
     const resolved = validateOptions(enqueueOptions, of)
-    let executor = executorFor(tx)
+    executorFor(tx) // refuses a wrong handle before anything else
+    return inTurn(tx, () => storeNow(tx, given, of, resolved))
+  }
+
+  async function storeNow(
+    tx: Transaction,
+    given: readonly MakeIntent[],
+    of: 'one' | 'many',
+    resolved: ResolvedOptions,
+  ): Promise<EnqueueResult[]> {
     const ignoring = resolved.onError === 'ignore'
     const leaveOut = (error: Error) => {
-      onIgnored(error)
+      report(onIgnored, error)
       return given.map(() => ({ duplicate: false, error }) as const)
     }
 
     let rows: EnqueueArguments[]
     try {
       const checked = plan === undefined ? given : checkEvents(plan, given, of)
-      if (checked instanceof Promise) {
-        rows = prepareRows(await checked, of, resolved)
-        executor = executorFor(tx) // the transaction may have ended meanwhile
-      } else rows = prepareRows(checked, of, resolved)
+      rows = prepareRows(checked instanceof Promise ? await checked : checked, of, resolved)
     } catch (error) {
       if (ignoring && error instanceof InvalidIntentError) return leaveOut(error)
       throw error
     }
     if (rows.length === 0) return []
+    const executor = executorFor(tx) // the transaction may have ended while this call waited
     if (!ignoring) return insert(executor, names, rows, of)
     try {
       return await underSavepoint(executor, (inner) => insert(inner, names, rows, of))
@@ -252,7 +260,7 @@ export function createOutbox<const Events extends EventPlan = never, Strict exte
       const shown = shownOption(resolved.onError)
       failOption('onError', 'to be absent: a statement is not run here', shown, 'onError')
     }
-    const make = [given].flat().map((intent) => () => intent)
+    const make = Array.from(Array.isArray(given) ? given : [given], (intent) => () => intent)
     const checked = plan === undefined ? make : checkEvents(plan, make, of)
     if (checked instanceof Promise) {
       checked.catch(() => {})

@@ -20,6 +20,7 @@ test('5,000 intents take one round trip, and are stored and returned in the orde
   // Every tenth intent repeats the key of the intent before it.
   const keyOf = (_intent: Intent, index: number) => `key ${index % 10 === 9 ? index - 1 : index}`
   const { results, statements } = await db.transaction(async (client) => {
+    await client.query('CREATE TEMPORARY TABLE business_write (id int) ON COMMIT DROP')
     const tx = recording(client)
     const results = await outbox.enqueue(tx, intents, { dedupKey: keyOf })
     return { results, statements: tx.statements }
@@ -53,8 +54,11 @@ test('every intent of an array has an id of its own, and the ids of later arrays
   expect(milliseconds).toEqual(milliseconds.toSorted((a, b) => a - b))
 })
 
-test('a single intent takes one round trip, or three with onError ignore', async () => {
+test('an intent takes one round trip after a write, three before any, and two more with onError ignore', async () => {
   await db.transaction(async (client) => {
+    const first = recording(client)
+    await outbox.enqueue(first, { operation: 'destroy', customerId: 'a' })
+    expect(first.statements).toHaveLength(3)
     const plain = recording(client)
     await outbox.enqueue(plain, { operation: 'destroy', customerId: 'a' })
     expect(plain.statements).toHaveLength(1)

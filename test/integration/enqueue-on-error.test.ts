@@ -5,6 +5,27 @@ import { createTestDatabase } from '../support/database.ts'
 
 const intent: Intent = { operation: 'identify', customerId: 'u1', attributes: { pin: 'SECRET' } }
 
+test('an error of onIgnored does not fail the call', async () => {
+  const db = await createTestDatabase()
+  const failing = [
+    () => {
+      throw new Error('logger')
+    },
+    async () => {
+      throw new Error('logger')
+    },
+  ]
+  for (const onIgnored of failing) {
+    const { promise, resolve } = Promise.withResolvers<Error>()
+    process.once('warning', resolve)
+    const broken = createOutbox({ schema: 'not_migrated', onIgnored })
+    const result = await db.transaction((tx) => broken.enqueue(tx, intent, { onError: 'ignore' }))
+    expect(result.error).toMatchObject({ code: '3F000' })
+    expect((await promise).message).toBe('onIgnored has thrown an error')
+  }
+  await db.drop()
+})
+
 test('without onIgnored, Node emits a warning without the payload', async () => {
   const { promise, resolve } = Promise.withResolvers<Error>()
   process.once('warning', resolve)

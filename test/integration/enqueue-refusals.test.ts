@@ -121,6 +121,33 @@ describe('a bad intent is refused before any SQL runs, and the transaction goes 
   })
 })
 
+test('a hole in an array is refused as an intent that is missing', async () => {
+  // biome-ignore lint/suspicious/noSparseArray: a hole is the case
+  const sparse = [intent, , intent] as Intent[]
+  expect(() => outbox.statement(sparse)).toThrow(InvalidIntentError)
+  await db.transaction(async (client) => {
+    const tx = recording(client)
+    await expect(outbox.enqueue(tx, sparse)).rejects.toBeInstanceOf(InvalidIntentError)
+    expect(tx.statements).toEqual([])
+  })
+})
+
+test('an adapter that returns no rows is an error, and stores an intent at most once', async () => {
+  await db.transaction(async (client) => {
+    await client.query("INSERT INTO orders VALUES ('1')")
+    const adapter = {
+      executeSql: async (text: string, values?: unknown[]) => {
+        await client.query(text, values)
+        return { rows: [] }
+      },
+    }
+    const given: Intent[] = [intent, { operation: 'destroy', customerId: 'u1' }]
+    await expect(outbox.enqueue(adapter, intent)).rejects.toThrow('got other rows')
+    await expect(outbox.enqueue(adapter, given)).rejects.toThrow('got other rows')
+  })
+  expect(await countIntents()).toBe(3)
+})
+
 test('the smallest and the largest dedup windows are accepted', async () => {
   const windows = [Number.MIN_VALUE, 1e-7, 1e-3, 315_360_000]
   await db.transaction(async (tx) => {

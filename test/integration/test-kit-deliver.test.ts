@@ -153,6 +153,18 @@ describe.each([
     expect(await deliver()).toEqual({ ...NOTHING, delivered: 1 })
   })
 
+  test('sends to the fake alone, whatever the settings say', async () => {
+    await place.enqueue([track('u1', 1)])
+    const url = 'http://127.0.0.1:9'
+    const production = { siteId: 'site', trackApiKey: 'key', trackUrl: url, appUrl: url, pipelinesUrl: url }
+    expect(await deliver(production)).toEqual({ ...NOTHING, delivered: 1 })
+    expect(fake.person({ id: 'u1' })?.events).toHaveLength(1)
+    for (const other of ['https://track.customer.io', undefined]) {
+      const call = deliverInto({ url: other, credentials: {} } as never, { from: place.from })
+      await expect(call).rejects.toThrow('Expected fake to be the result of startFakeCustomerIo')
+    }
+  })
+
   test('applies the settings of a workspace', async () => {
     const outside = { to: 'a@other.org', identifiers: { id: 'x' }, transactional_message_id: 1 }
     await place.enqueue([email('inside', 1), intents.sendEmail(outside)])

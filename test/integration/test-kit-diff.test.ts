@@ -144,6 +144,19 @@ describe('expectEnqueued', () => {
     })
   })
 
+  test('takes 7 and "7" for one person, and a Map for no object', async () => {
+    await pglite.transaction(async (tx) => {
+      await outbox.enqueue(tx, [intents.track(7, 'seven', { list: { a: 0 } }), intents.destroy(7)])
+      for (const customerId of [7, '7']) {
+        expect(await enqueued(tx, { customerId } as object)).toHaveLength(2)
+        await expect(expectNothingEnqueued(tx, { customerId } as object)).rejects.toThrow('seven')
+      }
+      expect(await enqueued(tx, { data: { list: { a: -0 } } } as object)).toHaveLength(1)
+      for (const list of [new Map([['a', 0]]), /a/])
+        expect(await enqueued(tx, { data: { list } } as object)).toEqual([])
+    })
+  })
+
   test('stays short, however long the values are', async () => {
     const many = Object.fromEntries(Array.from({ length: 200 }, (_, n) => [`field${n}`, 'y'.repeat(100)]))
     const error = await pglite.transaction(async (tx) => {

@@ -65,7 +65,7 @@ describe('the test kit on a server', () => {
       await outbox.enqueue(tx, order)
       await expectEnqueued(tx, order)
       await tx.query('SELECT 1/0').catch(() => {})
-      await expect(enqueued(tx)).rejects.toThrow('run ROLLBACK and begin again')
+      await expect(enqueued(tx)).rejects.toThrow('in which a statement has failed: roll it back')
     } finally {
       await tx.query('ROLLBACK')
       tx.release()

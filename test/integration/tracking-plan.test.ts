@@ -90,6 +90,29 @@ const libraries = {
   },
 }
 
+const answering = (answer: unknown) =>
+  ({ '~standard': { version: 1, vendor: 'own', validate: () => answer } }) as never
+const refused = { issues: [{ message: 'secret-value', path: [null] }] }
+
+test.each([
+  ['a thenable with issues', { then: (resolve: (result: unknown) => void) => resolve(refused) }],
+  ['issues with a path of null', refused],
+  ['an object without value and issues', {}],
+  ['a value that is undefined', { value: undefined }],
+  ['a value that is a list', { value: [1] }],
+  ['nothing', undefined],
+])('a schema that answers with %s lets no event pass', async (_, answer) => {
+  const outbox = createOutbox({ events: { order_placed: answering(answer) } }) as never as ReturnType<
+    typeof createOutbox
+  >
+  await db.transaction(async (client) => {
+    const tx = recording(client)
+    const call = outbox.enqueue(tx, intents.track('u1', 'order_placed', { total: 1 }))
+    await expect(call).rejects.toBeInstanceOf(InvalidIntentError)
+    expect(tx.statements).toEqual([])
+  })
+})
+
 describe.each(Object.entries(libraries))('a plan of %s', (_, events) => {
   const outbox = createOutbox({ events: events as (typeof libraries)['zod'] })
   const plain = outbox as unknown as ReturnType<typeof createOutbox>

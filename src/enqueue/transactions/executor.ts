@@ -1,10 +1,5 @@
 /** Runs statements in the caller's open transaction. Parameters are text, the only type that drivers agree on. */
 export interface Executor {
-  /**
-   * Whether the library's own state says that the transaction is open. If not, `runInTransaction` lets the database prove it
-   * before anything is stored.
-   */
-  readonly proved: boolean
   /** What the caller has passed if no transaction is open, and the right call. Part of the error message. */
   readonly refusal: string
   execute(text: string, values: readonly (string | null)[]): Promise<unknown[]>
@@ -21,6 +16,10 @@ export interface Library {
   recognises(handle: Handle): boolean
   /**
    * Finds out how to run a statement on the handle. No statement is run yet.
+   *
+   * The library's own state serves to refuse a handle early, and with the right call. It proves nothing: it changes when the
+   * server has answered COMMIT or ROLLBACK, so a statement that is sent meanwhile would run outside the transaction. The
+   * database proves the transaction.
    *
    * @throws {NotATransactionError} if the handle is not an open transaction, as far as the library can tell.
    */

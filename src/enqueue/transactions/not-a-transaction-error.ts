@@ -26,4 +26,5 @@ export class NotATransactionError extends Error {
   }
 }
 
-export const FAILED_TRANSACTION = 'got one in which a statement has failed, run ROLLBACK and begin again'
+export const FAILED_TRANSACTION =
+  'got one in which a statement has failed: roll it back (let its callback throw, or run ROLLBACK) and run it again'

@@ -14,6 +14,6 @@ export interface Refusals {
 export function refusalsOf(library: string, handle: string, call: string): Refusals {
   return {
     outside: `got a ${library} ${handle} outside a transaction, use ${call}`,
-    ended: `got a ${library} transaction that has ended, use ${call}`,
+    ended: `got a ${library} transaction that has ended, use ${call}, and await enqueue inside it`,
   }
 }

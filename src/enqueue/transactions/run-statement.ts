@@ -7,35 +7,59 @@ const NO_ACTIVE_TRANSACTION = '25P01'
 const IN_FAILED_TRANSACTION = '25P02'
 
 /**
- * True if a statement of an open transaction has written before. A session outside a transaction has no transaction id when
- * a statement begins. In a transaction that has not written yet it has none either.
+ * True in an open transaction that has written before, or that `MARK` has marked. A session outside a transaction has no
+ * transaction id when a statement begins. In a transaction that has not written yet it has none either.
  */
-const HAS_WRITTEN = 'pg_current_xact_id_if_assigned() IS NOT NULL'
+const IN_TRANSACTION = `(pg_current_xact_id_if_assigned() IS NOT NULL
+    OR current_setting('customerio_outbox.transaction', true) = 'open')`
+
+/** Marks the transaction until it ends. Outside a transaction, the mark is gone when the statement has ended. */
+const MARK = `SELECT set_config('customerio_outbox.transaction', 'open', true)`
 
 /**
- * Runs one statement that stores intents, after the proof that a transaction is open. Outside a transaction, the database
- * would commit the statement at once.
+ * Evaluates an SQL expression that stores intents, in an open transaction only. Outside a transaction, the database would
+ * commit it at once.
  *
- * The statement itself carries the proof: it does nothing unless the transaction has written before. Usually the business
- * write comes first, so the proof costs no round trip. If the transaction has not written yet, SAVEPOINT is the proof: it
- * fails outside a transaction.
+ * The statement that stores is also the proof. So COMMIT or ROLLBACK cannot come between the two, even if the app has sent it
+ * without waiting for `enqueue`: no state of a library shows what is on its way. Usually the business write comes first, and
+ * the proof costs no round trip. If the transaction has not written yet, it is marked, which costs two more.
  *
- * @param statement Returns the statement. If a condition is given, the statement does nothing and returns no row unless the
- * condition holds. Without one, it returns at least one row.
+ * @param expression Of type text, and never NULL.
+ * @returns the value of the expression.
  * @throws {NotATransactionError} if no transaction is open, or if a statement of it failed before.
  */
-export async function runInTransaction<Row>(
+export async function evaluateInTransaction(
   executor: Executor,
-  statement: (condition?: string) => string,
+  expression: string,
   values: readonly (string | null)[],
-): Promise<Row[]> {
-  if (!executor.proved) {
-    const rows = await runStatement<Row>(executor, statement(HAS_WRITTEN), values)
-    if (rows.length > 0) return rows
-    await runStatement(executor, 'SAVEPOINT customerio_outbox', [])
-    await runStatement(executor, 'RELEASE SAVEPOINT customerio_outbox', [])
+): Promise<string> {
+  const stored = await evaluate(executor, expression, values)
+  if (stored !== null) return stored
+  await runStatement(executor, MARK, [])
+  const second = await evaluate(executor, expression, values)
+  if (second === null) throw new NotATransactionError(executor.refusal)
+  return second
+}
+
+/** @returns null if no transaction is open, or if it has neither written nor been marked. */
+async function evaluate(
+  executor: Executor,
+  expression: string,
+  values: readonly (string | null)[],
+): Promise<string | null> {
+  const text = `SELECT CASE WHEN ${IN_TRANSACTION} THEN ${expression} END AS stored`
+  const [row, ...more] = await runStatement<{ stored?: string | null }>(executor, text, values)
+  if (row?.stored === undefined || more.length > 0) {
+    throw new TypeError('Expected the library or adapter to return the row of the statement, got other rows')
   }
-  return runStatement<Row>(executor, statement(), values)
+  return row.stored
+}
+
+/** Whether the executor's transaction is open. */
+export async function isInTransaction(executor: Executor): Promise<boolean> {
+  await runStatement(executor, MARK, [])
+  const [row] = await runStatement<{ open: boolean }>(executor, `SELECT ${IN_TRANSACTION} AS open`, [])
+  return row?.open === true
 }
 
 /**

@@ -47,8 +47,8 @@ export function checkEvent(plan: PlanChecks, intent: unknown, index?: number): u
   if (typeof given !== 'object' || given === null || Array.isArray(given))
     fail(context, event.dataField, `must be an object, got ${kindOf(given)}`)
   const result = validate(context, event, schema, given)
-  return result instanceof Promise
-    ? result.then(
+  return isThenable(result)
+    ? Promise.resolve(result).then(
         (settled) => outcome(context, event, given, settled),
         () => failThrown(context, event),
       )
@@ -74,9 +74,10 @@ function outcome(
   given: unknown,
   result: SchemaResult<unknown>,
 ): unknown {
-  if (result.issues !== undefined) return failIssue(context, event, given, result.issues[0])
-  const { value } = result
-  const isEmpty = isPlainObject(value) && Object.keys(value).length === 0
+  if (result?.issues !== undefined) return failIssue(context, event, given, result.issues[0])
+  const value: unknown = result?.value
+  if (!isPlainObject(value)) return failOutput(context, event)
+  const isEmpty = Object.keys(value).length === 0
   return event.data === undefined && isEmpty ? event.intent : event.withData(value)
 }
 
@@ -87,7 +88,7 @@ function failIssue(
   issue: SchemaIssue | undefined,
 ): never {
   const keys = (issue?.path ?? []).map((part) => {
-    const key = typeof part === 'object' ? part.key : part
+    const key = typeof part === 'object' ? part?.key : part
     return typeof key === 'number' ? key : String(key)
   })
   const field = join(event.dataField, pathOf(keys))
@@ -95,6 +96,15 @@ function failIssue(
   const schema = `the schema of ${JSON.stringify(event.name)} in the tracking plan`
   if (value === undefined) return fail(context, field, `is missing, and ${schema} requires it`)
   return fail(context, field, `must match ${schema}, got ${kindOf(value)}`)
+}
+
+function isThenable(value: unknown): value is PromiseLike<SchemaResult<unknown>> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+}
+
+function failOutput(context: ErrorContext, event: PlannableEvent): never {
+  const schema = `the schema of ${JSON.stringify(event.name)} in the tracking plan`
+  return fail(context, event.dataField, `cannot be stored: ${schema} has returned no object`)
 }
 
 /** The schema's own error may quote the data. */

@@ -69,7 +69,17 @@ export async function deliverInto(fake: FakeCustomerIo, options: DeliverOptions 
       'Expected from to be the URL of a database or a PGlite database, got neither: pass the connection string of your pool, or set DATABASE_URL',
     )
   }
+  if (!isLoopback(fake.url)) {
+    throw new TypeError(
+      'Expected fake to be the result of startFakeCustomerIo, got an object without its url',
+    )
+  }
   // Loaded here: tests that only look at what was enqueued need nothing of the relay.
   const { deliverOnce } = await import('./deliver-once.ts')
   return deliverOnce({ fake, from, settings, schema })
+}
+
+/** The fake listens on a loopback address. Nothing is sent to another host. */
+function isLoopback(url: unknown): boolean {
+  return typeof url === 'string' && /^http:\/\/(127\.0\.0\.1|localhost|\[::1\])(:\d+)?\/?$/.test(url)
 }

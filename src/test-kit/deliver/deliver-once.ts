@@ -35,7 +35,7 @@ export async function deliverOnce({ fake, from, settings, schema }: DeliverOnce)
     const workspaces = await readWorkspaces(db)
     if (workspaces.length > 0) {
       await refuseLivingRelay(db)
-      const options = relayOptions(workspaces, { ...accessTo(fake), ...settings })
+      const options = relayOptions(workspaces, { ...credentialsOf(fake), ...settings, ...addressesOf(fake) })
       await endWaits(db)
       await runOnePass(db, options, (name, ...payload) => events.emit(name, ...(payload as never)))
     }
@@ -91,11 +91,15 @@ function relayOptions(workspaces: readonly string[], settings: WorkspaceOptions)
   })
 }
 
-/** The addresses of the fake, and credentials that it accepts. */
-function accessTo({ url, credentials }: FakeCustomerIo): WorkspaceOptions {
+/** Credentials that the fake accepts. */
+function credentialsOf({ credentials }: FakeCustomerIo): WorkspaceOptions {
   const { siteId = 'any', apiKey = 'any', appApiKey = 'any', pipelinesWriteKey = 'any' } = credentials
-  const access = { siteId, trackApiKey: apiKey, appApiKey, pipelinesWriteKey }
-  return { ...access, trackUrl: url, appUrl: url, pipelinesUrl: url }
+  return { siteId, trackApiKey: apiKey, appApiKey, pipelinesWriteKey }
+}
+
+/** The addresses of the fake. They come last: nothing in the settings of a test may lead to Customer.io. */
+function addressesOf({ url }: FakeCustomerIo): WorkspaceOptions {
+  return { trackUrl: url, appUrl: url, pipelinesUrl: url, region: undefined }
 }
 
 /** The workspaces that have intents in the queue. */

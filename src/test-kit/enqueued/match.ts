@@ -11,8 +11,10 @@ interface Matcher {
 export function asStored(partial: unknown): unknown {
   if (!isRecord(partial)) return partial
   const { identifiers, ...rest } = partial
-  if (!isRecord(identifiers) || identifiers.id === undefined) return partial
-  return { customerId: identifiers.id, ...rest }
+  const shown =
+    !isRecord(identifiers) || identifiers.id === undefined ? partial : { customerId: identifiers.id, ...rest }
+  // A person's id is text for Customer.io: 7 and '7' are one person.
+  return typeof shown.customerId === 'number' ? { ...shown, customerId: String(shown.customerId) } : shown
 }
 
 /** Whether `found` has all values of `expected`. An array must have the same length, and `undefined` means absent. */
@@ -35,7 +37,7 @@ export function countDifferences(found: unknown, expected: unknown): number {
 export function isSame(found: unknown, expected: unknown): boolean {
   if (isMatcher(expected)) return expected.asymmetricMatch(found)
   if (expected instanceof Date && !(found instanceof Date)) return found === expected.toJSON()
-  return isDeepStrictEqual(found, expected)
+  return found === expected || isDeepStrictEqual(found, expected)
 }
 
 /** The names at which a partial object or an array is compared. */
@@ -50,13 +52,19 @@ export function memberOf(container: unknown, name: string): unknown {
     : undefined
 }
 
-/** Whether a value is an array or a plain object, whose members are compared one by one. */
+/** Whether a value is an array or a plain object, whose members are compared one by one. A Map or RegExp matches nothing. */
 export function isContainer(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !(value instanceof Date)
+  if (typeof value !== 'object' || value === null) return false
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return Array.isArray(value) || prototype === null || Object.getPrototypeOf(prototype) === null
 }
 
 export function isMatcher(value: unknown): value is Matcher {
-  return isContainer(value) && typeof (value as Partial<Matcher>).asymmetricMatch === 'function'
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    typeof (value as Partial<Matcher>).asymmetricMatch === 'function'
+  )
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -1,7 +1,7 @@
 import { isFunction, type Executor, type Handle } from '../../enqueue/transactions/executor.ts'
 import { NotATransactionError } from '../../enqueue/transactions/not-a-transaction-error.ts'
 import { executorFor, type Transaction } from '../../enqueue/transactions/recognise.ts'
-import { runStatement } from '../../enqueue/transactions/run-statement.ts'
+import { isInTransaction } from '../../enqueue/transactions/run-statement.ts'
 
 /** A `pg.Pool`, a `pg.Client` outside a transaction, or a PGlite database. */
 export interface QueryHandleLike {
@@ -63,23 +63,4 @@ function isHandle(source: unknown): source is Handle {
   const { execute, transaction, query, rollback } = source as Handle
   if (isFunction(rollback)) return false // a transaction that has ended
   return isFunction(query) || (isFunction(execute) && isFunction(transaction))
-}
-
-/** Whether the executor's transaction is open. A transaction that has written has an id; SAVEPOINT proves any other one. */
-async function isInTransaction(executor: Executor): Promise<boolean> {
-  if (executor.proved) return true
-  const [row] = await runStatement<{ written: boolean }>(
-    executor,
-    'SELECT pg_current_xact_id_if_assigned() IS NOT NULL AS written',
-    [],
-  )
-  if (row?.written) return true
-  try {
-    await runStatement(executor, 'SAVEPOINT customerio_outbox', [])
-    await runStatement(executor, 'RELEASE SAVEPOINT customerio_outbox', [])
-    return true
-  } catch (error) {
-    if (error instanceof NotATransactionError) return false
-    throw error
-  }
 }

@@ -24,7 +24,6 @@ export const drizzle: Library = {
 
 function executorOf(tx: DrizzleTransactionLike): Executor {
   const executor: Executor = {
-    proved: false, // `tx` does not know that it has ended
     refusal: REFUSALS.ended,
     execute: async (text, values) => rowsOf(await tx.execute(statement(text, values))),
   }

@@ -14,7 +14,6 @@ export const executeSql: Library = {
   executor(handle) {
     const adapter = handle as unknown as ExecuteSqlLike
     return {
-      proved: false,
       refusal: 'got an adapter around a handle outside a transaction, wrap the transaction instead',
       execute: async (text, values) => (await adapter.executeSql(text, [...values])).rows,
     }

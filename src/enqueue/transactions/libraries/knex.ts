@@ -22,11 +22,11 @@ export const knex: Library = {
 export function overKnex(trx: KnexTransactionLike, refusal: string): Executor {
   if (trx.isCompleted()) throw new NotATransactionError(refusal)
   return {
-    proved: true,
     refusal,
     async execute(text, values) {
       const { sql, bindings } = withQuestionMarks(text, values)
-      return ((await trx.raw(sql as never, bindings as never)) as { rows: unknown[] }).rows
+      const result = (await trx.raw(sql as never, bindings as never)) as { rows: unknown[] } | unknown[]
+      return Array.isArray(result) ? result : result.rows // postProcessResponse may return the rows alone
     },
   }
 }

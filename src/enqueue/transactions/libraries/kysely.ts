@@ -21,7 +21,6 @@ export const kysely: Library = {
 
 export function overKysely(trx: KyselyTransactionLike, refusal: string): Executor {
   return {
-    proved: false, // its state is not visible
     refusal,
     execute: async (text, values) => (await trx.executeQuery(compiled(text, values) as never)).rows,
   }

@@ -22,6 +22,6 @@ export const mikroOrm: Library = {
       'executeQuery' in (context as object)
         ? overKysely(context as KyselyTransactionLike, REFUSALS.ended)
         : overKnex(context as KnexTransactionLike, REFUSALS.ended)
-    return { ...executor, proved: true } // the EntityManager forgets a transaction when it ends
+    return executor
   },
 }

@@ -19,7 +19,6 @@ export const pgPromise: Library = {
     if (ctx.finish) throw new NotATransactionError(REFUSALS.ended)
     const tx = handle as unknown as PgPromiseTransactionLike
     return {
-      proved: true,
       refusal: REFUSALS.ended,
       // An object is sent with its parameters. pg-promise would write the values of a text into the statement.
       execute: async (text, values) => (await tx.query({ text, values: [...values] } as never)) as unknown[],

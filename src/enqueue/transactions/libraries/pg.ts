@@ -29,21 +29,20 @@ export const pg: Library = {
     if (isFunction(handle.transaction)) {
       throw new NotATransactionError('got a database handle, pass the tx of its transaction() instead')
     }
-    return { ...overQuery(handle as unknown as PgClientLike, OUTSIDE), proved: isProved(handle) }
+    refuseByStatus(handle)
+    return overQuery(handle as unknown as PgClientLike, OUTSIDE)
   },
 }
 
-function isProved(handle: Handle): boolean {
-  if (!isFunction(handle.getTransactionStatus)) return false
+function refuseByStatus(handle: Handle): void {
+  if (!isFunction(handle.getTransactionStatus)) return
   const status = (handle as unknown as Required<PgClientLike>).getTransactionStatus()
-  if (status === 'T') return true
-  throw new NotATransactionError(status === 'E' ? FAILED_TRANSACTION : OUTSIDE)
+  if (status !== 'T') throw new NotATransactionError(status === 'E' ? FAILED_TRANSACTION : OUTSIDE)
 }
 
 /** For a handle whose `query(text, values)` resolves to `{ rows }`. */
 export function overQuery(tx: Pick<PgClientLike, 'query'>, refusal: string): Executor {
   return {
-    proved: false,
     refusal,
     execute: async (text, values) => (await tx.query(text, [...values])).rows,
   }

@@ -21,6 +21,6 @@ export const pglite: Library = {
   executor(handle) {
     if (!isFunction(handle.rollback)) throw new NotATransactionError(REFUSALS.outside)
     if (handle.closed !== false) throw new NotATransactionError(REFUSALS.ended)
-    return { ...overQuery(handle as unknown as PgliteTransactionLike, REFUSALS.ended), proved: true }
+    return overQuery(handle as unknown as PgliteTransactionLike, REFUSALS.ended)
   },
 }

@@ -22,7 +22,6 @@ export const postgresJs: Library = {
 
 function executorOf(sql: PostgresJsTransactionLike): Executor {
   return {
-    proved: false, // `sql` does not know that it has ended
     refusal: REFUSALS.ended,
     execute: async (text, values) => [...(await sql.unsafe(text, [...values]))],
     // If a statement fails, postgres.js rolls back the whole transaction, even after SAVEPOINT. Its own savepoints prevent that.

@@ -18,7 +18,6 @@ export const prisma: Library = {
     if (isFunction(handle.$connect)) throw new NotATransactionError(REFUSALS.outside)
     const tx = handle as unknown as PrismaTransactionLike
     return {
-      proved: false, // its state is not visible
       refusal: REFUSALS.ended,
       execute: async (text, values) => (await tx.$queryRawUnsafe(text, ...values)) as unknown[],
     }

@@ -27,10 +27,11 @@ export const sequelize: Library = {
     if (handle.finished || !handle.connection) throw new NotATransactionError(REFUSALS.ended)
     const instance = handle.sequelize as Instance
     return {
-      proved: true,
       refusal: REFUSALS.ended,
       async execute(text, values) {
-        const [rows] = await instance.query(text, { bind: [...values], transaction: handle, raw: true })
+        // The instance may have other defaults for a query.
+        const options = { type: 'RAW', raw: true, plain: false, nest: false }
+        const [rows] = await instance.query(text, { ...options, bind: [...values], transaction: handle })
         return rows
       },
     }

@@ -20,7 +20,6 @@ export const slonik: Library = {
     if (state && !isCurrent(handle, state)) throw new NotATransactionError(REFUSALS.ended)
     const tx = handle as unknown as SlonikTransactionLike
     return {
-      proved: state !== undefined,
       refusal: REFUSALS.ended,
       execute: async (sql, values) => [...(await tx.query({ type: QUERY, sql, values } as never)).rows],
     }

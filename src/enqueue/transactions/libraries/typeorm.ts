@@ -35,7 +35,6 @@ export const typeorm: Library = {
     }
     const tx = runner as unknown as TypeOrmQueryRunnerLike
     return {
-      proved: true,
       refusal: REFUSALS.ended,
       execute: async (text, values) => (await tx.query(text, [...values])) as unknown[],
     }
