@@ -22,7 +22,7 @@ test('20,000 scheduled intents fall due at once: other intents are delivered mea
   expect(await left()).toBe(20_000)
   await h.db.rows('UPDATE outbox.intents SET send_after = now()') // an hour later
   await h.enqueue(email('live', 1))
-  await h.relay()
+  await h.relay({ requestTimeoutMs: 30_000 }) // a request of 1,000 intents that timed out would be sent again
   await h.fake.until(({ counts }) => counts.sends === 1)
   expect(await left()).toBeGreaterThan(0)
   await h.fake.until(({ counts }) => counts.applied === 20_000, { timeoutMs: 60_000 })
