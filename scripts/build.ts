@@ -7,7 +7,8 @@
  *
  * Modules are merged, because an app that loads the 60 modules of `createOutbox` one by one starts 100 ms later.
  */
-import { execFileSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { rolldown } from 'rolldown'
@@ -30,10 +31,11 @@ const ENTRIES = {
 const manifest = JSON.parse(await readFile(path.join(ROOT, 'package.json'), 'utf8'))
 
 await rm(DIST, { recursive: true, force: true })
+const types = compileTypes() // in a process of its own, while rolldown runs
 await writeCode('esm', DIST, { ...ENTRIES, 'cli/main': 'src/cli/main.ts' })
 await writeCode('cjs', path.join(DIST, 'cjs'), ENTRIES)
 await writeFile(path.join(DIST, 'cjs/package.json'), '{ "type": "commonjs" }\n')
-await writeTypes()
+await writeTypes(await types)
 
 async function writeCode(
   format: 'esm' | 'cjs',
@@ -60,14 +62,22 @@ async function writeCode(
   await writeFile(path.join(dir, 'LICENSES.txt'), await licensesOf(chunks))
 }
 
-async function writeTypes(): Promise<void> {
+/** @returns the folder with the types of every source file. */
+async function compileTypes(): Promise<string> {
   const written = await mkdtemp(path.join(ROOT, 'node_modules/.types-'))
+  const tsc = path.join(ROOT, 'node_modules/typescript/bin/tsc')
+  const args = [tsc, '-p', 'tsconfig.build.json', '--outDir', written]
+  const child = spawn(process.execPath, args, { cwd: ROOT, stdio: 'inherit' })
+  const [status] = await once(child, 'exit')
+  if (status !== 0) {
+    await rm(written, { recursive: true, force: true })
+    process.exit(1)
+  }
+  return written
+}
+
+async function writeTypes(written: string): Promise<void> {
   try {
-    const tsc = path.join(ROOT, 'node_modules/typescript/bin/tsc')
-    execFileSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', written], {
-      cwd: ROOT,
-      stdio: 'inherit',
-    })
     const entries = Object.keys(ENTRIES).map((entry) => `${entry}.d.ts`)
     await copyTypes(written, entries, [DIST, path.join(DIST, 'cjs')])
   } finally {
