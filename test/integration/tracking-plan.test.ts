@@ -95,6 +95,7 @@ const answering = (answer: unknown) =>
 const refused = { issues: [{ message: 'secret-value', path: [null] }] }
 
 test.each([
+  // biome-ignore lint/suspicious/noThenProperty: a thenable is the case
   ['a thenable with issues', { then: (resolve: (result: unknown) => void) => resolve(refused) }],
   ['issues with a path of null', refused],
   ['an object without value and issues', {}],
