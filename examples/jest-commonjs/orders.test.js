@@ -38,7 +38,9 @@ test('the test kit shows what the transaction enqueued, and the nearest miss', a
   await expectNothingEnqueued(client)
   await createOutbox().enqueue(client, intents.track('u1', 'order_paid', { total: 42 }))
   await expectEnqueued(client, { name: 'order_paid', data: { total: expect.any(Number) } })
-  await expect(expectEnqueued(client, { name: 'order_placed' })).rejects.toThrow(/order_placed[\s\S]*order_paid/)
+  await expect(expectEnqueued(client, { name: 'order_placed' })).rejects.toThrow(
+    /order_placed[\s\S]*order_paid/,
+  )
   await client.query('ROLLBACK')
   client.release()
 })
