@@ -71,13 +71,12 @@ function optionValues(options: OptionArguments): (string | null)[] {
   return [dedup_key, dedup_window, ordering_key, send_after, expires_at, workspace, on_ambiguous, priority]
 }
 
-/** The call that stores several intents. The caller gives the same options to all, except for the dedup key. */
-export type ManyCall =
-  /** Returns one row with two arrays: (ids, duplicates). */
-  | ({ readonly returns: 'arrays' } & EnqueueCall)
-  /** Returns a row for each intent: (ordinal, id, duplicate). */
-  | ({ readonly returns: 'rows' } & EnqueueCall)
+export interface ManyCall extends EnqueueCall {
+  /** `arrays`: one row with two arrays, (ids, duplicates). `rows`: a row for each intent, (ordinal, id, duplicate). */
+  readonly returns: 'arrays' | 'rows'
+}
 
+/** The call that stores several intents. The caller gives the same options to all, except for the dedup key. */
 export function callForMany(names: Names, intents: readonly EnqueueArguments[]): ManyCall {
   const wires = intents.flatMap(({ operation, wire }) => (wire ? [{ operation, ...wire }] : []))
   const [first] = intents

@@ -1,11 +1,11 @@
 import { InvalidIntentError, InvalidOptionError } from '../intent/errors.ts'
 import { failOption, shownOption } from '../intent/option-checks.ts'
 import type { Intent } from '../intent/intent.ts'
-import type { BatchEnqueueOptions, EnqueueOptions, ResolvedOptions } from '../intent/options.ts'
+import type { BatchEnqueueOptions, EnqueueOptions } from '../intent/options.ts'
 import type { EventPlan } from '../intent/plan/event-schema.ts'
 import type { PlannedIntent, PlannedIntents } from '../intent/plan/planned-intent.ts'
 import { validateOptions } from '../intent/validate/validate-options.ts'
-import { type Names, namesOf } from '../store/names.ts'
+import { namesOf } from '../store/names.ts'
 import { createApiClient, type OutboxApiClient } from './clients/api-client.ts'
 import type { MakeIntent, Sink } from './clients/client-types.ts'
 import { createPipelinesClient, type OutboxPipelinesClient } from './clients/pipelines-client.ts'
@@ -14,13 +14,12 @@ import { checkEvents } from './check-events.ts'
 import { type OutboxOptions, report, resolveOutboxOptions } from './outbox-options.ts'
 import { prepareRows } from './prepare-rows.ts'
 import type { EnqueueResult, StoredResult } from './results.ts'
-import type { Executor } from './transactions/executor.ts'
 import { inTurn } from './transactions/in-turn.ts'
 import { executorFor, type Transaction } from './transactions/recognise.ts'
 import { asThrown } from './transactions/run-statement.ts'
 import { NotATransactionError } from './transactions/not-a-transaction-error.ts'
 import { underSavepoint } from './transactions/savepoint.ts'
-import { enqueueMany, enqueueOne } from './call-enqueue.ts'
+import { prepareCall } from './call-enqueue.ts'
 import type { EnqueueArguments } from './enqueue-call.ts'
 import { type Statement, statementForMany, statementForOne } from './statement.ts'
 
@@ -31,11 +30,11 @@ import { type Statement, statementForMany, statementForOne } from './statement.t
  */
 export interface Outbox<Events extends EventPlan = never, Strict extends boolean = true> {
   /**
-   * Stores an array of intents in the caller's transaction, in the array's order and in one round trip. The options apply to
+   * Stores an array of intents in the caller's transaction, in the array's order and in one statement. The options apply to
    * each intent. All intents are checked before the first is stored.
    *
    * @param tx As for a single intent.
-   * @param intents The array: one round trip stores thousands.
+   * @param intents The array: one statement stores thousands.
    * @param options See {@link BatchEnqueueOptions}.
    * @returns A result for each intent, in the order of the array.
    */
@@ -50,9 +49,10 @@ export interface Outbox<Events extends EventPlan = never, Strict extends boolean
     options: BatchEnqueueOptions,
   ): Promise<EnqueueResult[]>
   /**
-   * Stores an intent in the caller's transaction, in one round trip. COMMIT makes the intent durable, and a relay sends it
-   * then. ROLLBACK removes it together with its dedup key; so does ROLLBACK TO a savepoint set before the call. `enqueue`
-   * sends no request, so an outage of Customer.io cannot slow down or fail the caller.
+   * Stores an intent in the caller's transaction: in one round trip if the transaction has written before, else in three.
+   * COMMIT makes the intent durable, and a relay sends it then. ROLLBACK removes it together with its dedup key; so does
+   * ROLLBACK TO a savepoint set before the call. `enqueue` sends no request, so an outage of Customer.io cannot slow down or
+   * fail the caller.
    *
    * @param tx The transaction object of your library, or a client after BEGIN: see {@link Transaction}.
    * @param intent The intent, for example from one of the `intents` builders.
@@ -218,21 +218,13 @@ export function createOutbox<const Events extends EventPlan = never, Strict exte
   ): Promise<EnqueueResult[]> {
     const resolved = validateOptions(enqueueOptions, of)
     executorFor(tx) // refuses a wrong handle before anything else
-    return inTurn(tx, () => storeNow(tx, given, of, resolved))
-  }
-
-  async function storeNow(
-    tx: Transaction,
-    given: readonly MakeIntent[],
-    of: 'one' | 'many',
-    resolved: ResolvedOptions,
-  ): Promise<EnqueueResult[]> {
     const ignoring = resolved.onError === 'ignore'
     const leaveOut = (error: Error) => {
       report(onIgnored, error)
       return given.map(() => ({ duplicate: false, error }) as const)
     }
 
+    // Before this call waits for its turn, so that the app may change its objects as soon as `enqueue` has returned.
     let rows: EnqueueArguments[]
     try {
       const checked = plan === undefined ? given : checkEvents(plan, given, of)
@@ -242,15 +234,18 @@ export function createOutbox<const Events extends EventPlan = never, Strict exte
       throw error
     }
     if (rows.length === 0) return []
-    const executor = executorFor(tx) // the transaction may have ended while this call waited
-    if (!ignoring) return insert(executor, names, rows, of)
-    try {
-      return await underSavepoint(executor, (inner) => insert(inner, names, rows, of))
-    } catch (thrown) {
-      const error = asThrown(thrown, executor)
-      if (isProgrammingError(error)) throw error
-      return leaveOut(error as Error)
-    }
+    const run = prepareCall(names, rows, of)
+    return inTurn(tx, async () => {
+      const executor = executorFor(tx) // the transaction may have ended while this call waited
+      if (!ignoring) return run(executor)
+      try {
+        return await underSavepoint(executor, run)
+      } catch (thrown) {
+        const error = asThrown(thrown, executor)
+        if (isProgrammingError(error)) throw error
+        return leaveOut(error as Error)
+      }
+    })
   }
 
   function statement(given: Intent | readonly Intent[], enqueueOptions?: unknown): Statement {
@@ -288,10 +283,4 @@ function isProgrammingError(error: unknown): boolean {
   return [NotATransactionError, TypeError, RangeError, ReferenceError].some(
     (mistake) => error instanceof mistake,
   )
-}
-
-async function insert(executor: Executor, names: Names, rows: EnqueueArguments[], of: 'one' | 'many') {
-  const [first] = rows
-  if (of === 'one' && first) return [await enqueueOne(executor, names, first)]
-  return enqueueMany(executor, names, rows)
 }

@@ -39,6 +39,21 @@ test('5,000 intents take one round trip, and are stored and returned in the orde
   expect(results).toEqual(expected)
 })
 
+test('an intent is stored as it was when enqueue was called, also if the call had to wait for another', async () => {
+  const data = { n: 1 }
+  const intent: Intent = { operation: 'track', customerId: 'a', name: 'changed later', data }
+  await db.transaction(async (tx) => {
+    const calls = [outbox.enqueue(tx, { operation: 'destroy', customerId: 'a' }), outbox.enqueue(tx, intent)]
+    data.n = 2
+    await Promise.all(calls)
+  })
+  expect(
+    await db.rows(
+      "SELECT payload #>> '{attributes,n}' AS n FROM outbox.intents WHERE payload ->> 'name' = 'changed later'",
+    ),
+  ).toEqual([{ n: '1' }])
+})
+
 test('every intent of an array has an id of its own, and the ids of later arrays have no earlier time', async () => {
   const enqueue = () =>
     db.transaction((tx) =>

@@ -1,4 +1,4 @@
-/** What the caller is told in a `NotATransactionError`: what it has passed, and the right call. */
+/** The texts of a `NotATransactionError`: what the caller has passed, and the right call. */
 export interface Refusals {
   /** For a handle of the library that never was a transaction. */
   readonly outside: string

@@ -18,10 +18,8 @@ export const mikroOrm: Library = {
   executor(handle) {
     const context = (handle as unknown as MikroOrmEntityManagerLike).getTransactionContext()
     if (!context) throw new NotATransactionError(REFUSALS.outside)
-    const executor =
-      'executeQuery' in (context as object)
-        ? overKysely(context as KyselyTransactionLike, REFUSALS.ended)
-        : overKnex(context as KnexTransactionLike, REFUSALS.ended)
-    return executor
+    return 'executeQuery' in (context as object)
+      ? overKysely(context as KyselyTransactionLike, REFUSALS.ended)
+      : overKnex(context as KnexTransactionLike, REFUSALS.ended)
   },
 }

@@ -5,8 +5,8 @@ import { FAILED_TRANSACTION, NotATransactionError } from '../not-a-transaction-e
 export interface PgClientLike {
   query(text: string, values: unknown[]): Promise<{ rows: unknown[] }>
   /**
-   * `T` if node-postgres has run BEGIN, `E` if a statement has failed since. pg has this method since version 8.21. Without
-   * it, the database is asked.
+   * `T` if node-postgres has run BEGIN, `E` if a statement has failed since. pg has this method since version 8.21. With
+   * it, `enqueue` refuses a client outside a transaction before it sends a statement.
    */
   getTransactionStatus?(): 'I' | 'T' | 'E' | null
   /** Absent: only a Pool has it, and a Pool is not a transaction. */
