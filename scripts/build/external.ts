@@ -7,8 +7,8 @@ const MODULES_ONLY = new Set(['pg-boss', 'cockatiel'])
 const OPTIONAL = ['@testcontainers/postgresql']
 
 /**
- * Decides which imports stay imports: builtins, dependencies and optional packages. Everything else is merged, because a package may only
- * import its own dependencies. So `createOutbox` imports builtins alone: what it needs are devDependencies.
+ * Decides which imports stay imports: builtins, dependencies and optional packages. Everything else is merged, because a
+ * package may only import its own dependencies. So `createOutbox` imports builtins alone: what it needs are devDependencies.
  *
  * In CommonJS, the packages of `MODULES_ONLY` are merged too, with what they depend on.
  */

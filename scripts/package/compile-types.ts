@@ -42,7 +42,10 @@ export async function compileTypes(
   await writeFile(config, JSON.stringify({ compilerOptions, files: [file] }))
   const output = await promisify(execFile)(process.execPath, [tsc, '-p', config], { cwd: app }).then(
     ({ stdout }) => stdout,
-    ({ stdout }: { stdout: string }) => stdout,
+    (failure: Error & { stdout?: string }) => {
+      if (failure.stdout?.includes('error TS')) return failure.stdout
+      throw failure // the compiler itself has failed
+    },
   )
   return output
     .split('\n')
