@@ -1,5 +1,43 @@
 CREATE SCHEMA IF NOT EXISTS "outbox";
 --> statement-breakpoint
+CREATE TABLE "outbox"."actions" (
+	"action_id" uuid PRIMARY KEY NOT NULL,
+	"kind" text NOT NULL,
+	"filter" jsonb NOT NULL,
+	"options" jsonb NOT NULL,
+	"plan" text NOT NULL,
+	"state" text DEFAULT 'queued' NOT NULL,
+	"total" bigint NOT NULL,
+	"processed" bigint DEFAULT 0 NOT NULL,
+	"requested_by" text NOT NULL,
+	"reason" text,
+	"requested_at" timestamp with time zone NOT NULL,
+	"started_at" timestamp with time zone,
+	"finished_at" timestamp with time zone,
+	"error" text,
+	"position" jsonb DEFAULT '{}'::jsonb NOT NULL,
+	"result" jsonb DEFAULT '{}'::jsonb NOT NULL,
+	CONSTRAINT "actions_kind" CHECK ("outbox"."actions"."kind" IN ('redrive', 'discard', 'replay', 'erase', 'cancel', 'reschedule', 'backfill')),
+	CONSTRAINT "actions_state" CHECK ("outbox"."actions"."state" IN ('queued', 'running', 'done', 'cancelled', 'failed')),
+	CONSTRAINT "actions_finished" CHECK (("outbox"."actions"."finished_at" IS NOT NULL) = ("outbox"."actions"."state" IN ('done', 'cancelled', 'failed'))),
+	CONSTRAINT "actions_error" CHECK ("outbox"."actions"."error" IS NULL OR "outbox"."actions"."state" IN ('running', 'failed'))
+);
+--> statement-breakpoint
+CREATE TABLE "outbox"."archive" (
+	"id" uuid NOT NULL,
+	"destination" text NOT NULL,
+	"seq" bigint NOT NULL,
+	"format" smallint NOT NULL,
+	"operation" text NOT NULL,
+	"name" text,
+	"payload" json NOT NULL,
+	"ordering_key" text NOT NULL,
+	"on_ambiguous" text NOT NULL,
+	"enqueued_at" timestamp with time zone NOT NULL,
+	"delivered_at" timestamp with time zone NOT NULL,
+	"drop_on" date NOT NULL
+) PARTITION BY RANGE ("drop_on");
+--> statement-breakpoint
 CREATE TABLE "outbox"."breaker_transitions" (
 	"ordinal" bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY (sequence name "outbox"."breaker_transitions_ordinal_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
 	"destination" text NOT NULL,
@@ -34,6 +72,7 @@ CREATE TABLE "outbox"."dead_letters" (
 	"seq" bigint NOT NULL,
 	"format" smallint NOT NULL,
 	"operation" text NOT NULL,
+	"name" text,
 	"payload" jsonb NOT NULL,
 	"ordering_key" text NOT NULL,
 	"priority" text NOT NULL,
@@ -64,6 +103,7 @@ CREATE TABLE "outbox"."delivered" (
 	"lane" smallint NOT NULL,
 	"seq" bigint NOT NULL,
 	"operation" text NOT NULL,
+	"name" text,
 	"ordering_key" text NOT NULL,
 	"enqueued_at" timestamp with time zone NOT NULL,
 	"delivered_at" timestamp with time zone NOT NULL,
@@ -77,6 +117,17 @@ CREATE TABLE "outbox"."event_plan" (
 	"required" text[] NOT NULL
 );
 --> statement-breakpoint
+CREATE TABLE "outbox"."history" (
+	"id" uuid NOT NULL,
+	"at" timestamp with time zone NOT NULL,
+	"event" text NOT NULL,
+	"action_id" uuid,
+	"by_user" text,
+	"detail" text,
+	"payload" jsonb,
+	CONSTRAINT "history_event" CHECK ("outbox"."history"."event" IN ('edited', 'redriven', 'discarded', 'replayed', 'cancelled', 'rescheduled'))
+) PARTITION BY RANGE ("at");
+--> statement-breakpoint
 CREATE TABLE "outbox"."intents" (
 	"destination" text NOT NULL,
 	"lane" smallint NOT NULL,
@@ -84,6 +135,7 @@ CREATE TABLE "outbox"."intents" (
 	"id" uuid NOT NULL,
 	"format" smallint DEFAULT 1 NOT NULL,
 	"operation" text NOT NULL,
+	"name" text,
 	"payload" json NOT NULL,
 	"ordering_key" text NOT NULL,
 	"priority" text DEFAULT 'normal' NOT NULL,
@@ -163,10 +215,21 @@ CREATE TABLE "outbox"."workspaces" (
 	"served_at" timestamp with time zone NOT NULL
 );
 --> statement-breakpoint
+CREATE INDEX "actions_open" ON "outbox"."actions" USING btree ("requested_at") WHERE "outbox"."actions"."state" IN ('queued', 'running');--> statement-breakpoint
+CREATE INDEX "archive_order" ON "outbox"."archive" USING btree ("seq","id");--> statement-breakpoint
+CREATE INDEX "archive_id" ON "outbox"."archive" USING brin ("id") WITH (pages_per_range=64);--> statement-breakpoint
+CREATE INDEX "archive_person" ON "outbox"."archive" USING brin ("ordering_key" text_bloom_ops(n_distinct_per_range=2000)) WITH (pages_per_range=64);--> statement-breakpoint
 CREATE INDEX "breaker_transitions_at" ON "outbox"."breaker_transitions" USING btree ("at");--> statement-breakpoint
 CREATE INDEX "dead_letters_summary" ON "outbox"."dead_letters" USING btree ("destination","operation","reason","dead_at");--> statement-breakpoint
 CREATE INDEX "dead_letters_newest" ON "outbox"."dead_letters" USING btree ("dead_at","destination");--> statement-breakpoint
+CREATE INDEX "dead_letters_person" ON "outbox"."dead_letters" USING btree ("ordering_key");--> statement-breakpoint
+CREATE INDEX "dead_letters_order" ON "outbox"."dead_letters" USING btree ("seq","id");--> statement-breakpoint
 CREATE INDEX "dedup_expiry" ON "outbox"."dedup" USING btree ("expires_at");--> statement-breakpoint
+CREATE INDEX "dedup_intent" ON "outbox"."dedup" USING btree ("intent_id");--> statement-breakpoint
+CREATE INDEX "delivered_message" ON "outbox"."delivered" USING btree ("delivery_id") WHERE "outbox"."delivered"."delivery_id" IS NOT NULL;--> statement-breakpoint
+CREATE INDEX "delivered_id" ON "outbox"."delivered" USING brin ("id") WITH (pages_per_range=64);--> statement-breakpoint
+CREATE INDEX "delivered_person" ON "outbox"."delivered" USING brin ("ordering_key" text_bloom_ops(n_distinct_per_range=4500)) WITH (pages_per_range=64);--> statement-breakpoint
+CREATE INDEX "history_id" ON "outbox"."history" USING btree ("id");--> statement-breakpoint
 CREATE INDEX "intents_scheduled" ON "outbox"."intents" USING btree ("destination","send_after","seq") WHERE "outbox"."intents"."lane" = -1;
 --> statement-breakpoint
 COMMENT ON COLUMN "outbox".dead_letters.requested_at IS

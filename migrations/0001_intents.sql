@@ -80,6 +80,21 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   END
 $$;
 --> statement-breakpoint
+-- What an intent sends, for filters and `find`: the name of an event or screen, the path of a page, the template of a message,
+-- the id of a broadcast. NULL for other operations. A wire text has the same name as an argument.
+CREATE FUNCTION "outbox".name_of(operation text, payload jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT left(CASE
+    WHEN operation IN ('track', 'trackAnonymous', 'trackScreen') THEN payload ->> 'name'
+    WHEN operation = 'trackPageView' THEN payload ->> 'path'
+    WHEN operation = 'entity' THEN payload #>> '{entity,name}'
+    WHEN operation = 'pipelines.track' THEN payload #>> '{message,event}'
+    WHEN operation LIKE 'pipelines.%' THEN payload #>> '{message,name}'
+    WHEN operation LIKE 'send%' THEN payload #>> '{message,transactional_message_id}'
+    WHEN operation = 'triggerBroadcast' THEN payload ->> 'broadcastId'
+  END, 500)
+$$;
+--> statement-breakpoint
 -- The payload with its ids in the form in which they are sent: JSON.parse reads 42.0 as 42. An id that is neither a
 -- string nor a number is removed: it identifies nothing. Used for the ordering key only. The stored payload is unchanged.
 CREATE FUNCTION "outbox".normalize_ids(payload jsonb) RETURNS jsonb

@@ -172,10 +172,10 @@ BEGIN
   IF send_after IS NULL OR send_after <= v_now THEN
     v_lane := "outbox".lane_of(v_destination, v_key, priority);
   END IF;
-  INSERT INTO "outbox".intents (destination, lane, id, operation, payload, ordering_key, priority,
+  INSERT INTO "outbox".intents (destination, lane, id, operation, name, payload, ordering_key, priority,
                                 on_ambiguous, enqueued_at, send_after, expires_at)
-  VALUES (v_destination, v_lane, enqueue.id, operation, payload::json, v_key, priority, on_ambiguous, v_now, send_after,
-          expires_at);
+  VALUES (v_destination, v_lane, enqueue.id, operation, "outbox".name_of(operation, payload), payload::json, v_key, priority,
+          on_ambiguous, v_now, send_after, expires_at);
   v_woken := v_lane >= 0 AND "outbox".wake_relays(v_destination, v_lane);
 END
 $$;
@@ -256,12 +256,12 @@ BEGIN
   END IF;
 
   WITH stored AS (
-    INSERT INTO "outbox".intents (destination, lane, id, operation, payload, ordering_key, priority,
+    INSERT INTO "outbox".intents (destination, lane, id, operation, name, payload, ordering_key, priority,
                                   on_ambiguous, enqueued_at, send_after, expires_at)
     SELECT k.destination,
            CASE WHEN i.send_after > v_now THEN -1
                 ELSE "outbox".lane_of(k.destination, v_keys[i.ord], coalesce(i.priority, 'normal')) END,
-           v_ids[i.ord], i.operation, i.payload::json, v_keys[i.ord], coalesce(i.priority, 'normal'),
+           v_ids[i.ord], i.operation, "outbox".name_of(i.operation, i.payload), i.payload::json, v_keys[i.ord], coalesce(i.priority, 'normal'),
            coalesce(i.on_ambiguous, 'park'), v_now, i.send_after, i.expires_at
     FROM ROWS FROM (jsonb_to_recordset(intents) AS (
         operation text, payload jsonb, send_after timestamptz, expires_at timestamptz,
@@ -314,8 +314,8 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 DECLARE
   v_woken boolean;
 BEGIN
-  INSERT INTO "outbox".intents AS i (destination, lane, id, format, operation, payload, ordering_key, enqueued_at)
-  SELECT 'default/track', "outbox".lane_of('default/track', w.key, 'normal'), "outbox".new_id(), 2, operation,
+  INSERT INTO "outbox".intents AS i (destination, lane, id, format, operation, name, payload, ordering_key, enqueued_at)
+  SELECT 'default/track', "outbox".lane_of('default/track', w.key, 'normal'), "outbox".new_id(), 2, operation, name,
          "outbox".wire_of(operation, person_kind, person, name, attributes,
                           coalesce(occurred_at, floor(date_part('epoch', w.now))::bigint))::json,
          w.key, w.now
@@ -368,10 +368,10 @@ BEGIN
       RETURN;
     END IF;
   END IF;
-  INSERT INTO "outbox".intents AS i (destination, lane, id, format, operation, payload, ordering_key, priority,
+  INSERT INTO "outbox".intents AS i (destination, lane, id, format, operation, name, payload, ordering_key, priority,
                                      on_ambiguous, enqueued_at, send_after, expires_at)
   SELECT w.destination, CASE WHEN send_after > v_now THEN -1 ELSE "outbox".lane_of(w.destination, w.key, priority) END,
-         v_id, 2, operation,
+         v_id, 2, operation, name,
          "outbox".wire_of(operation, person_kind, person, name, attributes,
                           coalesce(occurred_at, floor(date_part('epoch', v_now))::bigint))::json,
          w.key, priority, on_ambiguous, v_now, send_after, expires_at
@@ -447,11 +447,11 @@ BEGIN
   duplicates := ARRAY(SELECT v_new[n] <> ids[n] FROM generate_series(1, v_count) AS n ORDER BY n);
 
   WITH stored AS (
-    INSERT INTO "outbox".intents (destination, lane, id, format, operation, payload, ordering_key, priority,
+    INSERT INTO "outbox".intents (destination, lane, id, format, operation, name, payload, ordering_key, priority,
                                   on_ambiguous, enqueued_at, send_after, expires_at)
     SELECT v_destination,
            CASE WHEN send_after > v_now THEN -1 ELSE "outbox".lane_of(v_destination, k.key, priority) END,
-           v_new[i.ord], 2, i.o,
+           v_new[i.ord], 2, i.o, k.name,
            CASE WHEN "outbox".is_wire(i.o, i.kind, i.person, k.name, k.data, k.at)
              THEN "outbox".wire_of(i.o, i.kind, i.person, k.name, k.data, coalesce(k.at, v_second))::json
              ELSE "outbox".refuse_wire() END,

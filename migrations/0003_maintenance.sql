@@ -6,8 +6,8 @@ LANGUAGE sql STABLE AS $$
   SELECT EXISTS (
     SELECT FROM unnest('{track,app,broadcast,pipelines}'::text[]) AS a(api)
     -- LIMIT 1, because EXISTS would become a semi-join with a scan of the whole queue.
-    WHERE (SELECT true FROM "outbox".intents i WHERE i.destination = name || '/' || api ORDER BY i.lane, i.seq LIMIT 1)
-       OR EXISTS (SELECT FROM "outbox".breakers b WHERE b.destination = name || '/' || api AND b.state <> 'closed'))
+    WHERE (SELECT true FROM "outbox".intents i WHERE i.destination = workspace_in_use.name || '/' || api ORDER BY i.lane, i.seq LIMIT 1)
+       OR EXISTS (SELECT FROM "outbox".breakers b WHERE b.destination = workspace_in_use.name || '/' || api AND b.state <> 'closed'))
 $$;
 --> statement-breakpoint
 -- Registers the workspaces that a relay serves. The relay calls it when it starts, when its settings change, and with its
@@ -84,8 +84,15 @@ BEGIN
 END
 $$;
 --> statement-breakpoint
--- Creates the day partitions of outbox.delivered for today and the next two days. Safe to repeat. Called by migrate and by
--- a relay's maintenance.
+-- Whether a table of the outbox is a partition of another one.
+CREATE FUNCTION "outbox".is_partition(parent text, name text) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+  SELECT EXISTS (SELECT FROM pg_inherits WHERE inhparent = to_regclass('"outbox".' || parent)
+                 AND inhrelid = to_regclass('"outbox".' || name))
+$$;
+--> statement-breakpoint
+-- Creates the day partitions of outbox.delivered and outbox.history for today and the next two days. Safe to repeat. Called by
+-- migrate and by a relay's maintenance.
 --
 -- The table is created first and then attached. So the function needs no lock that conflicts with a reader of
 -- outbox.delivered; such a lock would block every settle. If a lock is not available within 0.5 s, the function
@@ -94,32 +101,32 @@ CREATE FUNCTION "outbox".ensure_partitions() RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '500ms' SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
 DECLARE
+  v_parent name;
   v_day date;
   v_name text;
 BEGIN
-  FOR v_day IN SELECT (now() AT TIME ZONE 'UTC')::date + n FROM generate_series(0, 2) AS n LOOP
-    v_name := 'delivered_' || to_char(v_day, 'YYYYMMDD');
-    -- If a table of that name is no partition, CREATE TABLE below fails and says so.
-    IF NOT EXISTS (SELECT FROM pg_inherits WHERE inhparent = '"outbox".delivered'::regclass
-                   AND inhrelid = to_regclass('"outbox".' || v_name)) THEN
+  FOREACH v_parent IN ARRAY '{delivered,history}'::name[] LOOP
+    FOR v_day IN SELECT (now() AT TIME ZONE 'UTC')::date + n FROM generate_series(0, 2) AS n LOOP
+      v_name := v_parent || '_' || to_char(v_day, 'YYYYMMDD');
+      -- If a table of that name is no partition, CREATE TABLE below fails and says so.
+      CONTINUE WHEN "outbox".is_partition(v_parent, v_name);
       -- So one session at a time creates it. ATTACH PARTITION takes this lock too, and only the owner may take a conflicting
       -- one.
-      LOCK TABLE ONLY "outbox".delivered IN SHARE UPDATE EXCLUSIVE MODE;
-      CONTINUE WHEN EXISTS (SELECT FROM pg_inherits WHERE inhparent = '"outbox".delivered'::regclass
-                            AND inhrelid = to_regclass('"outbox".' || v_name));
+      EXECUTE format('LOCK TABLE ONLY "outbox".%I IN SHARE UPDATE EXCLUSIVE MODE', v_parent);
+      CONTINUE WHEN "outbox".is_partition(v_parent, v_name);
       EXECUTE format(
-        'CREATE TABLE "outbox".%I (LIKE "outbox".delivered INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', v_name);
+        'CREATE TABLE "outbox".%I (LIKE "outbox".%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', v_name, v_parent);
       EXECUTE format(
-        'ALTER TABLE "outbox".delivered ATTACH PARTITION "outbox".%I FOR VALUES FROM (%L) TO (%L)',
-        v_name, v_day::timestamp AT TIME ZONE 'UTC', (v_day + 1)::timestamp AT TIME ZONE 'UTC');
-    END IF;
+        'ALTER TABLE "outbox".%I ATTACH PARTITION "outbox".%I FOR VALUES FROM (%L) TO (%L)',
+        v_parent, v_name, v_day::timestamp AT TIME ZONE 'UTC', (v_day + 1)::timestamp AT TIME ZONE 'UTC');
+    END LOOP;
   END LOOP;
 END
 $$;
 --> statement-breakpoint
--- Drops day partitions of outbox.delivered whose last row is older than `keep`. Returns how many it dropped.
+-- Drops day partitions of outbox.delivered and outbox.history whose last row is older than `keep`. Returns how many it dropped.
 --
--- The time for a drop does not grow with the number of rows. A drop conflicts with every reader of outbox.delivered. So
+-- The time for a drop does not grow with the number of rows. A drop conflicts with every reader of the table. So
 -- the function waits at most 0.5 s for its lock, and then fails. The next call tries again.
 CREATE FUNCTION "outbox".prune_delivered(keep interval) RETURNS integer
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -135,8 +142,8 @@ BEGIN
   END IF;
   FOR v_partition IN
     SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-    WHERE i.inhparent = '"outbox".delivered'::regclass
-      AND c.relname ~ '^delivered_[0-9]{8}$'
+    WHERE i.inhparent IN ('"outbox".delivered'::regclass, '"outbox".history'::regclass)
+      AND c.relname ~ '^(delivered|history)_[0-9]{8}$'
       AND (to_date(right(c.relname, 8), 'YYYYMMDD') + 1)::timestamp AT TIME ZONE 'UTC'
           < now() - make_interval(secs => date_part('epoch', keep))
   LOOP
@@ -145,6 +152,16 @@ BEGIN
   END LOOP;
   RETURN v_dropped;
 END
+$$;
+--> statement-breakpoint
+-- Brings the BRIN indexes of outbox.delivered up to date with the rows of the last minutes, which a search reads completely
+-- until then. Called by a relay's maintenance. Waits at most 0.5 s for its lock, and then fails.
+CREATE FUNCTION "outbox".summarize_delivered() RETURNS integer
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms' AS $$
+  SELECT coalesce(sum(brin_summarize_new_values(i.indexrelid)), 0)::integer
+  FROM pg_inherits p JOIN pg_index i ON i.indrelid = p.inhrelid
+    JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam
+  WHERE p.inhparent = '"outbox".delivered'::regclass AND a.amname = 'brin'
 $$;
 --> statement-breakpoint
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA "outbox" FROM PUBLIC;

@@ -1,5 +1,39 @@
 -- Written by `npm run schema:dump` as a review aid, and never run. The migrations beside it are the source.
 
+CREATE TABLE outbox.actions (
+  action_id uuid NOT NULL,
+  kind text NOT NULL,
+  filter jsonb NOT NULL,
+  options jsonb NOT NULL,
+  plan text NOT NULL,
+  state text NOT NULL DEFAULT 'queued'::text,
+  total bigint NOT NULL,
+  processed bigint NOT NULL DEFAULT 0,
+  requested_by text NOT NULL,
+  reason text,
+  requested_at timestamp with time zone NOT NULL,
+  started_at timestamp with time zone,
+  finished_at timestamp with time zone,
+  error text,
+  "position" jsonb NOT NULL DEFAULT '{}'::jsonb,
+  result jsonb NOT NULL DEFAULT '{}'::jsonb
+);
+
+CREATE TABLE outbox.archive (
+  id uuid NOT NULL,
+  destination text NOT NULL,
+  seq bigint NOT NULL,
+  format smallint NOT NULL,
+  operation text NOT NULL,
+  name text,
+  payload json NOT NULL,
+  ordering_key text NOT NULL,
+  on_ambiguous text NOT NULL,
+  enqueued_at timestamp with time zone NOT NULL,
+  delivered_at timestamp with time zone NOT NULL,
+  drop_on date NOT NULL
+) PARTITION BY RANGE (drop_on);
+
 CREATE TABLE outbox.breaker_transitions (
   ordinal bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
   destination text NOT NULL,
@@ -30,6 +64,7 @@ CREATE TABLE outbox.dead_letters (
   seq bigint NOT NULL,
   format smallint NOT NULL,
   operation text NOT NULL,
+  name text,
   payload jsonb NOT NULL,
   ordering_key text NOT NULL,
   priority text NOT NULL,
@@ -57,6 +92,7 @@ CREATE TABLE outbox.delivered (
   lane smallint NOT NULL,
   seq bigint NOT NULL,
   operation text NOT NULL,
+  name text,
   ordering_key text NOT NULL,
   enqueued_at timestamp with time zone NOT NULL,
   delivered_at timestamp with time zone NOT NULL,
@@ -69,6 +105,16 @@ CREATE TABLE outbox.event_plan (
   required text[] NOT NULL
 );
 
+CREATE TABLE outbox.history (
+  id uuid NOT NULL,
+  at timestamp with time zone NOT NULL,
+  event text NOT NULL,
+  action_id uuid,
+  by_user text,
+  detail text,
+  payload jsonb
+) PARTITION BY RANGE (at);
+
 CREATE TABLE outbox.intents (
   destination text NOT NULL,
   lane smallint NOT NULL,
@@ -76,6 +122,7 @@ CREATE TABLE outbox.intents (
   id uuid NOT NULL,
   format smallint NOT NULL DEFAULT 1,
   operation text NOT NULL,
+  name text,
   payload json NOT NULL,
   ordering_key text NOT NULL,
   priority text NOT NULL DEFAULT 'normal'::text,
@@ -153,6 +200,11 @@ CREATE TABLE outbox.workspaces (
   served_at timestamp with time zone NOT NULL
 );
 
+ALTER TABLE outbox.actions ADD CONSTRAINT actions_error CHECK (((error IS NULL) OR (state = ANY (ARRAY['running'::text, 'failed'::text]))));
+ALTER TABLE outbox.actions ADD CONSTRAINT actions_finished CHECK (((finished_at IS NOT NULL) = (state = ANY (ARRAY['done'::text, 'cancelled'::text, 'failed'::text]))));
+ALTER TABLE outbox.actions ADD CONSTRAINT actions_kind CHECK ((kind = ANY (ARRAY['redrive'::text, 'discard'::text, 'replay'::text, 'erase'::text, 'cancel'::text, 'reschedule'::text, 'backfill'::text])));
+ALTER TABLE outbox.actions ADD CONSTRAINT actions_pkey PRIMARY KEY (action_id);
+ALTER TABLE outbox.actions ADD CONSTRAINT actions_state CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'done'::text, 'cancelled'::text, 'failed'::text])));
 ALTER TABLE outbox.breaker_transitions ADD CONSTRAINT breaker_transitions_pkey PRIMARY KEY (ordinal);
 ALTER TABLE outbox.breakers ADD CONSTRAINT breakers_open_since CHECK (((state = 'closed'::text) OR (opened_at IS NOT NULL)));
 ALTER TABLE outbox.breakers ADD CONSTRAINT breakers_pkey PRIMARY KEY (destination);
@@ -164,6 +216,7 @@ ALTER TABLE outbox.dead_letters ADD CONSTRAINT dead_letters_reason CHECK ((reaso
 ALTER TABLE outbox.dedup ADD CONSTRAINT dedup_pkey PRIMARY KEY (workspace, key);
 ALTER TABLE outbox.delivered ADD CONSTRAINT delivered_outcome CHECK ((outcome = ANY (ARRAY['delivered'::text, 'suppressed_by_config'::text])));
 ALTER TABLE outbox.event_plan ADD CONSTRAINT event_plan_pkey PRIMARY KEY (name);
+ALTER TABLE outbox.history ADD CONSTRAINT history_event CHECK ((event = ANY (ARRAY['edited'::text, 'redriven'::text, 'discarded'::text, 'replayed'::text, 'cancelled'::text, 'rescheduled'::text])));
 ALTER TABLE outbox.intents ADD CONSTRAINT intents_destination CHECK ((destination ~ '^[^/]+/(track|app|broadcast|pipelines)$'::text));
 ALTER TABLE outbox.intents ADD CONSTRAINT intents_lane CHECK (((lane >= '-1'::integer) AND (lane <= 31)));
 ALTER TABLE outbox.intents ADD CONSTRAINT intents_pkey PRIMARY KEY (destination, lane, seq);
@@ -181,10 +234,21 @@ ALTER TABLE outbox.settled_counts ADD CONSTRAINT settled_counts_pkey PRIMARY KEY
 ALTER TABLE outbox.unserved_workspaces ADD CONSTRAINT unserved_workspaces_pkey PRIMARY KEY (slot);
 ALTER TABLE outbox.workspaces ADD CONSTRAINT workspaces_pkey PRIMARY KEY (name);
 
+CREATE INDEX actions_open ON outbox.actions USING btree (requested_at) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
+CREATE INDEX archive_id ON ONLY outbox.archive USING brin (id) WITH (pages_per_range='64');
+CREATE INDEX archive_order ON ONLY outbox.archive USING btree (seq, id);
+CREATE INDEX archive_person ON ONLY outbox.archive USING brin (ordering_key text_bloom_ops (n_distinct_per_range='2000')) WITH (pages_per_range='64');
 CREATE INDEX breaker_transitions_at ON outbox.breaker_transitions USING btree (at);
 CREATE INDEX dead_letters_newest ON outbox.dead_letters USING btree (dead_at, destination);
+CREATE INDEX dead_letters_order ON outbox.dead_letters USING btree (seq, id);
+CREATE INDEX dead_letters_person ON outbox.dead_letters USING btree (ordering_key);
 CREATE INDEX dead_letters_summary ON outbox.dead_letters USING btree (destination, operation, reason, dead_at);
 CREATE INDEX dedup_expiry ON outbox.dedup USING btree (expires_at);
+CREATE INDEX dedup_intent ON outbox.dedup USING btree (intent_id);
+CREATE INDEX delivered_id ON ONLY outbox.delivered USING brin (id) WITH (pages_per_range='64');
+CREATE INDEX delivered_message ON ONLY outbox.delivered USING btree (delivery_id) WHERE (delivery_id IS NOT NULL);
+CREATE INDEX delivered_person ON ONLY outbox.delivered USING brin (ordering_key text_bloom_ops (n_distinct_per_range='4500')) WITH (pages_per_range='64');
+CREATE INDEX history_id ON ONLY outbox.history USING btree (id);
 CREATE INDEX intents_scheduled ON outbox.intents USING btree (destination, send_after, seq) WHERE (lane = '-1'::integer);
 
 CREATE SEQUENCE outbox.breaker_transitions_ordinal_seq AS bigint INCREMENT 1 MINVALUE 1 MAXVALUE 9223372036854775807 START 1 CACHE 1;
@@ -276,6 +340,104 @@ AS $function$
 $function$;
 -- executable by the owner
 
+CREATE OR REPLACE FUNCTION outbox.apply(kind text, filter jsonb, plan text, reason text DEFAULT NULL::text, options jsonb DEFAULT '{}'::jsonb)
+ RETURNS uuid
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_now record;
+  v_id uuid := "outbox".new_id();
+BEGIN
+  SELECT * INTO v_now FROM "outbox".preview(kind, filter, options);
+  IF plan IS DISTINCT FROM v_now.plan THEN
+    RAISE EXCEPTION 'outbox: %: plan % is not that of this filter: it matches % intents now, and its plan is %', kind,
+      "outbox".quote_for_error(plan), v_now.intents, v_now.plan
+      USING ERRCODE = 'object_not_in_prerequisite_state',
+            HINT = 'The set has changed since the preview, or the filter or the options are others. Look at the preview again. If dead letters keep arriving, give until.';
+  END IF;
+  IF v_now.intents = 0 AND kind <> 'erase' THEN
+    RAISE EXCEPTION 'outbox: %: the filter matches no intent', kind USING ERRCODE = 'no_data_found';
+  END IF;
+  INSERT INTO "outbox".actions (action_id, kind, filter, options, plan, total, requested_by, reason, requested_at)
+  VALUES (v_id, kind, filter, options, plan, v_now.intents, session_user,
+          nullif(btrim(regexp_replace(left(reason, 500), '[[:space:][:cntrl:]]+', ' ', 'g')), ''), clock_timestamp());
+  PERFORM "outbox".notify('outbox:wake', 'action');
+  RETURN v_id;
+END
+$function$;
+-- executable by the owner, outbox_operator
+
+CREATE OR REPLACE FUNCTION outbox.cancel(action_id uuid)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  UPDATE "outbox".actions a SET state = 'cancelled', finished_at = clock_timestamp(), error = NULL
+  WHERE a.action_id = cancel.action_id AND a.state IN ('queued', 'running');
+  IF FOUND THEN
+    RETURN true;
+  END IF;
+  PERFORM FROM "outbox".actions a WHERE a.action_id = cancel.action_id;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'outbox: there is no action %', coalesce(action_id::text, 'NULL')
+      USING ERRCODE = 'no_data_found', HINT = 'The view action_status lists the actions.';
+  END IF;
+  RETURN false;
+END
+$function$;
+-- executable by the owner, outbox_operator
+
+CREATE OR REPLACE FUNCTION outbox.check_action_options(kind text, options jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_known text[] := CASE kind WHEN 'redrive' THEN '{rate,restamp}' WHEN 'replay' THEN '{rate,restamp}'
+                              WHEN 'reschedule' THEN '{rate,at}' WHEN 'erase' THEN '{also}' ELSE '{rate}' END::text[];
+  v_unknown text;
+BEGIN
+  IF options IS NULL OR jsonb_typeof(options) <> 'object' THEN
+    RAISE EXCEPTION 'outbox: %: options must be a JSON object, got %', kind, coalesce(jsonb_typeof(options), 'NULL')
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  SELECT k INTO v_unknown FROM jsonb_object_keys(options) AS k WHERE k <> ALL (v_known) LIMIT 1;
+  IF v_unknown IS NOT NULL THEN
+    RAISE EXCEPTION 'outbox: %: unknown option %', kind, "outbox".quote_for_error(v_unknown)
+      USING ERRCODE = 'invalid_parameter_value', HINT = array_to_string(v_known, ', ');
+  END IF;
+  IF options ? 'rate' AND (jsonb_typeof(options -> 'rate') = 'number' AND (options ->> 'rate')::numeric BETWEEN 1 AND 1000000) IS NOT TRUE THEN
+    RAISE EXCEPTION 'outbox: %: rate must be 1 to 1000000 intents a second, got %', kind, "outbox".quote_for_error(options ->> 'rate')
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF options ? 'restamp' AND jsonb_typeof(options -> 'restamp') <> 'boolean' THEN
+    RAISE EXCEPTION 'outbox: %: restamp must be true or false, got %', kind, "outbox".quote_for_error(options ->> 'restamp')
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF options ? 'also' AND (options ->> 'also') NOT IN ('destroy', 'suppress') THEN
+    RAISE EXCEPTION 'outbox: erase: also must be destroy or suppress, got %', "outbox".quote_for_error(options ->> 'also')
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF kind = 'reschedule' THEN
+    BEGIN
+      IF ((options ->> 'at')::timestamptz BETWEEN timestamptz '1970-01-01 00:00:00+00' AND now() + interval '3653 days')
+         IS NOT TRUE THEN
+        RAISE EXCEPTION USING ERRCODE = 'invalid_datetime_format';
+      END IF;
+    EXCEPTION WHEN data_exception THEN
+      RAISE EXCEPTION 'outbox: reschedule: at must be a time from 1970 to ten years ahead, got %',
+        "outbox".quote_for_error(options ->> 'at') USING ERRCODE = 'invalid_parameter_value';
+    END;
+  END IF;
+END
+$function$;
+-- executable by the owner
+
 CREATE OR REPLACE FUNCTION outbox.check_destination(destination text)
  RETURNS void
  LANGUAGE plpgsql
@@ -331,6 +493,80 @@ BEGIN
       concat_ws('.', v_within, v_data_field, v_missing) USING ERRCODE = 'invalid_parameter_value';
   END IF;
   RETURN payload;
+END
+$function$;
+-- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.check_filter(kind text, filter jsonb)
+ RETURNS void
+ LANGUAGE plpgsql
+ IMMUTABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_known text[] := CASE
+    WHEN kind IN ('redrive', 'discard', 'list') THEN
+      '{ids,destination,workspace,operation,name,person,reason,status,message,since,until}'::text[]
+    WHEN kind IN ('cancel', 'reschedule', 'replay') THEN
+      '{ids,destination,workspace,operation,name,person,since,until}'::text[]
+    WHEN kind = 'erase' THEN '{person,workspace}'::text[]
+  END;
+  v_field record;
+  v_value jsonb;
+BEGIN
+  IF v_known IS NULL THEN
+    RAISE EXCEPTION 'outbox: unknown kind of action %', "outbox".quote_for_error(kind)
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'redrive, discard, replay, erase, cancel, reschedule';
+  END IF;
+  IF filter IS NULL OR jsonb_typeof(filter) <> 'object' THEN
+    RAISE EXCEPTION 'outbox: %: filter must be a JSON object, got %', kind, coalesce(jsonb_typeof(filter), 'NULL')
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF octet_length(filter::text) > 1000000 THEN
+    RAISE EXCEPTION 'outbox: %: filter is % bytes, at most 1000000 are allowed', kind, octet_length(filter::text)
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  FOR v_field IN SELECT * FROM jsonb_each(filter) AS f(key, value) LOOP
+    IF v_field.key <> ALL (v_known) THEN
+      RAISE EXCEPTION 'outbox: %: unknown field % of the filter', kind, "outbox".quote_for_error(v_field.key)
+        USING ERRCODE = 'invalid_parameter_value', HINT = array_to_string(v_known, ', ');
+    END IF;
+    FOR v_value IN SELECT e FROM jsonb_array_elements(
+        CASE jsonb_typeof(v_field.value) WHEN 'array' THEN v_field.value ELSE jsonb_build_array(v_field.value) END) AS e LOOP
+      IF jsonb_typeof(v_value) NOT IN ('string', 'number') OR v_value #>> '{}' = '' THEN
+        RAISE EXCEPTION 'outbox: %: % of the filter must be a text or a number, or an array of them, got %', kind,
+          v_field.key, CASE WHEN v_value = '""' THEN 'an empty text' ELSE jsonb_typeof(v_value) END
+          USING ERRCODE = 'invalid_parameter_value';
+      END IF;
+      IF v_field.key = 'ids' AND "outbox".id_of(v_value #>> '{}') IS NULL THEN
+        RAISE EXCEPTION 'outbox: %: ids of the filter must be UUIDs or ULIDs, got %', kind,
+          "outbox".quote_for_error(v_value #>> '{}') USING ERRCODE = 'invalid_parameter_value';
+      END IF;
+      IF v_field.key = 'status' AND v_value #>> '{}' !~ '^[0-9]{3}$' THEN
+        RAISE EXCEPTION 'outbox: %: status of the filter must be an HTTP status such as 400, got %', kind,
+          "outbox".quote_for_error(v_value #>> '{}') USING ERRCODE = 'invalid_parameter_value';
+      END IF;
+      IF v_field.key = 'reason'
+         AND v_value #>> '{}' NOT IN ('rejected', 'too_large', 'expired', 'invalid', 'ambiguous', 'exhausted') THEN
+        RAISE EXCEPTION 'outbox: %: unknown reason %', kind, "outbox".quote_for_error(v_value #>> '{}')
+          USING ERRCODE = 'invalid_parameter_value',
+                HINT = 'rejected, too_large, expired, invalid, ambiguous, exhausted';
+      END IF;
+    END LOOP;
+    IF v_field.value = '[]' OR v_field.key IN ('since', 'until', 'message') AND jsonb_typeof(v_field.value) = 'array' THEN
+      RAISE EXCEPTION 'outbox: %: % of the filter must be %', kind, v_field.key,
+        CASE WHEN v_field.value = '[]' THEN 'a value or an array of at least one value' ELSE 'one text' END
+        USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+  END LOOP;
+  IF filter = '{}' AND kind <> 'list' THEN
+    RAISE EXCEPTION 'outbox: %: the filter is empty and would match everything', kind
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'Give at least one of ' || array_to_string(v_known, ', ') || '.';
+  END IF;
+  IF kind = 'erase' AND NOT filter ? 'person' THEN
+    RAISE EXCEPTION 'outbox: erase: the filter names no person'
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'Give person: every identifier of the person.';
+  END IF;
 END
 $function$;
 -- executable by the owner
@@ -518,6 +754,41 @@ END
 $function$;
 -- executable by the owner
 
+CREATE OR REPLACE FUNCTION outbox.edit_dead_letter(id uuid, payload jsonb, reason text DEFAULT NULL::text)
+ RETURNS outbox.dead_letters
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_letter "outbox".dead_letters;
+  v_key text;
+BEGIN
+  SELECT d.* INTO v_letter FROM "outbox".dead_letters d WHERE d.id = edit_dead_letter.id FOR UPDATE;
+  IF v_letter.id IS NULL THEN
+    RAISE EXCEPTION 'outbox: there is no dead letter %', coalesce(edit_dead_letter.id::text, 'NULL')
+      USING ERRCODE = 'no_data_found', HINT = 'It may have been redriven or discarded: find shows what happened to it.';
+  END IF;
+  IF v_letter.format <> 1 THEN
+    RAISE EXCEPTION 'outbox: the payload of dead letter % has row format %, which cannot be edited here', v_letter.id, v_letter.format
+      USING ERRCODE = 'feature_not_supported', HINT = 'Use customerio-outbox dead edit.';
+  END IF;
+  v_key := CASE WHEN v_letter.ordering_key IS DISTINCT FROM "outbox".ordering_key_of(v_letter.operation, v_letter.payload)
+                THEN v_letter.ordering_key END;
+  v_key := "outbox".check_intent(v_letter.operation, payload, NULL, '7 days', v_key, NULL, NULL,
+                                 split_part(v_letter.destination, '/', 1), 'park', 'normal', clock_timestamp(), false);
+  INSERT INTO "outbox".history (id, at, event, by_user, detail, payload)
+  VALUES (v_letter.id, clock_timestamp(), 'edited', session_user,
+          nullif(btrim(regexp_replace(left(reason, 500), '[[:space:][:cntrl:]]+', ' ', 'g')), ''), v_letter.payload);
+  UPDATE "outbox".dead_letters d
+  SET payload = edit_dead_letter.payload, ordering_key = v_key,
+      name = "outbox".name_of(d.operation, edit_dead_letter.payload)
+  WHERE d.id = v_letter.id RETURNING d.* INTO v_letter;
+  RETURN v_letter;
+END
+$function$;
+-- executable by the owner, outbox_operator
+
 CREATE OR REPLACE FUNCTION outbox.enqueue(operation text, payload jsonb, dedup_key text DEFAULT NULL::text, dedup_window interval DEFAULT '7 days'::interval, ordering_key text DEFAULT NULL::text, send_after timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, workspace text DEFAULT 'default'::text, on_ambiguous text DEFAULT 'park'::text, priority text DEFAULT 'normal'::text, plan_checked boolean DEFAULT false, OUT id uuid, OUT duplicate boolean)
  RETURNS record
  LANGUAGE plpgsql
@@ -555,10 +826,10 @@ BEGIN
   IF send_after IS NULL OR send_after <= v_now THEN
     v_lane := "outbox".lane_of(v_destination, v_key, priority);
   END IF;
-  INSERT INTO "outbox".intents (destination, lane, id, operation, payload, ordering_key, priority,
+  INSERT INTO "outbox".intents (destination, lane, id, operation, name, payload, ordering_key, priority,
                                 on_ambiguous, enqueued_at, send_after, expires_at)
-  VALUES (v_destination, v_lane, enqueue.id, operation, payload::json, v_key, priority, on_ambiguous, v_now, send_after,
-          expires_at);
+  VALUES (v_destination, v_lane, enqueue.id, operation, "outbox".name_of(operation, payload), payload::json, v_key, priority,
+          on_ambiguous, v_now, send_after, expires_at);
   v_woken := v_lane >= 0 AND "outbox".wake_relays(v_destination, v_lane);
 END
 $function$;
@@ -633,12 +904,12 @@ BEGIN
   END IF;
 
   WITH stored AS (
-    INSERT INTO "outbox".intents (destination, lane, id, operation, payload, ordering_key, priority,
+    INSERT INTO "outbox".intents (destination, lane, id, operation, name, payload, ordering_key, priority,
                                   on_ambiguous, enqueued_at, send_after, expires_at)
     SELECT k.destination,
            CASE WHEN i.send_after > v_now THEN -1
                 ELSE "outbox".lane_of(k.destination, v_keys[i.ord], coalesce(i.priority, 'normal')) END,
-           v_ids[i.ord], i.operation, i.payload::json, v_keys[i.ord], coalesce(i.priority, 'normal'),
+           v_ids[i.ord], i.operation, "outbox".name_of(i.operation, i.payload), i.payload::json, v_keys[i.ord], coalesce(i.priority, 'normal'),
            coalesce(i.on_ambiguous, 'park'), v_now, i.send_after, i.expires_at
     FROM ROWS FROM (jsonb_to_recordset(intents) AS (
         operation text, payload jsonb, send_after timestamptz, expires_at timestamptz,
@@ -670,8 +941,8 @@ AS $function$
 DECLARE
   v_woken boolean;
 BEGIN
-  INSERT INTO "outbox".intents AS i (destination, lane, id, format, operation, payload, ordering_key, enqueued_at)
-  SELECT 'default/track', "outbox".lane_of('default/track', w.key, 'normal'), "outbox".new_id(), 2, operation,
+  INSERT INTO "outbox".intents AS i (destination, lane, id, format, operation, name, payload, ordering_key, enqueued_at)
+  SELECT 'default/track', "outbox".lane_of('default/track', w.key, 'normal'), "outbox".new_id(), 2, operation, name,
          "outbox".wire_of(operation, person_kind, person, name, attributes,
                           coalesce(occurred_at, floor(date_part('epoch', w.now))::bigint))::json,
          w.key, w.now
@@ -729,11 +1000,11 @@ BEGIN
   duplicates := ARRAY(SELECT v_new[n] <> ids[n] FROM generate_series(1, v_count) AS n ORDER BY n);
 
   WITH stored AS (
-    INSERT INTO "outbox".intents (destination, lane, id, format, operation, payload, ordering_key, priority,
+    INSERT INTO "outbox".intents (destination, lane, id, format, operation, name, payload, ordering_key, priority,
                                   on_ambiguous, enqueued_at, send_after, expires_at)
     SELECT v_destination,
            CASE WHEN send_after > v_now THEN -1 ELSE "outbox".lane_of(v_destination, k.key, priority) END,
-           v_new[i.ord], 2, i.o,
+           v_new[i.ord], 2, i.o, k.name,
            CASE WHEN "outbox".is_wire(i.o, i.kind, i.person, k.name, k.data, k.at)
              THEN "outbox".wire_of(i.o, i.kind, i.person, k.name, k.data, coalesce(k.at, v_second))::json
              ELSE "outbox".refuse_wire() END,
@@ -779,10 +1050,10 @@ BEGIN
       RETURN;
     END IF;
   END IF;
-  INSERT INTO "outbox".intents AS i (destination, lane, id, format, operation, payload, ordering_key, priority,
+  INSERT INTO "outbox".intents AS i (destination, lane, id, format, operation, name, payload, ordering_key, priority,
                                      on_ambiguous, enqueued_at, send_after, expires_at)
   SELECT w.destination, CASE WHEN send_after > v_now THEN -1 ELSE "outbox".lane_of(w.destination, w.key, priority) END,
-         v_id, 2, operation,
+         v_id, 2, operation, name,
          "outbox".wire_of(operation, person_kind, person, name, attributes,
                           coalesce(occurred_at, floor(date_part('epoch', v_now))::bigint))::json,
          w.key, priority, on_ambiguous, v_now, send_after, expires_at
@@ -804,29 +1075,53 @@ CREATE OR REPLACE FUNCTION outbox.ensure_partitions()
  SET "DateStyle" TO 'ISO'
 AS $function$
 DECLARE
+  v_parent name;
   v_day date;
   v_name text;
 BEGIN
-  FOR v_day IN SELECT (now() AT TIME ZONE 'UTC')::date + n FROM generate_series(0, 2) AS n LOOP
-    v_name := 'delivered_' || to_char(v_day, 'YYYYMMDD');
-    -- If a table of that name is no partition, CREATE TABLE below fails and says so.
-    IF NOT EXISTS (SELECT FROM pg_inherits WHERE inhparent = '"outbox".delivered'::regclass
-                   AND inhrelid = to_regclass('"outbox".' || v_name)) THEN
+  FOREACH v_parent IN ARRAY '{delivered,history}'::name[] LOOP
+    FOR v_day IN SELECT (now() AT TIME ZONE 'UTC')::date + n FROM generate_series(0, 2) AS n LOOP
+      v_name := v_parent || '_' || to_char(v_day, 'YYYYMMDD');
+      -- If a table of that name is no partition, CREATE TABLE below fails and says so.
+      CONTINUE WHEN "outbox".is_partition(v_parent, v_name);
       -- So one session at a time creates it. ATTACH PARTITION takes this lock too, and only the owner may take a conflicting
       -- one.
-      LOCK TABLE ONLY "outbox".delivered IN SHARE UPDATE EXCLUSIVE MODE;
-      CONTINUE WHEN EXISTS (SELECT FROM pg_inherits WHERE inhparent = '"outbox".delivered'::regclass
-                            AND inhrelid = to_regclass('"outbox".' || v_name));
+      EXECUTE format('LOCK TABLE ONLY "outbox".%I IN SHARE UPDATE EXCLUSIVE MODE', v_parent);
+      CONTINUE WHEN "outbox".is_partition(v_parent, v_name);
       EXECUTE format(
-        'CREATE TABLE "outbox".%I (LIKE "outbox".delivered INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', v_name);
+        'CREATE TABLE "outbox".%I (LIKE "outbox".%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', v_name, v_parent);
       EXECUTE format(
-        'ALTER TABLE "outbox".delivered ATTACH PARTITION "outbox".%I FOR VALUES FROM (%L) TO (%L)',
-        v_name, v_day::timestamp AT TIME ZONE 'UTC', (v_day + 1)::timestamp AT TIME ZONE 'UTC');
-    END IF;
+        'ALTER TABLE "outbox".%I ATTACH PARTITION "outbox".%I FOR VALUES FROM (%L) TO (%L)',
+        v_parent, v_name, v_day::timestamp AT TIME ZONE 'UTC', (v_day + 1)::timestamp AT TIME ZONE 'UTC');
+    END LOOP;
   END LOOP;
 END
 $function$;
 -- executable by the owner, outbox_relay
+
+CREATE OR REPLACE FUNCTION outbox.erase_conditions(filter jsonb, OUT by_key text, OUT in_payload text)
+ RETURNS record
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_keys text[] := "outbox".keys_of("outbox".filter_values(filter, 'person'));
+  v_pattern text := (
+    SELECT string_agg(regexp_replace(regexp_replace(to_json(k)::text, '^"|"$', '', 'g'), '([.\\+*?\[\]^$(){}|])', '\\\1', 'g'), '|')
+    FROM unnest(v_keys) AS k);
+BEGIN
+  by_key := format('x.ordering_key = ANY (%L::text[])', v_keys)
+    || CASE WHEN filter ? 'workspace' THEN format(' AND split_part(x.destination, ''/'', 1) = ANY (%L::text[])',
+                                                  "outbox".filter_values(filter, 'workspace')) ELSE '' END;
+  in_payload := format('(x.ordering_key = ANY (%L::text[]) OR x.payload::text ~* %L
+      AND "outbox".people_of("outbox".payload_of(x.format, x.operation, x.payload::json, x.enqueued_at)) && %L::text[])',
+      v_keys, format('[":]\s*(%s)[",}\]\s]', v_pattern), v_keys)
+    || CASE WHEN filter ? 'workspace' THEN format(' AND split_part(x.destination, ''/'', 1) = ANY (%L::text[])',
+                                                  "outbox".filter_values(filter, 'workspace')) ELSE '' END;
+END
+$function$;
+-- executable by the owner
 
 CREATE OR REPLACE FUNCTION outbox.estimate_dead_letters(destination text, operation text, reason text)
  RETURNS bigint
@@ -844,6 +1139,185 @@ BEGIN
 END
 $function$;
 -- executable by the owner, outbox_operator, outbox_relay, outbox_viewer
+
+CREATE OR REPLACE FUNCTION outbox.fail_action(action_id uuid, error text, give_up boolean)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  UPDATE "outbox".actions a
+  SET state = CASE WHEN give_up THEN 'failed' ELSE 'running' END, error = left(fail_action.error, 500),
+      started_at = coalesce(a.started_at, clock_timestamp()), finished_at = CASE WHEN give_up THEN clock_timestamp() END
+  WHERE a.action_id = fail_action.action_id AND a.state IN ('queued', 'running')
+$function$;
+-- executable by the owner, outbox_relay
+
+CREATE OR REPLACE FUNCTION outbox.filter_condition(kind text, filter jsonb)
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_time text := CASE WHEN kind IN ('redrive', 'discard', 'list') THEN 'x.dead_at'
+                      WHEN kind = 'replay' THEN 'x.delivered_at' ELSE 'x.enqueued_at' END;
+BEGIN
+  PERFORM "outbox".check_filter(kind, filter);
+  RETURN concat_ws(' AND ', 'true',
+    CASE WHEN filter ? 'ids' THEN format('x.id = ANY (%L::uuid[])',
+      ARRAY(SELECT "outbox".id_of(v) FROM unnest("outbox".filter_values(filter, 'ids')) AS v)) END,
+    CASE WHEN filter ? 'destination' THEN format('x.destination = ANY (%L::text[])', "outbox".filter_values(filter, 'destination')) END,
+    CASE WHEN filter ? 'workspace' THEN format('x.destination = ANY (%L::text[])',
+      ARRAY(SELECT v || '/' || api FROM unnest("outbox".filter_values(filter, 'workspace')) AS v,
+              unnest('{track,app,broadcast,pipelines}'::text[]) AS api)) END,
+    CASE WHEN filter ? 'operation' THEN format('x.operation = ANY (%L::text[])', "outbox".filter_values(filter, 'operation')) END,
+    CASE WHEN filter ? 'name' THEN format('x.name = ANY (%L::text[])', "outbox".filter_values(filter, 'name')) END,
+    CASE WHEN filter ? 'person' THEN format('x.ordering_key = ANY (%L::text[])',
+      "outbox".keys_of("outbox".filter_values(filter, 'person'))) END,
+    CASE WHEN filter ? 'reason' THEN format('x.reason = ANY (%L::text[])', "outbox".filter_values(filter, 'reason')) END,
+    CASE WHEN filter ? 'status' THEN format('x.status = ANY (%L::smallint[])', "outbox".filter_values(filter, 'status')) END,
+    CASE WHEN filter ? 'message' THEN format('strpos(lower(x.message), lower(%L)) > 0', filter ->> 'message') END,
+    CASE WHEN filter ? 'since' THEN format('%s >= %s', v_time, "outbox".filter_time(kind, filter, 'since')) END,
+    CASE WHEN filter ? 'until' THEN format('%s < %s', v_time, "outbox".filter_time(kind, filter, 'until')) END);
+END
+$function$;
+-- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.filter_time(kind text, filter jsonb, field text)
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_text text := filter ->> field;
+BEGIN
+  IF NOT isfinite(v_text::timestamptz) THEN
+    RAISE EXCEPTION USING ERRCODE = 'invalid_datetime_format';
+  END IF;
+  RETURN quote_literal(v_text::timestamptz) || '::timestamptz';
+EXCEPTION WHEN data_exception THEN
+  RAISE EXCEPTION 'outbox: %: % of the filter must be a time such as 2026-11-29T03:00:00Z, got %', kind, field,
+    "outbox".quote_for_error(v_text) USING ERRCODE = 'invalid_parameter_value';
+END
+$function$;
+-- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.filter_values(filter jsonb, field text)
+ RETURNS text[]
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  SELECT CASE WHEN filter ? field THEN ARRAY(SELECT e #>> '{}' FROM jsonb_array_elements(
+    CASE jsonb_typeof(filter -> field) WHEN 'array' THEN filter -> field ELSE jsonb_build_array(filter -> field) END) AS e) END
+$function$;
+-- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.find(what text, max_intents integer DEFAULT 100)
+ RETURNS TABLE(id uuid, at timestamp with time zone, event text, destination text, operation text, name text, ordering_key text, detail text)
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_keys text[] := "outbox".keys_of(ARRAY[what]);
+  v_ids uuid[];
+BEGIN
+  IF what IS NULL OR btrim(what) = '' THEN
+    RAISE EXCEPTION 'outbox: find needs a person, an id, a dedup key or a delivery id' USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  IF (max_intents BETWEEN 1 AND 10000) IS NOT TRUE THEN
+    RAISE EXCEPTION 'outbox: max_intents must be 1 to 10000, got %', coalesce(max_intents::text, 'NULL')
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  v_ids := ARRAY(SELECT "outbox".id_of(what) WHERE "outbox".id_of(what) IS NOT NULL
+                 UNION
+                 SELECT d.intent_id FROM (SELECT w.name FROM "outbox".workspaces w UNION VALUES ('default')
+                                          UNION SELECT u.name FROM "outbox".unserved_workspaces u WHERE u.name IS NOT NULL) w
+                   JOIN "outbox".dedup d ON d.workspace = w.name AND d.key = what);
+  RETURN QUERY
+  WITH delivered AS MATERIALIZED (
+    SELECT * FROM "outbox".find_delivered(v_keys, v_ids, what, max_intents)
+  ), dead AS MATERIALIZED (
+    (SELECT * FROM "outbox".dead_letters d WHERE d.ordering_key = ANY (v_keys) ORDER BY d.dead_at DESC LIMIT max_intents)
+    UNION ALL
+    SELECT * FROM "outbox".dead_letters d WHERE d.id = ANY (v_ids) AND d.ordering_key <> ALL (v_keys)
+  ), pending AS MATERIALIZED (
+    SELECT * FROM "outbox".find_pending(v_keys,
+      ARRAY(SELECT i FROM unnest(v_ids) AS i EXCEPT SELECT d.id FROM delivered d EXCEPT SELECT d.id FROM dead d), max_intents)
+  ), intent AS (
+    SELECT d.id, d.enqueued_at, d.destination, d.operation, d.name, d.ordering_key FROM delivered d
+    UNION SELECT d.id, d.enqueued_at, d.destination, d.operation, d.name, d.ordering_key FROM dead d
+    UNION SELECT p.id, p.enqueued_at, p.destination, p.operation, p.name, p.ordering_key FROM pending p
+  ), past AS (
+    SELECT h.*, a.requested_by, a.reason FROM "outbox".history h LEFT JOIN "outbox".actions a ON a.action_id = h.action_id
+    WHERE h.id = ANY (ARRAY(SELECT i.id FROM intent i UNION SELECT unnest(v_ids)))
+  ), event AS (
+    SELECT i.id, i.enqueued_at AS at, 'enqueued' AS event, i.destination, i.operation, i.name, i.ordering_key, NULL AS detail
+    FROM intent i
+    UNION ALL
+    SELECT p.id, clock_timestamp(), CASE WHEN p.lane = -1 THEN 'scheduled' ELSE 'pending' END, p.destination, p.operation, p.name,
+           p.ordering_key, "outbox".why_pending(p)
+    FROM pending p
+    UNION ALL
+    SELECT d.id, d.delivered_at, d.outcome, d.destination, d.operation, d.name, d.ordering_key,
+           'Customer.io''s delivery id: ' || d.delivery_id
+    FROM delivered d
+    UNION ALL
+    SELECT d.id, d.dead_at, 'dead', d.destination, d.operation, d.name, d.ordering_key,
+           concat_ws(': ', d.reason, nullif(concat_ws(' ', d.status, d.field, d.message), ''))
+    FROM dead d
+    UNION ALL
+    SELECT p.id, p.at, p.event, i.destination, i.operation, i.name, i.ordering_key,
+           concat_ws('; ', p.detail, 'by ' || coalesce(p.by_user, p.requested_by), p.reason)
+    FROM past p LEFT JOIN intent i ON i.id = p.id
+  )
+  SELECT e.id, e.at, e.event, e.destination, e.operation, e.name, e.ordering_key, e.detail
+  FROM event e ORDER BY e.at, e.id;
+END
+$function$;
+-- executable by the owner, outbox_operator
+
+CREATE OR REPLACE FUNCTION outbox.find_delivered(keys text[], ids uuid[], delivery text, max integer)
+ RETURNS SETOF outbox.delivered
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
+AS $function$
+BEGIN
+  IF cardinality(ids) > 0 THEN
+    RETURN QUERY SELECT d.* FROM "outbox".delivered d WHERE d.id = ANY (ids) ORDER BY d.delivered_at DESC LIMIT max;
+  END IF;
+  RETURN QUERY SELECT d.* FROM "outbox".delivered d WHERE d.ordering_key = ANY (keys) AND d.id <> ALL (ids)
+               ORDER BY d.delivered_at DESC LIMIT max;
+  RETURN QUERY SELECT d.* FROM "outbox".delivered d WHERE d.delivery_id = delivery AND d.id <> ALL (ids)
+               AND d.ordering_key <> ALL (keys) LIMIT max;
+END
+$function$;
+-- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.find_pending(keys text[], ids uuid[], max integer)
+ RETURNS SETOF outbox.intents
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  RETURN QUERY
+    SELECT i.* FROM (SELECT DISTINCT h.destination FROM "outbox".lane_heads h) d, unnest(keys) AS k(key),
+      LATERAL (SELECT DISTINCT l FROM unnest(ARRAY["outbox".lane_of(d.destination, k.key, 'normal'),
+                                                   "outbox".lane_of(d.destination, k.key, 'bulk'), -1::smallint]) AS l) lanes,
+      LATERAL (SELECT i.* FROM "outbox".intents i
+               WHERE i.destination = d.destination AND i.lane = lanes.l AND i.ordering_key = k.key
+               ORDER BY i.seq DESC LIMIT max) i;
+  IF cardinality(ids) > 0 THEN
+    RETURN QUERY SELECT i.* FROM "outbox".intents i WHERE i.id = ANY (ids) AND i.ordering_key <> ALL (keys);
+  END IF;
+END
+$function$;
+-- executable by the owner
 
 CREATE OR REPLACE FUNCTION outbox.grant_roles()
  RETURNS TABLE(statement text, error text)
@@ -875,12 +1349,64 @@ END
 $function$;
 -- executable by the owner
 
+CREATE OR REPLACE FUNCTION outbox.hash_persons(persons text[])
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  UPDATE "outbox".actions a
+  SET filter = jsonb_set(a.filter, '{person}', (
+    SELECT jsonb_agg('sha256:' || encode(sha256(convert_to(p, 'UTF8')), 'hex'))
+    FROM unnest("outbox".filter_values(a.filter, 'person')) AS p))
+  WHERE a.filter ? 'person' AND "outbox".keys_of("outbox".filter_values(a.filter, 'person')) && "outbox".keys_of(persons)
+    AND a.state NOT IN ('queued', 'running')
+$function$;
+-- executable by the owner
+
 CREATE OR REPLACE FUNCTION outbox.id_after(head text, first bigint, n bigint)
  RETURNS uuid
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE
 AS $function$
   SELECT (head || right('00000000000' || to_hex((first + n) & 281474976710655), 12))::uuid
+$function$;
+-- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.id_of(value text)
+ RETURNS uuid
+ LANGUAGE plpgsql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_bits bit(130) := b'0'::bit(130);
+  v_digit integer;
+BEGIN
+  IF value ~* '^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$' THEN
+    RETURN value::uuid;
+  END IF;
+  IF value !~* '^[0-7][0-9a-hjkmnp-tv-z]{25}$' THEN
+    RETURN NULL;
+  END IF;
+  FOR v_n IN 1..26 LOOP
+    v_digit := strpos('0123456789ABCDEFGHJKMNPQRSTVWXYZ', upper(substr(value, v_n, 1))) - 1;
+    v_bits := (v_bits << 5) | (b'0'::bit(125) || v_digit::bit(5));
+  END LOOP;
+  -- The first two of 130 bits are zero.
+  RETURN (SELECT string_agg(lpad(to_hex(substring(v_bits FROM 3 + 32 * n FOR 32)::bit(32)::bigint), 8, '0'), '' ORDER BY n)
+          FROM generate_series(0, 3) AS n)::uuid;
+END
+$function$;
+-- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.identifier_of(person text, OUT kind text, OUT value text)
+ RETURNS record
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  SELECT coalesce(m[1], CASE WHEN person LIKE '%@%' THEN 'email' ELSE 'id' END), coalesce(m[2], person)
+  FROM (SELECT regexp_match(person, '^(id|email|phone|cio_id):(.+)$') AS m) AS matched
 $function$;
 -- executable by the owner
 
@@ -902,6 +1428,16 @@ END
 $function$;
 -- executable by the owner
 
+CREATE OR REPLACE FUNCTION outbox.is_partition(parent text, name text)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+  SELECT EXISTS (SELECT FROM pg_inherits WHERE inhparent = to_regclass('"outbox".' || parent)
+                 AND inhrelid = to_regclass('"outbox".' || name))
+$function$;
+-- executable by the owner
+
 CREATE OR REPLACE FUNCTION outbox.is_wire(operation text, person_kind text, person text, name text, attributes text, at bigint)
  RETURNS boolean
  LANGUAGE sql
@@ -916,6 +1452,17 @@ AS $function$
 $function$;
 -- executable by the owner
 
+CREATE OR REPLACE FUNCTION outbox.keys_of(persons text[])
+ RETURNS text[]
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  SELECT coalesce(array_agg(DISTINCT CASE i.kind WHEN 'email' THEN lower(i.value) ELSE i.value END), '{}')
+  FROM unnest(persons) AS p(person), LATERAL "outbox".identifier_of(p.person) AS i
+$function$;
+-- executable by the owner
+
 CREATE OR REPLACE FUNCTION outbox.lane_of(destination text, ordering_key text, priority text)
  RETURNS smallint
  LANGUAGE sql
@@ -925,6 +1472,70 @@ AS $function$
           + CASE priority WHEN 'bulk' THEN 16 ELSE 0 END)::smallint
 $function$;
 -- executable by the owner, outbox_relay
+
+CREATE OR REPLACE FUNCTION outbox.list_dead_letters(filter jsonb DEFAULT '{}'::jsonb, after_at timestamp with time zone DEFAULT NULL::timestamp with time zone, after_id uuid DEFAULT NULL::uuid, max integer DEFAULT 50)
+ RETURNS SETOF outbox.dead_letters
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  IF (max BETWEEN 1 AND 10000) IS NOT TRUE THEN
+    RAISE EXCEPTION 'outbox: max must be 1 to 10000, got %', coalesce(max::text, 'NULL')
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  RETURN QUERY EXECUTE format(
+    'SELECT x.* FROM "outbox".dead_letters x WHERE %s%s ORDER BY x.dead_at DESC, x.id DESC LIMIT $3',
+    "outbox".filter_condition('list', filter),
+    CASE WHEN after_at IS NOT NULL THEN ' AND x.dead_at <= $1 AND (x.dead_at, x.id) < ($1, $2)' ELSE '' END)
+    USING after_at, coalesce(after_id, '00000000-0000-0000-0000-000000000000'), max;
+END
+$function$;
+-- executable by the owner, outbox_operator
+
+CREATE OR REPLACE FUNCTION outbox.matching(kind text, filter jsonb, options jsonb)
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_columns text := 'x.id, x.destination, x.operation, x.ordering_key, x.enqueued_at';
+  v_condition text := "outbox".filter_condition(kind, filter);
+  v_erase record;
+BEGIN
+  IF kind = 'erase' THEN
+    SELECT * INTO v_erase FROM "outbox".erase_conditions(filter);
+    RETURN format('SELECT %1$s FROM "outbox".intents x WHERE %3$s UNION SELECT %1$s FROM "outbox".dead_letters x WHERE %3$s
+                   UNION SELECT %1$s FROM "outbox".delivered x WHERE %2$s UNION SELECT %1$s FROM "outbox".archive x WHERE %2$s',
+                  v_columns, v_erase.by_key, v_erase.in_payload);
+  END IF;
+  RETURN format('SELECT %s FROM "outbox".%I x WHERE %s%s', v_columns,
+    CASE WHEN kind IN ('redrive', 'discard') THEN 'dead_letters' WHEN kind = 'replay' THEN 'archive' ELSE 'intents' END,
+    v_condition,
+    CASE WHEN kind IN ('cancel', 'reschedule') THEN ' AND x.sending_at IS NULL' ELSE '' END
+    || CASE WHEN kind = 'reschedule' THEN format(' AND x.send_after IS DISTINCT FROM %L::timestamptz', options ->> 'at')
+            ELSE '' END);
+END
+$function$;
+-- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.name_of(operation text, payload jsonb)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  SELECT left(CASE
+    WHEN operation IN ('track', 'trackAnonymous', 'trackScreen') THEN payload ->> 'name'
+    WHEN operation = 'trackPageView' THEN payload ->> 'path'
+    WHEN operation = 'entity' THEN payload #>> '{entity,name}'
+    WHEN operation = 'pipelines.track' THEN payload #>> '{message,event}'
+    WHEN operation LIKE 'pipelines.%' THEN payload #>> '{message,name}'
+    WHEN operation LIKE 'send%' THEN payload #>> '{message,transactional_message_id}'
+    WHEN operation = 'triggerBroadcast' THEN payload ->> 'broadcastId'
+  END, 500)
+$function$;
+-- executable by the owner
 
 CREATE OR REPLACE FUNCTION outbox.new_id()
  RETURNS uuid
@@ -1107,11 +1718,58 @@ END
 $function$;
 -- executable by the owner, outbox_relay
 
+CREATE OR REPLACE FUNCTION outbox.people_of(payload jsonb)
+ RETURNS text[]
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  SELECT coalesce(array_agg(DISTINCT CASE WHEN v #>> '{}' LIKE '%@%' THEN lower(v #>> '{}') ELSE v #>> '{}' END), '{}')
+  FROM unnest('{$.customerId,$.anonymousId,$.identifiers.*,$.primary.*,$.secondary.*,$.entity.identifiers.*,$.entity.primary.*,
+                $.entity.secondary.*,$.message.identifiers.*,$.message.to,$.message.userId,$.message.anonymousId,
+                $.message.previousId,$.data.recipient}'::text[]) AS p(path),
+    LATERAL jsonb_path_query(payload, btrim(p.path, E' \n')::jsonpath) AS v
+  WHERE jsonb_typeof(v) IN ('string', 'number')
+$function$;
+-- executable by the owner
+
 CREATE OR REPLACE FUNCTION outbox.planned(operation text, payload jsonb)
  RETURNS jsonb
  LANGUAGE sql
 AS $function$ SELECT payload $function$;
 -- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.preview(kind text, filter jsonb, options jsonb DEFAULT '{}'::jsonb, OUT intents bigint, OUT people bigint, OUT oldest timestamp with time zone, OUT newest timestamp with time zone, OUT stale_identifies bigint, OUT plan text)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_matching text := "outbox".matching(kind, filter, options);
+  v_set bigint;
+BEGIN
+  PERFORM "outbox".check_action_options(kind, options);
+  EXECUTE format('SELECT count(*), count(DISTINCT m.ordering_key), min(m.enqueued_at), max(m.enqueued_at),
+                         coalesce(bit_xor(hashtextextended(m.id::text, 0)), 0) FROM (%s) m', v_matching)
+    INTO intents, people, oldest, newest, v_set;
+  stale_identifies := 0;
+  IF kind IN ('redrive', 'replay') AND intents > 0 THEN
+    EXECUTE format('SELECT count(DISTINCT stale.id) FROM (
+        SELECT m.id FROM (%1$s) m WHERE m.operation IN (''identify'', ''pipelines.identify'') AND EXISTS (
+          SELECT FROM "outbox".delivered d WHERE d.ordering_key = m.ordering_key AND d.destination = m.destination
+            AND d.operation = m.operation AND d.enqueued_at > m.enqueued_at)
+        UNION ALL
+        SELECT m.id FROM (%1$s) m WHERE m.operation IN (''identify'', ''pipelines.identify'') AND EXISTS (
+          SELECT FROM "outbox".intents i WHERE i.ordering_key = m.ordering_key AND i.destination = m.destination
+            AND i.operation = m.operation AND i.enqueued_at > m.enqueued_at)) stale', v_matching)
+      INTO stale_identifies;
+  END IF;
+  plan := concat_ws('-', kind, intents,
+    left(md5(concat_ws(' ', v_set, options, CASE kind WHEN 'erase' THEN filter END)), 12));
+END
+$function$;
+-- executable by the owner, outbox_operator
 
 CREATE OR REPLACE FUNCTION outbox.prune_delivered(keep interval)
  RETURNS integer
@@ -1131,8 +1789,8 @@ BEGIN
   END IF;
   FOR v_partition IN
     SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-    WHERE i.inhparent = '"outbox".delivered'::regclass
-      AND c.relname ~ '^delivered_[0-9]{8}$'
+    WHERE i.inhparent IN ('"outbox".delivered'::regclass, '"outbox".history'::regclass)
+      AND c.relname ~ '^(delivered|history)_[0-9]{8}$'
       AND (to_date(right(c.relname, 8), 'YYYYMMDD') + 1)::timestamp AT TIME ZONE 'UTC'
           < now() - make_interval(secs => date_part('epoch', keep))
   LOOP
@@ -1342,16 +2000,16 @@ AS $function$
 
     -- Operators and monitoring read the views, which have no payloads. The relay needs the views for its health endpoints.
     ('{viewer,operator,relay}', '', 'TABLE',
-     '{backlog,breaker_state,dead_letter_summary,throughput,relay_fleet,health}', '{SELECT}', NULL),
+     '{backlog,breaker_state,dead_letter_summary,throughput,relay_fleet,health,action_status}', '{SELECT}', NULL),
     ('{viewer,operator,relay}', '', 'FUNCTION', '{estimate_dead_letters,check_origin,notification_queue}', '{EXECUTE}', NULL),
     ('{viewer,operator,relay}', '', 'TABLE', '{migrations}', '{SELECT}', NULL),
     ('{viewer,operator}', '', 'TABLE', '{breaker_transitions,event_plan}', '{SELECT}', NULL),
 
     -- The operator pauses and resumes, finds lanes that make no progress, and reads dead letters. Without the payload,
     -- no operator could decide what to do with an intent that was rejected or may have been sent.
-    ('{operator}', '', 'FUNCTION', '{pause,resume}', '{EXECUTE}', NULL),
+    ('{operator}', '', 'FUNCTION', '{pause,resume,preview,apply,cancel,find,list_dead_letters,edit_dead_letter}', '{EXECUTE}', NULL),
     ('{operator,relay}', '', 'FUNCTION', '{accept_copy}', '{EXECUTE}', NULL),
-    ('{operator}', '', 'TABLE', '{dead_letters,lane_heads,lanes,unserved_workspaces}', '{SELECT}', NULL),
+    ('{operator}', '', 'TABLE', '{dead_letters,actions,history,lane_heads,lanes,unserved_workspaces}', '{SELECT}', NULL),
 
     -- The relay runs the statements in src/store. It reads neither payloads of dead letters nor rows of `delivered`. If a
     -- dead letter was put back into the queue and fails again, the relay finds the old one by its id and deletes it. The
@@ -1373,7 +2031,7 @@ AS $function$
     ('{relay}', '', 'SEQUENCE', '{notify_flag}', '{UPDATE}', NULL),
     ('{relay}', '', 'SEQUENCE', '{intents_seq_seq}', '{SELECT}', NULL),
     ('{relay}', '', 'FUNCTION', '{lane_of,payload_of,write_horizon,ensure_partitions,prune_delivered,notify,
-       register_workspaces}',
+       register_workspaces,summarize_delivered,run_action,fail_action}',
      '{EXECUTE}', NULL),
 
     -- pg-boss: fetch, insert, touch, fail, delete and queues. No DDL.
@@ -1386,12 +2044,298 @@ AS $function$
 $function$;
 -- executable by the owner
 
+CREATE OR REPLACE FUNCTION outbox.run_action(action_id uuid, max integer, OUT kind text, OUT state text, OUT done integer, OUT processed bigint, OUT total bigint, OUT rate numeric)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_action "outbox".actions;
+  v_next jsonb;
+  v_receipt jsonb := '{}';
+BEGIN
+  SELECT a.* INTO v_action FROM "outbox".actions a
+  WHERE a.action_id = run_action.action_id AND a.kind <> 'backfill' FOR UPDATE SKIP LOCKED;
+  IF v_action.action_id IS NULL THEN
+    RETURN;
+  END IF;
+  kind := v_action.kind;
+  state := v_action.state;
+  done := 0;
+  processed := v_action.processed;
+  total := v_action.total;
+  rate := (v_action.options ->> 'rate')::numeric;
+  IF state NOT IN ('queued', 'running') THEN
+    RETURN;
+  END IF;
+  IF kind IN ('redrive', 'discard') THEN
+    SELECT r.done, r.next INTO done, v_next FROM "outbox".run_dead_letters(v_action, max) r;
+  ELSIF kind = 'replay' THEN
+    SELECT r.done, r.next INTO done, v_next FROM "outbox".run_replay(v_action, max) r;
+  ELSIF kind = 'erase' THEN
+    SELECT r.done, r.receipt INTO done, v_receipt FROM "outbox".run_erase(v_action) r;
+  ELSE
+    SELECT r.done, r.next INTO done, v_next FROM "outbox".run_pending(v_action, max) r;
+  END IF;
+  state := CASE WHEN v_next IS NULL THEN 'done' ELSE 'running' END;
+  processed := processed + done;
+  UPDATE "outbox".actions a
+  SET state = run_action.state, processed = run_action.processed, position = coalesce(v_next, '{}'), result = a.result || v_receipt,
+      error = NULL, started_at = coalesce(a.started_at, clock_timestamp()),
+      finished_at = CASE WHEN v_next IS NULL THEN clock_timestamp() END
+  WHERE a.action_id = v_action.action_id;
+  IF kind = 'erase' THEN
+    PERFORM "outbox".hash_persons("outbox".filter_values(v_action.filter, 'person'));
+  END IF;
+END
+$function$;
+-- executable by the owner, outbox_relay
+
+CREATE OR REPLACE FUNCTION outbox.run_dead_letters(action outbox.actions, max integer, OUT done integer, OUT next jsonb)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_destination text;
+  v_chosen integer;
+  v_woken boolean;
+BEGIN
+  EXECUTE format($sql$
+    WITH chosen AS MATERIALIZED (
+      SELECT x.id, x.seq FROM "outbox".dead_letters x
+      WHERE (x.seq, x.id) > ($1, $2) AND x.dead_at <= $3 AND %s
+      ORDER BY x.seq, x.id LIMIT $4 FOR UPDATE
+    ), removed AS (
+      DELETE FROM "outbox".dead_letters d USING chosen c WHERE d.id = c.id RETURNING d.*
+    ), queued AS (
+      INSERT INTO "outbox".intents (destination, lane, id, format, operation, name, payload, ordering_key, priority,
+                                    on_ambiguous, enqueued_at, send_after, expires_at)
+      SELECT r.destination, "outbox".lane_of(r.destination, r.ordering_key, 'bulk'), r.id, r.format, r.operation, r.name,
+             r.payload::json, r.ordering_key, 'bulk', r.on_ambiguous, CASE WHEN $5 THEN clock_timestamp() ELSE r.enqueued_at END,
+             clock_timestamp(), CASE WHEN r.expires_at > clock_timestamp() THEN r.expires_at END
+      FROM removed r WHERE $6 ORDER BY r.seq, r.id
+      RETURNING destination
+    ), recorded AS (
+      INSERT INTO "outbox".history (id, at, event, action_id, detail)
+      SELECT r.id, clock_timestamp(), CASE WHEN $6 THEN 'redriven' ELSE 'discarded' END, $7,
+             left(concat_ws(': ', r.reason, concat_ws(' ', r.status, r.field, r.message)), 500)
+      FROM removed r
+    ), last AS (
+      SELECT c.seq, c.id FROM chosen c ORDER BY c.seq DESC, c.id DESC LIMIT 1
+    )
+    SELECT (SELECT count(*) FROM removed), (SELECT count(*) FROM chosen), (SELECT min(destination) FROM queued),
+           (SELECT jsonb_build_object('seq', l.seq, 'id', l.id) FROM last l)
+  $sql$, "outbox".filter_condition(action.kind, action.filter))
+  INTO done, v_chosen, v_destination, next
+  USING coalesce((action.position ->> 'seq')::bigint, 0),
+        coalesce((action.position ->> 'id')::uuid, '00000000-0000-0000-0000-000000000000'), action.requested_at, max,
+        coalesce((action.options ->> 'restamp')::boolean, false), action.kind = 'redrive', action.action_id;
+  IF v_chosen < max THEN
+    next := NULL;
+  END IF;
+  v_woken := v_destination IS NOT NULL AND "outbox".wake_relays(v_destination, NULL);
+END
+$function$;
+-- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.run_erase(action outbox.actions, OUT done integer, OUT receipt jsonb)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
+AS $function$
+DECLARE
+  v_conditions record;
+  v_persons text[] := "outbox".filter_values(action.filter, 'person');
+  v_also text := action.options ->> 'also';
+  v_table text;
+  v_ids uuid[];
+  v_all uuid[] := '{}';
+  v_count bigint;
+  v_enqueued uuid[];
+BEGIN
+  SELECT * INTO v_conditions FROM "outbox".erase_conditions(action.filter);
+  receipt := '{}';
+  FOREACH v_table IN ARRAY '{intents,dead_letters,delivered,archive}'::text[] LOOP
+    EXECUTE format('WITH erased AS (DELETE FROM "outbox".%I x WHERE %s RETURNING x.id) SELECT coalesce(array_agg(id), ''{}'') FROM erased',
+                   v_table, CASE WHEN v_table IN ('intents', 'dead_letters') THEN v_conditions.in_payload ELSE v_conditions.by_key END)
+      INTO v_ids;
+    receipt := receipt || jsonb_build_object(v_table, cardinality(v_ids));
+    v_all := v_all || v_ids;
+  END LOOP;
+  v_all := ARRAY(SELECT DISTINCT i FROM unnest(v_all) AS i);
+  done := cardinality(v_all);
+  DELETE FROM "outbox".dedup d WHERE d.intent_id = ANY (v_all);
+  GET DIAGNOSTICS v_count = ROW_COUNT;
+  receipt := receipt || jsonb_build_object('dedup', v_count);
+  DELETE FROM "outbox".history h WHERE h.id = ANY (v_all);
+  GET DIAGNOSTICS v_count = ROW_COUNT;
+  receipt := receipt || jsonb_build_object('history', v_count);
+  IF v_also IS NOT NULL THEN
+    SELECT array_agg(e.id ORDER BY p.ord) INTO v_enqueued
+    FROM unnest(v_persons) WITH ORDINALITY AS p(person, ord), LATERAL "outbox".identifier_of(p.person) AS i,
+      unnest(coalesce("outbox".filter_values(action.filter, 'workspace'), '{default}')) AS w(name),
+      LATERAL "outbox".enqueue(v_also,
+        CASE i.kind WHEN 'id' THEN jsonb_build_object('customerId', i.value)
+                    ELSE jsonb_build_object('identifiers', jsonb_build_object(i.kind, i.value)) END,
+        workspace => w.name, plan_checked => true) AS e;
+    receipt := receipt || jsonb_build_object('enqueued', to_jsonb(v_enqueued));
+  END IF;
+END
+$function$;
+-- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.run_pending(action outbox.actions, max integer, OUT done integer, OUT next jsonb)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_at timestamptz := (action.options ->> 'at')::timestamptz;
+  v_chosen integer;
+  v_destination text;
+  v_woken boolean;
+BEGIN
+  EXECUTE format($sql$
+    WITH chosen AS MATERIALIZED (
+      SELECT x.ctid AS row_id, x.destination, x.lane, x.seq FROM "outbox".intents x
+      WHERE (x.destination, x.lane, x.seq) > ($1, $2, $3) AND x.enqueued_at <= $4 AND x.sending_at IS NULL
+        AND ($6 IS NULL OR x.send_after IS DISTINCT FROM $6) AND %s
+      ORDER BY x.destination, x.lane, x.seq LIMIT $5
+    ), removed AS (
+      DELETE FROM "outbox".intents i WHERE i.ctid = ANY (ARRAY(SELECT row_id FROM chosen)) AND i.sending_at IS NULL RETURNING i.*
+    ), queued AS (
+      INSERT INTO "outbox".intents (destination, lane, id, format, operation, name, payload, ordering_key, priority,
+                                    on_ambiguous, enqueued_at, send_after, expires_at)
+      SELECT r.destination, CASE WHEN $6 > clock_timestamp() THEN -1 ELSE "outbox".lane_of(r.destination, r.ordering_key, r.priority) END,
+             r.id, r.format, r.operation, r.name, r.payload, r.ordering_key, r.priority, r.on_ambiguous, r.enqueued_at, $6,
+             r.expires_at
+      FROM removed r WHERE $6 IS NOT NULL ORDER BY r.seq
+      RETURNING destination, lane
+    ), recorded AS (
+      INSERT INTO "outbox".history (id, at, event, action_id, detail)
+      SELECT r.id, clock_timestamp(), CASE WHEN $6 IS NULL THEN 'cancelled' ELSE 'rescheduled' END, $7,
+             CASE WHEN $6 IS NOT NULL THEN concat_ws(' ', 'to', $6) END
+      FROM removed r
+    ), last AS (
+      SELECT c.destination, c.lane, c.seq FROM chosen c ORDER BY c.destination DESC, c.lane DESC, c.seq DESC LIMIT 1
+    )
+    SELECT (SELECT count(*) FROM removed), (SELECT count(*) FROM chosen), (SELECT min(destination) FROM queued WHERE lane >= 0),
+           (SELECT jsonb_build_object('destination', l.destination, 'lane', l.lane, 'seq', l.seq) FROM last l)
+  $sql$, "outbox".filter_condition(action.kind, action.filter))
+  INTO done, v_chosen, v_destination, next
+  USING coalesce(action.position ->> 'destination', ''), coalesce((action.position ->> 'lane')::smallint, -2),
+        coalesce((action.position ->> 'seq')::bigint, 0), action.requested_at, max, v_at, action.action_id;
+  next := CASE WHEN v_chosen >= max THEN next || jsonb_build_object('found', coalesce((action.position ->> 'found')::bigint, 0) + done)
+               WHEN coalesce((action.position ->> 'found')::bigint, 0) + done > 0 THEN '{}' END;
+  v_woken := v_destination IS NOT NULL AND "outbox".wake_relays(v_destination, NULL);
+END
+$function$;
+-- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.run_replay(action outbox.actions, max integer, OUT done integer, OUT next jsonb)
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_destination text;
+  v_woken boolean;
+BEGIN
+  EXECUTE format($sql$
+    WITH chosen AS MATERIALIZED (
+      SELECT x.drop_on, x.seq, x.id FROM "outbox".archive x
+      WHERE x.delivered_at <= $1 AND %s
+      ORDER BY x.seq, x.id LIMIT $2 FOR UPDATE
+    ), removed AS (
+      DELETE FROM "outbox".archive a USING chosen c WHERE (a.drop_on, a.seq, a.id) = (c.drop_on, c.seq, c.id) RETURNING a.*
+    ), queued AS (
+      INSERT INTO "outbox".intents (destination, lane, id, format, operation, name, payload, ordering_key, priority,
+                                    on_ambiguous, enqueued_at, send_after)
+      SELECT r.destination, "outbox".lane_of(r.destination, r.ordering_key, 'bulk'), r.id, r.format, r.operation, r.name,
+             r.payload, r.ordering_key, 'bulk', r.on_ambiguous, CASE WHEN $3 THEN clock_timestamp() ELSE r.enqueued_at END,
+             clock_timestamp()
+      FROM removed r ORDER BY r.seq, r.id
+      RETURNING destination
+    ), recorded AS (
+      INSERT INTO "outbox".history (id, at, event, action_id)
+      SELECT r.id, clock_timestamp(), 'replayed', $4 FROM removed r
+    )
+    SELECT (SELECT count(*) FROM removed), (SELECT min(destination) FROM queued)
+  $sql$, "outbox".filter_condition('replay', action.filter))
+  INTO done, v_destination
+  USING action.requested_at, max, coalesce((action.options ->> 'restamp')::boolean, false), action.action_id;
+  next := CASE WHEN done < max THEN NULL ELSE '{}' END;
+  v_woken := v_destination IS NOT NULL AND "outbox".wake_relays(v_destination, NULL);
+END
+$function$;
+-- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.summarize_delivered()
+ RETURNS integer
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET lock_timeout TO '500ms'
+AS $function$
+  SELECT coalesce(sum(brin_summarize_new_values(i.indexrelid)), 0)::integer
+  FROM pg_inherits p JOIN pg_index i ON i.indrelid = p.inhrelid
+    JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam
+  WHERE p.inhparent = '"outbox".delivered'::regclass AND a.amname = 'brin'
+$function$;
+-- executable by the owner, outbox_relay
+
 CREATE OR REPLACE FUNCTION outbox.wake_relays(destination text, lane integer)
  RETURNS boolean
  LANGUAGE sql
 AS $function$
   SELECT CASE WHEN pg_sequence_last_value('"outbox".notify_flag'::regclass) = 2
     THEN "outbox".notify('outbox:wake', coalesce(destination || '#' || lane, '')) ELSE false END
+$function$;
+-- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.why_pending(intent outbox.intents)
+ RETURNS text
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET "DateStyle" TO 'ISO'
+AS $function$
+DECLARE
+  v_now timestamptz := clock_timestamp();
+  v_breaker "outbox".breakers;
+  v_first uuid;
+  v_ahead bigint;
+BEGIN
+  IF intent.lane = -1 AND intent.send_after > v_now THEN
+    RETURN format('scheduled for %s', date_trunc('second', intent.send_after));
+  END IF;
+  SELECT b.* INTO v_breaker FROM "outbox".breakers b WHERE b.destination = intent.destination;
+  SELECT i.id INTO v_first FROM "outbox".intents i
+  WHERE i.destination = intent.destination AND i.lane = intent.lane AND i.seq < intent.seq AND i.ordering_key = intent.ordering_key
+  ORDER BY i.seq LIMIT 1;
+  SELECT count(*) INTO v_ahead FROM (
+    SELECT FROM "outbox".intents i WHERE i.destination = intent.destination AND i.lane = intent.lane AND i.seq < intent.seq
+    LIMIT 10001) AS ahead;
+  RETURN concat_ws('; ',
+    CASE WHEN NOT EXISTS (SELECT FROM "outbox".relays r WHERE r.last_seen_at > now() - interval '30 seconds')
+         THEN 'no relay is running' END,
+    CASE WHEN NOT EXISTS (SELECT FROM "outbox".workspaces w WHERE w.name = split_part(intent.destination, '/', 1))
+         THEN format('no relay has credentials for workspace %s', quote_literal(split_part(intent.destination, '/', 1))) END,
+    CASE WHEN v_breaker.state <> 'closed' THEN format('the breaker of %s is %s: %s%s', intent.destination, v_breaker.state,
+           v_breaker.last_error, coalesce(', next try at ' || date_trunc('second', v_breaker.retry_at), '')) END,
+    CASE WHEN v_breaker.rate_limited_until > v_now
+         THEN format('rate limited until %s', date_trunc('second', v_breaker.rate_limited_until)) END,
+    CASE WHEN intent.sending_at IS NOT NULL
+         THEN format('its request began at %s and has no known outcome yet', date_trunc('second', intent.sending_at)) END,
+    CASE WHEN intent.attempts > 0 THEN format('%s of its requests failed%s', intent.attempts,
+           coalesce(', next one at ' || date_trunc('second', intent.retry_at), '')) END,
+    CASE WHEN v_first IS NOT NULL THEN format('waits behind %s of the same key', v_first) END,
+    CASE WHEN v_ahead > 10000 THEN format('more than 10000 intents are before it in lane %s', intent.lane)
+         ELSE format('%s intents are before it in lane %s', v_ahead, intent.lane) END);
+END
 $function$;
 -- executable by the owner
 
@@ -1427,8 +2371,8 @@ AS $function$
   SELECT EXISTS (
     SELECT FROM unnest('{track,app,broadcast,pipelines}'::text[]) AS a(api)
     -- LIMIT 1, because EXISTS would become a semi-join with a scan of the whole queue.
-    WHERE (SELECT true FROM "outbox".intents i WHERE i.destination = name || '/' || api ORDER BY i.lane, i.seq LIMIT 1)
-       OR EXISTS (SELECT FROM "outbox".breakers b WHERE b.destination = name || '/' || api AND b.state <> 'closed'))
+    WHERE (SELECT true FROM "outbox".intents i WHERE i.destination = workspace_in_use.name || '/' || api ORDER BY i.lane, i.seq LIMIT 1)
+       OR EXISTS (SELECT FROM "outbox".breakers b WHERE b.destination = workspace_in_use.name || '/' || api AND b.state <> 'closed'))
 $function$;
 -- executable by the owner
 
@@ -1462,6 +2406,27 @@ BEGIN
 END
 $function$;
 -- executable by the owner, outbox_relay
+
+CREATE VIEW outbox.action_status AS
+ SELECT action_id,
+    kind,
+    state,
+    total,
+    processed,
+    requested_by,
+    reason,
+    requested_at,
+    finished_at,
+    error,
+        CASE
+            WHEN ((state = ANY (ARRAY['queued'::text, 'running'::text])) AND (kind <> 'backfill'::text) AND (NOT (EXISTS ( SELECT
+               FROM outbox.relays r
+              WHERE (r.last_seen_at > (now() - '00:00:30'::interval)))))) THEN 'no relay is running'::text
+            ELSE NULL::text
+        END AS waiting,
+    started_at,
+    result
+   FROM outbox.actions a;
 
 CREATE VIEW outbox.backlog AS
  WITH head AS MATERIALIZED (
@@ -1909,6 +2874,10 @@ GRANT SELECT (expires_at, key, workspace) ON outbox.dedup TO outbox_relay;
 GRANT UPDATE (expires_at) ON outbox.dedup TO outbox_relay;
 GRANT UPDATE (attempts, retry_at, sending_at) ON outbox.intents TO outbox_relay;
 
+GRANT SELECT ON outbox.action_status TO outbox_operator;
+GRANT SELECT ON outbox.action_status TO outbox_relay;
+GRANT SELECT ON outbox.action_status TO outbox_viewer;
+GRANT SELECT ON outbox.actions TO outbox_operator;
 GRANT SELECT ON outbox.backlog TO outbox_operator;
 GRANT SELECT ON outbox.backlog TO outbox_relay;
 GRANT SELECT ON outbox.backlog TO outbox_viewer;
@@ -1935,6 +2904,7 @@ GRANT SELECT ON outbox.event_plan TO outbox_viewer;
 GRANT SELECT ON outbox.health TO outbox_operator;
 GRANT SELECT ON outbox.health TO outbox_relay;
 GRANT SELECT ON outbox.health TO outbox_viewer;
+GRANT SELECT ON outbox.history TO outbox_operator;
 GRANT DELETE ON outbox.intents TO outbox_relay;
 GRANT INSERT ON outbox.intents TO outbox_relay;
 GRANT SELECT ON outbox.intents TO outbox_relay;

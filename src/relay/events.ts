@@ -1,4 +1,5 @@
 import type { CopiedDatabaseError } from '../store/origin/copied-database-error.ts'
+import type { ActionKind, ActionState } from '../store/actions/run-action.ts'
 import type { BreakerState } from '../store/breakers/read-breakers.ts'
 import type { DeadLetterReason } from '../store/lanes/settle.ts'
 import type { NotListeningReason } from './wake-up/listener.ts'
@@ -67,6 +68,16 @@ export interface RelayEvents {
    */
   breaker: [
     { readonly destination: string; readonly from: BreakerState | undefined; readonly to: BreakerState },
+  ]
+  /** This relay has done a chunk of a bulk action. `total` is the number of intents when the operator requested it. */
+  action: [
+    {
+      readonly actionId: string
+      readonly kind: ActionKind
+      readonly state: ActionState
+      readonly processed: number
+      readonly total: number
+    },
   ]
   /** A request failed and the lane waits with a backoff. Its intents stay in the queue. */
   laneFailed: [{ readonly destination: string; readonly lane: number; readonly message: string }]

@@ -231,13 +231,13 @@ export class Relay extends EventEmitter<RelayEvents> {
   }
 
   async #start(): Promise<void> {
-    const { db, dispatcher, jobs, listener } = this.#parts
+    const { db, dispatcher, queues, listener } = this.#parts
     const schema = await requireSchemaVersion(db)
     if (schema.version > schema.supported) this.emit('schemaAhead', schema)
     await this.#checkOrigin()
     await this.#checkRegions(this.#workspaces)
     if (this.#ending !== undefined) return
-    await jobs.start()
+    await queues.start()
     await this.#reportAlive()
     await this.#maintain()
     await listener.start()
@@ -245,23 +245,24 @@ export class Relay extends EventEmitter<RelayEvents> {
     this.#timers.every(HEARTBEAT_MS, () => this.#reportAlive())
     this.#timers.every(MAINTENANCE_MS, () => this.#maintain())
     dispatcher.start()
+    this.#timers.every(this.#options.pollIntervalMs, () => this.#parts.actions.poll())
     this.emit('started', { relayId: this.relayId })
   }
 
   async #stop(drainMs: number): Promise<void> {
-    const { db, destinations, dispatcher, jobs, listener } = this.#parts
+    const { actions, db, destinations, dispatcher, listener, longDb, queues } = this.#parts
     await this.#starting?.catch(() => {}) // the caller of start() gets the error
     if (drainMs > 0 && dispatcher.isRunning) await this.#drain(drainMs)
     this.#stopping.abort()
     await listener.stop()
-    await dispatcher.stop()
+    await Promise.all([dispatcher.stop(), actions.stopped()])
     // The timers stop after the dispatcher, because their heartbeats keep a lane with a request in flight from looking
     // abandoned. They stop before the relay's row is removed, because a later report would insert the row again.
     await this.#timers.stop()
     await removeRelay(db, this.relayId).catch((error) => this.#report(error))
-    await jobs.stop().catch((error) => this.#report(error))
+    await queues.stop().catch((error) => this.#report(error))
     await destinations.close()
-    await db.close()
+    await Promise.all([db.close(), longDb.close()])
     this.emit('stopped', { relayId: this.relayId })
   }
 
@@ -306,10 +307,10 @@ export class Relay extends EventEmitter<RelayEvents> {
   }
 
   async #reportAlive(): Promise<void> {
-    const { db, dispatcher, jobs, polls } = this.#parts
+    const { actions, db, dispatcher, polls, queues } = this.#parts
     // The heartbeats of jobs are written first, and on connections of their own: a lane that is worked must not look
     // abandoned.
-    await jobs.heartbeat(dispatcher.active)
+    await queues.heartbeat([...dispatcher.active, ...actions.active])
     const identity = {
       relayId: this.relayId,
       host: hostname(),

@@ -5,11 +5,13 @@ import { readHorizon } from '../store/lanes/read-horizon.ts'
 import { resetLanes } from '../store/lanes/reset-lanes.ts'
 import { findCopy } from '../store/origin/find-copy.ts'
 import type { BreakerState } from '../store/breakers/read-breakers.ts'
+import { ActionRunner } from './actions/action-runner.ts'
 import { Breakers } from './breaker/breakers.ts'
 import { Destinations } from './destination/destinations.ts'
 import { Dispatcher } from './dispatch/dispatcher.ts'
 import { LaneJobRunner } from './dispatch/lane-job-runner.ts'
 import { LaneJobs } from './dispatch/lane-jobs.ts'
+import { JobQueues } from './jobs/job-queues.ts'
 import { PollRecord } from './wake-up/poll-record.ts'
 import type { RelayEvents } from './events.ts'
 import type { ResolvedRelayOptions } from './options-schema.ts'
@@ -34,7 +36,11 @@ export interface RelayHost {
 /** The parts of a relay. They know the relay only through `RelayHost`. */
 export interface RelayParts {
   readonly db: Database
+  readonly queues: JobQueues
   readonly jobs: LaneJobs
+  readonly actions: ActionRunner
+  /** For the chunks of actions. Opens no connection before the first action. */
+  readonly longDb: Database
   readonly destinations: Destinations
   readonly breakers: Breakers
   readonly dispatcher: Dispatcher
@@ -43,13 +49,17 @@ export interface RelayParts {
   readonly polls: PollRecord
 }
 
+/** Milliseconds for a chunk of an action. To erase a person from a queue of millions of intents may take a minute. */
+const ACTION_ANSWER_MS = 600_000
+
 /** Makes the parts of a relay and connects them. Starts no part, and opens no connection. */
 export function wireRelay(options: ResolvedRelayOptions, host: RelayHost): RelayParts {
   const { connectionString, schema, pollIntervalMs } = options
   const outages = wireOutages(options, host, () => dispatcher.wake('work'))
   const onError = (error: Error) => outages.report(error)
   const db = wireDatabase(options, host, onError)
-  const jobs = new LaneJobs({ db, connectionString, schema, onError })
+  const queues = new JobQueues({ db, connectionString, schema, onError })
+  const jobs = new LaneJobs(queues)
   const destinations = new Destinations(db, options.requestTimeoutMs, options.workspaces)
   const breakers = new Breakers({
     db,
@@ -81,6 +91,16 @@ export function wireRelay(options: ResolvedRelayOptions, host: RelayHost): Relay
     emit: host.emit,
     onError,
   })
+  const longDb = wireDatabase(options, host, onError, { max: 1, answerMs: ACTION_ANSWER_MS, name: 'actions' })
+  const actions = new ActionRunner({
+    db,
+    longDb,
+    queues,
+    stopping: host.stopping,
+    onProgress: (actionId, { kind, state, processed, total }) =>
+      host.emit('action', { actionId, kind, state, processed, total }),
+    onError,
+  })
   const polls = new PollRecord()
   const dispatcher = new Dispatcher({
     source: { db, horizon, breakers, destinations },
@@ -109,12 +129,15 @@ export function wireRelay(options: ResolvedRelayOptions, host: RelayHost): Relay
     connectionString: options.listenConnectionString ?? connectionString,
     names: db.names,
     notify: (channel, payload) => notify(db, channel, payload),
-    onNotification: (notification) => dispatcher.notify(notification),
+    onNotification: (notification) => {
+      if (notification === 'action') void actions.poll().catch(onError)
+      else dispatcher.notify(notification)
+    },
     onListening: () => outages.listening(),
     onBroken: onError,
     onNotListening: (reason, error) => outages.notListening(reason, error),
   })
-  return { db, jobs, destinations, breakers, dispatcher, listener, outages, polls }
+  return { db, longDb, queues, jobs, actions, destinations, breakers, dispatcher, listener, outages, polls }
 }
 
 function wireOutages(
@@ -139,12 +162,14 @@ function wireDatabase(
   { connectionString, schema, connections }: ResolvedRelayOptions,
   { isOriginChecked }: RelayHost,
   onError: (error: Error) => void,
+  { max = connections, answerMs, name }: { max?: number; answerMs?: number; name?: string } = {},
 ): Database {
   const db: Database = openDatabase({
     connectionString,
     schema,
-    max: connections,
-    applicationName: 'customerio-outbox relay',
+    max,
+    answerMs,
+    applicationName: ['customerio-outbox relay', name].filter(Boolean).join(' '),
     onConnect: async (query) => {
       const copy = isOriginChecked() ? await findCopy(query, db.names) : undefined
       if (copy) throw copy

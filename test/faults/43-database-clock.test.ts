@@ -16,6 +16,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { LaneJobs, queueOf } from '../../src/relay/dispatch/lane-jobs.ts'
+import { JobQueues } from '../../src/relay/jobs/job-queues.ts'
 import { openDatabase } from '../../src/store/connection/database.ts'
 import { rateLimitDestination } from '../../src/store/breakers/rate-limit-destination.ts'
 import { releaseJobs } from '../../src/store/jobs/release-jobs.ts'
@@ -239,8 +240,9 @@ describe('43: stored times an hour ahead', () => {
   test('a worker that sent a heartbeat after it was found dead keeps its lane', async () => {
     const queue = queueOf({ destination: DESTINATION, lane: 3 })
     const db = openDatabase({ connectionString: h.db.url })
-    const jobs = new LaneJobs({ db, connectionString: h.db.url, onError: () => {} })
-    await jobs.start()
+    const queues = new JobQueues({ db, connectionString: h.db.url, onError: () => {} })
+    const jobs = new LaneJobs(queues)
+    await queues.start()
     await jobs.offer(queue, [{ destination: DESTINATION, lane: 3 }])
     const [job] = await jobs.take(queue, 1)
     const stateAfter = async (dead: readonly Heartbeat[]) => {
@@ -249,13 +251,13 @@ describe('43: stored times an hour ahead', () => {
     }
     const before = await readHeartbeats(db)
     expect(before).toEqual([{ id: job?.id, heartbeat: expect.any(String), ageMs: expect.any(Number) }])
-    await jobs.heartbeat(job ? [job] : [])
+    await queues.heartbeat(job ? [job] : [])
     expect(await stateAfter(before)).toBe('active')
     expect(await stateAfter(await readHeartbeats(db))).toBe('retry')
     // The next worker's attempt has another number, so a report of the former worker is refused.
     const [again] = await jobs.take(queue, 1)
     expect(again).toEqual({ ...job, retryCount: (job?.retryCount ?? 0) + 1 })
-    await jobs.stop()
+    await queues.stop()
     await db.close()
   })
 

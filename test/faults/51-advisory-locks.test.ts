@@ -11,6 +11,7 @@ import pg from 'pg'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { migrate } from '../../src/relay.ts'
 import { LaneJobs, queueOf } from '../../src/relay/dispatch/lane-jobs.ts'
+import { JobQueues } from '../../src/relay/jobs/job-queues.ts'
 import { openDatabase } from '../../src/store/connection/database.ts'
 import { createTestDatabase } from '../support/database.ts'
 import { eventually } from '../support/eventually.ts'
@@ -77,11 +78,12 @@ async function holdAdvisoryLocks(): Promise<void> {
 async function abandonLane(): Promise<void> {
   const lane = { destination: 'default/track', lane: 3 }
   const db = openDatabase({ connectionString: h.db.url })
-  const jobs = new LaneJobs({ db, connectionString: h.db.url, onError: () => {} })
-  await jobs.start()
+  const queues = new JobQueues({ db, connectionString: h.db.url, onError: () => {} })
+  const jobs = new LaneJobs(queues)
+  await queues.start()
   await jobs.offer(queueOf(lane), [lane])
   expect(await jobs.take(queueOf(lane), 1)).toHaveLength(1)
-  await jobs.stop()
+  await queues.stop()
   await db.close()
   await h.db.rows(
     "UPDATE outbox_pgboss.job SET heartbeat_on = now() - interval '1 hour' WHERE state = 'active'",

@@ -29,7 +29,7 @@ test('readStatus reads every view into numbers, dates and ages by the database c
      INSERT INTO outbox.settled_counts VALUES
        (date_trunc('minute', now()), 'default/track', 0, 10, 7), (date_trunc('minute', now()), 'default/track', 0, -1, 2);
      INSERT INTO outbox.dead_letters
-       SELECT gen_random_uuid(), 'default/track', n, 1, 'track', '{}', 'u1', 'normal', 'park', now(), NULL, now(), 'rejected'
+       SELECT gen_random_uuid(), 'default/track', n, 1, 'track', NULL, '{}', 'u1', 'normal', 'park', now(), NULL, now(), 'rejected'
        FROM generate_series(1, 3) n`,
   )
   const status = await readStatus(db.pool, namesOf())

@@ -5,6 +5,7 @@ import { createLoginRole, type LoginRole } from '../support/login-role.ts'
 
 /** The rights that the viewer, the operator and the relay share. */
 const VIEWS = {
+  'outbox.action_status': 'SELECT',
   'outbox.backlog': 'SELECT',
   'outbox.breaker_state': 'SELECT',
   'outbox.dead_letter_summary': 'SELECT',
@@ -44,8 +45,16 @@ const ALLOWED: Record<string, Record<string, string>> = {
     'outbox.lane_heads': 'SELECT',
     'outbox.lanes': 'SELECT',
     'outbox.unserved_workspaces': 'SELECT',
+    'outbox.actions': 'SELECT',
+    'outbox.history': 'SELECT',
     'outbox.accept_copy()': 'EXECUTE',
+    'outbox.apply()': 'EXECUTE',
+    'outbox.cancel()': 'EXECUTE',
+    'outbox.edit_dead_letter()': 'EXECUTE',
+    'outbox.find()': 'EXECUTE',
+    'outbox.list_dead_letters()': 'EXECUTE',
     'outbox.pause()': 'EXECUTE',
+    'outbox.preview()': 'EXECUTE',
     'outbox.resume()': 'EXECUTE',
   },
   outbox_relay: {
@@ -69,6 +78,9 @@ const ALLOWED: Record<string, Record<string, string>> = {
     'outbox.locks': 'SELECT UPDATE',
     'outbox.notify()': 'EXECUTE',
     'outbox.prune_delivered()': 'EXECUTE',
+    'outbox.run_action()': 'EXECUTE',
+    'outbox.fail_action()': 'EXECUTE',
+    'outbox.summarize_delivered()': 'EXECUTE',
     'outbox.rate_limits': 'INSERT SELECT UPDATE',
     'outbox.notify_flag': 'UPDATE',
     'outbox.relays': 'DELETE INSERT SELECT UPDATE',
@@ -193,7 +205,7 @@ describe.each(Object.keys(ALLOWED))('a member of %s', (role) => {
   })
 })
 
-test('the relay may read payloads of intents, and the operator payloads of dead letters', async () => {
+test('the relay may read payloads of intents, and the operator payloads of dead letters and of their edits', async () => {
   const rows = await db.rows<{ role: string; object: string }>(
     `SELECT r AS role, attrelid::regclass::text AS object FROM unnest($1::text[]) r, pg_attribute
      WHERE attname = 'payload' AND attrelid IN (SELECT oid FROM pg_class WHERE relnamespace = 'outbox'::regnamespace)
@@ -202,6 +214,7 @@ test('the relay may read payloads of intents, and the operator payloads of dead 
   )
   expect(rows).toEqual([
     { role: 'outbox_operator', object: 'outbox.dead_letters' },
+    { role: 'outbox_operator', object: 'outbox.history' },
     { role: 'outbox_relay', object: 'outbox.intents' },
   ])
 })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { HeartbeatWatch } from '../../src/relay/dispatch/heartbeat-watch.ts'
+import { HeartbeatWatch } from '../../src/relay/jobs/heartbeat-watch.ts'
 
 let now = 0
 const beat = (id: string, heartbeat: string, ageMs = 0) => ({ id, heartbeat, ageMs })

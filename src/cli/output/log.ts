@@ -55,6 +55,11 @@ function logDestinations(log: Logger, relay: Relay): void {
   relay.on('regionUnchecked', ({ workspace, reason, message }) =>
     log.warn({ workspace, reason, error: redact(message) }, 'workspace region not checked'),
   )
+  relay.on('action', (progress) =>
+    progress.state === 'running'
+      ? log.debug(progress, 'action continues')
+      : log.info(progress, 'action ended'),
+  )
   relay.on('workspacesUpdated', ({ destinations }) => log.info({ destinations }, 'settings changed'))
 }
 

@@ -139,7 +139,7 @@ export class Dispatcher {
   }
 
   /** Handles a notification. There may be very many, so one for a lane that this relay works causes no poll. */
-  notify(notification: Notification): void {
+  notify(notification: Exclude<Notification, 'action'>): void {
     if (notification === 'breaker') {
       this.wake('breaker')
       return

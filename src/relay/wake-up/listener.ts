@@ -22,9 +22,10 @@ export interface ListenerOptions {
   readonly onNotListening: (reason: NotListeningReason, error: Error) => void
 }
 
-/** A breaker has changed, or a commit has brought work. */
+/** A breaker has changed, an operator has requested an action, or a commit has brought work. */
 export type Notification =
   | 'breaker'
+  | 'action'
   | {
       /** The `laneKey` of the lane; undefined if the commit wrote to several. */
       readonly lane: string | undefined
@@ -116,7 +117,9 @@ export class Listener {
     client.on('notification', ({ channel, payload, processId }) => {
       if (channel === this.#echo) return
       this.#options.onNotification(
-        payload === 'breaker' ? payload : { lane: payload || undefined, session: processId },
+        payload === 'breaker' || payload === 'action'
+          ? payload
+          : { lane: payload || undefined, session: processId },
       )
     })
     try {

@@ -22,6 +22,8 @@ export interface DatabaseOptions {
   readonly max?: number
   /** As `pg_stat_activity` shows it. Default: `customerio-outbox`. */
   readonly applicationName?: string
+  /** Milliseconds to wait for an answer. Default: 20,000. */
+  readonly answerMs?: number | undefined
   /** Called for each new connection before its first statement. If it rejects, the statement fails with its error. */
   readonly onConnect?: (query: Query) => Promise<void>
   /** Called with an error of an idle connection. Default: the error is ignored. */
@@ -48,6 +50,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     const connections = new Connections({
       connectionString: options.connectionString,
       applicationName: options.applicationName ?? 'customerio-outbox',
+      ...(options.answerMs === undefined ? {} : { queryTimeoutMs: options.answerMs }),
     })
     const pool = new pg.Pool({
       ...connections.config,

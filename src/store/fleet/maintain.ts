@@ -23,6 +23,7 @@ export async function maintain(
   await unlessLocked(
     db.query(`SELECT ${q}.prune_delivered(make_interval(days => $1))`, [deliveredRetentionDays]),
   )
+  await unlessLocked(db.query(`SELECT ${q}.summarize_delivered()`))
   await unlessLocked(registerWorkspaces(db, workspaces))
   for (let removed = 1; removed > 0; ) {
     const [row] = await db.query<{ removed: number }>(

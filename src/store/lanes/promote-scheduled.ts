@@ -27,9 +27,9 @@ export async function promoteScheduled(db: Database, served: readonly string[]):
        -- By ctid: a join on the key becomes a scan of the whole table as long as the table is small.
        DELETE FROM ${q}.intents i WHERE i.ctid = ANY (ARRAY(SELECT row_id FROM due)) RETURNING i.*
      ), promoted AS (
-       INSERT INTO ${q}.intents (destination, lane, id, format, operation, payload, ordering_key, priority,
+       INSERT INTO ${q}.intents (destination, lane, id, format, operation, name, payload, ordering_key, priority,
                                  on_ambiguous, enqueued_at, send_after, expires_at)
-       SELECT destination, ${q}.lane_of(destination, ordering_key, priority), id, format, operation, payload,
+       SELECT destination, ${q}.lane_of(destination, ordering_key, priority), id, format, operation, name, payload,
               ordering_key, priority, on_ambiguous, enqueued_at, send_after, expires_at
        FROM removed ORDER BY send_after, seq
        RETURNING 1

@@ -94,7 +94,7 @@ function statementOf(q: string, fence: Fence, { delivered, dead, suppressed = []
        WHERE destination = $1 AND lane = $2 AND seq BETWEEN ${from}::bigint AND ${to}::bigint
          AND id = ANY (${ids}::uuid[])
          AND EXISTS (SELECT 1 FROM fence)
-       RETURNING seq, id, operation, ordering_key, enqueued_at, send_after, clock_timestamp() AS settled_at,
+       RETURNING seq, id, operation, name, ordering_key, enqueued_at, send_after, clock_timestamp() AS settled_at,
                  ${isDead} AS is_dead, ${isSuppressed} AS is_suppressed${
                    deadIds
                      ? `, priority, on_ambiguous, expires_at, sending_at,
@@ -104,9 +104,9 @@ function statementOf(q: string, fence: Fence, { delivered, dead, suppressed = []
                  }
      )`,
     `recorded AS (
-       INSERT INTO ${q}.delivered (id, destination, lane, seq, operation, ordering_key, enqueued_at, delivered_at,
+       INSERT INTO ${q}.delivered (id, destination, lane, seq, operation, name, ordering_key, enqueued_at, delivered_at,
                                   outcome, delivery_id)
-       SELECT d.id, $1, $2, d.seq, d.operation, d.ordering_key, d.enqueued_at, d.settled_at,
+       SELECT d.id, $1, $2, d.seq, d.operation, d.name, d.ordering_key, d.enqueued_at, d.settled_at,
               ${suppressedIds ? "CASE WHEN d.is_suppressed THEN 'suppressed_by_config' ELSE 'delivered' END" : "'delivered'"},
               ${messageIds ? 'm.delivery_id' : 'NULL'}
        FROM deleted d ${
@@ -125,9 +125,9 @@ function statementOf(q: string, fence: Fence, { delivered, dead, suppressed = []
        DELETE FROM ${q}.dead_letters WHERE id IN (SELECT id FROM deleted WHERE is_dead) RETURNING id
      )`,
           `dead_lettered AS (
-       INSERT INTO ${q}.dead_letters (id, destination, seq, format, operation, payload, ordering_key, priority,
+       INSERT INTO ${q}.dead_letters (id, destination, seq, format, operation, name, payload, ordering_key, priority,
          on_ambiguous, enqueued_at, expires_at, dead_at, reason, status, field, message, requested_at)
-       SELECT DISTINCT ON (d.id) d.id, $1, d.seq, d.format, d.operation, d.payload, d.ordering_key, d.priority, d.on_ambiguous,
+       SELECT DISTINCT ON (d.id) d.id, $1, d.seq, d.format, d.operation, d.name, d.payload, d.ordering_key, d.priority, d.on_ambiguous,
               d.enqueued_at, d.expires_at, d.settled_at, v.reason, v.status, v.field, v.message,
               CASE v.reason WHEN 'ambiguous' THEN d.sending_at END
        FROM deleted d JOIN unnest(${deadIds}::uuid[], ${bind(dead.map(({ reason }) => reason))}::text[],

@@ -62,7 +62,7 @@ export async function runOnePass(db: Database, options: ResolvedRelayOptions, em
   const runLane = async (lane: Lane) => {
     if (breakers.get(lane.destination).eligibility() === 'none') return
     const idleWait = new IdleWait(() => false) // a drained lane ends its turn at once
-    await runner.run({ id: randomUUID(), retryCount: 0, lane }, idleWait)
+    await runner.run({ id: randomUUID(), retryCount: 0, queue: 'none', data: lane, lane }, idleWait)
     if (errors[0]) throw errors[0]
   }
   try {

@@ -15,16 +15,16 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 
     -- Operators and monitoring read the views, which have no payloads. The relay needs the views for its health endpoints.
     ('{viewer,operator,relay}', '', 'TABLE',
-     '{backlog,breaker_state,dead_letter_summary,throughput,relay_fleet,health}', '{SELECT}', NULL),
+     '{backlog,breaker_state,dead_letter_summary,throughput,relay_fleet,health,action_status}', '{SELECT}', NULL),
     ('{viewer,operator,relay}', '', 'FUNCTION', '{estimate_dead_letters,check_origin,notification_queue}', '{EXECUTE}', NULL),
     ('{viewer,operator,relay}', '', 'TABLE', '{migrations}', '{SELECT}', NULL),
     ('{viewer,operator}', '', 'TABLE', '{breaker_transitions,event_plan}', '{SELECT}', NULL),
 
     -- The operator pauses and resumes, finds lanes that make no progress, and reads dead letters. Without the payload,
     -- no operator could decide what to do with an intent that was rejected or may have been sent.
-    ('{operator}', '', 'FUNCTION', '{pause,resume}', '{EXECUTE}', NULL),
+    ('{operator}', '', 'FUNCTION', '{pause,resume,preview,apply,cancel,find,list_dead_letters,edit_dead_letter}', '{EXECUTE}', NULL),
     ('{operator,relay}', '', 'FUNCTION', '{accept_copy}', '{EXECUTE}', NULL),
-    ('{operator}', '', 'TABLE', '{dead_letters,lane_heads,lanes,unserved_workspaces}', '{SELECT}', NULL),
+    ('{operator}', '', 'TABLE', '{dead_letters,actions,history,lane_heads,lanes,unserved_workspaces}', '{SELECT}', NULL),
 
     -- The relay runs the statements in src/store. It reads neither payloads of dead letters nor rows of `delivered`. If a
     -- dead letter was put back into the queue and fails again, the relay finds the old one by its id and deletes it. The
@@ -46,7 +46,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     ('{relay}', '', 'SEQUENCE', '{notify_flag}', '{UPDATE}', NULL),
     ('{relay}', '', 'SEQUENCE', '{intents_seq_seq}', '{SELECT}', NULL),
     ('{relay}', '', 'FUNCTION', '{lane_of,payload_of,write_horizon,ensure_partitions,prune_delivered,notify,
-       register_workspaces}',
+       register_workspaces,summarize_delivered,run_action,fail_action}',
      '{EXECUTE}', NULL),
 
     -- pg-boss: fetch, insert, touch, fail, delete and queues. No DDL.
