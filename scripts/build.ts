@@ -24,6 +24,7 @@ const DIST = path.join(ROOT, 'dist')
 const ENTRIES = {
   index: 'src/index.ts',
   relay: 'src/relay.ts',
+  operator: 'src/operator.ts',
   'store/schema': 'src/store/schema.ts',
   'testing/index': 'src/testing/index.ts',
 }

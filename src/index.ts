@@ -10,6 +10,7 @@
  * relay       dispatcher, lane workers, batches, breaker, settle
  * customerio  wire formats, HTTP transports, and the classification of answers
  * observe     health server, status views and metrics
+ * operate     dead letters, bulk actions and searches, for operators
  * cli         the command line
  * testing     a fake Customer.io and a real Postgres, for tests
  * test-kit    what an app's test has enqueued, and a delivery without a relay

@@ -1,4 +1,5 @@
 import { CommanderError } from 'commander'
+import { InvalidIntentError } from '../intent/errors.ts'
 import { InvalidSettingError } from '../relay/options.ts'
 import { WrongRegionError } from '../relay/wrong-region-error.ts'
 import { isConnectionError } from '../store/connection/connection-error.ts'
@@ -25,6 +26,8 @@ export interface Failure {
 const WRONG_DATABASE = new Set(['ENOTFOUND', '28000', '28P01', '3D000'])
 const NOT_MIGRATED = new Set(['3F000', '42P01', '42883'])
 const NO_RIGHT = '42501'
+/** invalid_parameter_value: a function of the outbox refuses an argument. */
+const WRONG_ARGUMENT = '22023'
 
 /** Describes an error in one line, with the next step if it is known, and gives its exit status. */
 export function describeFailure(error: unknown): Failure {
@@ -54,7 +57,8 @@ export function describeFailure(error: unknown): Failure {
     const line = `${message}: grant the database user the role for this command, see "Roles" in docs/operations.md`
     return { line, exitStatus: EXIT.wrongSetting }
   }
-  return { line: message, exitStatus: EXIT.failed }
+  const line = [message.replace(/^outbox: /, ''), cause.hint].filter(Boolean).join(': ')
+  return { line, exitStatus: code === WRONG_ARGUMENT ? EXIT.wrongSetting : EXIT.failed }
 }
 
 /** Prints the error to stderr, with its stack if LOG_LEVEL is debug or trace. Returns the exit status. */
@@ -74,6 +78,7 @@ function isSettingError(error: unknown): boolean {
     error instanceof SchemaVersionError ||
     error instanceof CopiedDatabaseError ||
     error instanceof InvalidSettingError ||
+    error instanceof InvalidIntentError ||
     error instanceof WrongRegionError
   )
 }
@@ -82,7 +87,7 @@ function isSettingError(error: unknown): boolean {
  * The error to describe. Node.js wraps the errors of a host with several addresses in an AggregateError without a message of
  * its own. Drizzle wraps pg's error in one whose message quotes the parameters.
  */
-function innermost(error: unknown): Error & { code?: string } {
+function innermost(error: unknown): Error & { code?: string; hint?: string } {
   if (error instanceof AggregateError && error.errors.length > 0) return innermost(error.errors[0])
   if (error instanceof Error && error.name === 'DrizzleQueryError' && error.cause)
     return innermost(error.cause)

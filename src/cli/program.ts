@@ -1,8 +1,14 @@
 import { Command } from 'commander'
 import { VERSION } from '../version.ts'
+import { addActionsCommands } from './commands/actions.ts'
+import { addDeadCommand } from './commands/dead.ts'
 import { addDemoCommand } from './commands/demo.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
+import { addEraseCommand } from './commands/erase.ts'
 import { addEventsCommand } from './commands/events.ts'
+import { addFindCommand } from './commands/find.ts'
+import { addPendingCommand } from './commands/pending.ts'
+import { addReplayCommand } from './commands/replay.ts'
 import { reportFailure } from './errors.ts'
 import { exitOnError } from './process/fatal.ts'
 import { addMigrateCommand } from './commands/migrate.ts'
@@ -48,6 +54,12 @@ function createProgram(): Command {
   addPauseCommand(program)
   addResumeCommand(program)
   addDoctorCommand(program)
+  addFindCommand(program)
+  addDeadCommand(program)
+  addPendingCommand(program)
+  addReplayCommand(program)
+  addEraseCommand(program)
+  addActionsCommands(program)
   addEventsCommand(program)
   addDemoCommand(program)
   addExamples(program, [

@@ -280,7 +280,7 @@ export const history = outbox.table(
  *
  * @example
  * ```ts
- * const open = await db.select().from(actions).where(inArray(actions.state, ['queued', 'running']))
+ * const running = await db.select().from(actions).where(eq(actions.state, 'running'))
  * ```
  */
 export const actions = outbox.table(

@@ -14,6 +14,7 @@ import { createTestDatabase } from '../support/database.ts'
 const ENTRIES = [
   'customerio-outbox',
   'customerio-outbox/relay',
+  'customerio-outbox/operator',
   'customerio-outbox/schema',
   'customerio-outbox/testing',
 ]

@@ -20,7 +20,13 @@ describe('examples in doc comments', () => {
 })
 
 describe('doc comments of public items', () => {
-  const entries = ['src/index.ts', 'src/relay.ts', 'src/testing/index.ts', 'src/store/schema.ts'] as const
+  const entries = [
+    'src/index.ts',
+    'src/relay.ts',
+    'src/operator.ts',
+    'src/testing/index.ts',
+    'src/store/schema.ts',
+  ] as const
 
   test.each(entries)('%s: functions, classes, methods and options have their tags', (entry) => {
     const items = publicItems(entry)

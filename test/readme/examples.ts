@@ -29,12 +29,14 @@ function examplesOf(file: string): Block[] {
 
 /** Declarations of values that examples use without creating them. */
 export const EXAMPLE_FIXTURES = `
+import type { Operator } from 'customerio-outbox/operator'
 import type { Relay } from 'customerio-outbox/relay'
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres'
 declare global {
   const connectionString: string
   const midnight: Date
   const relay: Relay
+  const operator: Operator
   const db: NodePgDatabase
 }`
 
