@@ -440,6 +440,52 @@ LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS 
   WHERE a.action_id = fail_action.action_id AND a.state IN ('queued', 'running')
 $$;
 --> statement-breakpoint
+-- Starts a backfill: the command reads the source, and this action says how far it is. Returns the action's id.
+-- source: {"sql", "as", "key"} and what else the command needs to continue.
+CREATE FUNCTION "outbox".start_backfill(source jsonb, total bigint, reason text DEFAULT NULL) RETURNS uuid
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  INSERT INTO "outbox".actions (action_id, kind, filter, options, plan, state, total, requested_by, reason, requested_at, started_at)
+  VALUES ("outbox".new_id(), 'backfill', source, '{}', 'backfill', 'running', total, session_user,
+          nullif(btrim(regexp_replace(left(reason, 500), '[[:space:][:cntrl:]]+', ' ', 'g')), ''), clock_timestamp(),
+          clock_timestamp())
+  RETURNING action_id
+$$;
+--> statement-breakpoint
+-- Enqueues a chunk of a backfill, and records its last key in the same transaction. So a chunk is stored once, however often the
+-- command is killed. Returns the action's state: the caller stops unless it is 'running'.
+--
+-- intents: as for enqueue_many. after: the last key of the chunk before, as the caller knows it. upto: the last key of this chunk.
+-- Raises an error if another process has continued the backfill meanwhile.
+CREATE FUNCTION "outbox".advance_backfill(
+  action_id uuid, intents jsonb, after jsonb, upto jsonb, is_last boolean, skipped bigint DEFAULT 0
+) RETURNS text
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  v_action "outbox".actions;
+BEGIN
+  SELECT a.* INTO v_action FROM "outbox".actions a
+  WHERE a.action_id = advance_backfill.action_id AND a.kind = 'backfill' FOR UPDATE;
+  IF v_action.action_id IS NULL THEN
+    RAISE EXCEPTION 'outbox: there is no backfill %', coalesce(action_id::text, 'NULL') USING ERRCODE = 'no_data_found';
+  END IF;
+  IF v_action.state <> 'running' THEN
+    RETURN v_action.state;
+  END IF;
+  IF v_action.position -> 'key' IS DISTINCT FROM after THEN
+    RAISE EXCEPTION 'outbox: another process continues backfill %', action_id
+      USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Follow it with customerio-outbox actions.';
+  END IF;
+  PERFORM FROM "outbox".enqueue_many(intents);
+  UPDATE "outbox".actions a
+  SET position = jsonb_build_object('key', upto), processed = a.processed + jsonb_array_length(intents),
+      result = jsonb_build_object('skipped', coalesce((a.result ->> 'skipped')::bigint, 0) + skipped),
+      state = CASE WHEN is_last THEN 'done' ELSE 'running' END,
+      finished_at = CASE WHEN is_last THEN clock_timestamp() END
+  WHERE a.action_id = v_action.action_id;
+  RETURN CASE WHEN is_last THEN 'done' ELSE 'running' END;
+END
+$$;
+--> statement-breakpoint
 -- Actions with their progress, without the filters, which may name people. waiting: why a queued action does not run.
 CREATE VIEW "outbox".action_status AS
 SELECT a.action_id, a.kind, a.state, a.total, a.processed, a.requested_by, a.reason, a.requested_at, a.finished_at, a.error,

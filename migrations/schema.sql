@@ -304,6 +304,39 @@ END
 $function$;
 -- executable by the owner
 
+CREATE OR REPLACE FUNCTION outbox.advance_backfill(action_id uuid, intents jsonb, after jsonb, upto jsonb, is_last boolean, skipped bigint DEFAULT 0)
+ RETURNS text
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_action "outbox".actions;
+BEGIN
+  SELECT a.* INTO v_action FROM "outbox".actions a
+  WHERE a.action_id = advance_backfill.action_id AND a.kind = 'backfill' FOR UPDATE;
+  IF v_action.action_id IS NULL THEN
+    RAISE EXCEPTION 'outbox: there is no backfill %', coalesce(action_id::text, 'NULL') USING ERRCODE = 'no_data_found';
+  END IF;
+  IF v_action.state <> 'running' THEN
+    RETURN v_action.state;
+  END IF;
+  IF v_action.position -> 'key' IS DISTINCT FROM after THEN
+    RAISE EXCEPTION 'outbox: another process continues backfill %', action_id
+      USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Follow it with customerio-outbox actions.';
+  END IF;
+  PERFORM FROM "outbox".enqueue_many(intents);
+  UPDATE "outbox".actions a
+  SET position = jsonb_build_object('key', upto), processed = a.processed + jsonb_array_length(intents),
+      result = jsonb_build_object('skipped', coalesce((a.result ->> 'skipped')::bigint, 0) + skipped),
+      state = CASE WHEN is_last THEN 'done' ELSE 'running' END,
+      finished_at = CASE WHEN is_last THEN clock_timestamp() END
+  WHERE a.action_id = v_action.action_id;
+  RETURN CASE WHEN is_last THEN 'done' ELSE 'running' END;
+END
+$function$;
+-- executable by the owner, outbox_operator
+
 CREATE OR REPLACE FUNCTION outbox.altered_number(payload jsonb)
  RETURNS numeric
  LANGUAGE sql
@@ -2007,7 +2040,8 @@ AS $function$
 
     -- The operator pauses and resumes, finds lanes that make no progress, and reads dead letters. Without the payload,
     -- no operator could decide what to do with an intent that was rejected or may have been sent.
-    ('{operator}', '', 'FUNCTION', '{pause,resume,preview,apply,cancel,find,list_dead_letters,edit_dead_letter}', '{EXECUTE}', NULL),
+    ('{operator}', '', 'FUNCTION', '{pause,resume,preview,apply,cancel,find,list_dead_letters,edit_dead_letter,
+       start_backfill,advance_backfill}', '{EXECUTE}', NULL),
     ('{operator,relay}', '', 'FUNCTION', '{accept_copy}', '{EXECUTE}', NULL),
     ('{operator}', '', 'TABLE', '{dead_letters,actions,history,lane_heads,lanes,unserved_workspaces}', '{SELECT}', NULL),
 
@@ -2272,6 +2306,20 @@ BEGIN
 END
 $function$;
 -- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.start_backfill(source jsonb, total bigint, reason text DEFAULT NULL::text)
+ RETURNS uuid
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  INSERT INTO "outbox".actions (action_id, kind, filter, options, plan, state, total, requested_by, reason, requested_at, started_at)
+  VALUES ("outbox".new_id(), 'backfill', source, '{}', 'backfill', 'running', total, session_user,
+          nullif(btrim(regexp_replace(left(reason, 500), '[[:space:][:cntrl:]]+', ' ', 'g')), ''), clock_timestamp(),
+          clock_timestamp())
+  RETURNING action_id
+$function$;
+-- executable by the owner, outbox_operator
 
 CREATE OR REPLACE FUNCTION outbox.summarize_delivered()
  RETURNS integer

@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { VERSION } from '../version.ts'
 import { addActionsCommands } from './commands/actions.ts'
+import { addBackfillCommand } from './commands/backfill.ts'
 import { addDeadCommand } from './commands/dead.ts'
 import { addDemoCommand } from './commands/demo.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
@@ -60,6 +61,7 @@ function createProgram(): Command {
   addReplayCommand(program)
   addEraseCommand(program)
   addActionsCommands(program)
+  addBackfillCommand(program)
   addEventsCommand(program)
   addDemoCommand(program)
   addExamples(program, [

@@ -48,6 +48,7 @@ const ALLOWED: Record<string, Record<string, string>> = {
     'outbox.actions': 'SELECT',
     'outbox.history': 'SELECT',
     'outbox.accept_copy()': 'EXECUTE',
+    'outbox.advance_backfill()': 'EXECUTE',
     'outbox.apply()': 'EXECUTE',
     'outbox.cancel()': 'EXECUTE',
     'outbox.edit_dead_letter()': 'EXECUTE',
@@ -56,6 +57,7 @@ const ALLOWED: Record<string, Record<string, string>> = {
     'outbox.pause()': 'EXECUTE',
     'outbox.preview()': 'EXECUTE',
     'outbox.resume()': 'EXECUTE',
+    'outbox.start_backfill()': 'EXECUTE',
   },
   outbox_relay: {
     outbox: 'USAGE',
