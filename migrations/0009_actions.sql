@@ -192,6 +192,19 @@ BEGIN
 END
 $$;
 --> statement-breakpoint
+-- The (seq, id) of the last row of a chunk, in the order in which the intents were enqueued. NULL if the chunk is the last one.
+-- So the chunk is a range of an index: a list of ids made the planner read the whole table for each chunk.
+CREATE FUNCTION "outbox".end_of_chunk(action "outbox".actions, source text, until text, max integer, OUT seq bigint, OUT id uuid)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  EXECUTE format('SELECT x.seq, x.id FROM "outbox".%I x WHERE (x.seq, x.id) > ($1, $2) AND %s <= $3 AND %s
+                  ORDER BY x.seq, x.id OFFSET $4 - 1 LIMIT 1', source, until, "outbox".filter_condition(action.kind, action.filter))
+  INTO seq, id
+  USING coalesce((action.position ->> 'seq')::bigint, 0),
+        coalesce((action.position ->> 'id')::uuid, '00000000-0000-0000-0000-000000000000'), action.requested_at, max;
+END
+$$;
+--> statement-breakpoint
 -- A chunk of a redrive or a discard: the next dead letters in the order in which they were enqueued.
 --
 -- A redriven intent keeps its id, so Customer.io takes it for the same event, and its time, unless restamp is given. It travels
@@ -199,43 +212,38 @@ $$;
 CREATE FUNCTION "outbox".run_dead_letters(action "outbox".actions, max integer, OUT done integer, OUT next jsonb)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+  v_end record;
   v_destination text;
-  v_chosen integer;
   v_woken boolean;
 BEGIN
+  SELECT * INTO v_end FROM "outbox".end_of_chunk(action, 'dead_letters', 'x.dead_at', max);
   EXECUTE format($sql$
-    WITH chosen AS MATERIALIZED (
-      SELECT x.id, x.seq FROM "outbox".dead_letters x
-      WHERE (x.seq, x.id) > ($1, $2) AND x.dead_at <= $3 AND %s
-      ORDER BY x.seq, x.id LIMIT $4 FOR UPDATE
-    ), removed AS (
-      DELETE FROM "outbox".dead_letters d USING chosen c WHERE d.id = c.id RETURNING d.*
+    WITH removed AS (
+      DELETE FROM "outbox".dead_letters x
+      WHERE (x.seq, x.id) > ($1, $2) AND (x.seq, x.id) <= ($3, $4) AND x.dead_at <= $5 AND %s
+      RETURNING x.*
     ), queued AS (
       INSERT INTO "outbox".intents (destination, lane, id, format, operation, name, payload, ordering_key, priority,
                                     on_ambiguous, enqueued_at, send_after, expires_at)
       SELECT r.destination, "outbox".lane_of(r.destination, r.ordering_key, 'bulk'), r.id, r.format, r.operation, r.name,
-             r.payload::json, r.ordering_key, 'bulk', r.on_ambiguous, CASE WHEN $5 THEN clock_timestamp() ELSE r.enqueued_at END,
+             r.payload::json, r.ordering_key, 'bulk', r.on_ambiguous, CASE WHEN $6 THEN clock_timestamp() ELSE r.enqueued_at END,
              clock_timestamp(), CASE WHEN r.expires_at > clock_timestamp() THEN r.expires_at END
-      FROM removed r WHERE $6 ORDER BY r.seq, r.id
+      FROM removed r WHERE $7 ORDER BY r.seq, r.id
       RETURNING destination
     ), recorded AS (
       INSERT INTO "outbox".history (id, at, event, action_id, detail)
-      SELECT r.id, clock_timestamp(), CASE WHEN $6 THEN 'redriven' ELSE 'discarded' END, $7,
+      SELECT r.id, clock_timestamp(), CASE WHEN $7 THEN 'redriven' ELSE 'discarded' END, $8,
              left(concat_ws(': ', r.reason, concat_ws(' ', r.status, r.field, r.message)), 500)
       FROM removed r
-    ), last AS (
-      SELECT c.seq, c.id FROM chosen c ORDER BY c.seq DESC, c.id DESC LIMIT 1
     )
-    SELECT (SELECT count(*) FROM removed), (SELECT count(*) FROM chosen), (SELECT min(destination) FROM queued),
-           (SELECT jsonb_build_object('seq', l.seq, 'id', l.id) FROM last l)
+    SELECT (SELECT count(*) FROM removed), (SELECT min(destination) FROM queued)
   $sql$, "outbox".filter_condition(action.kind, action.filter))
-  INTO done, v_chosen, v_destination, next
+  INTO done, v_destination
   USING coalesce((action.position ->> 'seq')::bigint, 0),
-        coalesce((action.position ->> 'id')::uuid, '00000000-0000-0000-0000-000000000000'), action.requested_at, max,
-        coalesce((action.options ->> 'restamp')::boolean, false), action.kind = 'redrive', action.action_id;
-  IF v_chosen < max THEN
-    next := NULL;
-  END IF;
+        coalesce((action.position ->> 'id')::uuid, '00000000-0000-0000-0000-000000000000'),
+        coalesce(v_end.seq, 9223372036854775807), coalesce(v_end.id, 'ffffffff-ffff-ffff-ffff-ffffffffffff'),
+        action.requested_at, coalesce((action.options ->> 'restamp')::boolean, false), action.kind = 'redrive', action.action_id;
+  next := CASE WHEN v_end.seq IS NOT NULL THEN jsonb_build_object('seq', v_end.seq, 'id', v_end.id) END;
   v_woken := v_destination IS NOT NULL AND "outbox".wake_relays(v_destination, NULL);
 END
 $$;
@@ -245,33 +253,36 @@ $$;
 CREATE FUNCTION "outbox".run_replay(action "outbox".actions, max integer, OUT done integer, OUT next jsonb)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
+  v_end record;
   v_destination text;
   v_woken boolean;
 BEGIN
+  SELECT * INTO v_end FROM "outbox".end_of_chunk(action, 'archive', 'x.delivered_at', max);
   EXECUTE format($sql$
-    WITH chosen AS MATERIALIZED (
-      SELECT x.drop_on, x.seq, x.id FROM "outbox".archive x
-      WHERE x.delivered_at <= $1 AND %s
-      ORDER BY x.seq, x.id LIMIT $2 FOR UPDATE
-    ), removed AS (
-      DELETE FROM "outbox".archive a USING chosen c WHERE (a.drop_on, a.seq, a.id) = (c.drop_on, c.seq, c.id) RETURNING a.*
+    WITH removed AS (
+      DELETE FROM "outbox".archive x
+      WHERE (x.seq, x.id) > ($1, $2) AND (x.seq, x.id) <= ($3, $4) AND x.delivered_at <= $5 AND %s
+      RETURNING x.*
     ), queued AS (
       INSERT INTO "outbox".intents (destination, lane, id, format, operation, name, payload, ordering_key, priority,
                                     on_ambiguous, enqueued_at, send_after)
       SELECT r.destination, "outbox".lane_of(r.destination, r.ordering_key, 'bulk'), r.id, r.format, r.operation, r.name,
-             r.payload, r.ordering_key, 'bulk', r.on_ambiguous, CASE WHEN $3 THEN clock_timestamp() ELSE r.enqueued_at END,
+             r.payload, r.ordering_key, 'bulk', r.on_ambiguous, CASE WHEN $6 THEN clock_timestamp() ELSE r.enqueued_at END,
              clock_timestamp()
       FROM removed r ORDER BY r.seq, r.id
       RETURNING destination
     ), recorded AS (
       INSERT INTO "outbox".history (id, at, event, action_id)
-      SELECT r.id, clock_timestamp(), 'replayed', $4 FROM removed r
+      SELECT r.id, clock_timestamp(), 'replayed', $7 FROM removed r
     )
     SELECT (SELECT count(*) FROM removed), (SELECT min(destination) FROM queued)
   $sql$, "outbox".filter_condition('replay', action.filter))
   INTO done, v_destination
-  USING action.requested_at, max, coalesce((action.options ->> 'restamp')::boolean, false), action.action_id;
-  next := CASE WHEN done < max THEN NULL ELSE '{}' END;
+  USING coalesce((action.position ->> 'seq')::bigint, 0),
+        coalesce((action.position ->> 'id')::uuid, '00000000-0000-0000-0000-000000000000'),
+        coalesce(v_end.seq, 9223372036854775807), coalesce(v_end.id, 'ffffffff-ffff-ffff-ffff-ffffffffffff'),
+        action.requested_at, coalesce((action.options ->> 'restamp')::boolean, false), action.action_id;
+  next := CASE WHEN v_end.seq IS NOT NULL THEN jsonb_build_object('seq', v_end.seq, 'id', v_end.id) END;
   v_woken := v_destination IS NOT NULL AND "outbox".wake_relays(v_destination, NULL);
 END
 $$;

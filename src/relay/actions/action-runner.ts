@@ -19,7 +19,7 @@ export interface ActionRunnerOptions {
   readonly db: Database
   /** Runs the chunks, which may take minutes. */
   readonly longDb: Database
-  readonly queues: Pick<JobQueues, 'offer' | 'take' | 'finish'>
+  readonly queues: Pick<JobQueues, 'offer' | 'take' | 'finish' | 'releaseDeadWorkers'>
   /** Aborted when the relay stops: the action ends after its chunk, and another relay continues it. */
   readonly stopping: AbortSignal
   readonly onProgress: (actionId: string, chunk: ActionChunk) => void
@@ -68,7 +68,10 @@ export class ActionRunner {
       open.map((actionId) => ({ key: actionId, data: { actionId } })),
     )
     const [job] = await queues.take(QUEUE, 1)
-    if (!job) return
+    if (!job) {
+      queues.releaseDeadWorkers(true) // the relay that has the action may have died
+      return
+    }
     const ended = this.#run(job).finally(() => {
       this.#running = undefined
     })
