@@ -393,7 +393,7 @@ LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
     AND a.state NOT IN ('queued', 'running')
 $$;
 --> statement-breakpoint
--- Does one chunk of an action: at most `max` intents. One relay at a time, because the action's row stays locked until COMMIT.
+-- Does one chunk of an action: at most `max` intents, and at most those of one second if it has a rate. One relay at a time, because the action's row stays locked until COMMIT.
 --
 -- Returns the action's state after the chunk, NULL if another session runs it. rate: intents a second, NULL without a limit.
 CREATE FUNCTION "outbox".run_action(
@@ -420,6 +420,7 @@ BEGIN
   IF state NOT IN ('queued', 'running') THEN
     RETURN;
   END IF;
+  max := least(max, ceil(rate)::integer);
   IF kind IN ('redrive', 'discard') THEN
     SELECT r.done, r.next INTO done, v_next FROM "outbox".run_dead_letters(v_action, max) r;
   ELSIF kind = 'replay' THEN

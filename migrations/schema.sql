@@ -2119,6 +2119,7 @@ BEGIN
   IF state NOT IN ('queued', 'running') THEN
     RETURN;
   END IF;
+  max := least(max, ceil(rate)::integer);
   IF kind IN ('redrive', 'discard') THEN
     SELECT r.done, r.next INTO done, v_next FROM "outbox".run_dead_letters(v_action, max) r;
   ELSIF kind = 'replay' THEN

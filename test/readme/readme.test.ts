@@ -176,18 +176,37 @@ describe('deployment', () => {
   })
 })
 
+const COMMANDS = [
+  ...[
+    'migrate',
+    'relay',
+    'status',
+    'pause',
+    'resume',
+    'doctor',
+    'events',
+    'demo',
+    'drain',
+    'find',
+    'replay',
+    'erase',
+  ],
+  ...['actions', 'cancel', 'backfill', 'dead list', 'dead show', 'dead edit', 'dead redrive', 'dead discard'],
+  ...['pending cancel', 'pending reschedule'],
+]
+
 describe('commands', () => {
   const lines = of('bash').flatMap((block) =>
     block.code.split('\n').map((text, index) => ({ file: block.file, line: block.line + index, text })),
   )
   const ours = lines.flatMap((line) =>
-    [...line.text.matchAll(/(?:^|&& |npx )customerio-outbox (\w+)([^&|#]*)/g)].map(
+    [...line.text.matchAll(/(?:^|&& |npx )customerio-outbox ((?:dead |pending )?\w+)([^&|#]*)/g)].map(
       ([, command, flags]) =>
         [at(line), command ?? '', [...(flags ?? '').matchAll(/--[\w-]+/g)].map(String)] as const,
     ),
   )
   test.each(ours)('%s: customerio-outbox %s knows its flags', async (_, command, flags) => {
-    const help = await cli(command, '--help')
+    const help = await cli(...command.split(' '), '--help')
     for (const flag of flags) expect(help).toContain(flag)
   })
 
@@ -199,13 +218,7 @@ describe('commands', () => {
   })
 
   test('every flag that the documents name is one of a command', async () => {
-    const help = (
-      await Promise.all(
-        ['migrate', 'relay', 'status', 'pause', 'resume', 'doctor', 'events', 'demo'].map((c) =>
-          cli(c, '--help'),
-        ),
-      )
-    ).join('')
+    const help = (await Promise.all(COMMANDS.map((command) => cli(...command.split(' '), '--help')))).join('')
     const flags = new Set([...forUsers.matchAll(/--[a-z][\w-]*/g)].map(String))
     expect([...flags].filter((flag) => !help.includes(flag) && flag !== '--help')).toEqual([])
   })

@@ -25,6 +25,7 @@ export function startCli(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
   main = MAIN,
+  cwd?: string,
 ): CliProcess {
   const child = spawn(process.execPath, [main, ...args], {
     env: {
@@ -34,6 +35,7 @@ export function startCli(
       ...env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
+    cwd,
   })
   const output = { stdout: '', stderr: '' }
   child.stdout.on('data', (chunk: Buffer) => {

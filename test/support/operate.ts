@@ -62,6 +62,21 @@ export function operate({ db, enqueue }: Harness) {
         },
         withinMs,
       ),
+    /** Waits until an action has processed so many intents. */
+    processed: (id: string, atLeast: number): Promise<ActionRow> =>
+      eventually('progress of the action', async () => {
+        const row = await status(id)
+        return Number(row.processed) >= atLeast ? row : undefined
+      }),
+    /** Waits until a breaker is in a state. */
+    breaker: (destination: string, state: string): Promise<true> =>
+      eventually(`breaker ${state}`, async () => {
+        const rows = await db.rows('SELECT FROM outbox.breakers WHERE destination = $1 AND state = $2', [
+          destination,
+          state,
+        ])
+        return rows.length > 0 || undefined
+      }),
     /** Enqueues intents and makes dead letters of them, as a relay does after a 400. Returns their ids. */
     deadLetters: async (...intents: Intent[]): Promise<string[]> => {
       const ids = await enqueue(...intents)
