@@ -78,6 +78,8 @@ async function sendWhileClosed(turn: Turn, rows: readonly QueuedIntent[], cut: C
     case 'send_alone':
       return sendNext(turn, shared.permit, rows, cut)
     case 'not_sent':
+      // The shared request may have lasted as long as a request may. A relay that stops begins no other.
+      if (turn.stopping.aborted) return { kind: 'handed_back' }
       break
     default:
       return shared
