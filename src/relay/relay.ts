@@ -259,7 +259,11 @@ export class Relay extends EventEmitter<RelayEvents> {
     // The timers stop after the dispatcher, because their heartbeats keep a lane with a request in flight from looking
     // abandoned. They stop before the relay's row is removed, because a later report would insert the row again.
     await this.#timers.stop()
-    await removeRelay(db, this.relayId).catch((error) => this.#report(error))
+    if (this.#starting !== undefined) {
+      const recorded = queues.recordSilences().catch(() => {}) // if it fails, the next relay watches for longer
+      await removeRelay(db, this.relayId).catch((error) => this.#report(error))
+      await recorded
+    }
     await queues.stop().catch((error) => this.#report(error))
     await destinations.close()
     await Promise.all([db.close(), longDb.close()])

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { HeartbeatWatch } from '../../src/relay/jobs/heartbeat-watch.ts'
 
 let now = 0
-const beat = (id: string, heartbeat: string, ageMs = 0) => ({ id, heartbeat, ageMs })
+const beat = (id: string, heartbeat: string, ageMs = 0, silentMs = 0) => ({ id, heartbeat, ageMs, silentMs })
 
 /** Reads every 2 s. Returns the seconds until the worker of the job counts as dead, or undefined if it stays alive. */
 function secondsUntilDead(
@@ -51,4 +51,35 @@ test('a worker whose heartbeat is also old by the clock of the database is dead 
   expect(
     secondsUntilDead(stepped, (second) => `beat ${Math.floor(second / 4)}`, 60, 3_600_000),
   ).toBeUndefined()
+})
+
+test('what earlier processes have watched counts, until the heartbeat changes', () => {
+  const earlier = new HeartbeatWatch(() => now)
+  earlier.read([beat('a', 'once'), beat('b', 'once')])
+  now += 4_000
+  expect(earlier.read([beat('a', 'once'), beat('b', 'twice')])).toEqual([])
+  expect(earlier.silences).toEqual([{ id: 'a', heartbeat: 'once', silentMs: 4_000 }])
+
+  const later = new HeartbeatWatch(() => now)
+  now += 60_000
+  const [a, b] = [beat('a', 'once', 0, 4_000), beat('b', 'twice')]
+  expect(later.read([a, b])).toEqual([])
+  now += 4_000
+  expect(later.read([a, b])).toEqual([])
+  expect(later.silences).toEqual([
+    { id: 'a', heartbeat: 'once', silentMs: 8_000 },
+    { id: 'b', heartbeat: 'twice', silentMs: 4_000 },
+  ])
+  now += 2_000
+  expect(later.read([a, b])).toEqual([a])
+})
+
+test('a live worker that could not write during an outage of the database is not dead, although it was watched before', () => {
+  const watch = new HeartbeatWatch(() => now)
+  const afterOutage = beat('a', 'before the outage', 60_000, 3_000) // watched for 3 s before it
+  expect(watch.read([afterOutage])).toEqual([])
+  now += 3_500
+  expect(watch.read([afterOutage])).toEqual([])
+  now += 500
+  expect(watch.read([beat('a', 'after the outage')])).toEqual([])
 })

@@ -5,6 +5,7 @@ import type { Database } from '../../store/connection/database.ts'
 import { type BossDatabase, openBossDatabase } from '../../store/jobs/boss-database.ts'
 import { namesOf } from '../../store/names.ts'
 import { acceptsStartupOptions } from '../../store/connection/startup-options.ts'
+import { recordSilences } from '../../store/jobs/record-silences.ts'
 import { releaseJobs } from '../../store/jobs/release-jobs.ts'
 import { readHeartbeats } from '../../store/jobs/read-heartbeats.ts'
 import { HeartbeatWatch } from './heartbeat-watch.ts'
@@ -160,8 +161,23 @@ export class JobQueues {
       })
   }
 
+  /** Lets the next relay go on from what this one has seen of silent workers. For the end, when its own jobs have ended. */
+  async recordSilences(): Promise<void> {
+    await this.#releasing
+    if (!this.#heartbeats.hasWorkers) return
+    await this.#releaseDead()
+    const { silences } = this.#heartbeats
+    if (silences.length > 0) await recordSilences(this.#options.db, silences)
+  }
+
+  /** Ends what is running, then closes the connections. */
   async stop(): Promise<void> {
     await this.#releasing
+    await this.close()
+  }
+
+  /** Closes the connections, whatever is running. */
+  async close(): Promise<void> {
     if (!this.#started) return
     await this.#connections.close(this.#started.stop({ graceful: false }).finally(() => this.#db?.close()))
   }

@@ -7,6 +7,8 @@ export interface Heartbeat {
   readonly heartbeat: string
   /** The heartbeat's age in milliseconds by the database's clock, which may have stepped since the heartbeat. */
   readonly ageMs: number
+  /** Milliseconds for which former relays watched the worker without a heartbeat after this one: see `recordSilences`. */
+  readonly silentMs: number
 }
 
 /**
@@ -27,7 +29,9 @@ export async function readHeartbeats(db: Database): Promise<Heartbeat[]> {
           OR state = 'retry' AND start_after > clock_timestamp() + interval '30 seconds'
      )
      SELECT id, coalesce(heartbeat_on, started_on)::text AS heartbeat,
-            date_part('epoch', clock_timestamp() - coalesce(heartbeat_on, started_on)) * 1000 AS "ageMs"
+            date_part('epoch', clock_timestamp() - coalesce(heartbeat_on, started_on)) * 1000 AS "ageMs",
+            CASE WHEN output ->> 'heartbeat' = coalesce(heartbeat_on, started_on)::text
+                 THEN (output ->> 'silentMs')::float8 ELSE 0 END AS "silentMs"
      FROM ${boss}.job WHERE state = 'active'`,
   )
 }
