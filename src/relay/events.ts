@@ -1,6 +1,7 @@
 import type { CopiedDatabaseError } from '../store/origin/copied-database-error.ts'
 import type { ActionKind, ActionState } from '../store/actions/run-action.ts'
 import type { BreakerState } from '../store/breakers/read-breakers.ts'
+import type { DrainEnd } from './dispatch/wait-until-drained.ts'
 import type { DeadLetterReason } from '../store/lanes/settle.ts'
 import type { NotListeningReason } from './wake-up/listener.ts'
 
@@ -28,9 +29,20 @@ export interface RelayEvents {
   stopped: [{ readonly relayId: string }]
   /**
    * `stop({ drainMs })` has ended its drain. `lanesLeft` is the number of lanes that still hold intents: 0 if every lane is
-   * empty, NaN if no count of the lanes succeeded.
+   * empty, NaN if the lanes could not be read.
    */
-  drained: [{ readonly lanesLeft: number }]
+  drained: [
+    {
+      /**
+       * - `empty`: no intent is pending.
+       * - `stopped`: every destination that has pending intents is stopped for longer than the rest of `drainMs`.
+       * - `time_is_up`: `drainMs` is over.
+       * - `aborted`: a second `stop()` has ended the drain.
+       */
+      readonly end: DrainEnd
+      readonly lanesLeft: number
+    },
+  ]
   /** Intents of one batch have left the queue. */
   settled: [
     {

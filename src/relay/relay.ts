@@ -35,7 +35,8 @@ import { type RelayParts, wireRelay } from './wire-relay.ts'
 export interface StopOptions {
   /**
    * Milliseconds for which the relay keeps delivering before it stops. It stops earlier when no lane of its destinations
-   * holds an intent. The relay does not wait for scheduled intents.
+   * holds an intent, or when each destination that has intents is stopped for longer than that: its breaker is open, it is
+   * paused, or it is rate limited. The relay does not wait for intents that are scheduled for later.
    *
    * @default 0
    */
@@ -170,7 +171,7 @@ export class Relay extends EventEmitter<RelayEvents> {
    *   customerio: { siteId: 'your-site-id', trackApiKey: 'your-track-api-key' },
    * })
    * await relay.start()
-   * relay.on('drained', ({ lanesLeft }) => console.log(`${lanesLeft} lanes still hold intents`))
+   * relay.on('drained', ({ end, lanesLeft }) => console.log(`${end}: ${lanesLeft} lanes still hold intents`))
    * await relay.stop({ drainMs: 30_000 })
    * ```
    */
@@ -271,17 +272,17 @@ export class Relay extends EventEmitter<RelayEvents> {
   }
 
   async #drain(withinMs: number): Promise<void> {
-    const countLanes = async () => {
-      const ready = await findReadyLanes(this.#parts.db, { served: this.destinations, except: [] })
-      return ready.lanes.length
-    }
-    const lanesLeft = await waitUntilDrained({
-      countLanes,
+    const drained = await waitUntilDrained({
+      read: () => {
+        const served = this.destinations
+        return findReadyLanes(this.#parts.db, { served, except: [], breakersOf: served })
+      },
       withinMs,
+      waitsForProbes: true,
       abort: this.#endDrain.signal,
       onError: (error) => this.#report(error),
     })
-    this.emit('drained', { lanesLeft })
+    this.emit('drained', drained)
   }
 
   async #checkOrigin(): Promise<void> {

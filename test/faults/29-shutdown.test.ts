@@ -4,8 +4,9 @@
  *   request, and nothing is settled;
  * - without the second signal's `process.exit` (src/cli/process/shutdown.ts) the second test times out;
  * - if `#start` does not check `#ending`, the relay of the third test takes a lane;
- * - without `#drain` the relays of the fourth and the fifth test log nothing about the backlog;
- * - if `waitUntilDrained` ignores its deadline, the command's own deadline ends the fifth test's relay with status 1.
+ * - without `#drain` the relays of the last three tests log nothing about the backlog;
+ * - if `judgeQueue` finds no stopped destination, or does not wait for a probe that is due in time, the fifth test fails;
+ * - if `waitUntilDrained` ignores its deadline, the command's own deadline ends the sixth test's relay with status 1.
  */
 import { once } from 'node:events'
 import { createServer } from 'node:net'
@@ -112,10 +113,37 @@ test('29: with --drain a relay first empties the backlog, including intents that
   expect(h.fake.counts).toMatchObject({ applied: 501, duplicates: 0, outOfOrder: 0 })
 })
 
-test('29: with --drain in an outage a relay logs that the drain timed out, loses nothing, and exits with 0', async () => {
+test('29: with --drain in an outage a relay ends its drain when the breaker is open for longer, loses nothing, and exits with 0', async () => {
   h.fake.misbehave({ kind: 'outage' })
   await h.enqueue(track('u1', 0))
-  const relay = await started('--drain', '--shutdown-timeout', '4', '--request-timeout', '1')
+  const flags = ['--shutdown-timeout', '12', '--request-timeout', '1', '--breaker-half-open-after', '5']
+  const relay = await started('--drain', ...flags)
+  await relay.printed(/"to":"open","message":"breaker changed"/)
+  const { retry_at: retryAt } =
+    (await h.db.rows<{ retry_at: Date }>('SELECT retry_at FROM outbox.breakers'))[0] ?? {}
+  relay.child.kill('SIGTERM')
+  await relay.printed(/"message":"stopping"/)
+  // The first probe is due within the 11 s of the drain, so the relay waits for it. The second one is due 10 s later.
+  const { status, stdout } = await relay.ended()
+  expect(Date.now()).toBeGreaterThanOrEqual(Number(retryAt))
+  expect(status).toBe(0)
+  expect(stdout).toContain('"lanesLeft":1,"message":"drain ended; every destination with intents is stopped')
+  expect(await pending()).toHaveLength(1)
+  expect(await held()).toEqual([])
+})
+
+test('29: with --drain while Customer.io fails and the breaker stays closed, the drain times out, and the relay exits with 0', async () => {
+  h.fake.misbehave({ kind: 'outage' })
+  await h.enqueue(track('u1', 0))
+  const relay = await started(
+    '--drain',
+    '--shutdown-timeout',
+    '4',
+    '--request-timeout',
+    '1',
+    '--breaker-failures',
+    '999',
+  )
   await h.fake.until(() => h.fake.counts.requests > 0)
   relay.child.kill('SIGTERM')
   const { status, stdout } = await relay.ended()

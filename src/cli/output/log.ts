@@ -30,10 +30,8 @@ export function logRelay(log: Logger, relay: Relay): void {
 
 function logDelivery(log: Logger, relay: Relay): void {
   relay.on('settled', (settled) => log.debug(settled, 'settled'))
-  relay.on('drained', ({ lanesLeft }) =>
-    lanesLeft === 0
-      ? log.info('backlog drained')
-      : log.warn({ lanesLeft }, 'drain timed out; remaining intents stay queued'),
+  relay.on('drained', ({ end, lanesLeft }) =>
+    end === 'empty' ? log.info('backlog drained') : log.warn({ lanesLeft }, NOT_DRAINED[end]),
   )
   relay.on('deadLetter', ({ destination, id, seq, reason, status, field }) =>
     log.warn({ destination, id, seq, reason, status, field }, 'dead letter'),
@@ -43,6 +41,13 @@ function logDelivery(log: Logger, relay: Relay): void {
   )
   relay.on('unknownFormat', (unknown) => log.warn(unknown, 'unknown row format; upgrade this relay'))
 }
+
+/** The phrase for each end of a drain that left intents. */
+const NOT_DRAINED = {
+  stopped: 'drain ended; every destination with intents is stopped, and they stay queued',
+  time_is_up: 'drain timed out; remaining intents stay queued',
+  aborted: 'drain aborted; remaining intents stay queued',
+} as const
 
 function logDestinations(log: Logger, relay: Relay): void {
   relay.on('breaker', (change) =>
