@@ -4,6 +4,9 @@
  *
  * @module
  */
+export { drain } from './relay/drain/drain.ts'
+export type { DrainOptions } from './relay/drain/drain-options.ts'
+export type { DrainResult, PendingIntents } from './relay/drain/drain-result.ts'
 export type { RelayEvents } from './relay/events.ts'
 export { InvalidSettingError, type RelayOptions, type WorkspaceOptions } from './relay/options.ts'
 export { createRelay, type Relay, type StopOptions } from './relay/relay.ts'

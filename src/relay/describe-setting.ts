@@ -13,16 +13,18 @@ const CONTAINERS: ReadonlySet<string> = new Set(['object', 'record', 'array'])
  * @param schema The schema that found it.
  * @param settings The value that was checked.
  * @param within The path of `settings` within the options.
+ * @param whole What the settings are called as a whole.
  */
 export function describeSetting(
   { issues: [issue] }: z.ZodError,
   schema: z.ZodType,
   settings: unknown,
   within: readonly string[],
+  whole = 'the relay options',
 ): string {
   if (!issue) return 'Expected other settings'
   const path = [...within, ...issue.path.map(String)].join('.')
-  const label = path || 'the relay options'
+  const label = path || whole
   if (issue.code === 'unrecognized_keys') {
     const unknown = issue.keys[0] ?? ''
     return `Expected ${label} to have known names only, got ${shownOption(unknown)}: ${hint(unknown, namesAt(schema, issue.path))}`

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { credentialProblem } from '../customerio/credentials.ts'
 import { describeSetting } from './describe-setting.ts'
+import type { DrainOptions } from './drain/drain-options.ts'
 import { InvalidSettingError, type RelayOptions, type WorkspaceOptions } from './options.ts'
 
 /** The messages of these schemas begin with `to `, because they continue `Expected <name of the setting> …`. */
@@ -144,9 +145,22 @@ const relayOptionsSchema = z.strictObject({
   deliveredRetentionDays: whole(1, 3_650).default(7),
 })
 
+const drainOptionsSchema = relayOptionsSchema.extend({
+  forMs: ms(100, 900_000).default(50_000),
+  signal: z.custom<AbortSignal>(isSignal, 'to be an AbortSignal').optional(),
+  observe: z
+    .custom<NonNullable<DrainOptions['observe']>>((value) => typeof value === 'function', 'to be a function')
+    .optional(),
+})
+
 export type ResolvedWorkspace = z.output<typeof workspaceSchema>
-export type ResolvedRelayOptions = Omit<z.output<typeof relayOptionsSchema>, 'customerio' | 'workspaces'> & {
+type RelaySettings = z.output<typeof relayOptionsSchema>
+export type ResolvedRelayOptions = Omit<RelaySettings, 'customerio' | 'workspaces'> & {
   readonly workspaces: Readonly<Record<string, ResolvedWorkspace>>
+}
+/** The options of a drain, with those of its relay apart. */
+export type ResolvedDrainOptions = Omit<z.output<typeof drainOptionsSchema>, keyof RelaySettings> & {
+  readonly relay: ResolvedRelayOptions
 }
 
 /**
@@ -155,16 +169,42 @@ export type ResolvedRelayOptions = Omit<z.output<typeof relayOptionsSchema>, 'cu
  * @throws InvalidSettingError for the first setting that is wrong, or if there is no workspace.
  */
 export function resolveRelayOptions(options: RelayOptions): ResolvedRelayOptions {
-  const result = relayOptionsSchema.safeParse(options)
-  if (result.success) {
-    const { customerio, workspaces, ...settings } = result.data
-    const all = { ...(customerio ? { default: customerio } : {}), ...workspaces }
-    if (Object.keys(all).length > 0) return { ...settings, workspaces: all }
-    throw new InvalidSettingError(
-      'Expected customerio or workspaces to have the credentials of a workspace, got none',
-    )
-  }
-  throw new InvalidSettingError(describeSetting(result.error, relayOptionsSchema, options, []))
+  return withWorkspaces(checked(relayOptionsSchema, options, 'the relay options'))
+}
+
+/**
+ * Checks the options of a drain and fills in the defaults.
+ *
+ * @throws InvalidSettingError for the first setting that is wrong, or if there is no workspace.
+ */
+export function resolveDrainOptions(options: DrainOptions): ResolvedDrainOptions {
+  const { forMs, signal, observe, ...relay } = checked(drainOptionsSchema, options, 'the drain options')
+  return { forMs, signal, observe, relay: withWorkspaces(relay) }
+}
+
+/** Also for a signal of another realm, as in tests of Jest. */
+function isSignal(value: unknown): boolean {
+  const { aborted, addEventListener } = (value ?? {}) as Partial<AbortSignal>
+  return typeof aborted === 'boolean' && typeof addEventListener === 'function'
+}
+
+function checked<Schema extends z.ZodType>(
+  schema: Schema,
+  options: unknown,
+  whole: string,
+): z.output<Schema> {
+  const result = schema.safeParse(options)
+  if (result.success) return result.data
+  throw new InvalidSettingError(describeSetting(result.error, schema, options, [], whole))
+}
+
+/** Makes the workspace `default` of `customerio`. */
+function withWorkspaces({ customerio, workspaces, ...settings }: RelaySettings): ResolvedRelayOptions {
+  const all = { ...(customerio ? { default: customerio } : {}), ...workspaces }
+  if (Object.keys(all).length > 0) return { ...settings, workspaces: all }
+  throw new InvalidSettingError(
+    'Expected customerio or workspaces to have the credentials of a workspace, got none',
+  )
 }
 
 /**

@@ -43,6 +43,15 @@ export interface StopOptions {
   readonly drainMs?: number
 }
 
+/**
+ * Why a relay runs.
+ *
+ * - `serve`: to deliver until it is told to stop.
+ * - `drain`: for one call of `drain`. It polls instead of listening, because it lives for too short a time to turn
+ *   notifications on and off for the whole fleet. An open breaker ends its drain, because the next call can probe.
+ */
+export type RelayPurpose = 'serve' | 'drain'
+
 const HEARTBEAT_MS = 3_000
 const MAINTENANCE_MS = 600_000
 
@@ -98,6 +107,7 @@ export class Relay extends EventEmitter<RelayEvents> {
   /** Identifies this relay in `outbox.relay_fleet`. A new UUID for each relay object. */
   readonly relayId = randomUUID()
   readonly #options: ResolvedRelayOptions
+  readonly #purpose: RelayPurpose
   readonly #stopping = new AbortController()
   readonly #endDrain = new AbortController()
   readonly #timers = new Timers((error) => this.#report(error))
@@ -110,9 +120,10 @@ export class Relay extends EventEmitter<RelayEvents> {
   #ending: Promise<void> | undefined
 
   /** @internal Use `createRelay`. */
-  constructor(options: ResolvedRelayOptions) {
+  constructor(options: ResolvedRelayOptions, purpose: RelayPurpose = 'serve') {
     super()
     this.#options = options
+    this.#purpose = purpose
     this.#workspaces = options.workspaces
     this.#parts = wireRelay(options, {
       relayId: this.relayId,
@@ -121,6 +132,7 @@ export class Relay extends EventEmitter<RelayEvents> {
       emitError: (error) => this.#emitError(error),
       onBreakerChange: (destination, from, to) => this.#breakerChanged(destination, from, to),
       isOriginChecked: () => this.#isOriginChecked,
+      listens: purpose === 'serve',
     })
   }
 
@@ -231,6 +243,18 @@ export class Relay extends EventEmitter<RelayEvents> {
     dispatcher.destinationsChanged(changedDestinations)
   }
 
+  /**
+   * Closes every connection to the database, whatever is in flight. For a caller that cannot wait for the end of `stop()`,
+   * because the database does not answer. Other relays take over the lanes.
+   *
+   * @internal
+   */
+  async abandon(): Promise<void> {
+    const { db, listener, longDb, queues } = this.#parts
+    this.#stopping.abort()
+    await Promise.all([listener.stop(), queues.close(), db.close(), longDb.close()])
+  }
+
   async #start(): Promise<void> {
     const { db, dispatcher, queues, listener } = this.#parts
     const schema = await requireSchemaVersion(db)
@@ -241,7 +265,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     await queues.start()
     await this.#reportAlive()
     await this.#maintain()
-    await listener.start()
+    if (this.#purpose === 'serve') await listener.start()
     if (this.#ending !== undefined) return // stopped meanwhile: the relay takes no lane
     this.#timers.every(HEARTBEAT_MS, () => this.#reportAlive())
     this.#timers.every(MAINTENANCE_MS, () => this.#maintain())
@@ -278,7 +302,7 @@ export class Relay extends EventEmitter<RelayEvents> {
         return findReadyLanes(this.#parts.db, { served, except: [], breakersOf: served })
       },
       withinMs,
-      waitsForProbes: true,
+      waitsForProbes: this.#purpose === 'serve',
       abort: this.#endDrain.signal,
       onError: (error) => this.#report(error),
     })
@@ -308,6 +332,7 @@ export class Relay extends EventEmitter<RelayEvents> {
     await maintain(this.#parts.db, {
       workspaces: Object.keys(this.#workspaces),
       deliveredRetentionDays: this.#options.deliveredRetentionDays,
+      isEnding: () => this.#ending !== undefined,
     })
   }
 

@@ -1,5 +1,6 @@
 import { openDatabase, type Database } from '../store/connection/database.ts'
 import { ensurePartitions } from '../store/fleet/ensure-partitions.ts'
+import { clearNotifyFlagIfAlone, setNotifyFlag } from '../store/fleet/set-notify-flag.ts'
 import { notify } from '../store/fleet/notify.ts'
 import { readHorizon } from '../store/lanes/read-horizon.ts'
 import { resetLanes } from '../store/lanes/reset-lanes.ts'
@@ -31,6 +32,8 @@ export interface RelayHost {
   readonly onBreakerChange: (destination: string, from: BreakerState | undefined, to: BreakerState) => void
   /** Whether new connections must check that the database is no copy. False until `start()` has checked the first time. */
   readonly isOriginChecked: () => boolean
+  /** Whether the relay listens for wake-ups. If not, it does not turn them off while other relays run. */
+  readonly listens: boolean
 }
 
 /** The parts of a relay. They know the relay only through `RelayHost`. */
@@ -123,6 +126,8 @@ export function wireRelay(options: ResolvedRelayOptions, host: RelayHost): Relay
       failed: onError,
     },
     isListening: () => listener.isListening,
+    writeNotifyFlag: (isOn) =>
+      host.listens ? setNotifyFlag(db, isOn) : clearNotifyFlagIfAlone(db, host.relayId),
     pollIntervalMs,
   })
   const listener = new Listener({

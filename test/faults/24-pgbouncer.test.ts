@@ -9,7 +9,7 @@
 import { drizzle } from 'drizzle-orm/node-postgres'
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
-import { migrate } from '../../src/relay.ts'
+import { drain, migrate } from '../../src/relay.ts'
 import { createTestDatabase } from '../support/database.ts'
 import { eventually } from '../support/eventually.ts'
 import { type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
@@ -48,6 +48,24 @@ describe.skipIf(!binary)('24: PgBouncer in transaction mode', () => {
     await drizzle(pool).transaction((each) => h.outbox.enqueue(each, [track('u1', 2), track('u2', 3)]))
     await pool.end()
     await eventually('three delivered', () => h.fake.counts.applied === 3)
+  })
+
+  test('a drain behind PgBouncer delivers without LISTEN, waits for none, and turns no notification on', async () => {
+    await h.enqueue(...Array.from({ length: 200 }, (_, n) => track(`u${n % 20}`, n)))
+    const { url: trackUrl } = h.fake
+    const customerio = { siteId: 'site', trackApiKey: 'key', trackUrl }
+    const warned: unknown[] = []
+    const result = await drain({
+      connectionString: pooled,
+      customerio,
+      observe: (events) => events.on('notListening', (why) => warned.push(why)),
+    })
+    expect(result).toMatchObject({ outcome: 'empty', delivered: 200 })
+    expect(warned).toEqual([])
+    expect(h.fake.counts).toMatchObject({ applied: 200, outOfOrder: 0 })
+    expect(await h.db.rows('SELECT last_value = 2 AS idle FROM outbox.notify_flag')).toEqual([
+      { idle: false },
+    ])
   })
 
   test('a relay behind PgBouncer warns once, delivers by polling, and leaves no settings in pooled connections', async () => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { createOutbox, InvalidOptionError } from '../../src/index.ts'
-import { createRelay, InvalidSettingError, migrate, migrationScript } from '../../src/relay.ts'
+import { createRelay, drain, InvalidSettingError, migrate, migrationScript } from '../../src/relay.ts'
 
 const SECRET = 'postgres://app:hunter2@localhost/app'
 const GOOD = { connectionString: SECRET, customerio: { siteId: 's', trackApiKey: 'k' } }
@@ -158,3 +158,27 @@ test.each<[unknown, string]>([
     }
   },
 )
+
+test.each<[unknown, string]>([
+  [undefined, 'Expected the drain options to be an object, got nothing'],
+  [
+    { ...GOOD, forms: 5 },
+    'Expected the drain options to have known names only, got "forms": did you mean forMs?',
+  ],
+  [{ ...GOOD, forMs: 50 }, 'Expected forMs to be a whole number from 100 to 900000 milliseconds, got 50'],
+  [
+    { ...GOOD, forMs: 900_001 },
+    'Expected forMs to be a whole number from 100 to 900000 milliseconds, got 900001',
+  ],
+  [{ ...GOOD, signal: {} }, 'Expected signal to be an AbortSignal, got object'],
+  [{ ...GOOD, observe: 1 }, 'Expected observe to be a function, got 1'],
+  [{ ...GOOD, workers: 65 }, 'Expected workers to be a whole number from 1 to 64, got 65'],
+  [
+    { connectionString: SECRET },
+    'Expected customerio or workspaces to have the credentials of a workspace, got none',
+  ],
+])('drain(%j) is refused: %s', async (options, message) => {
+  const error: unknown = await drain(options as never).catch((thrown) => thrown)
+  expect(error).toBeInstanceOf(InvalidSettingError)
+  expect((error as Error).message).toBe(message)
+})

@@ -1,6 +1,5 @@
 import type { Database } from '../../store/connection/database.ts'
 import { type Lane, isBulk } from '../../store/lanes/lane.ts'
-import { setNotifyFlag } from '../../store/fleet/set-notify-flag.ts'
 import type { Breakers } from '../breaker/breakers.ts'
 import type { Destinations } from '../destination/destinations.ts'
 import { backoffMs } from '../timing/backoff.ts'
@@ -65,6 +64,8 @@ export interface DispatcherOptions {
   readonly observer: DispatchObserver
   /** Whether this relay receives notifications. */
   readonly isListening: () => boolean
+  /** Writes the flag that enqueue reads: whether commits notify. */
+  readonly writeNotifyFlag: (isOn: boolean) => Promise<void>
   readonly pollIntervalMs: number
 }
 
@@ -99,11 +100,11 @@ export class Dispatcher {
 
   constructor(options: DispatcherOptions) {
     this.#options = options
-    const { source, workers, observer, isListening, pollIntervalMs } = options
+    const { source, workers, observer, isListening, writeNotifyFlag, pollIntervalMs } = options
     const onError = (error: Error) => observer.failed(error)
     const pollNow = () => this.#pollNow.raise()
     this.#notifyMode = new NotifyMode({
-      writeFlag: (isOn) => setNotifyFlag(source.db, isOn),
+      writeFlag: writeNotifyFlag,
       isListening,
       onSuspended: pollNow,
       onError,

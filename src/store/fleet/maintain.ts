@@ -7,6 +7,8 @@ export interface Maintenance {
   readonly workspaces: readonly string[]
   /** Days to keep delivered rows. */
   readonly deliveredRetentionDays: number
+  /** Whether the relay is about to stop. Then the rest of the expired dedup keys is left to the next maintenance. */
+  readonly isEnding: () => boolean
 }
 
 /**
@@ -16,7 +18,7 @@ export interface Maintenance {
  */
 export async function maintain(
   db: Database,
-  { workspaces, deliveredRetentionDays }: Maintenance,
+  { workspaces, deliveredRetentionDays, isEnding }: Maintenance,
 ): Promise<void> {
   const q = db.names.q
   await unlessLocked(ensurePartitions(db))
@@ -25,7 +27,7 @@ export async function maintain(
   )
   await unlessLocked(db.query(`SELECT ${q}.summarize_delivered()`))
   await unlessLocked(registerWorkspaces(db, workspaces))
-  for (let removed = 1; removed > 0; ) {
+  for (let removed = 1; removed > 0 && !isEnding(); ) {
     const [row] = await db.query<{ removed: number }>(
       `WITH deleted AS (
          DELETE FROM ${q}.dedup d USING (

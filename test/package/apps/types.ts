@@ -2,6 +2,9 @@
 import { createOutbox, InvalidIntentError, type Intent, intents, type Outbox } from 'customerio-outbox'
 import {
   createRelay,
+  type DrainOptions,
+  type DrainResult,
+  drain,
   migrate,
   type MigrateResult,
   type Relay,
@@ -18,6 +21,7 @@ export const intent: Known<Intent> = intents.track('u1', 'order_placed', { total
 export const name: 'outbox' = schema.schemaName
 export const error: Known<InvalidIntentError> = new InvalidIntentError('', { operation: '', field: '' })
 export const relay = (options: Known<RelayOptions>): Known<Relay> => createRelay(options)
+export const drained = (options: Known<DrainOptions>): Promise<Known<DrainResult>> => drain(options)
 export const migrated = (connectionString: string): Promise<Known<MigrateResult>> =>
   migrate({ connectionString })
 export const fake = (): Promise<Known<FakeCustomerIo>> => startFakeCustomerIo()
