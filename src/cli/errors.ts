@@ -7,8 +7,8 @@ import { SchemaVersionError } from '../store/migrate/schema-version-error.ts'
 import { CopiedDatabaseError } from '../store/origin/copied-database-error.ts'
 import { redact } from './output/redact.ts'
 
-/** Exit statuses of every command. */
-export const EXIT = { ok: 0, failed: 1, wrongSetting: 2 } as const
+/** Exit statuses of every command. `timeIsUp` and `stopped` are those of `drain`, if intents are left. */
+export const EXIT = { ok: 0, failed: 1, wrongSetting: 2, timeIsUp: 3, stopped: 4 } as const
 
 /**
  * A setting is missing or wrong. The message says what to set, one line per setting, and never quotes a secret.

@@ -4,6 +4,7 @@ import { addActionsCommands } from './commands/actions.ts'
 import { addBackfillCommand } from './commands/backfill.ts'
 import { addDeadCommand } from './commands/dead.ts'
 import { addDemoCommand } from './commands/demo.ts'
+import { addDrainCommand } from './commands/drain.ts'
 import { addDoctorCommand } from './commands/doctor.ts'
 import { addEraseCommand } from './commands/erase.ts'
 import { addEventsCommand } from './commands/events.ts'
@@ -27,7 +28,7 @@ Environment:
   OUTBOX_SCHEMA                   schema of the outbox (default: outbox)
   OUTBOX_CONFIG                   config file with workspaces, as relay --config
   LOG_LEVEL                       fatal, error, warn, info, debug, trace or
-                                  silent (default: info)
+                                  silent (default: info; of drain: error)
 
 Environment of the workspace "default":
   CUSTOMERIO_SITE_ID              Track API: site id
@@ -39,7 +40,8 @@ Environment of the workspace "default":
   CUSTOMERIO_APP_URL              or a test
   CUSTOMERIO_PIPELINES_URL
 
-Exit status: 0 success, 1 failure, 2 a setting is missing or wrong.`
+Exit status: 0 success, 1 failure, 2 a setting is missing or wrong.
+"drain --help" has more for drain.`
 
 function createProgram(): Command {
   const program = new Command('customerio-outbox')
@@ -51,6 +53,7 @@ function createProgram(): Command {
     .addHelpText('after', HELP)
   addMigrateCommand(program)
   addRelayCommand(program)
+  addDrainCommand(program)
   addStatusCommand(program)
   addPauseCommand(program)
   addResumeCommand(program)
@@ -67,6 +70,7 @@ function createProgram(): Command {
   addExamples(program, [
     ['try it: a shop, an outage and a killed relay, on a Postgres of its own', 'demo'],
     ['set up the schema, then deliver', 'migrate && customerio-outbox relay --port 8080'],
+    ['deliver from cron or a function, without a relay', 'drain --for 50s'],
     ['watch the backlog and the breakers', 'status --watch'],
     ['find a problem and its next step', 'doctor'],
   ])

@@ -120,6 +120,26 @@ test.each<[string, string[], Record<string, string>, RegExp]>([
     /Expected --watch to be a number of seconds from 0.2 to 3600, got "often"/,
   ],
   [
+    'a time that is no duration',
+    ['drain', '--for', 'soon'],
+    { ...NO_SERVER, ...CREDENTIALS },
+    /Expected --for to be a duration from 100ms to 15m, such as 50s, got "soon"/,
+  ],
+  [
+    'a time that is too long, in a unit',
+    ['drain', '--for', '16m'],
+    { ...NO_SERVER, ...CREDENTIALS },
+    /Expected --for to be a duration from 100ms to 15m, such as 50s, got "16m"/,
+  ],
+  [
+    'a time that is too short, in seconds',
+    ['drain', '--for', '0.05'],
+    { ...NO_SERVER, ...CREDENTIALS },
+    /Expected --for to be a duration from 100ms to 15m, such as 50s, got "0.05"/,
+  ],
+  ['a flag of relay', ['drain', '--port', '8080'], NO_SERVER, /unknown option '--port'/],
+  ['a drain without credentials', ['drain'], NO_SERVER, /no credentials: set CUSTOMERIO_SITE_ID/],
+  [
     'a demo with too few intents',
     ['demo', '--intents', '5'],
     {},
@@ -170,7 +190,7 @@ describe('a database that refuses the connection', () => {
     ],
   ])('%s: one line', async ([name, url, line, expected], { skip }) => {
     if (name === 'a wrong password') skip(await takesEveryPassword(url()), 'the server asks for no password')
-    for (const command of ['migrate', 'status', 'relay', 'demo']) {
+    for (const command of ['migrate', 'status', 'relay', 'drain', 'demo']) {
       const { status, stderr } = await runCli([command], { ...CREDENTIALS, DATABASE_URL: url() })
       expect(stderr).toMatch(line)
       expect(stderr.trimEnd().split('\n')).toHaveLength(1)
@@ -210,7 +230,7 @@ test.each([
   })
 })
 
-test.each([[], ['migrate'], ['relay'], ['status'], ['pause'], ['resume'], ['doctor'], ['demo']])(
+test.each([[], ['migrate'], ['relay'], ['drain'], ['status'], ['pause'], ['resume'], ['doctor'], ['demo']])(
   '%s --help ends with examples and fits in 80 columns',
   async (...command) => {
     const { status, stdout, stderr } = await runCli([...command, '--help'])

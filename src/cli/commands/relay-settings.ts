@@ -1,11 +1,12 @@
 import { z } from 'zod'
-import { type readSettings, seconds, settings, share, wholeNumber } from '../settings/settings.ts'
+import { type readSettings, seconds, settings, wholeNumber } from '../settings/settings.ts'
+import { deliverySettings } from './delivery-settings.ts'
 
 /** The settings of `customerio-outbox relay`: flags and environment. */
 export const relaySettings = {
-  ...settings,
-  checkRegion: z.boolean().default(true),
-  acceptCopy: z.boolean().default(false),
+  ...deliverySettings,
+  listenUrl: settings.listenUrl,
+  logLevel: settings.logLevel.default('info'),
   port: wholeNumber('--port', 0, 65_535).optional(),
   host: z
     .string()
@@ -13,17 +14,7 @@ export const relaySettings = {
     .default('0.0.0.0'),
   drain: z.boolean().default(false),
   shutdownTimeout: seconds('--shutdown-timeout', 1, 3_600),
-  connections: wholeNumber('--connections', 2, 50).optional(),
-  workers: wholeNumber('--workers', 1, 64).optional(),
-  batchSize: wholeNumber('--batch-size', 1, 2_000).optional(),
   pollInterval: seconds('--poll-interval', 0.05, 60).optional(),
-  requestTimeout: seconds('--request-timeout', 0.1, 120).optional(),
-  breakerFailures: wholeNumber('--breaker-failures', 1, 1_000).optional(),
-  breakerSuccesses: wholeNumber('--breaker-successes', 1, 100).optional(),
-  breakerHalfOpenAfter: seconds('--breaker-half-open-after', 0.01, 3_600).optional(),
-  breakerMaxHalfOpenAfter: seconds('--breaker-max-half-open-after', 0.01, 86_400).optional(),
-  breakerRejections: wholeNumber('--breaker-rejections', 0, 10_000).optional(),
-  breakerRejectionShare: share('--breaker-rejection-share', 0.01, 1).optional(),
 }
 
 export type RelaySettings = ReturnType<typeof readSettings<typeof relaySettings>>

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander'
 import { addDatabaseOptions, addExamples } from './shared-options.ts'
 import { readSettings } from '../settings/settings.ts'
+import { addDeliveryOptions } from './delivery-options.ts'
 import { relaySettings } from './relay-settings.ts'
 
 /** `customerio-outbox relay` */
@@ -19,8 +20,6 @@ export function addRelayCommand(program: Command): void {
       '--config <path>',
       'JSON file with workspaces; the relay applies changes without a restart (environment: OUTBOX_CONFIG)',
     )
-    .option('--no-check-region', 'do not ask Customer.io for the region of each workspace at the start')
-    .option('--accept-copy', 'deliver from a copy of the database that the outbox belongs to; pass it once')
     .option('--port <port>', 'serve /healthz, /readyz, /health/customerio and /metrics (default: off)')
     .option('--host <address>', 'address to listen on, with --port (default: 0.0.0.0)')
     .addOption(
@@ -33,34 +32,13 @@ export function addRelayCommand(program: Command): void {
       '--drain',
       'deliver the backlog before stopping; part of the grace period is kept for requests in flight',
     )
-    .option(
-      '--connections <number>',
-      'database connections for delivery, 2-50 (default: 6); the relay opens 3 more, and 2 more with --port',
-    )
-    .option('--workers <number>', 'workers per destination, 1-64 (default: 16)')
-    .option('--batch-size <number>', 'maximum intents per request, 1-2000 (default: 1000)')
     .option('--poll-interval <seconds>', 'fallback poll interval, 0.05-60 (default: 1)')
-    .option('--request-timeout <seconds>', 'timeout of a request to Customer.io, 0.1-120 (default: 10)')
-    .option('--breaker-failures <number>', 'consecutive failures that open the breaker (default: 5)')
-    .option('--breaker-successes <number>', 'successful probes that close the breaker (default: 3)')
-    .option('--breaker-half-open-after <seconds>', 'time from opening to the first probe (default: 30)')
-    .option(
-      '--breaker-max-half-open-after <seconds>',
-      'maximum time to the next probe; each failed probe doubles the time (default: 300)',
-    )
-    .option(
-      '--breaker-rejections <number>',
-      'rejected intents that stop a destination until it is resumed; 0: never (default: 100)',
-    )
-    .option(
-      '--breaker-rejection-share <share>',
-      'share of recent intents that must be rejected to stop a destination, 0.01-1 (default: 0.5)',
-    )
-    .action(async (flags) => {
-      const given = readSettings(relaySettings, flags)
-      const { runRelay } = await import('../run/run-relay.ts')
-      await runRelay(given)
-    })
+  addDeliveryOptions(command, { moreConnections: 'the relay opens 3 more, and 2 more with --port' })
+  command.action(async (flags) => {
+    const given = readSettings(relaySettings, flags)
+    const { runRelay } = await import('../run/run-relay.ts')
+    await runRelay(given)
+  })
   addExamples(command, [
     ['with health checks and metrics', 'relay --port 8080'],
     ['several workspaces, whose keys may change', 'relay --config workspaces.json'],

@@ -1,12 +1,17 @@
+import type { EventEmitter } from 'node:events'
 import { type Logger, pino } from 'pino'
-import type { Relay } from '../../relay/relay.ts'
+import type { RelayEvents } from '../../relay/events.ts'
 import { LogThrottle } from './log-throttle.ts'
 import { redact } from './redact.ts'
 
 export type { Logger }
 
-/** Logs JSON lines to stdout. Writes are synchronous, so that the last lines before an exit are not lost. */
-export function createLogger(level: string): Logger {
+/**
+ * Logs JSON lines. Writes are synchronous, so that the last lines before an exit are not lost.
+ *
+ * @param fd The file descriptor. Default: stdout.
+ */
+export function createLogger(level: string, fd = 1): Logger {
   return pino(
     {
       level,
@@ -15,12 +20,12 @@ export function createLogger(level: string): Logger {
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    pino.destination({ fd: 1, sync: true }),
+    pino.destination({ fd, sync: true }),
   )
 }
 
 /** Logs a relay's events. The message is a fixed phrase; details are fields. No line carries a payload or a key. */
-export function logRelay(log: Logger, relay: Relay): void {
+export function logRelay(log: Logger, relay: EventEmitter<RelayEvents>): void {
   logDelivery(log, relay)
   logDestinations(log, relay)
   logDatabase(log, relay)
@@ -28,7 +33,7 @@ export function logRelay(log: Logger, relay: Relay): void {
   logErrors(log, relay)
 }
 
-function logDelivery(log: Logger, relay: Relay): void {
+function logDelivery(log: Logger, relay: EventEmitter<RelayEvents>): void {
   relay.on('settled', (settled) => log.debug(settled, 'settled'))
   relay.on('drained', ({ end, lanesLeft }) =>
     end === 'empty' ? log.info('backlog drained') : log.warn({ lanesLeft }, NOT_DRAINED[end]),
@@ -49,7 +54,7 @@ const NOT_DRAINED = {
   aborted: 'drain aborted; remaining intents stay queued',
 } as const
 
-function logDestinations(log: Logger, relay: Relay): void {
+function logDestinations(log: Logger, relay: EventEmitter<RelayEvents>): void {
   relay.on('breaker', (change) =>
     log[change.to === 'closed' ? 'info' : 'warn'](
       change,
@@ -68,7 +73,7 @@ function logDestinations(log: Logger, relay: Relay): void {
   relay.on('workspacesUpdated', ({ destinations }) => log.info({ destinations }, 'settings changed'))
 }
 
-function logDatabase(log: Logger, relay: Relay): void {
+function logDatabase(log: Logger, relay: EventEmitter<RelayEvents>): void {
   relay.on('databaseLost', ({ message }) =>
     log.error({ error: redact(message) }, 'database lost; retrying until it is back'),
   )
@@ -88,7 +93,7 @@ function logDatabase(log: Logger, relay: Relay): void {
 }
 
 /** Logs `listening` at the level info only if wake-ups were lost before, else at the level debug. */
-function logWakeUps(log: Logger, relay: Relay): void {
+function logWakeUps(log: Logger, relay: EventEmitter<RelayEvents>): void {
   let wasLost = false
   relay.on('listening', () => {
     log[wasLost ? 'info' : 'debug']('listening for wake-ups')
@@ -116,7 +121,7 @@ const HINTS = {
 /** For this many milliseconds after a logged error, the same message is counted and not logged again. */
 const SAME_ERROR_EVERY_MS = 30_000
 
-function logErrors(log: Logger, relay: Relay): void {
+function logErrors(log: Logger, relay: EventEmitter<RelayEvents>): void {
   const throttle = new LogThrottle(SAME_ERROR_EVERY_MS)
   relay.on('error', (error) => {
     const repeated = throttle.pass(error.message)

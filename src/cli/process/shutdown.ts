@@ -1,12 +1,13 @@
 export interface ShutdownOptions {
   /** Milliseconds from the signal to the forced end, with exit status 1. */
   readonly timeoutMs: number
-  readonly onSignal: (signal: NodeJS.Signals) => void
+  readonly onSignal: (signal: keyof typeof SIGNAL_STATUS) => void
   /** Called when `timeoutMs` has passed, before the process ends. */
   readonly onTimeout: () => void
 }
 
-const STATUS = { SIGINT: 130, SIGTERM: 143 } as const
+/** The exit status of a process that a signal has ended, as shells report it. */
+export const SIGNAL_STATUS = { SIGINT: 130, SIGTERM: 143 } as const
 
 /**
  * Resolves on SIGTERM or SIGINT. The process then has `timeoutMs` to end. A second signal ends it at once.
@@ -18,7 +19,7 @@ export function untilSignal(options: ShutdownOptions): Promise<void> {
   let isEnding = false
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
-      if (isEnding) process.exit(STATUS[signal])
+      if (isEnding) process.exit(SIGNAL_STATUS[signal])
       isEnding = true
       options.onSignal(signal)
       setTimeout(() => {

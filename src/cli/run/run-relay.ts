@@ -1,16 +1,13 @@
 import type { HealthServer } from '../../observe/health-server.ts'
-import type { RelayOptions, WorkspaceOptions } from '../../relay/options.ts'
+import type { RelayOptions } from '../../relay/options.ts'
 import { createRelay, type Relay } from '../../relay/relay.ts'
 import { namesOf } from '../../store/names.ts'
-import { readConfigFile } from '../settings/config-file.ts'
 import { redact } from '../output/redact.ts'
 import { createLogger, type Logger, logRelay } from '../output/log.ts'
 import type { RelaySettings } from '../commands/relay-settings.ts'
 import { untilSignal } from '../process/shutdown.ts'
 import { watchConfig } from '../settings/watch-config.ts'
-import { allWorkspaces, workspaceFromEnvironment } from '../settings/workspaces.ts'
-
-type Workspaces = Readonly<Record<string, WorkspaceOptions>>
+import { deliveryOptions, workspaceReader, type Workspaces } from './delivery.ts'
 
 /** Runs a relay, and its endpoints if a port is given, until a signal ends it. */
 export async function runRelay(given: RelaySettings): Promise<void> {
@@ -55,17 +52,6 @@ function drainMs({ drain, shutdownTimeout, requestTimeout = 10_000 }: RelaySetti
   return drain ? shutdownTimeout - Math.min(requestTimeout, shutdownTimeout / 2) : 0
 }
 
-/** Reads the environment's workspace once, and the config file's at every call. */
-function workspaceReader(given: RelaySettings): () => Promise<Workspaces> {
-  const fromEnvironment = workspaceFromEnvironment(given)
-  const { config } = given
-  return async () =>
-    allWorkspaces(
-      fromEnvironment,
-      config === undefined ? undefined : { path: config, workspaces: await readConfigFile(config) },
-    )
-}
-
 function follow(
   read: () => Promise<Workspaces>,
   current: Workspaces,
@@ -92,25 +78,9 @@ function failStart(relay: Relay, error: unknown): never {
 
 function relayOptions(given: RelaySettings, workspaces: Workspaces): RelayOptions {
   return {
-    connectionString: given.databaseUrl,
+    ...deliveryOptions(given, workspaces),
     listenConnectionString: given.listenUrl,
-    schema: given.schema,
-    connections: given.connections,
-    workspaces,
-    checkRegion: given.checkRegion,
-    acceptCopy: given.acceptCopy,
-    workers: given.workers,
-    batchSize: given.batchSize,
     pollIntervalMs: given.pollInterval,
-    requestTimeoutMs: given.requestTimeout,
-    breaker: {
-      failures: given.breakerFailures,
-      successes: given.breakerSuccesses,
-      halfOpenAfterMs: given.breakerHalfOpenAfter,
-      maxHalfOpenAfterMs: given.breakerMaxHalfOpenAfter,
-      rejections: given.breakerRejections,
-      rejectionShare: given.breakerRejectionShare,
-    },
   }
 }
 

@@ -22,6 +22,27 @@ export function seconds(name: string, min: number, max: number) {
   )
 }
 
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000 }
+
+/** A duration given as text, such as `500ms`, `50s`, `2m`, or a number of seconds; the result is in whole milliseconds. */
+export function duration(name: string, min: string, max: string) {
+  const least = toMilliseconds(min)
+  const most = toMilliseconds(max)
+  return z
+    .unknown()
+    .refine((value) => toMilliseconds(value) >= least && toMilliseconds(value) <= most, {
+      error: ({ input }) =>
+        `Expected ${name} to be a duration from ${min} to ${max}, such as 50s, got ${show(input)}`,
+    })
+    .transform(toMilliseconds)
+}
+
+/** Not a number if the text is no duration. */
+function toMilliseconds(value: unknown): number {
+  const [, number = '', unit = 's'] = /^(\d+(?:\.\d+)?)(ms|s|m)?$/.exec(String(value)) ?? []
+  return number === '' ? Number.NaN : Math.round(Number(number) * (UNITS[unit] ?? Number.NaN))
+}
+
 /** A number, such as a share of a whole, given as text. */
 export function share(name: string, min: number, max: number) {
   const error = (got: unknown) => `Expected ${name} to be a number from ${min} to ${max}, got ${show(got)}`
@@ -108,7 +129,7 @@ export const settings = {
       error: ({ input }) =>
         `Expected LOG_LEVEL to be one of fatal, error, warn, info, debug, trace, silent, got ${show(input)}`,
     })
-    .default('info'),
+    .optional(),
 } as const
 
 /** The environment variable of each setting. A flag of the same name wins over it. */
