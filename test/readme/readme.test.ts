@@ -7,7 +7,7 @@ import type pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readConfigFile } from '../../src/cli/settings/config-file.ts'
 import { OPERATIONS } from '../../src/intent/operations.ts'
-import { resolveRelayOptions } from '../../src/relay/options-schema.ts'
+import { resolveDrainOptions } from '../../src/relay/options-schema.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 import { at, type Block, blocksOf, DOCUMENTS, REPOSITORY, readDocument } from './blocks.ts'
 import { Sandbox } from './sandbox.ts'
@@ -147,8 +147,8 @@ describe('deployment', () => {
           [at(block), list.split(',').map((each) => each.trim().replaceAll('"', ''))] as const,
       ),
   )
-  test('has the commands of the image, the relay and the job', () => {
-    expect(arrays.map(([, [command]]) => command)).toEqual(['relay', 'relay', 'migrate'])
+  test('has the commands of the image, the relay and the jobs', () => {
+    expect(arrays.map(([, [command]]) => command)).toEqual(['relay', 'relay', 'drain', 'migrate'])
   })
 
   test.each(arrays)('%s: %j knows its flags', async (_, [command = '', ...rest]) => {
@@ -233,15 +233,15 @@ describe('commands', () => {
 })
 
 describe('facts', () => {
-  test("the relay's defaults are those of the table", () => {
-    const options = resolveRelayOptions({
+  test('the defaults of a relay and of a drain are those of the tables', () => {
+    const { relay, forMs } = resolveDrainOptions({
       connectionString: 'postgres://localhost/app',
       customerio: { siteId: 'site', trackApiKey: 'key' },
     })
     const rows = [...readDocument('docs/settings.md').matchAll(/^\| `([\w.]+)` +\| ([\d.]+) +\|/gm)].map(
       ([, name, value]) => [name, Number(value)],
     )
-    const settings = Object.entries(options).flatMap(([name, value]) =>
+    const settings = Object.entries({ ...relay, forMs }).flatMap(([name, value]) =>
       typeof value === 'number'
         ? [[name, value]]
         : typeof value === 'object' && name !== 'workspaces'
