@@ -103,6 +103,7 @@ export class ActionRunner {
         await this.#wait(paceMs(chunk, performance.now() - startedAt))
         return true
       } catch (error) {
+        if (stopping.aborted) return false // the next relay tries again, and records a failure
         if (!isConnectionError(error as Error)) failures++
         const giveUp = failures >= MAX_FAILURES
         await this.#recordFailure(actionId, error as Error, giveUp)
