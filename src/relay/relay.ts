@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { EventEmitter } from 'node:events'
 import { hostname } from 'node:os'
+import { findOpenActions } from '../store/actions/find-open-actions.ts'
 import { probeNow } from '../store/breakers/probe-now.ts'
 import type { BreakerState } from '../store/breakers/read-breakers.ts'
 import { maintain } from '../store/fleet/maintain.ts'
@@ -14,11 +15,13 @@ import { CopiedDatabaseError } from '../store/origin/copied-database-error.ts'
 import { findCopy } from '../store/origin/find-copy.ts'
 import { VERSION } from '../version.ts'
 import { checkRegions } from './destination/check-regions.ts'
+import type { QueueReading } from './dispatch/judge-queue.ts'
 import { waitUntilDrained } from './dispatch/wait-until-drained.ts'
 import type { RelayEvents } from './events.ts'
 import { type ResolvedRelayOptions, resolveRelayOptions, resolveWorkspaces } from './options-schema.ts'
 import type { RelayOptions, WorkspaceOptions } from './options.ts'
 import { Timers } from './timing/timers.ts'
+import { within } from './timing/within.ts'
 import { type RelayParts, wireRelay } from './wire-relay.ts'
 
 /**
@@ -271,16 +274,17 @@ export class Relay extends EventEmitter<RelayEvents> {
     this.#timers.every(MAINTENANCE_MS, () => this.#maintain())
     dispatcher.start()
     this.#timers.every(this.#options.pollIntervalMs, () => this.#parts.actions.poll())
+    void this.#parts.actions.poll().catch((error) => this.#report(error))
     this.emit('started', { relayId: this.relayId })
   }
 
   async #stop(drainMs: number): Promise<void> {
-    const { actions, db, destinations, dispatcher, listener, longDb, queues } = this.#parts
+    const { db, destinations, dispatcher, listener, longDb, queues } = this.#parts
     await this.#starting?.catch(() => {}) // the caller of start() gets the error
     if (drainMs > 0 && dispatcher.isRunning) await this.#drain(drainMs)
     this.#stopping.abort()
     await listener.stop()
-    await Promise.all([dispatcher.stop(), actions.stopped()])
+    await Promise.all([dispatcher.stop(), this.#actionsStopped()])
     // The timers stop after the dispatcher, because their heartbeats keep a lane with a request in flight from looking
     // abandoned. They stop before the relay's row is removed, because a later report would insert the row again.
     await this.#timers.stop()
@@ -295,18 +299,36 @@ export class Relay extends EventEmitter<RelayEvents> {
     this.emit('stopped', { relayId: this.relayId })
   }
 
+  /**
+   * Waits for the chunk of a bulk action. The time of a drain is limited, so it waits no longer than for a request. Then the
+   * server completes the chunk alone.
+   */
+  async #actionsStopped(): Promise<void> {
+    const { actions, longDb } = this.#parts
+    const stopped = actions.stopped().then(() => 'stopped')
+    const isLate = this.#purpose === 'drain' && !(await within(this.#options.requestTimeoutMs, stopped))
+    if (isLate) await longDb.close(0)
+    await stopped
+  }
+
   async #drain(withinMs: number): Promise<void> {
     const drained = await waitUntilDrained({
-      read: () => {
-        const served = this.destinations
-        return findReadyLanes(this.#parts.db, { served, except: [], breakersOf: served })
-      },
+      read: () => this.#readQueue(),
       withinMs,
       waitsForProbes: this.#purpose === 'serve',
       abort: this.#endDrain.signal,
       onError: (error) => this.#report(error),
     })
     this.emit('drained', drained)
+  }
+
+  /** Reads what is left to do. An operator's bulk action keeps only a drain: elsewhere another relay continues it. */
+  async #readQueue(): Promise<QueueReading> {
+    const { db } = this.#parts
+    const served = this.destinations
+    const open = this.#purpose === 'drain' ? await findOpenActions(db) : []
+    const found = await findReadyLanes(db, { served, except: [], breakersOf: served })
+    return { ...found, openActions: open.length }
   }
 
   async #checkOrigin(): Promise<void> {

@@ -72,6 +72,7 @@ test('--json prints one object, and the status says which outcome', async () => 
     suppressed: 0,
     unserved: [],
     left: [],
+    openActions: 0,
     milliseconds: expect.any(Number),
   })
   await enqueue(track('u1', 1), email('u1', 1))
@@ -95,6 +96,7 @@ test('--json prints one object, and the status says which outcome', async () => 
         lastError: 'paused by postgres: ticket 1234',
       },
     ],
+    openActions: 0,
     milliseconds: expect.any(Number),
   })
   expect((await run()).stdout).toMatch(

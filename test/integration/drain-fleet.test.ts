@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type DrainOptions, drain } from '../../src/relay.ts'
 import { type CliProcess, startCli } from '../support/cli.ts'
 import { eventually } from '../support/eventually.ts'
+import { operate } from '../support/operate.ts'
 import {
   everyApi,
   type Harness,
@@ -78,6 +79,21 @@ test('a drain beside a relay shares its work, and does not turn off its wake-ups
   expect(h.fake.counts).toMatchObject({ applied: 600, duplicates: 0, outOfOrder: 0 })
   expect(await flag()).toBe(2)
   expect(await h.db.rows('SELECT relay_id FROM outbox.relays')).toEqual([{ relay_id: relay.relayId }])
+})
+
+test('a drain carries out bulk actions of operators, and says which are not done when its time is up', async () => {
+  const op = operate(h)
+  await op.deadLetters(track('u1', 1), track('u2', 2))
+  const redrive = await op.apply('redrive', { operation: 'track' })
+  expect(await run()).toMatchObject({ outcome: 'empty', delivered: 2, openActions: 0 })
+  expect(await op.status(redrive)).toMatchObject({ state: 'done', processed: '2' })
+
+  await op.deadLetters(...steps(5, 5_001))
+  const slow = await op.apply('discard', { operation: 'track' }, { rate: 1_000 })
+  expect(await run({ forMs: 3_000 })).toMatchObject({ outcome: 'time_is_up', left: [], openActions: 1 })
+  expect(await op.status(slow)).toMatchObject({ state: 'running', processed: '5000' })
+  expect(await run()).toMatchObject({ outcome: 'empty', openActions: 0 })
+  expect(await op.status(slow)).toMatchObject({ state: 'done', processed: '5001' })
 })
 
 test('a drain alone turns off wake-ups that a killed relay left on', async () => {

@@ -5,6 +5,7 @@ import { HALF_OPEN, startTcpProxy } from '../faults/support/network/tcp-proxy.ts
 import { createTestDatabase } from '../support/database.ts'
 import { eventually } from '../support/eventually.ts'
 import { createLoginRole } from '../support/login-role.ts'
+import { operate } from '../support/operate.ts'
 import {
   email,
   everyApi,
@@ -56,6 +57,21 @@ test('the region check does not answer: the time counts, and nothing is sent', a
   expect(result).toMatchObject({ outcome: 'time_is_up', delivered: 0, left: [{ pending: 1 }] })
   expect(result.milliseconds).toBeLessThan(boundMs(500, 1_500))
   expect(h.fake.counts.operations).toBe(0)
+})
+
+test('the chunk of a bulk action takes long: the drain does not wait for it, and another one completes the action', async () => {
+  const op = operate(h)
+  await op.deadLetters(track('u1', 1))
+  const id = await op.apply('discard', { operation: 'track' })
+  const holder = await h.db.begin()
+  await holder.query('SELECT FROM outbox.dead_letters FOR UPDATE')
+  const result = await run({ forMs: 2_000, requestTimeoutMs: 500 })
+  expect(result).toMatchObject({ outcome: 'time_is_up', left: [], openActions: 1 })
+  expect(result.milliseconds).toBeLessThan(boundMs(2_000, 500))
+  await holder.query('ROLLBACK')
+  holder.release()
+  expect(await run({ forMs: 30_000 })).toMatchObject({ outcome: 'empty', openActions: 0 })
+  expect(await op.status(id)).toMatchObject({ state: 'done', processed: '1' })
 })
 
 test('the database falls silent: the drain gives up within its bound, and the next one sends the rest', async () => {

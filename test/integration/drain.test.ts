@@ -46,6 +46,7 @@ test('an empty queue: the drain ends at once, and starts neither lane jobs nor r
     suppressed: 0,
     unserved: [],
     left: [],
+    openActions: 0,
     milliseconds: expect.any(Number),
   })
   expect(result.milliseconds).toBeLessThan(2_000) // 40 to 90 ms on an idle machine

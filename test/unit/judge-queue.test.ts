@@ -20,12 +20,13 @@ const a = { destination: 'a/track', lane: 3 }
 const b = { destination: 'b/track', lane: 0 }
 const NO_PROBE: Patience = { rateLimitMs: 10_000, probeMs: 0 }
 
-test('without lanes the queue is empty, unless a scheduled intent is due', () => {
+test('without lanes the queue is empty, unless a scheduled intent is due or an action is open', () => {
   expect(judgeQueue({ lanes: [] }, NO_PROBE)).toBe('empty')
   expect(judgeQueue({ lanes: [], dueInMs: null }, NO_PROBE)).toBe('empty')
   expect(judgeQueue({ lanes: [], dueInMs: 5 }, NO_PROBE)).toBe('empty')
   expect(judgeQueue({ lanes: [], dueInMs: 0 }, NO_PROBE)).toBe('has_work')
   expect(judgeQueue({ lanes: [], breakers: [row('a/track', 'paused')] }, NO_PROBE)).toBe('empty')
+  expect(judgeQueue({ lanes: [], openActions: 1 }, NO_PROBE)).toBe('has_work')
 })
 
 test.each<[string, BreakerRow | undefined, Patience, 'stopped' | 'has_work']>([

@@ -19,7 +19,7 @@ export function addDrainCommand(program: Command): void {
     )
     .option('--config <path>', 'JSON file with workspaces (environment: OUTBOX_CONFIG)')
   addJsonOption(addDatabaseOptions(command))
-  addDeliveryOptions(command, { moreConnections: 'the drain opens 3 more' })
+  addDeliveryOptions(command, { moreConnections: 'the drain opens up to 4 more' })
   command.action(async (flags) => {
     const given = readSettings(drainSettings, flags)
     const { runDrain } = await import('../run/run-drain.ts')
@@ -37,10 +37,11 @@ Errors are logged to stderr as JSON lines. LOG_LEVEL sets the level (default
 here: error).
 
 Exit status:
-  0  empty: no intent is pending; those that are scheduled for later wait
+  0  empty: no intent is pending, no bulk action of an operator is open; intents
+     that are scheduled for later wait
   1  failure, such as a database that cannot be reached
   2  a setting is missing or wrong
-  3  the time is up, and intents are left
+  3  the time is up, and intents or bulk actions are left
   4  stopped: each destination that has intents left has an open breaker, or is
      paused, rejecting, or rate limited for longer than the time left
   130, 143  SIGINT or SIGTERM ended the drain, and intents are left`,

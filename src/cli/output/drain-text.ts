@@ -9,7 +9,12 @@ import { count, duration } from './format.ts'
 export function renderDrain(result: DrainResult, signal: NodeJS.Signals | undefined): string {
   const left = result.left.map((one) => `  ${one.destination}: ${pendingOf(one)}; ${whyLeft(one)}`)
   const unserved = result.unserved.map((name) => `  ${name}: no credentials; its intents wait`)
-  return [sentence(result, signal), ...left, ...unserved].join('\n')
+  const { openActions } = result
+  const actions =
+    openActions > 0
+      ? [`  ${openActions} bulk action${openActions > 1 ? 's' : ''}: the next drain continues`]
+      : []
+  return [sentence(result, signal), ...left, ...unserved, ...actions].join('\n')
 }
 
 function sentence(result: DrainResult, signal: NodeJS.Signals | undefined): string {

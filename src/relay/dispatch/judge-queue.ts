@@ -1,10 +1,16 @@
 import type { BreakerRow } from '../../store/breakers/read-breakers.ts'
 import type { ReadyLanes } from '../../store/lanes/find-ready-lanes.ts'
 
+/** What a drain reads of the queue. */
+export interface QueueReading extends Pick<ReadyLanes, 'lanes' | 'dueInMs' | 'breakers'> {
+  /** Bulk actions that the relay carries out before it ends. Default: none. */
+  readonly openActions?: number
+}
+
 /**
  * What a drain finds in the queue.
  *
- * - `empty`: no intent is pending.
+ * - `empty`: no intent is pending, and no bulk action is open.
  * - `stopped`: every destination that has pending intents is stopped for longer than the drain waits.
  * - `has_work`: anything else.
  */
@@ -20,9 +26,10 @@ export interface Patience {
 
 /** Judges a reading of the queue. Pure. */
 export function judgeQueue(
-  { lanes, dueInMs, breakers = [] }: Pick<ReadyLanes, 'lanes' | 'dueInMs' | 'breakers'>,
+  { lanes, dueInMs, breakers = [], openActions = 0 }: QueueReading,
   patience: Patience,
 ): QueueVerdict {
+  if (openActions > 0) return 'has_work'
   // A scheduled intent that is due moves to its lane with one of the next polls.
   if (dueInMs != null && dueInMs <= 0) return 'has_work'
   if (lanes.length === 0) return 'empty'

@@ -1,13 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { ReadyLanes } from '../../store/lanes/find-ready-lanes.ts'
-import { judgeQueue, type QueueVerdict } from './judge-queue.ts'
+import { judgeQueue, type QueueReading, type QueueVerdict } from './judge-queue.ts'
 
 /** How a drain ended: by a verdict on the queue, by its time, or by its caller. */
 export type DrainEnd = Exclude<QueueVerdict, 'has_work'> | 'time_is_up' | 'aborted'
 
 export interface WaitUntilDrainedOptions {
   /** Reads the lanes that hold intents, and the breakers of their destinations. */
-  readonly read: () => Promise<ReadyLanes>
+  readonly read: () => Promise<QueueReading>
   readonly withinMs: number
   /**
    * Whether the drain waits for the probe of an open breaker, if it is due within the time. If not, an open breaker ends the

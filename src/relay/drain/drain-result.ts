@@ -19,7 +19,7 @@ interface Drained {
 /**
  * What a drain did, and what it left in the queue.
  *
- * - `empty`: no intent is pending, of the destinations that the drain has credentials for. Intents that are scheduled for
+ * - `empty`: no bulk action is open, and no intent is pending, of the destinations that the drain has credentials for. Intents that are scheduled for
  *   later do not count.
  * - `stopped`: every destination that has pending intents is stopped. Its breaker is open, it is paused, it rejects, or it is
  *   rate limited for longer than the time that was left. `left` says which, why, and until when.
@@ -27,9 +27,11 @@ interface Drained {
  * - `aborted`: `signal` was aborted.
  */
 export type DrainResult =
-  | (Drained & { readonly outcome: 'empty'; readonly left: readonly [] })
+  | (Drained & { readonly outcome: 'empty'; readonly left: readonly []; readonly openActions: 0 })
   | (Drained & {
       readonly outcome: 'stopped' | 'time_is_up' | 'aborted'
-      /** The destinations with pending intents. At least one. */
+      /** The destinations with pending intents. Empty only if an action is open. */
       readonly left: readonly PendingIntents[]
+      /** How many bulk actions of operators are not done. The next drain continues them. */
+      readonly openActions: number
     })

@@ -1,3 +1,4 @@
+import { findOpenActions } from '../../store/actions/find-open-actions.ts'
 import { type Database, openDatabase } from '../../store/connection/database.ts'
 import { readPending } from '../../store/lanes/read-pending.ts'
 import type { CopiedDatabaseError } from '../../store/origin/copied-database-error.ts'
@@ -20,7 +21,7 @@ const CLOSE_MS = 3_000
  * number of drains and relays may run at once; they share the work, and order holds. Intents that are enqueued meanwhile are
  * delivered too.
  *
- * It ends when the queue is empty, when nothing can be delivered, or when its time is up. What is left stays in the queue. At
+ * It also carries out the bulk actions of operators. It ends when the queue is empty, when nothing can be delivered, or when its time is up. What is left stays in the queue. At
  * its end it has settled every request, handed back its lanes and closed every connection.
  *
  * @param options The options of a relay, and how long the drain may take.
@@ -59,10 +60,12 @@ export async function drain(options: DrainOptions): Promise<DrainResult> {
     const run = await ending.withGrace(requestTimeoutMs + CLOSE_MS, runDrain(db, relay, ending))
     const milliseconds = Math.round(performance.now() - startedAt)
     if (run === undefined) throw await giveUp(relay, db, milliseconds)
-    const { end, unserved, left } = run
+    const { end, unserved, left, openActions } = run
     const done = { ...counts, unserved, milliseconds }
-    if (end === 'empty' || left.length === 0) return { outcome: 'empty', ...done, left: [] }
-    return { outcome: end, ...done, left }
+    if (end === 'empty' || left.length + openActions === 0) {
+      return { outcome: 'empty', ...done, left: [], openActions: 0 }
+    }
+    return { outcome: end, ...done, left, openActions }
   } finally {
     ending.close()
     await db.close()
@@ -73,13 +76,16 @@ interface Run {
   readonly end: DrainEnd
   readonly unserved: readonly string[]
   readonly left: readonly PendingIntents[]
+  readonly openActions: number
 }
 
 async function runDrain(db: Database, relay: Relay, ending: Ending): Promise<Run> {
   try {
     const { verdict, unserved } = await lookFirst(db, relay.destinations, ending.leftMs)
     const end = verdict === 'has_work' ? await runRelay(relay, ending) : verdict
-    return { end, unserved, left: end === 'empty' ? [] : await readPending(db, relay.destinations) }
+    if (end === 'empty') return { end, unserved, left: [], openActions: 0 }
+    const { length: openActions } = await findOpenActions(db)
+    return { end, unserved, left: await readPending(db, relay.destinations), openActions }
   } catch (error) {
     silence(relay) // the errors of the shutdown follow from this one
     throw error

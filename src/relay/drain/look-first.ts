@@ -1,3 +1,4 @@
+import { findOpenActions } from '../../store/actions/find-open-actions.ts'
 import type { Database } from '../../store/connection/database.ts'
 import { findUnserved } from '../../store/fleet/find-unserved.ts'
 import { findReadyLanes } from '../../store/lanes/find-ready-lanes.ts'
@@ -21,7 +22,10 @@ export interface FirstLook {
 export async function lookFirst(db: Database, served: readonly string[], leftMs: number): Promise<FirstLook> {
   await requireSchemaVersion(db)
   const found = await findReadyLanes(db, { served, except: [], breakersOf: served })
+  const { length: openActions } = await findOpenActions(db)
   // The start of a relay refuses a copy of the database, or accepts it.
-  const verdict = found.isCopy ? 'has_work' : judgeQueue(found, { rateLimitMs: leftMs, probeMs: 0 })
+  const verdict = found.isCopy
+    ? 'has_work'
+    : judgeQueue({ ...found, openActions }, { rateLimitMs: leftMs, probeMs: 0 })
   return { verdict, unserved: await findUnserved(db, served) }
 }

@@ -9,8 +9,12 @@ export interface Database {
   query<Row extends object>(text: string, values?: readonly unknown[]): Promise<Row[]>
   /** Like `query`, with each row as an array in the order of the columns. For thousands of rows. */
   queryArrays<Row extends unknown[]>(text: string, values?: readonly unknown[]): Promise<Row[]>
-  /** Resolves when every connection is closed, also a connection whose peer is gone. */
-  close(): Promise<void>
+  /**
+   * Resolves when every connection is closed, also a connection whose peer is gone.
+   *
+   * @param withinMs Milliseconds for statements that run. Default: 2000.
+   */
+  close(withinMs?: number): Promise<void>
 }
 
 type Query = <Row extends object>(text: string) => Promise<Row[]>
@@ -85,9 +89,9 @@ export function openDatabase(options: DatabaseOptions): Database {
       run((pool) => pool.query<Row>(text, [...values])),
     queryArrays: <Row extends unknown[]>(text: string, values: readonly unknown[] = []) =>
       run((pool) => pool.query<Row>({ text, values: [...values], rowMode: 'array' })),
-    close: async () => {
+    close: async (withinMs) => {
       for (const connections of retired) connections.destroy()
-      await current.connections.close(current.pool.end())
+      await current.connections.close(current.pool.end(), withinMs)
     },
   }
 }
