@@ -88,12 +88,15 @@ test('a drain carries out bulk actions of operators, and says which are not done
   expect(await run()).toMatchObject({ outcome: 'empty', delivered: 2, openActions: 0 })
   expect(await op.status(redrive)).toMatchObject({ state: 'done', processed: '2' })
 
-  await op.deadLetters(...steps(5, 5_001))
-  const slow = await op.apply('discard', { operation: 'track' }, { rate: 1_000 })
+  await op.deadLetters(...steps(5, 101))
+  const slow = await op.apply('discard', { operation: 'track' }, { rate: 20 })
   expect(await run({ forMs: 3_000 })).toMatchObject({ outcome: 'time_is_up', left: [], openActions: 1 })
-  expect(await op.status(slow)).toMatchObject({ state: 'running', processed: '5000' })
+  const { state, processed } = await op.status(slow)
+  expect(state).toBe('running')
+  expect(Number(processed)).toBeGreaterThan(0)
+  expect(Number(processed)).toBeLessThan(101)
   expect(await run()).toMatchObject({ outcome: 'empty', openActions: 0 })
-  expect(await op.status(slow)).toMatchObject({ state: 'done', processed: '5001' })
+  expect(await op.status(slow)).toMatchObject({ state: 'done', processed: '101' })
 })
 
 test('a drain alone turns off wake-ups that a killed relay left on', async () => {
