@@ -1,4 +1,4 @@
--- The functions that a relay calls: its workspaces, the write horizon, and the partitions of outbox.delivered.
+-- The functions that a relay calls: its workspaces, the write horizon, and the partitions.
 
 -- Whether a workspace still needs its name: it has intents, or one of its destinations has a breaker that is not closed.
 CREATE FUNCTION "outbox".workspace_in_use(name text) RETURNS boolean
@@ -91,35 +91,56 @@ LANGUAGE sql STABLE AS $$
                  AND inhrelid = to_regclass('"outbox".' || name))
 $$;
 --> statement-breakpoint
--- Creates the day partitions of outbox.delivered and outbox.history for today and the next two days. Safe to repeat. Called by
--- migrate and by a relay's maintenance.
+-- The day on which the payload of an intent that was delivered at `at` is dropped, in UTC: the day after `days` full days.
+--
+-- With more than 92 days it is the first day of the next month, so such a payload is kept up to a month longer. A statement that
+-- reads the archive locks each partition and its indexes: ten years of day partitions would take 14,600 locks, more than a server
+-- has by default. So there are at most about 95 partitions for days and 121 for months.
+CREATE FUNCTION "outbox".archive_drop_on(at timestamptz, days integer) RETURNS date
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT CASE WHEN days <= 92 THEN (at AT TIME ZONE 'UTC')::date + days + 1
+              ELSE (date_trunc('month', ((at AT TIME ZONE 'UTC')::date + days)::timestamp) + interval '1 month')::date END
+$$;
+--> statement-breakpoint
+-- Creates the partitions that settlements need: of outbox.delivered and outbox.history for today and the next two days, and of
+-- outbox.archive for what is delivered in these days. Safe to repeat. Called by migrate and by a relay's maintenance.
+--
+-- payload_days: for how many days the relay's workspaces keep delivered payloads.
 --
 -- The table is created first and then attached. So the function needs no lock that conflicts with a reader of
 -- outbox.delivered; such a lock would block every settle. If a lock is not available within 0.5 s, the function
 -- fails. The next call tries again, while partitions for two days are left.
-CREATE FUNCTION "outbox".ensure_partitions() RETURNS void
+CREATE FUNCTION "outbox".ensure_partitions(payload_days integer[] DEFAULT '{}') RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '500ms' SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
 DECLARE
-  v_parent name;
-  v_day date;
-  v_name text;
+  v_today date := (now() AT TIME ZONE 'UTC')::date;
+  v record;
 BEGIN
-  FOREACH v_parent IN ARRAY '{delivered,history}'::name[] LOOP
-    FOR v_day IN SELECT (now() AT TIME ZONE 'UTC')::date + n FROM generate_series(0, 2) AS n LOOP
-      v_name := v_parent || '_' || to_char(v_day, 'YYYYMMDD');
-      -- If a table of that name is no partition, CREATE TABLE below fails and says so.
-      CONTINUE WHEN "outbox".is_partition(v_parent, v_name);
-      -- So one session at a time creates it. ATTACH PARTITION takes this lock too, and only the owner may take a conflicting
-      -- one.
-      EXECUTE format('LOCK TABLE ONLY "outbox".%I IN SHARE UPDATE EXCLUSIVE MODE', v_parent);
-      CONTINUE WHEN "outbox".is_partition(v_parent, v_name);
-      EXECUTE format(
-        'CREATE TABLE "outbox".%I (LIKE "outbox".%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', v_name, v_parent);
-      EXECUTE format(
-        'ALTER TABLE "outbox".%I ATTACH PARTITION "outbox".%I FOR VALUES FROM (%L) TO (%L)',
-        v_parent, v_name, v_day::timestamp AT TIME ZONE 'UTC', (v_day + 1)::timestamp AT TIME ZONE 'UTC');
-    END LOOP;
+  IF (SELECT bool_and(days BETWEEN 1 AND 3653) FROM unnest(payload_days) AS days) IS FALSE OR cardinality(payload_days) > 1000 THEN
+    RAISE EXCEPTION 'outbox: payload_days must be at most 1000 numbers from 1 to 3653, got %', "outbox".quote_for_error(payload_days::text)
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  FOR v IN
+    WITH day AS (
+      SELECT v_today + n AS day FROM generate_series(0, 2) AS n
+    )
+    SELECT p.parent, p.parent || to_char(d.day, '_YYYYMMDD') AS name, d.day::timestamp AT TIME ZONE 'UTC' || '' AS lower,
+           (d.day + 1)::timestamp AT TIME ZONE 'UTC' || '' AS upper
+    FROM unnest('{delivered,history}'::text[]) AS p(parent), day d
+    UNION ALL
+    SELECT DISTINCT 'archive', to_char(k.drop_on, '"archive"_YYYYMMDD'), k.drop_on::text, (k.drop_on + 1)::text
+    FROM day d, unnest(payload_days) AS days, LATERAL "outbox".archive_drop_on(d.day::timestamp AT TIME ZONE 'UTC', days) AS k(drop_on)
+  LOOP
+    -- If a table of that name is no partition, CREATE TABLE below fails and says so.
+    CONTINUE WHEN "outbox".is_partition(v.parent, v.name);
+    -- So one session at a time creates it. ATTACH PARTITION takes this lock too, and only the owner may take a conflicting
+    -- one.
+    EXECUTE format('LOCK TABLE ONLY "outbox".%I IN SHARE UPDATE EXCLUSIVE MODE', v.parent);
+    CONTINUE WHEN "outbox".is_partition(v.parent, v.name);
+    EXECUTE format('CREATE TABLE "outbox".%I (LIKE "outbox".%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', v.name, v.parent);
+    EXECUTE format('ALTER TABLE "outbox".%I ATTACH PARTITION "outbox".%I FOR VALUES FROM (%L) TO (%L)',
+                   v.parent, v.name, v.lower, v.upper);
   END LOOP;
 END
 $$;
@@ -154,14 +175,35 @@ BEGIN
 END
 $$;
 --> statement-breakpoint
--- Brings the BRIN indexes of outbox.delivered up to date with the rows of the last minutes, which a search reads completely
--- until then. Called by a relay's maintenance. Waits at most 0.5 s for its lock, and then fails.
+-- Drops the partitions of outbox.archive whose day has come. Returns how many it dropped. Waits for its lock as prune_delivered
+-- does.
+CREATE FUNCTION "outbox".prune_archive() RETURNS integer
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '500ms' AS $$
+DECLARE
+  v_partition name;
+  v_dropped integer := 0;
+BEGIN
+  FOR v_partition IN
+    SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+    WHERE i.inhparent = '"outbox".archive'::regclass AND c.relname ~ '^archive_[0-9]{8}$'
+      AND to_date(right(c.relname, 8), 'YYYYMMDD') <= (now() AT TIME ZONE 'UTC')::date
+  LOOP
+    EXECUTE format('DROP TABLE "outbox".%I', v_partition);
+    v_dropped := v_dropped + 1;
+  END LOOP;
+  RETURN v_dropped;
+END
+$$;
+--> statement-breakpoint
+-- Brings the BRIN indexes of outbox.delivered and outbox.archive up to date with the rows of the last minutes, which a search
+-- reads completely until then. Called by a relay's maintenance. Waits at most 0.5 s for its lock, and then fails.
 CREATE FUNCTION "outbox".summarize_delivered() RETURNS integer
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms' AS $$
   SELECT coalesce(sum(brin_summarize_new_values(i.indexrelid)), 0)::integer
   FROM pg_inherits p JOIN pg_index i ON i.indrelid = p.inhrelid
     JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam
-  WHERE p.inhparent = '"outbox".delivered'::regclass AND a.amname = 'brin'
+  WHERE p.inhparent IN ('"outbox".delivered'::regclass, '"outbox".archive'::regclass) AND a.amname = 'brin'
 $$;
 --> statement-breakpoint
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA "outbox" FROM PUBLIC;

@@ -20,7 +20,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
   WHERE jsonb_typeof(v) IN ('string', 'number')
 $$;
 --> statement-breakpoint
--- Conditions of `erase` on the alias x. by_key is for tables without payloads. in_payload also finds intents whose ordering key
+-- Conditions of `erase` on the alias x. by_key is for `delivered`, which has no payloads. in_payload also finds intents whose ordering key
 -- is not the person's: it compares every identifier in the payload, after a quick search for the text.
 CREATE FUNCTION "outbox".erase_conditions(filter jsonb, OUT by_key text, OUT in_payload text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
@@ -52,7 +52,7 @@ BEGIN
   IF kind = 'erase' THEN
     SELECT * INTO v_erase FROM "outbox".erase_conditions(filter);
     RETURN format('SELECT %1$s FROM "outbox".intents x WHERE %3$s UNION SELECT %1$s FROM "outbox".dead_letters x WHERE %3$s
-                   UNION SELECT %1$s FROM "outbox".delivered x WHERE %2$s UNION SELECT %1$s FROM "outbox".archive x WHERE %2$s',
+                   UNION SELECT %1$s FROM "outbox".delivered x WHERE %2$s UNION SELECT %1$s FROM "outbox".archive x WHERE %3$s',
                   v_columns, v_erase.by_key, v_erase.in_payload);
   END IF;
   RETURN format('SELECT %s FROM "outbox".%I x WHERE %s%s', v_columns,
@@ -164,6 +164,11 @@ BEGIN
             HINT = 'The set has changed since the preview, or the filter or the options are others. Look at the preview again. If dead letters keep arriving, give until.';
   END IF;
   IF v_now.intents = 0 AND kind <> 'erase' THEN
+    IF kind = 'replay' THEN
+      RAISE EXCEPTION 'outbox: replay: the filter matches no intent whose payload is kept'
+        USING ERRCODE = 'no_data_found',
+              HINT = 'A relay keeps the payload of a delivered intent only if its workspace has deliveredPayloads "keep", and for deliveredPayloadDays.';
+    END IF;
     RAISE EXCEPTION 'outbox: %: the filter matches no intent', kind USING ERRCODE = 'no_data_found';
   END IF;
   INSERT INTO "outbox".actions (action_id, kind, filter, options, plan, total, requested_by, reason, requested_at)
@@ -266,8 +271,12 @@ BEGIN
     ), queued AS (
       INSERT INTO "outbox".intents (destination, lane, id, format, operation, name, payload, ordering_key, priority,
                                     on_ambiguous, enqueued_at, send_after)
-      SELECT r.destination, "outbox".lane_of(r.destination, r.ordering_key, 'bulk'), r.id, r.format, r.operation, r.name,
-             r.payload, r.ordering_key, 'bulk', r.on_ambiguous, CASE WHEN $6 THEN clock_timestamp() ELSE r.enqueued_at END,
+      SELECT r.destination, "outbox".lane_of(r.destination, r.ordering_key, 'bulk'), r.id,
+             CASE WHEN $6 AND r.format = 2 THEN 1 ELSE r.format END, r.operation, r.name,
+             -- A wire text contains its time.
+             CASE WHEN $6 AND r.format = 2 THEN "outbox".payload_of(r.format, r.operation, r.payload, r.enqueued_at)::json
+                  ELSE r.payload END,
+             r.ordering_key, 'bulk', r.on_ambiguous, CASE WHEN $6 THEN clock_timestamp() ELSE r.enqueued_at END,
              clock_timestamp()
       FROM removed r ORDER BY r.seq, r.id
       RETURNING destination
@@ -356,7 +365,7 @@ BEGIN
   receipt := '{}';
   FOREACH v_table IN ARRAY '{intents,dead_letters,delivered,archive}'::text[] LOOP
     EXECUTE format('WITH erased AS (DELETE FROM "outbox".%I x WHERE %s RETURNING x.id) SELECT coalesce(array_agg(id), ''{}'') FROM erased',
-                   v_table, CASE WHEN v_table IN ('intents', 'dead_letters') THEN v_conditions.in_payload ELSE v_conditions.by_key END)
+                   v_table, CASE v_table WHEN 'delivered' THEN v_conditions.by_key ELSE v_conditions.in_payload END)
       INTO v_ids;
     receipt := receipt || jsonb_build_object(v_table, cardinality(v_ids));
     v_all := v_all || v_ids;

@@ -138,4 +138,58 @@ BEGIN
 END
 $$;
 --> statement-breakpoint
+-- The intents of a person that were written up to `until`, with the payloads that the outbox has, in the order of their writes.
+-- `person` as for find. An intent is the person's if its ordering key is the person's identifier, and its payload names the person.
+--
+-- state: kept (delivered, with the payload), not_kept (delivered, without it), suppressed_by_config (not sent), pending, scheduled,
+-- dead; and first_kept, one row for each workspace that keeps payloads: at is its oldest kept delivery.
+-- at: when it was delivered, or died. payload: as for enqueue. detail: why it is pending or dead.
+CREATE FUNCTION "outbox".timeline(person text, until timestamptz DEFAULT NULL)
+RETURNS TABLE (state text, id uuid, destination text, operation text, name text, written_at timestamptz, at timestamptz,
+               payload jsonb, detail text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+DECLARE
+  v_keys text[] := "outbox".keys_of(ARRAY[person]);
+  v_until timestamptz := coalesce(until, 'infinity');
+BEGIN
+  IF person IS NULL OR btrim(person) = '' THEN
+    RAISE EXCEPTION 'outbox: timeline needs a person: an id, email, phone or cio_id' USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  RETURN QUERY
+  WITH kept AS MATERIALIZED (
+    SELECT a.*, "outbox".payload_of(a.format, a.operation, a.payload, a.enqueued_at) AS content
+    FROM "outbox".archive a WHERE a.ordering_key = ANY (v_keys) AND a.enqueued_at <= v_until
+  ), own AS (
+    SELECT 'kept' AS state, k.id, k.destination, k.operation, k.name, k.enqueued_at AS written_at, k.delivered_at AS at,
+           k.content, NULL AS detail, k.seq
+    FROM kept k
+    UNION ALL
+    SELECT CASE p.lane WHEN -1 THEN 'scheduled' ELSE 'pending' END, p.id, p.destination, p.operation, p.name, p.enqueued_at, NULL,
+           "outbox".payload_of(p.format, p.operation, p.payload, p.enqueued_at), "outbox".why_pending(p), p.seq
+    FROM "outbox".find_pending(v_keys, '{}', 10000) p WHERE p.enqueued_at <= v_until
+    UNION ALL
+    SELECT 'dead', d.id, d.destination, d.operation, d.name, d.enqueued_at, d.dead_at, d.payload,
+           concat_ws(': ', d.reason, nullif(concat_ws(' ', d.status, d.field, d.message), '')), d.seq
+    FROM "outbox".dead_letters d WHERE d.ordering_key = ANY (v_keys) AND d.enqueued_at <= v_until
+  ), row AS (
+    SELECT o.* FROM own o WHERE "outbox".people_of(o.content) && v_keys
+    UNION ALL
+    -- An intent that was replayed has two rows in delivered.
+    SELECT DISTINCT ON (d.id) CASE d.outcome WHEN 'delivered' THEN 'not_kept' ELSE d.outcome END, d.id, d.destination, d.operation,
+           d.name, d.enqueued_at, d.delivered_at, NULL::jsonb, NULL, d.seq
+    FROM "outbox".delivered d
+    WHERE d.ordering_key = ANY (v_keys) AND d.enqueued_at <= v_until AND NOT EXISTS (SELECT FROM own o WHERE o.id = d.id)
+    UNION ALL
+    -- The first row by seq of each workspace: the archive has no index on the time of delivery.
+    SELECT 'first_kept', NULL, w.name, NULL, NULL, NULL, f.delivered_at, NULL, NULL, 0
+    FROM (SELECT w.name FROM "outbox".workspaces w UNION VALUES ('default')) w,
+      LATERAL (SELECT a.delivered_at FROM "outbox".archive a
+               WHERE a.destination = ANY (ARRAY(SELECT w.name || '/' || api FROM unnest('{track,app,broadcast,pipelines}'::text[]) AS api))
+               ORDER BY a.seq LIMIT 1) f
+  )
+  SELECT r.state, r.id, r.destination, r.operation, r.name, r.written_at, r.at, r.content, r.detail
+  FROM row r ORDER BY r.written_at NULLS FIRST, r.seq;
+END
+$$;
+--> statement-breakpoint
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA "outbox" FROM PUBLIC;

@@ -22,7 +22,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 
     -- The operator pauses and resumes, finds lanes that make no progress, and reads dead letters. Without the payload,
     -- no operator could decide what to do with an intent that was rejected or may have been sent.
-    ('{operator}', '', 'FUNCTION', '{pause,resume,preview,apply,cancel,find,list_dead_letters,edit_dead_letter,
+    ('{operator}', '', 'FUNCTION', '{pause,resume,preview,apply,cancel,find,timeline,list_dead_letters,edit_dead_letter,
        start_backfill,advance_backfill}', '{EXECUTE}', NULL),
     ('{operator,relay}', '', 'FUNCTION', '{accept_copy}', '{EXECUTE}', NULL),
     ('{operator}', '', 'TABLE', '{dead_letters,actions,history,lane_heads,lanes,unserved_workspaces}', '{SELECT}', NULL),
@@ -32,7 +32,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     -- relay reads no intent id in dedup. FOR UPDATE needs UPDATE of one column.
     ('{relay}', '', 'TABLE', '{intents}', '{SELECT,INSERT,DELETE}', NULL),
     ('{relay}', '', 'TABLE', '{intents}', '{UPDATE}', '{sending_at,attempts,retry_at}'),
-    ('{relay}', '', 'TABLE', '{delivered,dead_letters,breaker_transitions}', '{INSERT}', NULL),
+    ('{relay}', '', 'TABLE', '{delivered,archive,dead_letters,breaker_transitions}', '{INSERT}', NULL),
     ('{relay}', '', 'TABLE', '{dead_letters}', '{SELECT}', '{id}'),
     ('{relay}', '', 'TABLE', '{dead_letters}', '{DELETE}', NULL),
     ('{relay}', '', 'TABLE', '{breaker_transitions}', '{SELECT}', '{at}'),
@@ -47,7 +47,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     ('{relay}', '', 'SEQUENCE', '{notify_flag}', '{UPDATE}', NULL),
     ('{relay}', '', 'SEQUENCE', '{intents_seq_seq}', '{SELECT}', NULL),
     ('{relay}', '', 'FUNCTION', '{lane_of,payload_of,write_horizon,ensure_partitions,prune_delivered,notify,
-       register_workspaces,summarize_delivered,run_action,fail_action}',
+       register_workspaces,summarize_delivered,run_action,fail_action,archive_drop_on,prune_archive}',
      '{EXECUTE}', NULL),
 
     -- pg-boss: fetch, insert, touch, fail, delete and queues. No DDL.

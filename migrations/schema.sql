@@ -391,6 +391,11 @@ BEGIN
             HINT = 'The set has changed since the preview, or the filter or the options are others. Look at the preview again. If dead letters keep arriving, give until.';
   END IF;
   IF v_now.intents = 0 AND kind <> 'erase' THEN
+    IF kind = 'replay' THEN
+      RAISE EXCEPTION 'outbox: replay: the filter matches no intent whose payload is kept'
+        USING ERRCODE = 'no_data_found',
+              HINT = 'A relay keeps the payload of a delivered intent only if its workspace has deliveredPayloads "keep", and for deliveredPayloadDays.';
+    END IF;
     RAISE EXCEPTION 'outbox: %: the filter matches no intent', kind USING ERRCODE = 'no_data_found';
   END IF;
   INSERT INTO "outbox".actions (action_id, kind, filter, options, plan, total, requested_by, reason, requested_at)
@@ -401,6 +406,16 @@ BEGIN
 END
 $function$;
 -- executable by the owner, outbox_operator
+
+CREATE OR REPLACE FUNCTION outbox.archive_drop_on(at timestamp with time zone, days integer)
+ RETURNS date
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  SELECT CASE WHEN days <= 92 THEN (at AT TIME ZONE 'UTC')::date + days + 1
+              ELSE (date_trunc('month', ((at AT TIME ZONE 'UTC')::date + days)::timestamp) + interval '1 month')::date END
+$function$;
+-- executable by the owner, outbox_relay
 
 CREATE OR REPLACE FUNCTION outbox.cancel(action_id uuid)
  RETURNS boolean
@@ -1114,7 +1129,7 @@ END
 $function$;
 -- executable by the owner, outbox_enqueue
 
-CREATE OR REPLACE FUNCTION outbox.ensure_partitions()
+CREATE OR REPLACE FUNCTION outbox.ensure_partitions(payload_days integer[] DEFAULT '{}'::integer[])
  RETURNS void
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -1124,25 +1139,33 @@ CREATE OR REPLACE FUNCTION outbox.ensure_partitions()
  SET "DateStyle" TO 'ISO'
 AS $function$
 DECLARE
-  v_parent name;
-  v_day date;
-  v_name text;
+  v_today date := (now() AT TIME ZONE 'UTC')::date;
+  v record;
 BEGIN
-  FOREACH v_parent IN ARRAY '{delivered,history}'::name[] LOOP
-    FOR v_day IN SELECT (now() AT TIME ZONE 'UTC')::date + n FROM generate_series(0, 2) AS n LOOP
-      v_name := v_parent || '_' || to_char(v_day, 'YYYYMMDD');
-      -- If a table of that name is no partition, CREATE TABLE below fails and says so.
-      CONTINUE WHEN "outbox".is_partition(v_parent, v_name);
-      -- So one session at a time creates it. ATTACH PARTITION takes this lock too, and only the owner may take a conflicting
-      -- one.
-      EXECUTE format('LOCK TABLE ONLY "outbox".%I IN SHARE UPDATE EXCLUSIVE MODE', v_parent);
-      CONTINUE WHEN "outbox".is_partition(v_parent, v_name);
-      EXECUTE format(
-        'CREATE TABLE "outbox".%I (LIKE "outbox".%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', v_name, v_parent);
-      EXECUTE format(
-        'ALTER TABLE "outbox".%I ATTACH PARTITION "outbox".%I FOR VALUES FROM (%L) TO (%L)',
-        v_parent, v_name, v_day::timestamp AT TIME ZONE 'UTC', (v_day + 1)::timestamp AT TIME ZONE 'UTC');
-    END LOOP;
+  IF (SELECT bool_and(days BETWEEN 1 AND 3653) FROM unnest(payload_days) AS days) IS FALSE OR cardinality(payload_days) > 1000 THEN
+    RAISE EXCEPTION 'outbox: payload_days must be at most 1000 numbers from 1 to 3653, got %', "outbox".quote_for_error(payload_days::text)
+      USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  FOR v IN
+    WITH day AS (
+      SELECT v_today + n AS day FROM generate_series(0, 2) AS n
+    )
+    SELECT p.parent, p.parent || to_char(d.day, '_YYYYMMDD') AS name, d.day::timestamp AT TIME ZONE 'UTC' || '' AS lower,
+           (d.day + 1)::timestamp AT TIME ZONE 'UTC' || '' AS upper
+    FROM unnest('{delivered,history}'::text[]) AS p(parent), day d
+    UNION ALL
+    SELECT DISTINCT 'archive', to_char(k.drop_on, '"archive"_YYYYMMDD'), k.drop_on::text, (k.drop_on + 1)::text
+    FROM day d, unnest(payload_days) AS days, LATERAL "outbox".archive_drop_on(d.day::timestamp AT TIME ZONE 'UTC', days) AS k(drop_on)
+  LOOP
+    -- If a table of that name is no partition, CREATE TABLE below fails and says so.
+    CONTINUE WHEN "outbox".is_partition(v.parent, v.name);
+    -- So one session at a time creates it. ATTACH PARTITION takes this lock too, and only the owner may take a conflicting
+    -- one.
+    EXECUTE format('LOCK TABLE ONLY "outbox".%I IN SHARE UPDATE EXCLUSIVE MODE', v.parent);
+    CONTINUE WHEN "outbox".is_partition(v.parent, v.name);
+    EXECUTE format('CREATE TABLE "outbox".%I (LIKE "outbox".%I INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', v.name, v.parent);
+    EXECUTE format('ALTER TABLE "outbox".%I ATTACH PARTITION "outbox".%I FOR VALUES FROM (%L) TO (%L)',
+                   v.parent, v.name, v.lower, v.upper);
   END LOOP;
 END
 $function$;
@@ -1556,7 +1579,7 @@ BEGIN
   IF kind = 'erase' THEN
     SELECT * INTO v_erase FROM "outbox".erase_conditions(filter);
     RETURN format('SELECT %1$s FROM "outbox".intents x WHERE %3$s UNION SELECT %1$s FROM "outbox".dead_letters x WHERE %3$s
-                   UNION SELECT %1$s FROM "outbox".delivered x WHERE %2$s UNION SELECT %1$s FROM "outbox".archive x WHERE %2$s',
+                   UNION SELECT %1$s FROM "outbox".delivered x WHERE %2$s UNION SELECT %1$s FROM "outbox".archive x WHERE %3$s',
                   v_columns, v_erase.by_key, v_erase.in_payload);
   END IF;
   RETURN format('SELECT %s FROM "outbox".%I x WHERE %s%s', v_columns,
@@ -1820,6 +1843,30 @@ END
 $function$;
 -- executable by the owner, outbox_operator
 
+CREATE OR REPLACE FUNCTION outbox.prune_archive()
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET lock_timeout TO '500ms'
+AS $function$
+DECLARE
+  v_partition name;
+  v_dropped integer := 0;
+BEGIN
+  FOR v_partition IN
+    SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+    WHERE i.inhparent = '"outbox".archive'::regclass AND c.relname ~ '^archive_[0-9]{8}$'
+      AND to_date(right(c.relname, 8), 'YYYYMMDD') <= (now() AT TIME ZONE 'UTC')::date
+  LOOP
+    EXECUTE format('DROP TABLE "outbox".%I', v_partition);
+    v_dropped := v_dropped + 1;
+  END LOOP;
+  RETURN v_dropped;
+END
+$function$;
+-- executable by the owner, outbox_relay
+
 CREATE OR REPLACE FUNCTION outbox.prune_delivered(keep interval)
  RETURNS integer
  LANGUAGE plpgsql
@@ -2056,7 +2103,7 @@ AS $function$
 
     -- The operator pauses and resumes, finds lanes that make no progress, and reads dead letters. Without the payload,
     -- no operator could decide what to do with an intent that was rejected or may have been sent.
-    ('{operator}', '', 'FUNCTION', '{pause,resume,preview,apply,cancel,find,list_dead_letters,edit_dead_letter,
+    ('{operator}', '', 'FUNCTION', '{pause,resume,preview,apply,cancel,find,timeline,list_dead_letters,edit_dead_letter,
        start_backfill,advance_backfill}', '{EXECUTE}', NULL),
     ('{operator,relay}', '', 'FUNCTION', '{accept_copy}', '{EXECUTE}', NULL),
     ('{operator}', '', 'TABLE', '{dead_letters,actions,history,lane_heads,lanes,unserved_workspaces}', '{SELECT}', NULL),
@@ -2066,7 +2113,7 @@ AS $function$
     -- relay reads no intent id in dedup. FOR UPDATE needs UPDATE of one column.
     ('{relay}', '', 'TABLE', '{intents}', '{SELECT,INSERT,DELETE}', NULL),
     ('{relay}', '', 'TABLE', '{intents}', '{UPDATE}', '{sending_at,attempts,retry_at}'),
-    ('{relay}', '', 'TABLE', '{delivered,dead_letters,breaker_transitions}', '{INSERT}', NULL),
+    ('{relay}', '', 'TABLE', '{delivered,archive,dead_letters,breaker_transitions}', '{INSERT}', NULL),
     ('{relay}', '', 'TABLE', '{dead_letters}', '{SELECT}', '{id}'),
     ('{relay}', '', 'TABLE', '{dead_letters}', '{DELETE}', NULL),
     ('{relay}', '', 'TABLE', '{breaker_transitions}', '{SELECT}', '{at}'),
@@ -2081,7 +2128,7 @@ AS $function$
     ('{relay}', '', 'SEQUENCE', '{notify_flag}', '{UPDATE}', NULL),
     ('{relay}', '', 'SEQUENCE', '{intents_seq_seq}', '{SELECT}', NULL),
     ('{relay}', '', 'FUNCTION', '{lane_of,payload_of,write_horizon,ensure_partitions,prune_delivered,notify,
-       register_workspaces,summarize_delivered,run_action,fail_action}',
+       register_workspaces,summarize_delivered,run_action,fail_action,archive_drop_on,prune_archive}',
      '{EXECUTE}', NULL),
 
     -- pg-boss: fetch, insert, touch, fail, delete and queues. No DDL.
@@ -2206,7 +2253,7 @@ BEGIN
   receipt := '{}';
   FOREACH v_table IN ARRAY '{intents,dead_letters,delivered,archive}'::text[] LOOP
     EXECUTE format('WITH erased AS (DELETE FROM "outbox".%I x WHERE %s RETURNING x.id) SELECT coalesce(array_agg(id), ''{}'') FROM erased',
-                   v_table, CASE WHEN v_table IN ('intents', 'dead_letters') THEN v_conditions.in_payload ELSE v_conditions.by_key END)
+                   v_table, CASE v_table WHEN 'delivered' THEN v_conditions.by_key ELSE v_conditions.in_payload END)
       INTO v_ids;
     receipt := receipt || jsonb_build_object(v_table, cardinality(v_ids));
     v_all := v_all || v_ids;
@@ -2300,8 +2347,12 @@ BEGIN
     ), queued AS (
       INSERT INTO "outbox".intents (destination, lane, id, format, operation, name, payload, ordering_key, priority,
                                     on_ambiguous, enqueued_at, send_after)
-      SELECT r.destination, "outbox".lane_of(r.destination, r.ordering_key, 'bulk'), r.id, r.format, r.operation, r.name,
-             r.payload, r.ordering_key, 'bulk', r.on_ambiguous, CASE WHEN $6 THEN clock_timestamp() ELSE r.enqueued_at END,
+      SELECT r.destination, "outbox".lane_of(r.destination, r.ordering_key, 'bulk'), r.id,
+             CASE WHEN $6 AND r.format = 2 THEN 1 ELSE r.format END, r.operation, r.name,
+             -- A wire text contains its time.
+             CASE WHEN $6 AND r.format = 2 THEN "outbox".payload_of(r.format, r.operation, r.payload, r.enqueued_at)::json
+                  ELSE r.payload END,
+             r.ordering_key, 'bulk', r.on_ambiguous, CASE WHEN $6 THEN clock_timestamp() ELSE r.enqueued_at END,
              clock_timestamp()
       FROM removed r ORDER BY r.seq, r.id
       RETURNING destination
@@ -2346,9 +2397,61 @@ AS $function$
   SELECT coalesce(sum(brin_summarize_new_values(i.indexrelid)), 0)::integer
   FROM pg_inherits p JOIN pg_index i ON i.indrelid = p.inhrelid
     JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam
-  WHERE p.inhparent = '"outbox".delivered'::regclass AND a.amname = 'brin'
+  WHERE p.inhparent IN ('"outbox".delivered'::regclass, '"outbox".archive'::regclass) AND a.amname = 'brin'
 $function$;
 -- executable by the owner, outbox_relay
+
+CREATE OR REPLACE FUNCTION outbox.timeline(person text, until timestamp with time zone DEFAULT NULL::timestamp with time zone)
+ RETURNS TABLE(state text, id uuid, destination text, operation text, name text, written_at timestamp with time zone, at timestamp with time zone, payload jsonb, detail text)
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+ SET enable_seqscan TO 'off'
+AS $function$
+DECLARE
+  v_keys text[] := "outbox".keys_of(ARRAY[person]);
+  v_until timestamptz := coalesce(until, 'infinity');
+BEGIN
+  IF person IS NULL OR btrim(person) = '' THEN
+    RAISE EXCEPTION 'outbox: timeline needs a person: an id, email, phone or cio_id' USING ERRCODE = 'invalid_parameter_value';
+  END IF;
+  RETURN QUERY
+  WITH kept AS MATERIALIZED (
+    SELECT a.*, "outbox".payload_of(a.format, a.operation, a.payload, a.enqueued_at) AS content
+    FROM "outbox".archive a WHERE a.ordering_key = ANY (v_keys) AND a.enqueued_at <= v_until
+  ), own AS (
+    SELECT 'kept' AS state, k.id, k.destination, k.operation, k.name, k.enqueued_at AS written_at, k.delivered_at AS at,
+           k.content, NULL AS detail, k.seq
+    FROM kept k
+    UNION ALL
+    SELECT CASE p.lane WHEN -1 THEN 'scheduled' ELSE 'pending' END, p.id, p.destination, p.operation, p.name, p.enqueued_at, NULL,
+           "outbox".payload_of(p.format, p.operation, p.payload, p.enqueued_at), "outbox".why_pending(p), p.seq
+    FROM "outbox".find_pending(v_keys, '{}', 10000) p WHERE p.enqueued_at <= v_until
+    UNION ALL
+    SELECT 'dead', d.id, d.destination, d.operation, d.name, d.enqueued_at, d.dead_at, d.payload,
+           concat_ws(': ', d.reason, nullif(concat_ws(' ', d.status, d.field, d.message), '')), d.seq
+    FROM "outbox".dead_letters d WHERE d.ordering_key = ANY (v_keys) AND d.enqueued_at <= v_until
+  ), row AS (
+    SELECT o.* FROM own o WHERE "outbox".people_of(o.content) && v_keys
+    UNION ALL
+    -- An intent that was replayed has two rows in delivered.
+    SELECT DISTINCT ON (d.id) CASE d.outcome WHEN 'delivered' THEN 'not_kept' ELSE d.outcome END, d.id, d.destination, d.operation,
+           d.name, d.enqueued_at, d.delivered_at, NULL::jsonb, NULL, d.seq
+    FROM "outbox".delivered d
+    WHERE d.ordering_key = ANY (v_keys) AND d.enqueued_at <= v_until AND NOT EXISTS (SELECT FROM own o WHERE o.id = d.id)
+    UNION ALL
+    -- The first row by seq of each workspace: the archive has no index on the time of delivery.
+    SELECT 'first_kept', NULL, w.name, NULL, NULL, NULL, f.delivered_at, NULL, NULL, 0
+    FROM (SELECT w.name FROM "outbox".workspaces w UNION VALUES ('default')) w,
+      LATERAL (SELECT a.delivered_at FROM "outbox".archive a
+               WHERE a.destination = ANY (ARRAY(SELECT w.name || '/' || api FROM unnest('{track,app,broadcast,pipelines}'::text[]) AS api))
+               ORDER BY a.seq LIMIT 1) f
+  )
+  SELECT r.state, r.id, r.destination, r.operation, r.name, r.written_at, r.at, r.content, r.detail
+  FROM row r ORDER BY r.written_at NULLS FIRST, r.seq;
+END
+$function$;
+-- executable by the owner, outbox_operator
 
 CREATE OR REPLACE FUNCTION outbox.wake_relays(destination text, lane integer)
  RETURNS boolean
@@ -2602,7 +2705,7 @@ CREATE VIEW outbox.dead_letter_summary AS
                   WHERE (ROW(d.destination, d.operation, d.reason) > ROW(k.destination, k.operation, k.reason))
                   ORDER BY d.destination, d.operation, d.reason, d.dead_at
                  LIMIT 1) n
-        ), counted AS (
+        ), counted AS MATERIALIZED (
          SELECT k.destination,
             k.operation,
             k.reason,
@@ -2941,6 +3044,7 @@ GRANT SELECT ON outbox.action_status TO outbox_operator;
 GRANT SELECT ON outbox.action_status TO outbox_relay;
 GRANT SELECT ON outbox.action_status TO outbox_viewer;
 GRANT SELECT ON outbox.actions TO outbox_operator;
+GRANT INSERT ON outbox.archive TO outbox_relay;
 GRANT SELECT ON outbox.backlog TO outbox_operator;
 GRANT SELECT ON outbox.backlog TO outbox_relay;
 GRANT SELECT ON outbox.backlog TO outbox_viewer;

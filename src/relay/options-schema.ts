@@ -76,6 +76,8 @@ export const workspaceSchema = z
       .positive({ error: AGE })
       .max(315_360_000, { error: AGE })
       .optional(),
+    deliveredPayloads: z.enum(['drop', 'keep']).optional(),
+    deliveredPayloadDays: whole(1, 3_653).optional(),
     requestsPerSecond: z
       .strictObject({
         track: requestsPerSecond,
@@ -90,6 +92,16 @@ export const workspaceSchema = z
     if ((siteId === undefined) !== (trackApiKey === undefined)) {
       const alone = siteId === undefined ? 'trackApiKey' : 'siteId'
       issues.push(failed(value, 'to have both siteId and trackApiKey', `${alone} alone`))
+    }
+    if (value.deliveredPayloadDays !== undefined && value.deliveredPayloads !== 'keep') {
+      const expected = 'to have deliveredPayloads "keep" if it has deliveredPayloadDays'
+      issues.push(
+        failed(
+          value,
+          expected,
+          `deliveredPayloads ${value.deliveredPayloads === 'drop' ? '"drop"' : 'not set'}`,
+        ),
+      )
     }
     if ((siteId ?? trackApiKey ?? appApiKey ?? pipelinesWriteKey) !== undefined) return
     const expected = 'to have siteId and trackApiKey, appApiKey, or pipelinesWriteKey'

@@ -81,6 +81,20 @@ export interface WorkspaceOptions {
    */
   readonly maxAgeSeconds?: number | undefined
   /**
+   * Whether the payloads of delivered intents are kept in `outbox.archive`, or dropped at once. Only kept payloads can be
+   * replayed, and be part of a person's timeline.
+   *
+   * @default 'drop'
+   */
+  readonly deliveredPayloads?: 'drop' | 'keep' | undefined
+  /**
+   * Days for which the payloads are kept, 1 to 3,653. Above 92 days they are kept until the month ends. A change applies to what is
+   * delivered from then on. Only with `deliveredPayloads: 'keep'`.
+   *
+   * @default 30
+   */
+  readonly deliveredPayloadDays?: number | undefined
+  /**
    * Requests per second to each API, for the whole fleet. Above 0, at most 100,000. The defaults are the limits that Customer.io
    * publishes, or that its users report.
    *

@@ -4,6 +4,7 @@ import { hostname } from 'node:os'
 import { findOpenActions } from '../store/actions/find-open-actions.ts'
 import { probeNow } from '../store/breakers/probe-now.ts'
 import type { BreakerState } from '../store/breakers/read-breakers.ts'
+import { ensurePartitions } from '../store/fleet/ensure-partitions.ts'
 import { maintain } from '../store/fleet/maintain.ts'
 import { registerWorkspaces } from '../store/fleet/register-workspaces.ts'
 import { removeRelay, reportRelay } from '../store/fleet/relay-registry.ts'
@@ -16,6 +17,7 @@ import { findCopy } from '../store/origin/find-copy.ts'
 import { VERSION } from '../version.ts'
 import { checkRegions } from './destination/check-regions.ts'
 import type { QueueReading } from './dispatch/judge-queue.ts'
+import { allPayloadDays } from './destination/payload-days.ts'
 import { waitUntilDrained } from './dispatch/wait-until-drained.ts'
 import type { RelayEvents } from './events.ts'
 import { type ResolvedRelayOptions, resolveRelayOptions, resolveWorkspaces } from './options-schema.ts'
@@ -237,6 +239,8 @@ export class Relay extends EventEmitter<RelayEvents> {
     )
     await this.#checkRegions(Object.fromEntries(changed))
     this.#workspaces = resolved
+    // If this fails, the first settlement makes the partitions.
+    await ensurePartitions(db, allPayloadDays(resolved)).catch((error) => this.#report(error))
     const changedDestinations = await destinations.update(resolved)
     // If this fails, the next maintenance registers the workspaces.
     await registerWorkspaces(db, Object.keys(resolved)).catch((error) => this.#report(error))
@@ -353,6 +357,7 @@ export class Relay extends EventEmitter<RelayEvents> {
   async #maintain(): Promise<void> {
     await maintain(this.#parts.db, {
       workspaces: Object.keys(this.#workspaces),
+      payloadDays: allPayloadDays(this.#workspaces),
       deliveredRetentionDays: this.#options.deliveredRetentionDays,
       isEnding: () => this.#ending !== undefined,
     })

@@ -86,7 +86,11 @@ export function wireRelay(options: ResolvedRelayOptions, host: RelayHost): Relay
     intentRetry: options.intentRetry,
     pollIntervalMs,
     horizon,
-    partitions: new Partitions({ make: () => ensurePartitions(db), stopping: host.stopping, onError }),
+    partitions: new Partitions({
+      make: (payloadDays) => ensurePartitions(db, payloadDays === undefined ? [] : [payloadDays]),
+      stopping: host.stopping,
+      onError,
+    }),
     stopping: host.stopping,
     jobs,
     destinations,

@@ -99,6 +99,6 @@ async function statementOf(table: string): Promise<string> {
     return []
   }
   const spy = { names: namesOf(), query } as unknown as Database
-  await maintain(spy, { workspaces: [], deliveredRetentionDays: 7, isEnding: () => false })
+  await maintain(spy, { workspaces: [], payloadDays: [], deliveredRetentionDays: 7, isEnding: () => false })
   return seen.find((text) => text.includes(`outbox".${table}`)) ?? ''
 }

@@ -48,6 +48,18 @@ function enqueue(...names: string[]) {
   )
 }
 
+test('--delivered-payloads keeps the payloads of the workspace default', async () => {
+  await startRelay('--delivered-payloads', 'keep', '--delivered-payload-days', '3')
+  await enqueue('signed_up')
+  const [kept] = await eventually('a payload in the archive', async () => {
+    const rows = await db.rows(
+      `SELECT drop_on - (delivered_at AT TIME ZONE 'UTC')::date AS days FROM outbox.archive`,
+    )
+    return rows.length > 0 && rows
+  })
+  expect(kept).toEqual({ days: 4 })
+})
+
 test('a relay starts, delivers, answers its endpoints, and exits with status 0 on SIGTERM', async () => {
   const { relay, get } = await startRelay()
   expect(await get('/healthz')).toMatchObject({ status: 200, body: '{"status":"ok"}\n' })

@@ -42,6 +42,24 @@ test.each<[string, string[], Record<string, string>, RegExp]>([
     /Expected --connections to be a whole number from 2 to 50, got "1"/,
   ],
   [
+    'another word for keep',
+    ['relay', '--delivered-payloads', 'yes'],
+    { ...NO_SERVER, ...CREDENTIALS },
+    /Expected --delivered-payloads to be drop or keep, got "yes"/,
+  ],
+  [
+    'days of payloads that are not kept',
+    ['relay', '--delivered-payload-days', '5'],
+    { ...NO_SERVER, ...CREDENTIALS },
+    /Expected --delivered-payloads keep with --delivered-payload-days/,
+  ],
+  [
+    'payloads of a workspace that the environment does not have',
+    ['relay', '--delivered-payloads', 'keep'],
+    NO_SERVER,
+    /--delivered-payloads is for the workspace default .*: set deliveredPayloads in the config file/,
+  ],
+  [
     'no credentials',
     ['relay'],
     NO_SERVER,

@@ -39,6 +39,8 @@ test('keys come from the environment by name, or from a file by its path', async
     trackUrl: 'http://127.0.0.1:8099',
     allowRecipients: ['*@example.com'],
     maxAgeSeconds: 3_600,
+    deliveredPayloads: 'keep',
+    deliveredPayloadDays: 90,
     identifyTimestamp: false,
     requestsPerSecond: { track: 50 },
   }

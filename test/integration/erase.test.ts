@@ -60,6 +60,21 @@ test('erase removes a person from every table, by all identifiers, and leaves ev
   ])
 })
 
+test('erase removes a person from the archive, also where the ordering key is not the person’s', async () => {
+  await h.relay({ workspaces: { default: { ...everyApi(h.fake), deliveredPayloads: 'keep' } } })
+  await h.enqueue(track('jane', 1), track('bob', 1), email('jane', 1))
+  await h.enqueueWith({ orderingKey: 'order:7' }, track('jane', 2), track('bob', 2))
+  await h.enqueue({ operation: 'mergeCustomers', primary: { id: 'bob' }, secondary: { id: 'jane' } })
+  await h.drained()
+  const filter = { person: ['jane', 'jane@example.com'] }
+  expect(await op.preview('erase', filter)).toMatchObject({ intents: '4' })
+  const { result } = await op.ended(await op.apply('erase', filter))
+  expect(result).toMatchObject({ archive: 4, delivered: 2 })
+  expect(await rowsWith('jane')).toEqual([])
+  const left = await h.db.rows('SELECT ordering_key FROM outbox.archive ORDER BY 1')
+  expect(left).toEqual([{ ordering_key: 'bob' }, { ordering_key: 'order:7' }])
+})
+
 test('a destroy reaches Customer.io after everything of the person', async () => {
   h.fake.latencyMs = 500
   await h.relay()

@@ -64,6 +64,18 @@ test.each<[unknown, string]>([
     'Expected customerio.maxAgeSeconds to be a number of seconds above 0, at most 315360000 (ten years), got 0',
   ],
   [
+    withCustomerio({ deliveredPayloads: 'hold' }),
+    'Expected customerio.deliveredPayloads to be "drop" or "keep", got "hold"',
+  ],
+  [
+    withCustomerio({ deliveredPayloads: 'keep', deliveredPayloadDays: 3_654 }),
+    'Expected customerio.deliveredPayloadDays to be a whole number from 1 to 3653, got 3654',
+  ],
+  [
+    withCustomerio({ deliveredPayloadDays: 5 }),
+    'Expected customerio to have deliveredPayloads "keep" if it has deliveredPayloadDays, got deliveredPayloads not set',
+  ],
+  [
     withCustomerio({ requestsPerSecond: { track: 0 } }),
     'Expected customerio.requestsPerSecond.track to be a number above 0, at most 100000, got 0',
   ],

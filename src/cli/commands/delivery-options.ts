@@ -33,4 +33,12 @@ export function addDeliveryOptions(command: Command, { moreConnections }: Delive
       '--breaker-rejection-share <share>',
       'share of recent intents that must be rejected to stop a destination, 0.01-1 (default: 0.5)',
     )
+    .option(
+      '--delivered-payloads <drop|keep>',
+      'whether to keep the payloads of delivered intents of the workspace default, for replay (default: drop)',
+    )
+    .option(
+      '--delivered-payload-days <number>',
+      'days to keep them, 1-3653; above 92 until the month ends (default: 30)',
+    )
 }

@@ -3,7 +3,7 @@ import { SettingError } from '../errors.ts'
 
 type Workspaces = Readonly<Record<string, WorkspaceOptions>>
 
-/** The settings of the workspace `default` that the environment can give. */
+/** The settings of the workspace `default` that the environment and the flags can give. */
 export type EnvironmentWorkspace = Pick<
   WorkspaceOptions,
   | 'siteId'
@@ -14,15 +14,19 @@ export type EnvironmentWorkspace = Pick<
   | 'trackUrl'
   | 'appUrl'
   | 'pipelinesUrl'
+  | 'deliveredPayloads'
+  | 'deliveredPayloadDays'
 >
 
 /**
  * The workspace `default` of the environment; undefined if the environment has no credentials.
  *
- * @throws SettingError if only one of the Track API's two credentials is set.
+ * @throws SettingError if only one of the Track API's two credentials is set, or if a flag has no effect.
  */
 export function workspaceFromEnvironment(given: EnvironmentWorkspace): WorkspaceOptions | undefined {
   const { siteId, trackApiKey, appApiKey, pipelinesWriteKey, region, trackUrl, appUrl, pipelinesUrl } = given
+  const { deliveredPayloads, deliveredPayloadDays } = given
+  const credential = trackApiKey ?? appApiKey ?? pipelinesWriteKey
   if (siteId !== undefined && trackApiKey === undefined) {
     throw new SettingError(
       'CUSTOMERIO_TRACK_API_KEY is not set: set it to the Track API key that belongs to CUSTOMERIO_SITE_ID',
@@ -33,8 +37,19 @@ export function workspaceFromEnvironment(given: EnvironmentWorkspace): Workspace
       'CUSTOMERIO_SITE_ID is not set: set it to the site id that CUSTOMERIO_TRACK_API_KEY belongs to',
     )
   }
-  if ((trackApiKey ?? appApiKey ?? pipelinesWriteKey) === undefined) return undefined
-  return { siteId, trackApiKey, appApiKey, pipelinesWriteKey, region, trackUrl, appUrl, pipelinesUrl }
+  if (deliveredPayloadDays !== undefined && deliveredPayloads !== 'keep') {
+    throw new SettingError('Expected --delivered-payloads keep with --delivered-payload-days')
+  }
+  if (credential === undefined) {
+    if (deliveredPayloads === undefined) return undefined
+    throw new SettingError(
+      '--delivered-payloads is for the workspace default of the environment, which has no credentials: set deliveredPayloads in the config file',
+    )
+  }
+  return {
+    ...{ siteId, trackApiKey, appApiKey, pipelinesWriteKey, region, trackUrl, appUrl, pipelinesUrl },
+    ...{ deliveredPayloads, deliveredPayloadDays },
+  }
 }
 
 /**

@@ -11,6 +11,7 @@ import { type RateLimit, takeTokens } from '../../store/breakers/take-tokens.ts'
 import type { PreparedRow } from './cut-batch.ts'
 import { RateLimiter } from './rate-limiter.ts'
 import type { ResolvedWorkspace } from '../options-schema.ts'
+import { payloadDaysOf } from './payload-days.ts'
 import { prepareRow } from './prepare-row.ts'
 import { recipientAllowlist } from './recipient-allowlist.ts'
 import { SupersededError } from '../breaker/superseded-error.ts'
@@ -27,6 +28,8 @@ export interface Destination {
   readonly nonIdempotent: boolean
   /** Seconds. Older intents become dead letters of reason `expired`. Undefined: no limit. */
   readonly maxAgeSeconds: number | undefined
+  /** For how many days the payloads of delivered intents are kept. Undefined: they are not kept. */
+  readonly payloadDays: number | undefined
   readonly prepare: (row: QueuedIntent) => PreparedRow
   /** Acquires a token of the fleet's rate limit for one request. Resolves with 0, or with the milliseconds to wait. */
   readonly acquireToken: (bulk: boolean) => Promise<number>
@@ -147,6 +150,7 @@ export class Destinations {
       },
       nonIdempotent,
       maxAgeSeconds,
+      payloadDays: payloadDaysOf(options),
       prepare: (row) => prepareRow(transport, { maxAgeSeconds, allows }, row),
       acquireToken: async (bulk) => {
         if (retired) return RETIRED_WAIT_MS

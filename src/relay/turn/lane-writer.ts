@@ -19,20 +19,24 @@ const settleRetry = retry(
   { maxAttempts: 6, backoff: new ExponentialBackoff({ initialDelay: 100, maxDelay: 2_000 }) },
 )
 
+type WriterContext = Pick<LaneContext, 'db' | 'partitions' | 'onSettled'> & {
+  readonly destination: Pick<LaneContext['destination'], 'payloadDays'>
+}
+
 /**
  * Writes a turn's results to its lane: settlements, marks, charges. The lane's fence refuses them once another relay has the
  * lane.
  */
 export class LaneWriter {
-  readonly #context: Pick<LaneContext, 'db' | 'partitions' | 'onSettled'>
+  readonly #context: WriterContext
   readonly #fence: Fence
 
-  constructor(context: Pick<LaneContext, 'db' | 'partitions' | 'onSettled'>, fence: Fence) {
+  constructor(context: WriterContext, fence: Fence) {
     this.#context = context
     this.#fence = fence
   }
 
-  /** Resolves when settlements can be written: at once, unless a partition of `outbox.delivered` is missing. */
+  /** Resolves when settlements can be written: at once, unless a partition is missing. */
   ready(): Promise<void> {
     return this.#context.partitions.ready()
   }
@@ -51,14 +55,15 @@ export class LaneWriter {
     if (serverChanged) throw new FencedError(this.#fence)
   }
 
-  /** If `outbox.delivered` has no partition for today, makes it first. The settlement waits until that succeeds. */
+  /** If a partition for today is missing, makes it first. The settlement waits until that succeeds. */
   async #settleWithRetry(settlement: Settlement): Promise<Settled> {
-    const { db, partitions } = this.#context
+    const { db, partitions, destination } = this.#context
+    const { payloadDays } = destination
     for (;;) {
       try {
-        return await settleRetry.execute(() => settle(db, this.#fence, settlement))
+        return await settleRetry.execute(() => settle(db, this.#fence, settlement, payloadDays))
       } catch (error) {
-        if (!missesPartition(error) || !(await partitions.make())) throw error
+        if (!missesPartition(error) || !(await partitions.make(payloadDays))) throw error
       }
     }
   }

@@ -3,8 +3,12 @@ import { setTimeout as delay } from 'node:timers/promises'
 const RETRY_MS = 1_000
 
 export interface PartitionsOptions {
-  /** Makes the partitions for the database's current day. */
-  readonly make: () => Promise<void>
+  /**
+   * Makes the partitions for the database's current day.
+   *
+   * @param payloadDays For how many days the settlement keeps payloads. Undefined: it keeps none.
+   */
+  readonly make: (payloadDays: number | undefined) => Promise<void>
   readonly stopping: AbortSignal
   /** Reports that the partitions cannot be made. Called again only if the reason changes. */
   readonly onError: (error: Error) => void
@@ -29,22 +33,23 @@ export class Partitions {
   }
 
   /**
-   * Tries to make the partition once a second. All lanes share the tries.
+   * Tries to make the partition once a second. All lanes share the tries. If the lanes need other partitions than the first one
+   * did, their settlements fail again, and they call again.
    *
    * @returns true when the partition exists, false if the relay is stopping.
    */
-  make(): Promise<boolean> {
-    this.#making ??= this.#make().finally(() => {
+  make(payloadDays: number | undefined): Promise<boolean> {
+    this.#making ??= this.#make(payloadDays).finally(() => {
       this.#making = undefined
     })
     return this.#making
   }
 
-  async #make(): Promise<boolean> {
+  async #make(payloadDays: number | undefined): Promise<boolean> {
     const { make, stopping, onError } = this.#options
     for (let reported = ''; !stopping.aborted; ) {
       try {
-        await make()
+        await make(payloadDays)
         return true
       } catch (error) {
         const { message } = error as Error
@@ -59,7 +64,7 @@ export class Partitions {
 
 function cannotBeMade(cause: Error): Error {
   return new Error(
-    `delivered has no partition for today, and it cannot be created: ${cause.message}. Nothing is sent until it exists`,
+    `delivered or archive has no partition for today, and it cannot be created: ${cause.message}. Nothing is sent until it exists`,
     { cause },
   )
 }

@@ -5,6 +5,8 @@ import { registerWorkspaces } from './register-workspaces.ts'
 export interface Maintenance {
   /** The workspaces that the relay serves: it has credentials for them. */
   readonly workspaces: readonly string[]
+  /** For how many days the workspaces keep delivered payloads. */
+  readonly payloadDays: readonly number[]
   /** Days to keep delivered rows. */
   readonly deliveredRetentionDays: number
   /** Whether the relay is about to stop. Then the rest of the expired dedup keys is left to the next maintenance. */
@@ -18,13 +20,14 @@ export interface Maintenance {
  */
 export async function maintain(
   db: Database,
-  { workspaces, deliveredRetentionDays, isEnding }: Maintenance,
+  { workspaces, payloadDays, deliveredRetentionDays, isEnding }: Maintenance,
 ): Promise<void> {
   const q = db.names.q
-  await unlessLocked(ensurePartitions(db))
+  await unlessLocked(ensurePartitions(db, payloadDays))
   await unlessLocked(
     db.query(`SELECT ${q}.prune_delivered(make_interval(days => $1))`, [deliveredRetentionDays]),
   )
+  await unlessLocked(db.query(`SELECT ${q}.prune_archive()`))
   await unlessLocked(db.query(`SELECT ${q}.summarize_delivered()`))
   await unlessLocked(registerWorkspaces(db, workspaces))
   for (let removed = 1; removed > 0 && !isEnding(); ) {

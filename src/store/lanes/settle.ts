@@ -55,10 +55,16 @@ export interface Settled {
  * answer that arrives late is not about them, so `id` must match too. A row in which both match is settled on any
  * server: Customer.io accepted the intent, and sending it again would be worse.
  *
+ * @param payloadDays For how many days `archive` keeps the payloads of delivered intents. Undefined: they are not kept.
  * @throws {FencedError} if the lane has a newer epoch. Then nothing was settled.
  */
-export async function settle(db: Database, fence: Fence, settlement: Settlement): Promise<Settled> {
-  const { text, values } = statementOf(db.names.q, fence, settlement)
+export async function settle(
+  db: Database,
+  fence: Fence,
+  settlement: Settlement,
+  payloadDays?: number,
+): Promise<Settled> {
+  const { text, values } = statementOf(db.names.q, fence, settlement, payloadDays)
   const [row] = await db.query<{ fenced: boolean; missedCampaign: number; server: string }>(text, values)
   if (row?.fenced !== false) throw new FencedError(fence)
   return { missedCampaign: row.missedCampaign, serverChanged: row.server !== fence.server }
@@ -69,12 +75,17 @@ const minuteOf = (time: string) => `date_bin('1 minute', ${time}, timestamptz '2
 
 /**
  * Builds the statement from the parts that the settlement needs. Most settlements only deliver, and for them the short
- * form takes a tenth less time than the full one.
+ * form takes a tenth less time than the full one. The payload of a delivered intent goes to `archive` as it was stored.
  *
  * No infinite time makes the statement fail. A row with an infinite `enqueued_at` is a dead letter, which has no latency.
  * An infinite `send_after` is left out of the latency.
  */
-function statementOf(q: string, fence: Fence, { delivered, dead, suppressed = [], deliveryIds }: Settlement) {
+function statementOf(
+  q: string,
+  fence: Fence,
+  { delivered, dead, suppressed = [], deliveryIds }: Settlement,
+  payloadDays: number | undefined,
+) {
   const values = fenceValues(fence)
   const bind = (value: unknown) => `$${values.push(value)}`
   const others = dead.length + suppressed.length > 0
@@ -85,6 +96,7 @@ function statementOf(q: string, fence: Fence, { delivered, dead, suppressed = []
   const deadIds = dead.length > 0 ? bind(dead.map(({ id }) => id)) : undefined
   const suppressedIds = suppressed.length > 0 ? bind(suppressed.map(({ id }) => id)) : undefined
   const messageIds = deliveryIds && deliveryIds.size > 0 ? [...deliveryIds] : undefined
+  const days = payloadDays !== undefined && delivered.length > 0 ? bind(payloadDays) : undefined
   const isDead = deadIds ? `id = ANY (${deadIds}::uuid[])` : 'false'
   const isSuppressed = suppressedIds ? `id = ANY (${suppressedIds}::uuid[])` : 'false'
   const parts = [
@@ -101,7 +113,7 @@ function statementOf(q: string, fence: Fence, { delivered, dead, suppressed = []
                  CASE format WHEN ${WIRE_FORMAT} THEN ${PAYLOAD_FORMAT} ELSE format END AS format,
                  CASE WHEN ${isDead} THEN ${q}.payload_of(format, operation, payload, enqueued_at) END AS payload`
                      : ''
-                 }
+                 }${days ? `${deadIds ? '' : ', on_ambiguous'}, format AS stored_format, payload AS stored_payload` : ''}
      )`,
     `recorded AS (
        INSERT INTO ${q}.delivered (id, destination, lane, seq, operation, name, ordering_key, enqueued_at, delivered_at,
@@ -117,6 +129,17 @@ function statementOf(q: string, fence: Fence, { delivered, dead, suppressed = []
        }
        WHERE NOT d.is_dead
      )`,
+    ...(days
+      ? [
+          `archived AS (
+       INSERT INTO ${q}.archive (id, destination, seq, format, operation, name, payload, ordering_key, on_ambiguous,
+                                 enqueued_at, delivered_at, drop_on)
+       SELECT d.id, $1, d.seq, d.stored_format, d.operation, d.name, d.stored_payload, d.ordering_key, d.on_ambiguous,
+              d.enqueued_at, d.settled_at, ${q}.archive_drop_on(d.settled_at, ${days}::int)
+       FROM deleted d WHERE NOT d.is_dead AND NOT d.is_suppressed
+     )`,
+        ]
+      : []),
     ...(deadIds
       ? [
           // An operator may have put a dead letter back into the queue, perhaps twice, without deleting it. Then the latest

@@ -48,7 +48,7 @@ export async function runOnePass(db: Database, options: ResolvedRelayOptions, em
       () => resetLanes(db),
     ),
     partitions: new Partitions({
-      make: () => ensurePartitions(db),
+      make: (payloadDays) => ensurePartitions(db, payloadDays === undefined ? [] : [payloadDays]),
       stopping: stopping.signal,
       onError,
     }),
@@ -66,7 +66,7 @@ export async function runOnePass(db: Database, options: ResolvedRelayOptions, em
     if (errors[0]) throw errors[0]
   }
   try {
-    await ensurePartitions(db)
+    await ensurePartitions(db, [])
     await breakers.sync()
     while ((await promoteScheduled(db, destinations.names)) > 0);
     const { lanes } = await findReadyLanes(db, { served: destinations.names, except: [] })
