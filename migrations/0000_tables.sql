@@ -85,6 +85,7 @@ CREATE TABLE "outbox"."dead_letters" (
 	"field" text,
 	"message" text,
 	"requested_at" timestamp with time zone,
+	"holds" boolean DEFAULT false NOT NULL,
 	CONSTRAINT "dead_letters_pkey" PRIMARY KEY("id"),
 	CONSTRAINT "dead_letters_reason" CHECK ("outbox"."dead_letters"."reason" IN ('rejected', 'too_large', 'expired', 'invalid', 'ambiguous', 'exhausted'))
 );
@@ -147,8 +148,8 @@ CREATE TABLE "outbox"."intents" (
 	"attempts" smallint DEFAULT 0 NOT NULL,
 	"retry_at" timestamp with time zone,
 	CONSTRAINT "intents_pkey" PRIMARY KEY("destination","lane","seq"),
-	CONSTRAINT "intents_lane" CHECK ("outbox"."intents"."lane" BETWEEN -1 AND 31),
-	CONSTRAINT "intents_scheduled_has_time" CHECK ("outbox"."intents"."lane" >= 0 OR "outbox"."intents"."send_after" IS NOT NULL),
+	CONSTRAINT "intents_lane" CHECK ("outbox"."intents"."lane" BETWEEN -33 AND 31),
+	CONSTRAINT "intents_scheduled_has_time" CHECK ("outbox"."intents"."lane" <> -1 OR "outbox"."intents"."send_after" IS NOT NULL),
 	CONSTRAINT "intents_destination" CHECK ("outbox"."intents"."destination" ~ '^[^/]+/(track|app|broadcast|pipelines)$')
 );
 --> statement-breakpoint
@@ -161,6 +162,7 @@ CREATE TABLE "outbox"."lanes" (
 	"watermark" bigint DEFAULT 0 NOT NULL,
 	"provisional_watermark" bigint DEFAULT 0 NOT NULL,
 	"provisional_xids" bigint[] DEFAULT '{}' NOT NULL,
+	"release_requests" integer DEFAULT 0 NOT NULL,
 	CONSTRAINT "lanes_pkey" PRIMARY KEY("destination","lane"),
 	CONSTRAINT "lanes_holder" CHECK (("outbox"."lanes"."relay_id" IS NULL) = ("outbox"."lanes"."taken_at" IS NULL)),
 	CONSTRAINT "lanes_provisional" CHECK ("outbox"."lanes"."provisional_watermark" >= "outbox"."lanes"."watermark")
@@ -230,7 +232,8 @@ CREATE INDEX "delivered_message" ON "outbox"."delivered" USING btree ("delivery_
 CREATE INDEX "delivered_id" ON "outbox"."delivered" USING brin ("id") WITH (pages_per_range=64);--> statement-breakpoint
 CREATE INDEX "delivered_person" ON "outbox"."delivered" USING brin ("ordering_key" text_bloom_ops(n_distinct_per_range=4500)) WITH (pages_per_range=64);--> statement-breakpoint
 CREATE INDEX "history_id" ON "outbox"."history" USING btree ("id");--> statement-breakpoint
-CREATE INDEX "intents_scheduled" ON "outbox"."intents" USING btree ("destination","send_after","seq") WHERE "outbox"."intents"."lane" = -1;
+CREATE INDEX "intents_scheduled" ON "outbox"."intents" USING btree ("destination","send_after","seq") WHERE "outbox"."intents"."lane" = -1;--> statement-breakpoint
+CREATE INDEX "intents_held" ON "outbox"."intents" USING btree ("destination","lane","ordering_key","seq") WHERE "outbox"."intents"."lane" < -1;
 --> statement-breakpoint
 COMMENT ON COLUMN "outbox".dead_letters.requested_at IS
   'Reason ambiguous: when the request with the unknown outcome began. Check in Customer.io before you send the intent again.';

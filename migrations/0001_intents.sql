@@ -222,6 +222,45 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
           + CASE priority WHEN 'bulk' THEN 16 ELSE 0 END)::smallint
 $$;
 --> statement-breakpoint
+-- The dead letters that hold later intents of their key, by lane.
+CREATE INDEX dead_letters_holding ON "outbox".dead_letters (destination, "outbox".lane_of(destination, ordering_key, priority), ordering_key, seq)
+WHERE holds;
+--> statement-breakpoint
+-- The first held intent of each key of a lane: the cost grows with the number of keys, not of intents.
+-- Held intents wait in a lane of their own, -2 - lane.
+CREATE FUNCTION "outbox".held_heads(destination text, lane integer) RETURNS TABLE (ordering_key text, seq bigint)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  WITH RECURSIVE head AS (
+    (SELECT i.ordering_key, i.seq FROM "outbox".intents i
+     WHERE i.destination = held_heads.destination AND i.lane = -2 - held_heads.lane AND i.lane < -1
+     ORDER BY i.ordering_key, i.seq LIMIT 1)
+    UNION ALL
+    SELECT n.ordering_key, n.seq FROM head h,
+      LATERAL (SELECT i.ordering_key, i.seq FROM "outbox".intents i
+               WHERE i.destination = held_heads.destination AND i.lane = -2 - held_heads.lane AND i.lane < -1
+                 AND i.ordering_key > h.ordering_key
+               ORDER BY i.ordering_key, i.seq LIMIT 1) n
+  )
+  SELECT h.ordering_key, h.seq FROM head h
+$$;
+--> statement-breakpoint
+-- The first dead letter of a key that holds later intents of the key in this lane. No row: there is none.
+CREATE FUNCTION "outbox".holding_letter(destination text, lane integer, ordering_key text, OUT id uuid, OUT seq bigint)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT d.id, d.seq FROM "outbox".dead_letters d
+  WHERE d.holds AND d.destination = holding_letter.destination
+    AND "outbox".lane_of(d.destination, d.ordering_key, d.priority) = holding_letter.lane
+    AND d.ordering_key = holding_letter.ordering_key
+  ORDER BY d.seq LIMIT 1
+$$;
+--> statement-breakpoint
+-- Whether a lane has held intents whose dead letter is gone.
+CREATE FUNCTION "outbox".is_releasable(destination text, lane integer) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT EXISTS (SELECT FROM "outbox".held_heads(is_releasable.destination, is_releasable.lane) h
+                 WHERE (("outbox".holding_letter(is_releasable.destination, is_releasable.lane, h.ordering_key)).seq < h.seq) IS NOT TRUE)
+$$;
+--> statement-breakpoint
 -- Raises an error for an event that the tracking plan refuses, and returns the payload. The plan is the table event_plan.
 --
 -- Without strict, a name that the plan does not have is reported with a WARNING. A field that is null counts as given.

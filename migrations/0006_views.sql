@@ -11,10 +11,11 @@ CREATE VIEW "outbox".lane_watermarks AS
 SELECT destination, lane,
        CASE WHEN EXISTS (SELECT FROM unnest(provisional_xids) AS xid
                          WHERE pg_visible_in_snapshot(xid::text::xid8, pg_current_snapshot()))
-            THEN watermark ELSE provisional_watermark END AS watermark
+            THEN watermark ELSE provisional_watermark END AS watermark,
+       release_requests
 FROM "outbox".lanes;
 --> statement-breakpoint
--- The first intent of each lane that has one. The cost grows with the number of lanes, not of rows.
+-- The first intent of each lane that has one, without held intents. The cost grows with the number of lanes, not of rows.
 --
 -- A destination that a relay has worked on is read lane by lane, each from its watermark. The other destinations have no
 -- settled intents: a skip scan finds them, between the worked destinations (`between_worked`) and after the last of them
@@ -59,9 +60,11 @@ SELECT c.destination, c.lane, h.seq, CASE WHEN isfinite(h.due_at) THEN h.due_at 
 FROM candidate c,
   LATERAL (SELECT i.seq, greatest(i.send_after, i.enqueued_at) AS due_at, i.format FROM "outbox".intents i
            WHERE i.destination = c.destination AND i.lane = c.lane AND i.seq > c.watermark
-           ORDER BY i.seq LIMIT 1) h;
+           ORDER BY i.seq LIMIT 1) h
+WHERE c.lane >= -1;
 --> statement-breakpoint
--- Pending and scheduled intents by destination. Exact up to 100,000 pending intents.
+-- Pending, scheduled and held intents by destination. Exact up to 100,000 pending intents. held: intents that wait behind a
+-- dead letter of their key, counted up to 100,001. They are neither pending nor late.
 --
 -- Above that, each lane's count is extrapolated from its first 6,251 intents to its last one. The seq of a lane's intents
 -- grows evenly, so the first ones show the lane's share. No table statistics are used, so the estimate holds right after
@@ -98,8 +101,12 @@ WITH head AS MATERIALIZED (
                                           WHERE i.destination = d.destination AND i.lane = -1 LIMIT 100001) c)
               ELSE d.scheduled END AS scheduled
   FROM destinations d
+), held AS (
+  SELECT w.destination, (SELECT count(*) FROM (SELECT 1 FROM "outbox".intents i
+                                               WHERE i.destination = w.destination AND i.lane < -1 LIMIT 100001) c) AS count
+  FROM (SELECT DISTINCT destination FROM "outbox".lanes) w
 )
-SELECT c.destination,
+SELECT destination,
        CASE WHEN c.pending > 100000
             THEN greatest(c.pending, (
               SELECT sum(s.count * greatest(1, (l.seq - s.seq)::float8 / greatest(1, s.to_seq - s.seq)))
@@ -108,12 +115,13 @@ SELECT c.destination,
                          WHERE i.destination = s.destination AND i.lane = s.lane AND i.seq >= s.seq
                          ORDER BY i.seq DESC LIMIT 1) l
               WHERE s.destination = c.destination AND s.lane >= 0)::bigint)
-            ELSE c.pending END AS pending,
-       c.scheduled,
+            ELSE coalesce(c.pending, 0) END AS pending,
+       coalesce(c.scheduled, 0) AS scheduled,
+       coalesce(h.count, 0) AS held,
        c.oldest_pending_at,
        coalesce(greatest(0, extract(epoch FROM clock_timestamp() - c.oldest_pending_at)), 0)::float8 AS lag_seconds,
-       c.pending > 100000 AS estimated
-FROM counted c;
+       coalesce(c.pending > 100000, false) AS estimated
+FROM counted c FULL JOIN (SELECT * FROM held WHERE count > 0) h USING (destination);
 --> statement-breakpoint
 -- retry_at is NULL if only an operator can resume the destination, even while the destination is rate limited.
 CREATE VIEW "outbox".breaker_state AS

@@ -92,6 +92,11 @@ WITH live_relays AS (
                              CASE count WHEN 1 THEN 'letter' ELSE 'letters' END) END
   FROM recent_dead_letters
   UNION ALL
+  SELECT 2, format('%s holds the later intents of %s%s %s behind dead letters: redrive or discard these', destination,
+                   CASE WHEN sum(count(*)) OVER () > 10000 THEN 'more than ' ELSE '' END, count(DISTINCT ordering_key),
+                   CASE count(DISTINCT ordering_key) WHEN 1 THEN 'key' ELSE 'keys' END)
+  FROM (SELECT destination, ordering_key FROM "outbox".dead_letters WHERE holds LIMIT 10001) d GROUP BY destination
+  UNION ALL
   SELECT 2, format('%s has delivered %s intents in the last hour that were over 72 h old: such events trigger no campaign',
                    destination, sum(count))
   FROM "outbox".settled_counts WHERE bin = -2 AND minute > now() - interval '1 hour' GROUP BY destination

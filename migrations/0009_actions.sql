@@ -210,7 +210,18 @@ BEGIN
 END
 $$;
 --> statement-breakpoint
+-- Asks the relays to put held intents of a lane back: a dead letter that held them is gone. Takes effect with COMMIT.
+CREATE FUNCTION "outbox".release_lane(destination text, lane integer) RETURNS boolean
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+  INSERT INTO "outbox".lanes AS l (destination, lane, release_requests) VALUES (release_lane.destination, release_lane.lane, 1)
+  ON CONFLICT ON CONSTRAINT lanes_pkey DO UPDATE SET release_requests = l.release_requests + 1;
+  SELECT "outbox".wake_relays(release_lane.destination, release_lane.lane)
+$$;
+--> statement-breakpoint
 -- A chunk of a redrive or a discard: the next dead letters in the order in which they were enqueued.
+--
+-- A dead letter that holds later intents of its key keeps its lane, its priority and its seq, so it is sent before them: it joins
+-- the held intents, and a relay puts them back in order. If an earlier dead letter of the key still holds, it waits behind that.
 --
 -- A redriven intent keeps its id, so Customer.io takes it for the same event, and its time, unless restamp is given. It travels
 -- as bulk: live intents do not wait behind it. An expiry that has passed is removed, because the operator wants it sent.
@@ -219,6 +230,8 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   v_end record;
   v_destination text;
+  v_released record;
+  v_lanes jsonb;
   v_woken boolean;
 BEGIN
   SELECT * INTO v_end FROM "outbox".end_of_chunk(action, 'dead_letters', 'x.dead_at', max);
@@ -233,22 +246,37 @@ BEGIN
       SELECT r.destination, "outbox".lane_of(r.destination, r.ordering_key, 'bulk'), r.id, r.format, r.operation, r.name,
              r.payload::json, r.ordering_key, 'bulk', r.on_ambiguous, CASE WHEN $6 THEN clock_timestamp() ELSE r.enqueued_at END,
              clock_timestamp(), CASE WHEN r.expires_at > clock_timestamp() THEN r.expires_at END
-      FROM removed r WHERE $7 ORDER BY r.seq, r.id
+      FROM removed r WHERE $7 AND NOT r.holds ORDER BY r.seq, r.id
       RETURNING destination
+    ), queued_first AS (
+      INSERT INTO "outbox".intents (destination, lane, seq, id, format, operation, name, payload, ordering_key, priority,
+                                    on_ambiguous, enqueued_at, send_after, expires_at)
+      OVERRIDING SYSTEM VALUE
+      SELECT r.destination, -2 - "outbox".lane_of(r.destination, r.ordering_key, r.priority), r.seq, r.id, r.format, r.operation,
+             r.name, r.payload::json, r.ordering_key, r.priority, r.on_ambiguous,
+             CASE WHEN $6 THEN clock_timestamp() ELSE r.enqueued_at END,
+             clock_timestamp(), CASE WHEN r.expires_at > clock_timestamp() THEN r.expires_at END
+      FROM removed r WHERE $7 AND r.holds
     ), recorded AS (
       INSERT INTO "outbox".history (id, at, event, action_id, detail)
       SELECT r.id, clock_timestamp(), CASE WHEN $7 THEN 'redriven' ELSE 'discarded' END, $8,
              left(concat_ws(': ', r.reason, concat_ws(' ', r.status, r.field, r.message)), 500)
       FROM removed r
     )
-    SELECT (SELECT count(*) FROM removed), (SELECT min(destination) FROM queued)
+    SELECT (SELECT count(*) FROM removed), (SELECT min(destination) FROM queued),
+           (SELECT jsonb_agg(DISTINCT jsonb_build_object('destination', r.destination,
+                     'lane', "outbox".lane_of(r.destination, r.ordering_key, r.priority))) FROM removed r WHERE r.holds)
   $sql$, "outbox".filter_condition(action.kind, action.filter))
-  INTO done, v_destination
+  INTO done, v_destination, v_lanes
   USING coalesce((action.position ->> 'seq')::bigint, 0),
         coalesce((action.position ->> 'id')::uuid, '00000000-0000-0000-0000-000000000000'),
         coalesce(v_end.seq, 9223372036854775807), coalesce(v_end.id, 'ffffffff-ffff-ffff-ffff-ffffffffffff'),
         action.requested_at, coalesce((action.options ->> 'restamp')::boolean, false), action.kind = 'redrive', action.action_id;
   next := CASE WHEN v_end.seq IS NOT NULL THEN jsonb_build_object('seq', v_end.seq, 'id', v_end.id) END;
+  FOR v_released IN SELECT * FROM jsonb_to_recordset(coalesce(v_lanes, '[]')) AS r(destination text, lane integer)
+                    ORDER BY r.destination, r.lane LOOP
+    PERFORM "outbox".release_lane(v_released.destination, v_released.lane);
+  END LOOP;
   v_woken := v_destination IS NOT NULL AND "outbox".wake_relays(v_destination, NULL);
 END
 $$;
@@ -336,7 +364,7 @@ BEGIN
            (SELECT jsonb_build_object('destination', l.destination, 'lane', l.lane, 'seq', l.seq) FROM last l)
   $sql$, "outbox".filter_condition(action.kind, action.filter))
   INTO done, v_chosen, v_destination, next
-  USING coalesce(action.position ->> 'destination', ''), coalesce((action.position ->> 'lane')::smallint, -2),
+  USING coalesce(action.position ->> 'destination', ''), coalesce((action.position ->> 'lane')::smallint, -34),
         coalesce((action.position ->> 'seq')::bigint, 0), action.requested_at, max, v_at, action.action_id;
   next := CASE WHEN v_chosen >= max THEN next || jsonb_build_object('found', coalesce((action.position ->> 'found')::bigint, 0) + done)
                WHEN coalesce((action.position ->> 'found')::bigint, 0) + done > 0 THEN '{}' END;
@@ -370,6 +398,9 @@ BEGIN
     receipt := receipt || jsonb_build_object(v_table, cardinality(v_ids));
     v_all := v_all || v_ids;
   END LOOP;
+  -- The erased dead letters may have held intents that another person shares the key of.
+  PERFORM "outbox".release_lane(l.destination, l.lane) FROM "outbox".lanes l
+  WHERE l.lane >= 0 AND "outbox".is_releasable(l.destination, l.lane) ORDER BY l.destination, l.lane;
   v_all := ARRAY(SELECT DISTINCT i FROM unnest(v_all) AS i);
   done := cardinality(v_all);
   DELETE FROM "outbox".dedup d WHERE d.intent_id = ANY (v_all);
@@ -536,7 +567,8 @@ END
 $$;
 --> statement-breakpoint
 -- Replaces the payload of a dead letter, after the checks of `enqueue`. The old payload stays in `history`.
--- The ordering key follows the payload, unless the app gave another key. COMMIT makes it durable.
+-- The ordering key follows the payload, unless the app gave another key. With another key it holds no later intents.
+-- COMMIT makes it durable.
 CREATE FUNCTION "outbox".edit_dead_letter(id uuid, payload jsonb, reason text DEFAULT NULL) RETURNS "outbox".dead_letters
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -560,9 +592,14 @@ BEGIN
   VALUES (v_letter.id, clock_timestamp(), 'edited', session_user,
           nullif(btrim(regexp_replace(left(reason, 500), '[[:space:][:cntrl:]]+', ' ', 'g')), ''), v_letter.payload);
   UPDATE "outbox".dead_letters d
-  SET payload = edit_dead_letter.payload, ordering_key = v_key,
+  SET payload = edit_dead_letter.payload, ordering_key = v_key, holds = d.holds AND d.ordering_key = v_key,
       name = "outbox".name_of(d.operation, edit_dead_letter.payload)
-  WHERE d.id = v_letter.id RETURNING d.* INTO v_letter;
+  WHERE d.id = v_letter.id;
+  IF v_letter.holds AND v_letter.ordering_key <> v_key THEN
+    PERFORM "outbox".release_lane(v_letter.destination,
+                                  "outbox".lane_of(v_letter.destination, v_letter.ordering_key, v_letter.priority));
+  END IF;
+  SELECT d.* INTO v_letter FROM "outbox".dead_letters d WHERE d.id = v_letter.id;
   RETURN v_letter;
 END
 $$;

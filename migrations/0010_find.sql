@@ -16,15 +16,15 @@ BEGIN
 END
 $$;
 --> statement-breakpoint
--- Pending intents by key or id. A key is in one lane of each priority, or scheduled. An id is searched in the whole queue, which
+-- Queued intents by key or id. A key is in one lane of each priority, held in one of each, or scheduled. An id is searched in the whole queue, which
 -- has no index for it: an index would cost every enqueue.
 CREATE FUNCTION "outbox".find_pending(keys text[], ids uuid[], max integer) RETURNS SETOF "outbox".intents
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   RETURN QUERY
-    SELECT i.* FROM (SELECT DISTINCT h.destination FROM "outbox".lane_heads h) d, unnest(keys) AS k(key),
-      LATERAL (SELECT DISTINCT l FROM unnest(ARRAY["outbox".lane_of(d.destination, k.key, 'normal'),
-                                                   "outbox".lane_of(d.destination, k.key, 'bulk'), -1::smallint]) AS l) lanes,
+    SELECT i.* FROM (SELECT h.destination FROM "outbox".lane_heads h UNION SELECT l.destination FROM "outbox".lanes l) d, unnest(keys) AS k(key),
+      LATERAL (SELECT "outbox".lane_of(d.destination, k.key, 'normal') AS normal) own,
+      LATERAL (SELECT DISTINCT l FROM unnest(ARRAY[-1, normal, normal + 16, -2 - normal, -2 - (normal + 16)]) AS l) lanes,
       LATERAL (SELECT i.* FROM "outbox".intents i
                WHERE i.destination = d.destination AND i.lane = lanes.l AND i.ordering_key = k.key
                ORDER BY i.seq DESC LIMIT max) i;
@@ -42,10 +42,13 @@ DECLARE
   v_breaker "outbox".breakers;
   v_first uuid;
   v_ahead bigint;
+  v_lane integer := CASE WHEN intent.lane < -1 THEN -2 - intent.lane ELSE intent.lane END;
+  v_letter record;
 BEGIN
   IF intent.lane = -1 AND intent.send_after > v_now THEN
     RETURN format('scheduled for %s', date_trunc('second', intent.send_after));
   END IF;
+  SELECT l.* INTO v_letter FROM "outbox".holding_letter(intent.destination, v_lane, intent.ordering_key) l;
   SELECT b.* INTO v_breaker FROM "outbox".breakers b WHERE b.destination = intent.destination;
   SELECT i.id INTO v_first FROM "outbox".intents i
   WHERE i.destination = intent.destination AND i.lane = intent.lane AND i.seq < intent.seq AND i.ordering_key = intent.ordering_key
@@ -58,6 +61,9 @@ BEGIN
          THEN 'no relay is running' END,
     CASE WHEN NOT EXISTS (SELECT FROM "outbox".workspaces w WHERE w.name = split_part(intent.destination, '/', 1))
          THEN format('no relay has credentials for workspace %s', quote_literal(split_part(intent.destination, '/', 1))) END,
+    CASE WHEN v_letter.seq < intent.seq THEN
+           format('held behind dead letter %s of the same key, until it is redriven or discarded', v_letter.id)
+         WHEN intent.lane < -1 THEN 'held until a relay works on its lane: the dead letter before it is gone' END,
     CASE WHEN v_breaker.state <> 'closed' THEN format('the breaker of %s is %s: %s%s', intent.destination, v_breaker.state,
            v_breaker.last_error, coalesce(', next try at ' || date_trunc('second', v_breaker.retry_at), '')) END,
     CASE WHEN v_breaker.rate_limited_until > v_now
@@ -67,7 +73,8 @@ BEGIN
     CASE WHEN intent.attempts > 0 THEN format('%s of its requests failed%s', intent.attempts,
            coalesce(', next one at ' || date_trunc('second', intent.retry_at), '')) END,
     CASE WHEN v_first IS NOT NULL THEN format('waits behind %s of the same key', v_first) END,
-    CASE WHEN v_ahead > 10000 THEN format('more than 10000 intents are before it in lane %s', intent.lane)
+    CASE WHEN intent.lane < -1 THEN NULL
+         WHEN v_ahead > 10000 THEN format('more than 10000 intents are before it in lane %s', intent.lane)
          ELSE format('%s intents are before it in lane %s', v_ahead, intent.lane) END);
 END
 $$;

@@ -28,12 +28,12 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     ('{operator}', '', 'TABLE', '{dead_letters,actions,history,lane_heads,lanes,unserved_workspaces}', '{SELECT}', NULL),
 
     -- The relay runs the statements in src/store. It reads neither payloads of dead letters nor rows of `delivered`. If a
-    -- dead letter was put back into the queue and fails again, the relay finds the old one by its id and deletes it. The
-    -- relay reads no intent id in dedup. FOR UPDATE needs UPDATE of one column.
+    -- dead letter was put back into the queue and fails again, the relay finds the old one by its id and deletes it. It also
+    -- reads which keys dead letters hold. The relay reads no intent id in dedup. FOR UPDATE needs UPDATE of one column.
     ('{relay}', '', 'TABLE', '{intents}', '{SELECT,INSERT,DELETE}', NULL),
-    ('{relay}', '', 'TABLE', '{intents}', '{UPDATE}', '{sending_at,attempts,retry_at}'),
+    ('{relay}', '', 'TABLE', '{intents}', '{UPDATE}', '{lane,sending_at,attempts,retry_at}'),
     ('{relay}', '', 'TABLE', '{delivered,archive,dead_letters,breaker_transitions}', '{INSERT}', NULL),
-    ('{relay}', '', 'TABLE', '{dead_letters}', '{SELECT}', '{id}'),
+    ('{relay}', '', 'TABLE', '{dead_letters}', '{SELECT}', '{id,destination,seq,ordering_key,priority,holds}'),
     ('{relay}', '', 'TABLE', '{dead_letters}', '{DELETE}', NULL),
     ('{relay}', '', 'TABLE', '{breaker_transitions}', '{SELECT}', '{at}'),
     ('{relay}', '', 'TABLE', '{breaker_transitions}', '{DELETE}', NULL),
@@ -47,7 +47,8 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     ('{relay}', '', 'SEQUENCE', '{notify_flag}', '{UPDATE}', NULL),
     ('{relay}', '', 'SEQUENCE', '{intents_seq_seq}', '{SELECT}', NULL),
     ('{relay}', '', 'FUNCTION', '{lane_of,payload_of,write_horizon,ensure_partitions,prune_delivered,notify,
-       register_workspaces,summarize_delivered,run_action,fail_action,archive_drop_on,prune_archive}',
+       register_workspaces,summarize_delivered,run_action,fail_action,archive_drop_on,prune_archive,
+       held_heads,holding_letter,is_releasable}',
      '{EXECUTE}', NULL),
 
     -- pg-boss: fetch, insert, touch, fail, delete and queues. No DDL.

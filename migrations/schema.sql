@@ -76,7 +76,8 @@ CREATE TABLE outbox.dead_letters (
   status smallint,
   field text,
   message text,
-  requested_at timestamp with time zone
+  requested_at timestamp with time zone,
+  holds boolean NOT NULL DEFAULT false
 );
 
 CREATE TABLE outbox.dedup (
@@ -143,7 +144,8 @@ CREATE TABLE outbox.lanes (
   taken_at timestamp with time zone,
   watermark bigint NOT NULL DEFAULT 0,
   provisional_watermark bigint NOT NULL DEFAULT 0,
-  provisional_xids bigint[] NOT NULL DEFAULT '{}'::bigint[]
+  provisional_xids bigint[] NOT NULL DEFAULT '{}'::bigint[],
+  release_requests integer NOT NULL DEFAULT 0
 );
 
 CREATE TABLE outbox.locks (
@@ -218,9 +220,9 @@ ALTER TABLE outbox.delivered ADD CONSTRAINT delivered_outcome CHECK ((outcome = 
 ALTER TABLE outbox.event_plan ADD CONSTRAINT event_plan_pkey PRIMARY KEY (name);
 ALTER TABLE outbox.history ADD CONSTRAINT history_event CHECK ((event = ANY (ARRAY['edited'::text, 'redriven'::text, 'discarded'::text, 'replayed'::text, 'cancelled'::text, 'rescheduled'::text])));
 ALTER TABLE outbox.intents ADD CONSTRAINT intents_destination CHECK ((destination ~ '^[^/]+/(track|app|broadcast|pipelines)$'::text));
-ALTER TABLE outbox.intents ADD CONSTRAINT intents_lane CHECK (((lane >= '-1'::integer) AND (lane <= 31)));
+ALTER TABLE outbox.intents ADD CONSTRAINT intents_lane CHECK (((lane >= '-33'::integer) AND (lane <= 31)));
 ALTER TABLE outbox.intents ADD CONSTRAINT intents_pkey PRIMARY KEY (destination, lane, seq);
-ALTER TABLE outbox.intents ADD CONSTRAINT intents_scheduled_has_time CHECK (((lane >= 0) OR (send_after IS NOT NULL)));
+ALTER TABLE outbox.intents ADD CONSTRAINT intents_scheduled_has_time CHECK (((lane <> '-1'::integer) OR (send_after IS NOT NULL)));
 ALTER TABLE outbox.lanes ADD CONSTRAINT lanes_holder CHECK (((relay_id IS NULL) = (taken_at IS NULL)));
 ALTER TABLE outbox.lanes ADD CONSTRAINT lanes_pkey PRIMARY KEY (destination, lane);
 ALTER TABLE outbox.lanes ADD CONSTRAINT lanes_provisional CHECK ((provisional_watermark >= watermark));
@@ -239,6 +241,7 @@ CREATE INDEX archive_id ON ONLY outbox.archive USING brin (id) WITH (pages_per_r
 CREATE INDEX archive_order ON ONLY outbox.archive USING btree (seq, id);
 CREATE INDEX archive_person ON ONLY outbox.archive USING brin (ordering_key text_bloom_ops (n_distinct_per_range='2000')) WITH (pages_per_range='64');
 CREATE INDEX breaker_transitions_at ON outbox.breaker_transitions USING btree (at);
+CREATE INDEX dead_letters_holding ON outbox.dead_letters USING btree (destination, outbox.lane_of(destination, ordering_key, priority), ordering_key, seq) WHERE holds;
 CREATE INDEX dead_letters_newest ON outbox.dead_letters USING btree (dead_at, destination);
 CREATE INDEX dead_letters_order ON outbox.dead_letters USING btree (seq, id);
 CREATE INDEX dead_letters_person ON outbox.dead_letters USING btree (ordering_key);
@@ -249,6 +252,7 @@ CREATE INDEX delivered_id ON ONLY outbox.delivered USING brin (id) WITH (pages_p
 CREATE INDEX delivered_message ON ONLY outbox.delivered USING btree (delivery_id) WHERE (delivery_id IS NOT NULL);
 CREATE INDEX delivered_person ON ONLY outbox.delivered USING brin (ordering_key text_bloom_ops (n_distinct_per_range='4500')) WITH (pages_per_range='64');
 CREATE INDEX history_id ON ONLY outbox.history USING btree (id);
+CREATE INDEX intents_held ON outbox.intents USING btree (destination, lane, ordering_key, seq) WHERE (lane < '-1'::integer);
 CREATE INDEX intents_scheduled ON outbox.intents USING btree (destination, send_after, seq) WHERE (lane = '-1'::integer);
 
 CREATE SEQUENCE outbox.breaker_transitions_ordinal_seq AS bigint INCREMENT 1 MINVALUE 1 MAXVALUE 9223372036854775807 START 1 CACHE 1;
@@ -829,9 +833,14 @@ BEGIN
   VALUES (v_letter.id, clock_timestamp(), 'edited', session_user,
           nullif(btrim(regexp_replace(left(reason, 500), '[[:space:][:cntrl:]]+', ' ', 'g')), ''), v_letter.payload);
   UPDATE "outbox".dead_letters d
-  SET payload = edit_dead_letter.payload, ordering_key = v_key,
+  SET payload = edit_dead_letter.payload, ordering_key = v_key, holds = d.holds AND d.ordering_key = v_key,
       name = "outbox".name_of(d.operation, edit_dead_letter.payload)
-  WHERE d.id = v_letter.id RETURNING d.* INTO v_letter;
+  WHERE d.id = v_letter.id;
+  IF v_letter.holds AND v_letter.ordering_key <> v_key THEN
+    PERFORM "outbox".release_lane(v_letter.destination,
+                                  "outbox".lane_of(v_letter.destination, v_letter.ordering_key, v_letter.priority));
+  END IF;
+  SELECT d.* INTO v_letter FROM "outbox".dead_letters d WHERE d.id = v_letter.id;
   RETURN v_letter;
 END
 $function$;
@@ -1378,9 +1387,9 @@ CREATE OR REPLACE FUNCTION outbox.find_pending(keys text[], ids uuid[], max inte
 AS $function$
 BEGIN
   RETURN QUERY
-    SELECT i.* FROM (SELECT DISTINCT h.destination FROM "outbox".lane_heads h) d, unnest(keys) AS k(key),
-      LATERAL (SELECT DISTINCT l FROM unnest(ARRAY["outbox".lane_of(d.destination, k.key, 'normal'),
-                                                   "outbox".lane_of(d.destination, k.key, 'bulk'), -1::smallint]) AS l) lanes,
+    SELECT i.* FROM (SELECT h.destination FROM "outbox".lane_heads h UNION SELECT l.destination FROM "outbox".lanes l) d, unnest(keys) AS k(key),
+      LATERAL (SELECT "outbox".lane_of(d.destination, k.key, 'normal') AS normal) own,
+      LATERAL (SELECT DISTINCT l FROM unnest(ARRAY[-1, normal, normal + 16, -2 - normal, -2 - (normal + 16)]) AS l) lanes,
       LATERAL (SELECT i.* FROM "outbox".intents i
                WHERE i.destination = d.destination AND i.lane = lanes.l AND i.ordering_key = k.key
                ORDER BY i.seq DESC LIMIT max) i;
@@ -1434,6 +1443,41 @@ AS $function$
     AND a.state NOT IN ('queued', 'running')
 $function$;
 -- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.held_heads(destination text, lane integer)
+ RETURNS TABLE(ordering_key text, seq bigint)
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  WITH RECURSIVE head AS (
+    (SELECT i.ordering_key, i.seq FROM "outbox".intents i
+     WHERE i.destination = held_heads.destination AND i.lane = -2 - held_heads.lane AND i.lane < -1
+     ORDER BY i.ordering_key, i.seq LIMIT 1)
+    UNION ALL
+    SELECT n.ordering_key, n.seq FROM head h,
+      LATERAL (SELECT i.ordering_key, i.seq FROM "outbox".intents i
+               WHERE i.destination = held_heads.destination AND i.lane = -2 - held_heads.lane AND i.lane < -1
+                 AND i.ordering_key > h.ordering_key
+               ORDER BY i.ordering_key, i.seq LIMIT 1) n
+  )
+  SELECT h.ordering_key, h.seq FROM head h
+$function$;
+-- executable by the owner, outbox_relay
+
+CREATE OR REPLACE FUNCTION outbox.holding_letter(destination text, lane integer, ordering_key text, OUT id uuid, OUT seq bigint)
+ RETURNS record
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  SELECT d.id, d.seq FROM "outbox".dead_letters d
+  WHERE d.holds AND d.destination = holding_letter.destination
+    AND "outbox".lane_of(d.destination, d.ordering_key, d.priority) = holding_letter.lane
+    AND d.ordering_key = holding_letter.ordering_key
+  ORDER BY d.seq LIMIT 1
+$function$;
+-- executable by the owner, outbox_relay
 
 CREATE OR REPLACE FUNCTION outbox.id_after(head text, first bigint, n bigint)
  RETURNS uuid
@@ -1509,6 +1553,17 @@ AS $function$
                  AND inhrelid = to_regclass('"outbox".' || name))
 $function$;
 -- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.is_releasable(destination text, lane integer)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  SELECT EXISTS (SELECT FROM "outbox".held_heads(is_releasable.destination, is_releasable.lane) h
+                 WHERE (("outbox".holding_letter(is_releasable.destination, is_releasable.lane, h.ordering_key)).seq < h.seq) IS NOT TRUE)
+$function$;
+-- executable by the owner, outbox_relay
 
 CREATE OR REPLACE FUNCTION outbox.is_wire(operation text, person_kind text, person text, name text, attributes text, at bigint)
  RETURNS boolean
@@ -1960,6 +2015,17 @@ END
 $function$;
 -- executable by the owner, outbox_relay
 
+CREATE OR REPLACE FUNCTION outbox.release_lane(destination text, lane integer)
+ RETURNS boolean
+ LANGUAGE sql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  INSERT INTO "outbox".lanes AS l (destination, lane, release_requests) VALUES (release_lane.destination, release_lane.lane, 1)
+  ON CONFLICT ON CONSTRAINT lanes_pkey DO UPDATE SET release_requests = l.release_requests + 1;
+  SELECT "outbox".wake_relays(release_lane.destination, release_lane.lane)
+$function$;
+-- executable by the owner
+
 CREATE OR REPLACE FUNCTION outbox.resume(destination text)
  RETURNS text
  LANGUAGE plpgsql
@@ -2109,12 +2175,12 @@ AS $function$
     ('{operator}', '', 'TABLE', '{dead_letters,actions,history,lane_heads,lanes,unserved_workspaces}', '{SELECT}', NULL),
 
     -- The relay runs the statements in src/store. It reads neither payloads of dead letters nor rows of `delivered`. If a
-    -- dead letter was put back into the queue and fails again, the relay finds the old one by its id and deletes it. The
-    -- relay reads no intent id in dedup. FOR UPDATE needs UPDATE of one column.
+    -- dead letter was put back into the queue and fails again, the relay finds the old one by its id and deletes it. It also
+    -- reads which keys dead letters hold. The relay reads no intent id in dedup. FOR UPDATE needs UPDATE of one column.
     ('{relay}', '', 'TABLE', '{intents}', '{SELECT,INSERT,DELETE}', NULL),
-    ('{relay}', '', 'TABLE', '{intents}', '{UPDATE}', '{sending_at,attempts,retry_at}'),
+    ('{relay}', '', 'TABLE', '{intents}', '{UPDATE}', '{lane,sending_at,attempts,retry_at}'),
     ('{relay}', '', 'TABLE', '{delivered,archive,dead_letters,breaker_transitions}', '{INSERT}', NULL),
-    ('{relay}', '', 'TABLE', '{dead_letters}', '{SELECT}', '{id}'),
+    ('{relay}', '', 'TABLE', '{dead_letters}', '{SELECT}', '{id,destination,seq,ordering_key,priority,holds}'),
     ('{relay}', '', 'TABLE', '{dead_letters}', '{DELETE}', NULL),
     ('{relay}', '', 'TABLE', '{breaker_transitions}', '{SELECT}', '{at}'),
     ('{relay}', '', 'TABLE', '{breaker_transitions}', '{DELETE}', NULL),
@@ -2128,7 +2194,8 @@ AS $function$
     ('{relay}', '', 'SEQUENCE', '{notify_flag}', '{UPDATE}', NULL),
     ('{relay}', '', 'SEQUENCE', '{intents_seq_seq}', '{SELECT}', NULL),
     ('{relay}', '', 'FUNCTION', '{lane_of,payload_of,write_horizon,ensure_partitions,prune_delivered,notify,
-       register_workspaces,summarize_delivered,run_action,fail_action,archive_drop_on,prune_archive}',
+       register_workspaces,summarize_delivered,run_action,fail_action,archive_drop_on,prune_archive,
+       held_heads,holding_letter,is_releasable}',
      '{EXECUTE}', NULL),
 
     -- pg-boss: fetch, insert, touch, fail, delete and queues. No DDL.
@@ -2198,6 +2265,8 @@ AS $function$
 DECLARE
   v_end record;
   v_destination text;
+  v_released record;
+  v_lanes jsonb;
   v_woken boolean;
 BEGIN
   SELECT * INTO v_end FROM "outbox".end_of_chunk(action, 'dead_letters', 'x.dead_at', max);
@@ -2212,22 +2281,37 @@ BEGIN
       SELECT r.destination, "outbox".lane_of(r.destination, r.ordering_key, 'bulk'), r.id, r.format, r.operation, r.name,
              r.payload::json, r.ordering_key, 'bulk', r.on_ambiguous, CASE WHEN $6 THEN clock_timestamp() ELSE r.enqueued_at END,
              clock_timestamp(), CASE WHEN r.expires_at > clock_timestamp() THEN r.expires_at END
-      FROM removed r WHERE $7 ORDER BY r.seq, r.id
+      FROM removed r WHERE $7 AND NOT r.holds ORDER BY r.seq, r.id
       RETURNING destination
+    ), queued_first AS (
+      INSERT INTO "outbox".intents (destination, lane, seq, id, format, operation, name, payload, ordering_key, priority,
+                                    on_ambiguous, enqueued_at, send_after, expires_at)
+      OVERRIDING SYSTEM VALUE
+      SELECT r.destination, -2 - "outbox".lane_of(r.destination, r.ordering_key, r.priority), r.seq, r.id, r.format, r.operation,
+             r.name, r.payload::json, r.ordering_key, r.priority, r.on_ambiguous,
+             CASE WHEN $6 THEN clock_timestamp() ELSE r.enqueued_at END,
+             clock_timestamp(), CASE WHEN r.expires_at > clock_timestamp() THEN r.expires_at END
+      FROM removed r WHERE $7 AND r.holds
     ), recorded AS (
       INSERT INTO "outbox".history (id, at, event, action_id, detail)
       SELECT r.id, clock_timestamp(), CASE WHEN $7 THEN 'redriven' ELSE 'discarded' END, $8,
              left(concat_ws(': ', r.reason, concat_ws(' ', r.status, r.field, r.message)), 500)
       FROM removed r
     )
-    SELECT (SELECT count(*) FROM removed), (SELECT min(destination) FROM queued)
+    SELECT (SELECT count(*) FROM removed), (SELECT min(destination) FROM queued),
+           (SELECT jsonb_agg(DISTINCT jsonb_build_object('destination', r.destination,
+                     'lane', "outbox".lane_of(r.destination, r.ordering_key, r.priority))) FROM removed r WHERE r.holds)
   $sql$, "outbox".filter_condition(action.kind, action.filter))
-  INTO done, v_destination
+  INTO done, v_destination, v_lanes
   USING coalesce((action.position ->> 'seq')::bigint, 0),
         coalesce((action.position ->> 'id')::uuid, '00000000-0000-0000-0000-000000000000'),
         coalesce(v_end.seq, 9223372036854775807), coalesce(v_end.id, 'ffffffff-ffff-ffff-ffff-ffffffffffff'),
         action.requested_at, coalesce((action.options ->> 'restamp')::boolean, false), action.kind = 'redrive', action.action_id;
   next := CASE WHEN v_end.seq IS NOT NULL THEN jsonb_build_object('seq', v_end.seq, 'id', v_end.id) END;
+  FOR v_released IN SELECT * FROM jsonb_to_recordset(coalesce(v_lanes, '[]')) AS r(destination text, lane integer)
+                    ORDER BY r.destination, r.lane LOOP
+    PERFORM "outbox".release_lane(v_released.destination, v_released.lane);
+  END LOOP;
   v_woken := v_destination IS NOT NULL AND "outbox".wake_relays(v_destination, NULL);
 END
 $function$;
@@ -2258,6 +2342,9 @@ BEGIN
     receipt := receipt || jsonb_build_object(v_table, cardinality(v_ids));
     v_all := v_all || v_ids;
   END LOOP;
+  -- The erased dead letters may have held intents that another person shares the key of.
+  PERFORM "outbox".release_lane(l.destination, l.lane) FROM "outbox".lanes l
+  WHERE l.lane >= 0 AND "outbox".is_releasable(l.destination, l.lane) ORDER BY l.destination, l.lane;
   v_all := ARRAY(SELECT DISTINCT i FROM unnest(v_all) AS i);
   done := cardinality(v_all);
   DELETE FROM "outbox".dedup d WHERE d.intent_id = ANY (v_all);
@@ -2319,7 +2406,7 @@ BEGIN
            (SELECT jsonb_build_object('destination', l.destination, 'lane', l.lane, 'seq', l.seq) FROM last l)
   $sql$, "outbox".filter_condition(action.kind, action.filter))
   INTO done, v_chosen, v_destination, next
-  USING coalesce(action.position ->> 'destination', ''), coalesce((action.position ->> 'lane')::smallint, -2),
+  USING coalesce(action.position ->> 'destination', ''), coalesce((action.position ->> 'lane')::smallint, -34),
         coalesce((action.position ->> 'seq')::bigint, 0), action.requested_at, max, v_at, action.action_id;
   next := CASE WHEN v_chosen >= max THEN next || jsonb_build_object('found', coalesce((action.position ->> 'found')::bigint, 0) + done)
                WHEN coalesce((action.position ->> 'found')::bigint, 0) + done > 0 THEN '{}' END;
@@ -2474,10 +2561,13 @@ DECLARE
   v_breaker "outbox".breakers;
   v_first uuid;
   v_ahead bigint;
+  v_lane integer := CASE WHEN intent.lane < -1 THEN -2 - intent.lane ELSE intent.lane END;
+  v_letter record;
 BEGIN
   IF intent.lane = -1 AND intent.send_after > v_now THEN
     RETURN format('scheduled for %s', date_trunc('second', intent.send_after));
   END IF;
+  SELECT l.* INTO v_letter FROM "outbox".holding_letter(intent.destination, v_lane, intent.ordering_key) l;
   SELECT b.* INTO v_breaker FROM "outbox".breakers b WHERE b.destination = intent.destination;
   SELECT i.id INTO v_first FROM "outbox".intents i
   WHERE i.destination = intent.destination AND i.lane = intent.lane AND i.seq < intent.seq AND i.ordering_key = intent.ordering_key
@@ -2490,6 +2580,9 @@ BEGIN
          THEN 'no relay is running' END,
     CASE WHEN NOT EXISTS (SELECT FROM "outbox".workspaces w WHERE w.name = split_part(intent.destination, '/', 1))
          THEN format('no relay has credentials for workspace %s', quote_literal(split_part(intent.destination, '/', 1))) END,
+    CASE WHEN v_letter.seq < intent.seq THEN
+           format('held behind dead letter %s of the same key, until it is redriven or discarded', v_letter.id)
+         WHEN intent.lane < -1 THEN 'held until a relay works on its lane: the dead letter before it is gone' END,
     CASE WHEN v_breaker.state <> 'closed' THEN format('the breaker of %s is %s: %s%s', intent.destination, v_breaker.state,
            v_breaker.last_error, coalesce(', next try at ' || date_trunc('second', v_breaker.retry_at), '')) END,
     CASE WHEN v_breaker.rate_limited_until > v_now
@@ -2499,7 +2592,8 @@ BEGIN
     CASE WHEN intent.attempts > 0 THEN format('%s of its requests failed%s', intent.attempts,
            coalesce(', next one at ' || date_trunc('second', intent.retry_at), '')) END,
     CASE WHEN v_first IS NOT NULL THEN format('waits behind %s of the same key', v_first) END,
-    CASE WHEN v_ahead > 10000 THEN format('more than 10000 intents are before it in lane %s', intent.lane)
+    CASE WHEN intent.lane < -1 THEN NULL
+         WHEN v_ahead > 10000 THEN format('more than 10000 intents are before it in lane %s', intent.lane)
          ELSE format('%s intents are before it in lane %s', v_ahead, intent.lane) END);
 END
 $function$;
@@ -2602,18 +2696,18 @@ CREATE VIEW outbox.backlog AS
             lane_heads.due_at
            FROM outbox.lane_heads
         ), sample AS (
-         SELECT h.destination,
-            h.lane,
-            h.seq,
-            h.due_at,
+         SELECT h_1.destination,
+            h_1.lane,
+            h_1.seq,
+            h_1.due_at,
             f.count,
             f.to_seq
-           FROM head h,
+           FROM head h_1,
             LATERAL ( SELECT count(*) AS count,
                     max(c_1.seq) AS to_seq
                    FROM ( SELECT i.seq
                            FROM outbox.intents i
-                          WHERE ((i.destination = h.destination) AND (i.lane = h.lane) AND (i.seq >= h.seq))
+                          WHERE ((i.destination = h_1.destination) AND (i.lane = h_1.lane) AND (i.seq >= h_1.seq))
                           ORDER BY i.seq
                          LIMIT 6251) c_1) f
         ), destinations AS (
@@ -2631,13 +2725,13 @@ CREATE VIEW outbox.backlog AS
                 CASE
                     WHEN (d.more_pending AND (d.pending <= 100000)) THEN ( SELECT count(*) AS count
                        FROM ( SELECT 1 AS "?column?"
-                               FROM head h,
+                               FROM head h_1,
                                 LATERAL ( SELECT 1 AS "?column?"
                                        FROM outbox.intents i_1
-                                      WHERE ((i_1.destination = h.destination) AND (i_1.lane = h.lane) AND (i_1.seq >= h.seq))
+                                      WHERE ((i_1.destination = h_1.destination) AND (i_1.lane = h_1.lane) AND (i_1.seq >= h_1.seq))
                                       ORDER BY i_1.seq
                                      LIMIT 100001) i
-                              WHERE ((h.destination = d.destination) AND (h.lane >= 0))
+                              WHERE ((h_1.destination = d.destination) AND (h_1.lane >= 0))
                              LIMIT 100001) c_1)
                     ELSE d.pending
                 END AS pending,
@@ -2650,10 +2744,19 @@ CREATE VIEW outbox.backlog AS
                     ELSE d.scheduled
                 END AS scheduled
            FROM destinations d
+        ), held AS (
+         SELECT w.destination,
+            ( SELECT count(*) AS count
+                   FROM ( SELECT 1 AS "?column?"
+                           FROM outbox.intents i
+                          WHERE ((i.destination = w.destination) AND (i.lane < '-1'::integer))
+                         LIMIT 100001) c_1) AS count
+           FROM ( SELECT DISTINCT lanes.destination
+                   FROM outbox.lanes) w
         )
  SELECT destination,
         CASE
-            WHEN (pending > 100000) THEN GREATEST(pending, (( SELECT sum(((s.count)::double precision * GREATEST((1)::double precision, (((l.seq - s.seq))::double precision / (GREATEST((1)::bigint, (s.to_seq - s.seq)))::double precision)))) AS sum
+            WHEN (c.pending > 100000) THEN GREATEST(c.pending, (( SELECT sum(((s.count)::double precision * GREATEST((1)::double precision, (((l.seq - s.seq))::double precision / (GREATEST((1)::bigint, (s.to_seq - s.seq)))::double precision)))) AS sum
                FROM sample s,
                 LATERAL ( SELECT i.seq
                        FROM outbox.intents i
@@ -2661,13 +2764,18 @@ CREATE VIEW outbox.backlog AS
                       ORDER BY i.seq DESC
                      LIMIT 1) l
               WHERE ((s.destination = c.destination) AND (s.lane >= 0))))::bigint)
-            ELSE pending
+            ELSE COALESCE(c.pending, (0)::bigint)
         END AS pending,
-    scheduled,
-    oldest_pending_at,
-    (COALESCE(GREATEST((0)::numeric, EXTRACT(epoch FROM (clock_timestamp() - oldest_pending_at))), (0)::numeric))::double precision AS lag_seconds,
-    (pending > 100000) AS estimated
-   FROM counted c;
+    COALESCE(c.scheduled, (0)::bigint) AS scheduled,
+    COALESCE(h.count, (0)::bigint) AS held,
+    c.oldest_pending_at,
+    (COALESCE(GREATEST((0)::numeric, EXTRACT(epoch FROM (clock_timestamp() - c.oldest_pending_at))), (0)::numeric))::double precision AS lag_seconds,
+    COALESCE((c.pending > 100000), false) AS estimated
+   FROM (counted c
+     FULL JOIN ( SELECT held.destination,
+            held.count
+           FROM held
+          WHERE (held.count > 0)) h USING (destination));
 
 CREATE VIEW outbox.breaker_state AS
  SELECT destination,
@@ -2845,6 +2953,23 @@ CREATE VIEW outbox.health AS
            FROM recent_dead_letters
         UNION ALL
          SELECT 2,
+            format('%s holds the later intents of %s%s %s behind dead letters: redrive or discard these'::text, d.destination,
+                CASE
+                    WHEN (sum(count(*)) OVER () > (10000)::numeric) THEN 'more than '::text
+                    ELSE ''::text
+                END, count(DISTINCT d.ordering_key),
+                CASE count(DISTINCT d.ordering_key)
+                    WHEN 1 THEN 'key'::text
+                    ELSE 'keys'::text
+                END) AS format
+           FROM ( SELECT dead_letters.destination,
+                    dead_letters.ordering_key
+                   FROM outbox.dead_letters
+                  WHERE dead_letters.holds
+                 LIMIT 10001) d
+          GROUP BY d.destination
+        UNION ALL
+         SELECT 2,
             format('%s has delivered %s intents in the last hour that were over 72 h old: such events trigger no campaign'::text, settled_counts.destination, sum(settled_counts.count)) AS format
            FROM outbox.settled_counts
           WHERE ((settled_counts.bin = '-2'::integer) AND (settled_counts.minute > (now() - '01:00:00'::interval)))
@@ -2982,7 +3107,8 @@ CREATE VIEW outbox.lane_heads AS
            FROM outbox.intents i
           WHERE ((i.destination = c.destination) AND (i.lane = c.lane) AND (i.seq > c.watermark))
           ORDER BY i.seq
-         LIMIT 1) h;
+         LIMIT 1) h
+  WHERE (c.lane >= '-1'::integer);
 
 CREATE VIEW outbox.lane_watermarks AS
  SELECT destination,
@@ -2992,7 +3118,8 @@ CREATE VIEW outbox.lane_watermarks AS
                FROM unnest(lanes.provisional_xids) xid(xid)
               WHERE pg_visible_in_snapshot(((xid.xid)::text)::xid8, pg_current_snapshot()))) THEN watermark
             ELSE provisional_watermark
-        END AS watermark
+        END AS watermark,
+    release_requests
    FROM outbox.lanes;
 
 CREATE VIEW outbox.relay_fleet AS
@@ -3035,10 +3162,10 @@ GRANT USAGE ON SCHEMA outbox TO outbox_relay;
 GRANT USAGE ON SCHEMA outbox TO outbox_viewer;
 
 GRANT SELECT (at) ON outbox.breaker_transitions TO outbox_relay;
-GRANT SELECT (id) ON outbox.dead_letters TO outbox_relay;
+GRANT SELECT (destination, holds, id, ordering_key, priority, seq) ON outbox.dead_letters TO outbox_relay;
 GRANT SELECT (expires_at, key, workspace) ON outbox.dedup TO outbox_relay;
 GRANT UPDATE (expires_at) ON outbox.dedup TO outbox_relay;
-GRANT UPDATE (attempts, retry_at, sending_at) ON outbox.intents TO outbox_relay;
+GRANT UPDATE (attempts, lane, retry_at, sending_at) ON outbox.intents TO outbox_relay;
 
 GRANT SELECT ON outbox.action_status TO outbox_operator;
 GRANT SELECT ON outbox.action_status TO outbox_relay;

@@ -8,7 +8,13 @@ export { drain } from './relay/drain/drain.ts'
 export type { DrainOptions } from './relay/drain/drain-options.ts'
 export type { DrainResult, PendingIntents } from './relay/drain/drain-result.ts'
 export type { RelayEvents } from './relay/events.ts'
-export { InvalidSettingError, type RelayOptions, type WorkspaceOptions } from './relay/options.ts'
+export {
+  InvalidSettingError,
+  type OnDead,
+  type OnDeadByOperation,
+  type RelayOptions,
+  type WorkspaceOptions,
+} from './relay/options.ts'
 export { createRelay, type Relay, type StopOptions } from './relay/relay.ts'
 export { WrongRegionError } from './relay/wrong-region-error.ts'
 export { CopiedDatabaseError, type DatabaseIdentity } from './store/origin/copied-database-error.ts'

@@ -14,6 +14,7 @@ export interface DestinationSeries {
   readonly destination: string
   pending: number
   scheduled: number
+  held: number
   /** Seconds. For all others, the longest. */
   lagSeconds: number
   /** Failures in a row. For all others, the most. */
@@ -52,10 +53,11 @@ export function destinationSeries(status: Status, named: ReadonlySet<string>): D
     series.set(label, found)
     return found
   }
-  for (const { destination, pending, scheduled, lagSeconds } of status.backlog) {
+  for (const { destination, pending, scheduled, held, lagSeconds } of status.backlog) {
     const one = seriesOf(destination)
     one.pending += pending
     one.scheduled += scheduled
+    one.held += held
     one.lagSeconds = Math.max(one.lagSeconds, lagSeconds)
   }
   const withBreaker = new Set(status.breakers.map(({ destination }) => destination))
@@ -91,6 +93,7 @@ function emptySeries(destination: string): DestinationSeries {
     destination,
     pending: 0,
     scheduled: 0,
+    held: 0,
     lagSeconds: 0,
     failures: 0,
     states: { closed: 0, open: 0, half_open: 0, paused: 0, rejecting: 0 },

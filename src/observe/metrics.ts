@@ -84,6 +84,7 @@ function fleetGauges(registry: Registry) {
     new Gauge({ name: `customerio_outbox_${name}`, help, labelNames, registers: [registry] })
   const pending = gauge('pending', 'Intents that are due (an estimate over 100,000)', ['destination'])
   const scheduled = gauge('scheduled', 'Intents whose sendAfter is in the future', ['destination'])
+  const held = gauge('held', 'Intents that wait behind a dead letter of their key', ['destination'])
   const lag = gauge('lag_seconds', 'Age of the oldest due intent', ['destination'])
   const breaker = gauge('breaker_state', '1 for the current state of the breaker', ['destination', 'state'])
   const failures = gauge('breaker_failures', 'Failures of the destination in a row', ['destination'])
@@ -91,7 +92,7 @@ function fleetGauges(registry: Registry) {
   const alive = gauge('relays_alive', 'Relays seen within the last 30 s', [])
   return {
     reset: () => {
-      for (const each of [pending, scheduled, lag, breaker, failures, dead, alive]) each.reset()
+      for (const each of [pending, scheduled, held, lag, breaker, failures, dead, alive]) each.reset()
       alive.remove() // a gauge without labels is 0 after a reset, but its value is unknown
     },
     fill: (status: Status, named: ReadonlySet<string>) => {
@@ -99,6 +100,7 @@ function fleetGauges(registry: Registry) {
         const { destination } = one
         pending.set({ destination }, one.pending)
         scheduled.set({ destination }, one.scheduled)
+        held.set({ destination }, one.held)
         lag.set({ destination }, one.lagSeconds)
         failures.set({ destination }, one.failures)
         for (const [state, count] of Object.entries(one.states)) breaker.set({ destination, state }, count)

@@ -75,10 +75,12 @@ function expectation(issue: z.core.$ZodIssue): string {
   }
 }
 
-/** The members of zod's objects, records and wrappers that lead to a nested schema. */
+/** The members of zod's objects, records, unions and wrappers that lead to a nested schema. */
 interface Walkable {
   readonly shape?: Readonly<Record<PropertyKey, Walkable>>
   readonly valueType?: Walkable
+  /** Of a union its members, of an enum its values. */
+  readonly options?: readonly (Walkable | string)[]
   unwrap?(): Walkable
 }
 
@@ -87,6 +89,11 @@ function namesAt(schema: unknown, path: readonly PropertyKey[]): string[] {
   let here = schema as Walkable | undefined
   for (const key of [...path, undefined]) {
     while (here?.unwrap) here = here.unwrap()
+    const members: readonly (Walkable | string)[] = here?.options ?? []
+    here =
+      (members.find((member) => typeof member === 'object' && member.shape !== undefined) as
+        | Walkable
+        | undefined) ?? here
     if (key !== undefined) here = here?.shape ? here.shape[key] : here?.valueType
   }
   return Object.keys(here?.shape ?? {})

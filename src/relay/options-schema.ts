@@ -1,5 +1,7 @@
 import { z } from 'zod'
 import { credentialProblem } from '../customerio/credentials.ts'
+import type { Operation } from '../intent/intent.ts'
+import { OPERATIONS } from '../intent/operations.ts'
 import { describeSetting } from './describe-setting.ts'
 import type { DrainOptions } from './drain/drain-options.ts'
 import { InvalidSettingError, type RelayOptions, type WorkspaceOptions } from './options.ts'
@@ -48,6 +50,24 @@ const requestsPerSecond = z
   .max(100_000, { error: RATE })
   .optional()
 
+const ON_DEAD = "to be 'continue', 'hold', or an object of them by operation, such as { identify: 'hold' }"
+const onDeadChoice = z.enum(['continue', 'hold'], { error: "to be 'continue' or 'hold'" }).optional()
+const onDead = z
+  .union(
+    [
+      onDeadChoice,
+      z.strictObject({
+        default: onDeadChoice,
+        ...(Object.fromEntries(OPERATIONS.map((operation) => [operation, onDeadChoice])) as Record<
+          Operation,
+          typeof onDeadChoice
+        >),
+      }),
+    ],
+    { error: ON_DEAD },
+  )
+  .optional()
+
 /**
  * A zod issue with a description of what was found. The message of the error shows the description instead of the value.
  *
@@ -78,6 +98,7 @@ export const workspaceSchema = z
       .optional(),
     deliveredPayloads: z.enum(['drop', 'keep']).optional(),
     deliveredPayloadDays: whole(1, 3_653).optional(),
+    onDead,
     requestsPerSecond: z
       .strictObject({
         track: requestsPerSecond,

@@ -1,3 +1,18 @@
+import type { Operation } from '../intent/intent.ts'
+
+/** Whether later intents of an ordering key are sent after a dead letter of the key, or wait for an operator. */
+export type OnDead = 'continue' | 'hold'
+
+/** The choice by operation of the dead letter. */
+export type OnDeadByOperation = {
+  /**
+   * The choice for all other operations.
+   *
+   * @default 'continue'
+   */
+  readonly default?: OnDead | undefined
+} & { readonly [operation in Operation]?: OnDead | undefined }
+
 /**
  * One workspace of Customer.io: a brand, a region, a stage. It needs the credentials of at least one API. Intents for an API
  * without credentials wait.
@@ -94,6 +109,18 @@ export interface WorkspaceOptions {
    * @default 30
    */
   readonly deliveredPayloadDays?: number | undefined
+  /**
+   * What happens to later intents of an ordering key after a dead letter of that key. `continue`: they are sent. `hold`: they
+   * wait until an operator redrives or discards the dead letter. An object gives the choice by operation of the dead letter, and
+   * `default` for all other operations: `{ default: 'continue', identify: 'hold' }`. A dead letter of reason `expired` never
+   * holds.
+   *
+   * An operation with `hold` is the last of its key in a request. So if one person has many waiting intents, each of them may
+   * need a request of its own. A change to `continue` does not release what is held already.
+   *
+   * @default 'continue'
+   */
+  readonly onDead?: OnDead | OnDeadByOperation | undefined
   /**
    * Requests per second to each API, for the whole fleet. Above 0, at most 100,000. The defaults are the limits that Customer.io
    * publishes, or that its users report.

@@ -22,7 +22,7 @@ import {
   timestamp,
   uuid,
 } from 'drizzle-orm/pg-core'
-import { LAST_LANE, SCHEDULED_LANE } from './lanes/lane.ts'
+import { LAST_HELD_LANE, LAST_LANE, SCHEDULED_LANE } from './lanes/lane.ts'
 
 /**
  * The Postgres schema of the outbox, under its default name.
@@ -44,7 +44,8 @@ const number = (lane: number) => sql.raw(String(lane))
  * commits may give its `seq` to another intent.
  *
  * Lanes 0–15 carry normal intents, lanes 16–31 bulk intents. Lane −1 carries scheduled intents: their `send_after` is
- * in the future. When a scheduled intent falls due, the relay gives it its lane and a new `seq`.
+ * in the future. When a scheduled intent falls due, the relay gives it its lane and a new `seq`. Lanes −2 to −33 carry the held
+ * intents of the lanes 0 to 31: they wait behind a dead letter of their key, and keep their `seq`.
  *
  * @example
  * ```ts
@@ -91,10 +92,17 @@ export const intents = outbox.table(
     index('intents_scheduled')
       .on(t.destination, t.sendAfter, t.seq)
       .where(sql`${t.lane} = ${number(SCHEDULED_LANE)}`),
+    // The held intents of a key. Every other row only pays for the comparison.
+    index('intents_held')
+      .on(t.destination, t.lane, t.orderingKey, t.seq)
+      .where(sql`${t.lane} < ${number(SCHEDULED_LANE)}`),
     // A row that breaks one of these would never be sent. There are no other checks, because every INSERT prepares them
     // again: three more took 16 µs of each enqueueing transaction.
-    check('intents_lane', sql`${t.lane} BETWEEN ${number(SCHEDULED_LANE)} AND ${number(LAST_LANE)}`),
-    check('intents_scheduled_has_time', sql`${t.lane} >= 0 OR ${t.sendAfter} IS NOT NULL`),
+    check('intents_lane', sql`${t.lane} BETWEEN ${number(LAST_HELD_LANE)} AND ${number(LAST_LANE)}`),
+    check(
+      'intents_scheduled_has_time',
+      sql`${t.lane} <> ${number(SCHEDULED_LANE)} OR ${t.sendAfter} IS NOT NULL`,
+    ),
     check('intents_destination', sql`${t.destination} ~ '^[^/]+/(track|app|broadcast|pipelines)$'`),
   ],
 )
@@ -227,6 +235,8 @@ export const deadLetters = outbox.table(
     message: text('message'),
     /** When the request with the unknown outcome began. Only for reason `ambiguous`. */
     requestedAt: instant('requested_at'),
+    /** Whether later intents of its ordering key and lane wait until it is redriven or discarded. */
+    holds: boolean('holds').notNull().default(false),
   },
   (t) => [
     primaryKey({ name: 'dead_letters_pkey', columns: [t.id] }),
@@ -405,6 +415,11 @@ export const lanes = outbox.table(
      */
     provisionalWatermark: bigint('provisional_watermark', { mode: 'bigint' }).notNull().default(sql`0`),
     provisionalXids: bigint('provisional_xids', { mode: 'bigint' }).array().notNull().default(sql`'{}'`),
+    /**
+     * Above 0: dead letters that held intents of the lane are gone, and a relay has to put these intents back into the lane.
+     * Raised with each such dead letter. The relay resets it, unless it has been raised meanwhile.
+     */
+    releaseRequests: integer('release_requests').notNull().default(0),
   },
   (t) => [
     primaryKey({ name: 'lanes_pkey', columns: [t.destination, t.lane] }),

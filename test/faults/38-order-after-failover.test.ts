@@ -7,6 +7,7 @@
  */
 import { expect, onTestFinished, test } from 'vitest'
 import { WriteHorizon } from '../../src/relay/turn/write-horizon.ts'
+import { HeldKeys } from '../../src/relay/turn/held-keys.ts'
 import { LaneReader } from '../../src/relay/turn/lane-reader.ts'
 import { openDatabase } from '../../src/store/connection/database.ts'
 import { readHorizon } from '../../src/store/lanes/read-horizon.ts'
@@ -68,7 +69,8 @@ test('38: a write horizon that was read on the former server raises no watermark
   await h.enqueue(track(neighbour, 1))
   const lane = { destination: 'default/track', lane: 3 }
   const fence = await claimLane(db, lane, '0190a1b2-0000-7000-8000-000000000001')
-  const reader = new LaneReader(db, fence, { size: 100, maxAgeSeconds: undefined }, horizon)
+  const options = { size: 100, maxAgeSeconds: undefined }
+  const reader = new LaneReader(db, fence, options, horizon, new HeldKeys(db, fence))
   const rows = await reader.peek()
   expect(rows).toHaveLength(1)
   reader.drop(new Set(rows.map(({ seq }) => seq)))

@@ -11,7 +11,7 @@ import type { Database } from '../../src/store/connection/database.ts'
 import { findUnserved } from '../../src/store/fleet/find-unserved.ts'
 import { findReadyLanes } from '../../src/store/lanes/find-ready-lanes.ts'
 import { promoteScheduled } from '../../src/store/lanes/promote-scheduled.ts'
-import { resetStaleWatermarks } from '../../src/store/lanes/reset-stale-watermarks.ts'
+import { auditLanes } from '../../src/store/lanes/audit-lanes.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 
 const BACKLOG = 60_000
@@ -71,7 +71,7 @@ async function pagesOfWork(work: (spy: Database) => Promise<unknown>): Promise<n
 
 test.each<[string, (spy: Database) => Promise<unknown>]>([
   ['a poll', (spy) => findReadyLanes(spy, { served: SERVED, except: [], breakersOf: SERVED })],
-  ['the audit of the watermarks', (spy) => resetStaleWatermarks(spy, SERVED)],
+  ['the audit of the watermarks', (spy) => auditLanes(spy, SERVED)],
   ['the search for workspaces that no relay serves', (spy) => findUnserved(spy, SERVED)],
 ])('%s reads few pages with any backlog', async (_, work) => {
   expect(await pagesOfWork(work)).toBeLessThan(FEW_PAGES)

@@ -120,6 +120,18 @@ test.each<[string, string[], Record<string, string>, RegExp]>([
     /Expected --port to be a whole number from 0 to 65535, got "http"/,
   ],
   [
+    'an unknown choice for dead letters',
+    ['relay', '--on-dead', 'stop'],
+    { ...NO_SERVER, ...CREDENTIALS },
+    /Expected --on-dead to be continue or hold, got "stop"/,
+  ],
+  [
+    'a choice for dead letters without a workspace in the environment',
+    ['relay', '--on-dead', 'hold', '--config', 'workspaces.json'],
+    NO_SERVER,
+    /--on-dead is for the workspace default of the environment.* set onDead in the config file/,
+  ],
+  [
     'too many workers',
     ['relay', '--workers', '65'],
     { ...NO_SERVER, ...CREDENTIALS },

@@ -34,7 +34,7 @@ test('status prints tables with human units, the health first', async () => {
   await fill()
   const { stdout } = await runCli(['status'], env)
   expect(stdout).toMatch(/^Health {2}down/)
-  expect(stdout).toMatch(/default\/track\s+1,234\s+0\s+(3m [2-5]\ds|4m \d+s)/)
+  expect(stdout).toMatch(/default\/track\s+1,234\s+0\s+0\s+(3m [2-5]\ds|4m \d+s)/)
   expect(stdout).toMatch(/default\/track\s+open\s+5\s+\S+s\s+(5m|4m \d+s)\s+503: no service/)
 })
 

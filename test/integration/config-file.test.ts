@@ -41,6 +41,7 @@ test('keys come from the environment by name, or from a file by its path', async
     maxAgeSeconds: 3_600,
     deliveredPayloads: 'keep',
     deliveredPayloadDays: 90,
+    onDead: { default: 'hold', track: 'continue' },
     identifyTimestamp: false,
     requestsPerSecond: { track: 50 },
   }

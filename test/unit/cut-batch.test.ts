@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { type CutLimits, cutBatch, type PreparedRow } from '../../src/relay/destination/cut-batch.ts'
 import type { Content, QueuedIntent } from '../../src/store/lanes/queued-intent.ts'
 
@@ -127,3 +127,39 @@ test.each(['barrier', 'alone'])(
     expect(cuts).toEqual([['1', '2'], ['3'], ['4']])
   },
 )
+
+describe('a row that may hold its key', () => {
+  const of = (orderingKey: string, seq: number, operation = 'track', payload = {}): QueuedIntent => ({
+    ...row(seq, operation, payload),
+    orderingKey,
+  })
+  const mayHold = ({ content }: QueuedIntent) => contentOf(content).operation.startsWith('hold')
+  const cut = (...rows: QueuedIntent[]) => {
+    const { batch, dead, used, skips } = cutBatch(rows, LIMITS, prepare, mayHold)
+    return { batch: batch.map(({ row }) => row.seq), dead: seqs(dead), used, skips }
+  }
+
+  test('is the last of its key in a request; rows of other keys fill it', () => {
+    expect(
+      cut(of('a', 1), of('a', 2, 'hold'), of('a', 3), of('b', 4), of('a', 5, 'hold'), of('b', 6)),
+    ).toEqual({ batch: ['1', '2', '4', '6'], dead: [], used: 6, skips: true })
+  })
+
+  test('closes its key too if it becomes a dead letter without a request, but not if it has expired', () => {
+    const tooLarge = { pad: 'x'.repeat(32_001) }
+    expect(cut(of('a', 1, 'hold', tooLarge), of('a', 2), of('b', 3))).toEqual({
+      batch: ['3'],
+      dead: ['1'],
+      used: 3,
+      skips: true,
+    })
+    expect(cut(of('a', 1, 'expired'), of('a', 2))).toMatchObject({ batch: ['2'], skips: false })
+  })
+
+  test('no row overtakes a barrier that waits behind it', () => {
+    expect(cut(of('a', 1, 'hold'), of('a', 2, 'barrier'), of('b', 3))).toMatchObject({
+      batch: ['1'],
+      used: 1,
+    })
+  })
+})

@@ -76,6 +76,18 @@ test.each<[unknown, string]>([
     'Expected customerio to have deliveredPayloads "keep" if it has deliveredPayloadDays, got deliveredPayloads not set',
   ],
   [
+    withCustomerio({ onDead: 'stop' }),
+    `Expected customerio.onDead to be 'continue', 'hold', or an object of them by operation, such as { identify: 'hold' }, got "stop"`,
+  ],
+  [
+    withCustomerio({ onDead: { identfy: 'hold' } }),
+    'Expected customerio.onDead to have known names only, got "identfy": did you mean identify?',
+  ],
+  [
+    withCustomerio({ onDead: { identify: 'stop' } }),
+    "Expected customerio.onDead to be 'continue', 'hold', or an object of them by operation, such as { identify: 'hold' }, got object",
+  ],
+  [
     withCustomerio({ requestsPerSecond: { track: 0 } }),
     'Expected customerio.requestsPerSecond.track to be a number above 0, at most 100000, got 0',
   ],

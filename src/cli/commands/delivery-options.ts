@@ -34,6 +34,10 @@ export function addDeliveryOptions(command: Command, { moreConnections }: Delive
       'share of recent intents that must be rejected to stop a destination, 0.01-1 (default: 0.5)',
     )
     .option(
+      '--on-dead <choice>',
+      'later intents of the key of a dead letter, in the workspace of the environment: continue, or hold until it is redriven or discarded (default: continue)',
+    )
+    .option(
       '--delivered-payloads <drop|keep>',
       'whether to keep the payloads of delivered intents of the workspace default, for replay (default: drop)',
     )

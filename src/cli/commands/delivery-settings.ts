@@ -18,6 +18,11 @@ export const deliverySettings = {
   breakerMaxHalfOpenAfter: seconds('--breaker-max-half-open-after', 0.01, 86_400).optional(),
   breakerRejections: wholeNumber('--breaker-rejections', 0, 10_000).optional(),
   breakerRejectionShare: share('--breaker-rejection-share', 0.01, 1).optional(),
+  onDead: z
+    .enum(['continue', 'hold'], {
+      error: ({ input }) => `Expected --on-dead to be continue or hold, got ${JSON.stringify(input)}`,
+    })
+    .optional(),
   deliveredPayloads: z
     .enum(['drop', 'keep'], {
       error: ({ input }) => `Expected --delivered-payloads to be drop or keep, got ${JSON.stringify(input)}`,

@@ -48,6 +48,11 @@ function backlog({ backlog: rows }: Status): string {
         align: 'right',
         cell: (row) => (row.scheduled > 100_000 ? 'over 100,000' : count(row.scheduled)),
       },
+      {
+        head: 'held',
+        align: 'right',
+        cell: (row) => (row.held > 100_000 ? 'over 100,000' : count(row.held)),
+      },
       { head: 'oldest', align: 'right', cell: (row) => (row.pending > 0 ? age(row.lagSeconds) : '–') },
     ],
     'empty',

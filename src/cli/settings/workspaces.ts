@@ -1,4 +1,4 @@
-import type { WorkspaceOptions } from '../../relay/options.ts'
+import type { OnDead, WorkspaceOptions } from '../../relay/options.ts'
 import { SettingError } from '../errors.ts'
 
 type Workspaces = Readonly<Record<string, WorkspaceOptions>>
@@ -16,16 +16,19 @@ export type EnvironmentWorkspace = Pick<
   | 'pipelinesUrl'
   | 'deliveredPayloads'
   | 'deliveredPayloadDays'
->
+> & {
+  /** Of the flag `--on-dead`. */
+  readonly onDead?: OnDead | undefined
+}
 
 /**
  * The workspace `default` of the environment; undefined if the environment has no credentials.
  *
- * @throws SettingError if only one of the Track API's two credentials is set, or if a flag has no effect.
+ * @throws SettingError if only one of the Track API's two credentials is set, or if a flag has no workspace to apply to.
  */
 export function workspaceFromEnvironment(given: EnvironmentWorkspace): WorkspaceOptions | undefined {
   const { siteId, trackApiKey, appApiKey, pipelinesWriteKey, region, trackUrl, appUrl, pipelinesUrl } = given
-  const { deliveredPayloads, deliveredPayloadDays } = given
+  const { deliveredPayloads, deliveredPayloadDays, onDead } = given
   const credential = trackApiKey ?? appApiKey ?? pipelinesWriteKey
   if (siteId !== undefined && trackApiKey === undefined) {
     throw new SettingError(
@@ -41,14 +44,16 @@ export function workspaceFromEnvironment(given: EnvironmentWorkspace): Workspace
     throw new SettingError('Expected --delivered-payloads keep with --delivered-payload-days')
   }
   if (credential === undefined) {
-    if (deliveredPayloads === undefined) return undefined
+    if ((deliveredPayloads ?? onDead) === undefined) return undefined
+    const [flag, field] =
+      onDead === undefined ? ['--delivered-payloads', 'deliveredPayloads'] : ['--on-dead', 'onDead']
     throw new SettingError(
-      '--delivered-payloads is for the workspace default of the environment, which has no credentials: set deliveredPayloads in the config file',
+      `${flag} is for the workspace default of the environment, which has no credentials: set ${field} in the config file`,
     )
   }
   return {
     ...{ siteId, trackApiKey, appApiKey, pipelinesWriteKey, region, trackUrl, appUrl, pipelinesUrl },
-    ...{ deliveredPayloads, deliveredPayloadDays },
+    ...{ deliveredPayloads, deliveredPayloadDays, onDead },
   }
 }
 

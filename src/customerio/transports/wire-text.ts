@@ -1,4 +1,5 @@
 import { fail } from '../../intent/errors.ts'
+import type { Operation } from '../../intent/intent.ts'
 import type { WireText } from '../../intent/wire-text.ts'
 import { writeUlid } from './ulid.ts'
 import type { WireItem } from './transport.ts'
@@ -38,6 +39,25 @@ export function withoutTimestamp(text: WireText): WireText {
   const comma = text.buffer.indexOf(',', text.start)
   const buffer = Buffer.concat([Buffer.from('{'), text.buffer.subarray(comma + 1, text.end)])
   return { buffer, start: 0, end: buffer.length }
+}
+
+const ACTION = Buffer.from('"action":"')
+const OPERATIONS: ReadonlyMap<string, Operation> = new Map([
+  ['identify', 'identify'],
+  ['event', 'track'],
+  ['page', 'trackPageView'],
+  ['screen', 'trackScreen'],
+])
+
+/**
+ * The operation of a text, read from its beginning: `outbox.wire_of` writes the action before everything that the caller gave.
+ * Undefined: `outbox.wire_of` did not make it.
+ */
+export function wireOperation({ buffer, start, end }: WireText): Operation | undefined {
+  const from = buffer.indexOf(ACTION, start) + ACTION.length
+  const to = buffer.indexOf(QUOTE, from)
+  if (from < start + ACTION.length || to > end) return undefined
+  return OPERATIONS.get(buffer.toString('latin1', from, to))
 }
 
 function startsWith({ buffer, start, end }: WireText, head: Buffer): boolean {

@@ -15,8 +15,10 @@ export interface Cut {
   readonly dead: readonly DeadLetter[]
   /** Rows whose recipients the workspace's `allowRecipients` does not allow. */
   readonly suppressed: readonly QueuedIntent[]
-  /** How many rows the cut has covered, from the first. */
+  /** How many rows the cut has covered, from the first. Some of them may remain for the next cut: see `cutBatch`. */
   readonly used: number
+  /** Whether some of these rows remain, because an earlier row of their key may hold them. */
+  readonly skips: boolean
 }
 
 export interface CutLimits {
@@ -31,21 +33,34 @@ export type PreparedRow = { readonly send: WireItem } | { readonly dead: DeadLet
 
 /**
  * Cuts the next request from rows in order, by count and by bytes. Pure. Every row goes into the batch, to the dead letters
- * or to the suppressed rows, or remains for the next cut. No row overtakes another.
+ * or to the suppressed rows, or remains for the next cut. No row overtakes another of its key.
+ *
+ * @param mayHold Whether a dead letter of this row would hold its key. Such a row is the last of its key in a request, because
+ *   Customer.io might refuse it and accept later ones of the same request. Default: no row.
  */
 export function cutBatch(
   rows: readonly QueuedIntent[],
   limits: CutLimits,
   prepare: (row: QueuedIntent) => PreparedRow,
+  mayHold?: (row: QueuedIntent) => boolean,
 ): Cut {
   const batch: BatchEntry[] = []
   const dead: DeadLetter[] = []
   const suppressed: QueuedIntent[] = []
   const budget = new RequestBudget(limits.bytes)
+  const closedKeys = new Set<string>()
   let used = 0
+  let skips = false
   for (const row of rows) {
     if (batch.length >= limits.count) break
     const prepared = prepare(row)
+    if (closedKeys.has(row.orderingKey)) {
+      if (isBarrier(prepared)) break // no later row may overtake it
+      skips = true
+      used++
+      continue
+    }
+    if (mayBecomeDeadLetter(prepared) && mayHold?.(row)) closedKeys.add(row.orderingKey)
     if (prepared === 'suppressed') suppressed.push(row)
     else if ('dead' in prepared) dead.push(prepared.dead)
     else {
@@ -65,7 +80,17 @@ export function cutBatch(
     }
     used++
   }
-  return { batch, dead, suppressed, used }
+  return { batch, dead, suppressed, used, skips }
+}
+
+function isBarrier(prepared: PreparedRow): boolean {
+  return typeof prepared === 'object' && 'send' in prepared && prepared.send.barrier
+}
+
+/** Whether a row may end as a dead letter that holds its key. One of reason `expired` never holds. */
+function mayBecomeDeadLetter(prepared: PreparedRow): boolean {
+  if (prepared === 'suppressed') return false
+  return 'send' in prepared || prepared.dead.reason !== 'expired'
 }
 
 function tooLarge({ seq, id }: QueuedIntent, bytes: number, limit: number): DeadLetter {

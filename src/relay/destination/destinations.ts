@@ -9,6 +9,7 @@ import type { Database } from '../../store/connection/database.ts'
 import type { QueuedIntent } from '../../store/lanes/queued-intent.ts'
 import { type RateLimit, takeTokens } from '../../store/breakers/take-tokens.ts'
 import type { PreparedRow } from './cut-batch.ts'
+import { type Holding, holdingOf } from './holding.ts'
 import { RateLimiter } from './rate-limiter.ts'
 import type { ResolvedWorkspace } from '../options-schema.ts'
 import { payloadDaysOf } from './payload-days.ts'
@@ -30,6 +31,8 @@ export interface Destination {
   readonly maxAgeSeconds: number | undefined
   /** For how many days the payloads of delivered intents are kept. Undefined: they are not kept. */
   readonly payloadDays: number | undefined
+  /** Which dead letters hold later intents of their key. Undefined: none. */
+  readonly holding: Holding | undefined
   readonly prepare: (row: QueuedIntent) => PreparedRow
   /** Acquires a token of the fleet's rate limit for one request. Resolves with 0, or with the milliseconds to wait. */
   readonly acquireToken: (bulk: boolean) => Promise<number>
@@ -151,6 +154,7 @@ export class Destinations {
       nonIdempotent,
       maxAgeSeconds,
       payloadDays: payloadDaysOf(options),
+      holding: holdingOf(options.onDead),
       prepare: (row) => prepareRow(transport, { maxAgeSeconds, allows }, row),
       acquireToken: async (bulk) => {
         if (retired) return RETIRED_WAIT_MS

@@ -1,19 +1,20 @@
 import type { Database } from '../../store/connection/database.ts'
-import { resetStaleWatermarks } from '../../store/lanes/reset-stale-watermarks.ts'
+import { auditLanes } from '../../store/lanes/audit-lanes.ts'
 import type { Destinations } from '../destination/destinations.ts'
 import { DutyCycle } from '../timing/duty-cycle.ts'
 
 export interface WatermarkAuditOptions {
   readonly db: Database
   readonly destinations: Pick<Destinations, 'names'>
-  /** Called after watermarks were reset: lanes have intents that the polls did not see. */
+  /** Called after it has found something: lanes have intents that the polls did not see. */
   readonly onFound: () => void
   readonly onError: (error: Error) => void
 }
 
 /**
  * Searches for intents below the lanes' watermarks, in the background. Polls begin at the watermarks and never see such
- * intents. They are rare: rows that were put back by hand, or numbers that a server drew again after it lost commits.
+ * intents. They are rare: rows that were put back by hand, or numbers that a server drew again after it lost commits. It also
+ * searches for held intents whose dead letter was deleted by hand.
  */
 export class WatermarkAudit {
   readonly #options: WatermarkAuditOptions
@@ -29,7 +30,7 @@ export class WatermarkAudit {
     if (this.#running || !this.#dutyCycle.isDue) return
     const { db, destinations, onFound, onError } = this.#options
     const startedAt = performance.now()
-    this.#running = resetStaleWatermarks(db, destinations.names)
+    this.#running = auditLanes(db, destinations.names)
       .then((lanes) => {
         if (lanes.length > 0) onFound()
       }, onError)

@@ -42,10 +42,11 @@ export async function drainBatches(turn: Turn): Promise<LaneOutcome> {
     if (cut.batch.length === 0) {
       // Settled without a permit: rows that are not sent must not use the rate limit.
       await writer.settle({ delivered: [], dead: cut.dead, suppressed: cut.suppressed })
-      reader.drop(new Set(rows.slice(0, cut.used).map(({ seq }) => seq)))
+      reader.drop(new Set([...cut.dead, ...cut.suppressed].map(({ seq }) => seq)))
       continue
     }
-    // A barrier is sent after all earlier intents of its lane, including blocked and suspected ones.
+    // A barrier is sent after all earlier intents of its lane, including blocked and suspected ones. It does not wait for held
+    // ones: those wait for an operator, and the lane must go on.
     if (cut.batch[0]?.item.barrier) {
       if (suspects.count > 0) continue // `nextSide` chooses the suspects now
       if (blocked.any) return { kind: 'handed_back', waitMs: blocked.waitMs }
@@ -53,6 +54,7 @@ export async function drainBatches(turn: Turn): Promise<LaneOutcome> {
     const isClosed = turn.gate.breaker.state === 'closed'
     const step = await (isClosed ? sendWhileClosed(turn, rows, cut) : sendAsProbe(turn, rows, cut))
     if (step.kind !== 'go_on') return step
+    if (cut.skips) await reader.readOn()
   }
   return { kind: 'handed_back' }
 }
@@ -99,7 +101,7 @@ async function sendAsProbe(turn: Turn, rows: readonly QueuedIntent[], cut: Cut):
   if (yieldsProbe(gate.history, probe)) return PROBE_YIELDED
   const permit = await gate.acquirePermit()
   if (typeof permit === 'object') return permit
-  const progress = new BatchInProgress(turn, rows, { batch: [probe], dead: [], suppressed: [], used: 0 })
+  const progress = new BatchInProgress(turn, rows, { batch: [probe], dead: [], suppressed: [] })
   const step = await sendPart(turn, { progress, entries: [probe], isolated: false }, permit)
   reader.drop(progress.settled)
   return step
@@ -149,9 +151,9 @@ function suspectCharged(turn: Turn, rows: readonly QueuedIntent[]): boolean {
 }
 
 function cutNext({ gate, batchSize }: Turn, rows: readonly QueuedIntent[], most = batchSize): Cut {
-  const { transport, prepare } = gate.destination
+  const { transport, prepare, holding } = gate.destination
   const { limits } = transport
-  return cutBatch(rows, { ...limits, count: Math.min(most, limits.count) }, prepare)
+  return cutBatch(rows, { ...limits, count: Math.min(most, limits.count) }, prepare, holding?.mayHold)
 }
 
 /** Sends one batch, settles it, and reads ahead meanwhile. */

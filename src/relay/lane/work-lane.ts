@@ -11,6 +11,7 @@ import { LaneReader } from '../turn/lane-reader.ts'
 import { LaneWriter } from '../turn/lane-writer.ts'
 import { Suspects } from '../turn/suspects.ts'
 import { BlockedKeys } from '../turn/blocked-keys.ts'
+import { HeldKeys } from '../turn/held-keys.ts'
 import type { Turn } from '../turn/turn.ts'
 
 /** Claims a lane, sends its intents in order until it stays empty or must wait, and releases it. */
@@ -18,7 +19,8 @@ export async function workLane(context: LaneContext, lane: Lane): Promise<LaneOu
   const { db, batchSize, intentRetry, inFlight, idleWait, stopping, destination } = context
   const fence = await claimLane(db, lane, context.relayId)
   const readerOptions = { size: batchSize, maxAgeSeconds: destination.maxAgeSeconds }
-  const reader = new LaneReader(db, fence, readerOptions, context.horizon)
+  const held = new HeldKeys(db, fence)
+  const reader = new LaneReader(db, fence, readerOptions, context.horizon, held)
   const blocked = new BlockedKeys(
     (format) => context.onUnknownFormat(lane.destination, format),
     (attempts) => attemptDelayMs(intentRetry, attempts),
@@ -30,7 +32,7 @@ export async function workLane(context: LaneContext, lane: Lane): Promise<LaneOu
     idleWait,
     stopping,
     reader,
-    writer: new LaneWriter(context, fence),
+    writer: new LaneWriter(context, fence, held),
     gate: new Gate(context, isBulk(lane)),
     keys: { blocked, suspects: new Suspects() },
   }

@@ -17,7 +17,11 @@ export class BatchInProgress implements BatchProgress {
   /** Rows that the cut left out of the batch, because they are never sent. The first settlement of the batch includes them. */
   #aside: Settlement | undefined
 
-  constructor(turn: Context, rows: readonly QueuedIntent[], { batch, dead, suppressed }: Cut) {
+  constructor(
+    turn: Context,
+    rows: readonly QueuedIntent[],
+    { batch, dead, suppressed }: Pick<Cut, 'batch' | 'dead' | 'suppressed'>,
+  ) {
     this.#turn = turn
     this.firstId = batch[0]?.row.id ?? ''
     this.#rows = rows

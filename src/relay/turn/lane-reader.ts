@@ -4,6 +4,7 @@ import type { QueuedIntent } from '../../store/lanes/queued-intent.ts'
 import { ZERO_WATERMARK, readLane } from '../../store/lanes/read-lane.ts'
 import { reportWatermark } from '../../store/lanes/claim-lane.ts'
 import { DutyCycle } from '../timing/duty-cycle.ts'
+import type { HeldKeys } from './held-keys.ts'
 import type { WriteHorizon } from './write-horizon.ts'
 
 /** Bytes of payloads that one read may bring: a full request and some more. */
@@ -36,6 +37,7 @@ export class LaneReader {
   readonly #size: number
   readonly #maxAgeSeconds: number | undefined
   readonly #horizon: WriteHorizon
+  readonly #held: HeldKeys
   /** The rows that were read and are not settled yet, in order. */
   #rows: QueuedIntent[] = []
   /** Ordering keys whose rows stay in the queue, unread. */
@@ -57,12 +59,14 @@ export class LaneReader {
     claimed: Fence & { readonly watermark: LaneWatermark },
     { size, maxAgeSeconds }: LaneReaderOptions,
     horizon: WriteHorizon,
+    held: HeldKeys,
   ) {
     this.#db = db
     this.#fence = claimed
     this.#size = size
     this.#maxAgeSeconds = maxAgeSeconds
     this.#horizon = horizon
+    this.#held = held
     this.#watermark = claimed.watermark
     this.#readWatermark = claimed.watermark
     this.#reportedTo = claimed.watermark.provisionalWatermark
@@ -85,6 +89,7 @@ export class LaneReader {
 
   /** The next rows in order. None if the lane is empty, or all rows that were found in it are settled. */
   async peek(): Promise<readonly QueuedIntent[]> {
+    if (this.#held.any) await this.#setAside()
     if (this.#rows.length > 0 || this.#readAll) return this.#rows
     await this.#read()
     if (this.#rows.length === 0 && this.#isMarkedUnread) await this.#reread()
@@ -101,6 +106,7 @@ export class LaneReader {
     if (!this.#rereadCycle.isDue) return
     const began = performance.now()
     this.#watermark = ZERO_WATERMARK
+    this.#held.forget()
     await this.#read()
     this.#rereadCycle.completed(began)
   }
@@ -109,6 +115,7 @@ export class LaneReader {
   markUnread(): void {
     this.#readAll = false
     this.#isMarkedUnread = true
+    this.#held.expectNews()
   }
 
   /** Skips these keys, as `skipKeys` does, and lets the next read find rows that came meanwhile. */
@@ -117,9 +124,15 @@ export class LaneReader {
     this.#readAll = false
   }
 
+  /** Reads on although rows are left: they are of a key of which only one intent is sent at a time. */
+  async readOn(): Promise<void> {
+    this.#readAll = false
+    await this.readAhead(0)
+  }
+
   /** The rows that were read and are not settled yet, in order. */
   get rows(): readonly QueuedIntent[] {
-    return this.#rows
+    return this.#held.any ? this.#rows.filter((row) => !this.#held.has(row)) : this.#rows
   }
 
   /** Reads on while the first `sending` rows are sent, unless the last read left no row behind. */
@@ -168,8 +181,42 @@ export class LaneReader {
     }
   }
 
+  /** Moves rows of keys that are held since they were read out of the lane. None of them is being sent. */
+  async #setAside(): Promise<void> {
+    const rows = await this.#held.setAside(this.#rows)
+    if (rows.length === this.#rows.length) return
+    this.#rows = [...rows]
+    this.#raiseWatermark()
+  }
+
+  /**
+   * Held intents were put back into the lane, the first of them at `seq`. Forgets the rows that were read beyond those that are
+   * being sent: rows of the same keys would be sent before the ones that were put back.
+   */
+  #rewind(seq: bigint, sending: number): void {
+    const to = seq - 1n
+    this.#rows = this.#rows.slice(0, sending)
+    const { watermark, provisionalWatermark, provisionalXids } = this.#watermark
+    this.#watermark = {
+      watermark: min(to, watermark),
+      provisionalWatermark: min(to, provisionalWatermark),
+      provisionalXids,
+    }
+    this.#readWatermark = this.#watermark
+    this.#reportedTo = min(to, this.#reportedTo)
+  }
+
+  /** Reads on until there is a row to send, or the lane has no more. */
   async #read(sending = 0): Promise<void> {
-    await this.#advanceHorizon()
+    const [released] = await Promise.all([
+      this.#held.sync(this.#rows.length - sending),
+      this.#advanceHorizon(),
+    ])
+    if (released !== undefined) this.#rewind(released, sending)
+    while ((await this.#readPage(sending)) === 'all held');
+  }
+
+  async #readPage(sending: number): Promise<'all held' | 'read'> {
     // The horizon's values from before the read hold for every read that begins later.
     const { confirmed, provisional } = this.#horizon.onServer(this.#fence.server)
     const { server, lastSeq } = this.#horizon.lastReading
@@ -189,7 +236,7 @@ export class LaneReader {
       const { watermark } = this.#watermark
       this.#watermark = { watermark, provisionalWatermark: watermark, provisionalXids: [] }
     }
-    this.#readAll = complete
+    this.#readAll = complete && !this.#held.isReleasing
     const last = rows.at(-1)
     const readTo = complete || !last ? undefined : BigInt(last.seq)
     this.#readWatermark = {
@@ -199,8 +246,10 @@ export class LaneReader {
       // until one has ended.
       provisionalXids: [...new Set([...this.#watermark.provisionalXids, ...provisional.xids])],
     }
-    this.#rows = [...this.#rows.slice(0, sending), ...merge(this.#rows.slice(sending), rows)]
+    const free = await this.#held.setAside(rows)
+    this.#rows = [...this.#rows.slice(0, sending), ...merge(this.#rows.slice(sending), free)]
     if (this.#rows.length === 0) this.#raiseWatermark()
+    return rows.length > 0 && free.length === 0 && !complete ? 'all held' : 'read'
   }
 
   /**

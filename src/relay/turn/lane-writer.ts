@@ -4,6 +4,7 @@ import { chargeAttempt } from '../../store/lanes/charge-attempt.ts'
 import type { Fence, RowIdentity } from '../../store/lanes/lane.ts'
 import { markSending, unmarkSending } from '../../store/lanes/mark-sending.ts'
 import { FencedError, type Settled, type Settlement, settle } from '../../store/lanes/settle.ts'
+import type { HeldKeys } from './held-keys.ts'
 import type { LaneContext } from './lane-context.ts'
 
 /**
@@ -19,21 +20,21 @@ const settleRetry = retry(
   { maxAttempts: 6, backoff: new ExponentialBackoff({ initialDelay: 100, maxDelay: 2_000 }) },
 )
 
-type WriterContext = Pick<LaneContext, 'db' | 'partitions' | 'onSettled'> & {
-  readonly destination: Pick<LaneContext['destination'], 'payloadDays'>
-}
+type Context = Pick<LaneContext, 'db' | 'partitions' | 'onSettled' | 'destination'>
 
 /**
  * Writes a turn's results to its lane: settlements, marks, charges. The lane's fence refuses them once another relay has the
  * lane.
  */
 export class LaneWriter {
-  readonly #context: WriterContext
+  readonly #context: Context
   readonly #fence: Fence
+  readonly #held: HeldKeys
 
-  constructor(context: WriterContext, fence: Fence) {
+  constructor(context: Context, fence: Fence, held: HeldKeys) {
     this.#context = context
     this.#fence = fence
+    this.#held = held
   }
 
   /** Resolves when settlements can be written: at once, unless a partition is missing. */
@@ -42,7 +43,7 @@ export class LaneWriter {
   }
 
   /**
-   * Settles what Customer.io has answered, and reports it.
+   * Settles what Customer.io has answered, and reports it. Keys that a dead letter holds are held from then on.
    *
    * @throws {FencedError} if another relay has the lane, or the server changed. In both cases the rows that the turn has read
    * are not valid.
@@ -50,7 +51,8 @@ export class LaneWriter {
   async settle(settlement: Settlement): Promise<void> {
     const { delivered, dead, suppressed = [] } = settlement
     if (delivered.length + dead.length + suppressed.length === 0) return
-    const { missedCampaign, serverChanged } = await this.#settleWithRetry(settlement)
+    const { missedCampaign, serverChanged, held } = await this.#settleWithRetry(settlement)
+    this.#held.add(held)
     this.#context.onSettled(settlement, missedCampaign)
     if (serverChanged) throw new FencedError(this.#fence)
   }
@@ -58,10 +60,11 @@ export class LaneWriter {
   /** If a partition for today is missing, makes it first. The settlement waits until that succeeds. */
   async #settleWithRetry(settlement: Settlement): Promise<Settled> {
     const { db, partitions, destination } = this.#context
-    const { payloadDays } = destination
+    const { payloadDays, holding } = destination
+    const settings = { payloadDays, rule: holding?.rule }
     for (;;) {
       try {
-        return await settleRetry.execute(() => settle(db, this.#fence, settlement, payloadDays))
+        return await settleRetry.execute(() => settle(db, this.#fence, settlement, settings))
       } catch (error) {
         if (!missesPartition(error) || !(await partitions.make(payloadDays))) throw error
       }

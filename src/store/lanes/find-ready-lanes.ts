@@ -20,7 +20,7 @@ export interface FindReadyLanesOptions {
 }
 
 export interface ReadyLanes {
-  /** Lanes with intents that may be sent now. */
+  /** Lanes with intents that may be sent now, or with held intents that may be put back. */
   readonly lanes: Lane[]
   /** With `breakersOf`: the database is a copy of the one that the outbox belongs to. */
   readonly isCopy?: boolean
@@ -65,7 +65,7 @@ type Row = Omit<ReadyLanes, 'sequence'> & { readonly server?: string; readonly l
  */
 export function readyLanesStatement(q: string, withBreakers: boolean): string {
   return `WITH lane_watermark AS MATERIALIZED (
-       SELECT destination, lane, watermark FROM ${q}.lane_watermarks WHERE destination = ANY ($1::text[])
+       SELECT destination, lane, watermark, release_requests FROM ${q}.lane_watermarks WHERE destination = ANY ($1::text[])
      ), candidate AS (
        SELECT DISTINCT destination FROM lane_watermark
        UNION ALL
@@ -76,9 +76,11 @@ export function readyLanesStatement(q: string, withBreakers: boolean): string {
        SELECT c.destination, n.lane
        FROM candidate c CROSS JOIN generate_series(0, ${LAST_LANE}) AS n(lane)
          LEFT JOIN lane_watermark w ON w.destination = c.destination AND w.lane = n.lane,
-         LATERAL (SELECT FROM ${q}.intents i
-                  WHERE i.destination = c.destination AND i.lane = n.lane AND i.seq > coalesce(w.watermark, 0)
-                  ORDER BY i.seq LIMIT 1) h
+         LATERAL (SELECT FROM (
+                    (SELECT true FROM ${q}.intents i
+                     WHERE i.destination = c.destination AND i.lane = n.lane AND i.seq > coalesce(w.watermark, 0)
+                     ORDER BY i.seq LIMIT 1)
+                    UNION ALL SELECT true WHERE w.release_requests > 0) work LIMIT 1) h
        WHERE NOT (${laneKeySql('c.destination', 'n.lane')} = ANY ($2::text[]))
      )
      SELECT ${

@@ -6,11 +6,18 @@ export const FIRST_BULK_LANE = 16
 export const LAST_LANE = 31
 /** The lane of intents whose `send_after` is in the future. A relay promotes them when they fall due. */
 export const SCHEDULED_LANE = -1
+/** Lanes −2 to −33: the held intents of the lanes 0 to 31. */
+export const LAST_HELD_LANE = -33
 
 /** A lane of one destination, such as `{ destination: 'default/track', lane: 7 }`. */
 export interface Lane {
   readonly destination: string
   readonly lane: number
+}
+
+/** The lane in which held intents of a lane wait. `outbox.held_heads` has the same numbers. */
+export function heldLaneOf({ lane }: Lane): number {
+  return -2 - lane
 }
 
 /** The right to work on a lane's intents. It ends when another worker claims the lane. */

@@ -23,6 +23,28 @@ export interface Settlement {
   readonly deliveryIds?: ReadonlyMap<string, string>
 }
 
+/** Which dead letters hold later intents of their key. One of reason `expired` never does: the app does not need it any more. */
+export interface HoldingRule {
+  /** Whether dead letters hold, except those of `exceptions`. */
+  readonly byDefault: boolean
+  /** Operations for which the opposite holds. */
+  readonly exceptions: readonly string[]
+}
+
+/** An ordering key whose intents from `seq` on must wait. */
+export interface HeldKey {
+  readonly orderingKey: string
+  readonly seq: bigint
+}
+
+/** What a workspace wants to be done with settled intents. */
+export interface SettleSettings {
+  /** For how many days `archive` keeps the payloads of delivered intents. Undefined: they are not kept. */
+  readonly payloadDays?: number | undefined
+  /** Which dead letters hold their keys. Undefined: none. */
+  readonly rule?: HoldingRule | undefined
+}
+
 /** Hours after which an event triggers no campaign (Customer.io's Track API). */
 export const CAMPAIGN_WINDOW_HOURS = 72
 
@@ -42,6 +64,8 @@ export interface Settled {
   readonly missedCampaign: number
   /** The server that answered is not the one that granted the lane. The turn must end. */
   readonly serverChanged: boolean
+  /** The keys that the settled dead letters hold. */
+  readonly held: readonly HeldKey[]
 }
 
 /**
@@ -55,19 +79,31 @@ export interface Settled {
  * answer that arrives late is not about them, so `id` must match too. A row in which both match is settled on any
  * server: Customer.io accepted the intent, and sending it again would be worse.
  *
- * @param payloadDays For how many days `archive` keeps the payloads of delivered intents. Undefined: they are not kept.
+ * @param settings Of the workspace. Default: no payload is kept, and no dead letter holds its key.
  * @throws {FencedError} if the lane has a newer epoch. Then nothing was settled.
  */
 export async function settle(
   db: Database,
   fence: Fence,
   settlement: Settlement,
-  payloadDays?: number,
+  settings: SettleSettings = {},
 ): Promise<Settled> {
-  const { text, values } = statementOf(db.names.q, fence, settlement, payloadDays)
-  const [row] = await db.query<{ fenced: boolean; missedCampaign: number; server: string }>(text, values)
+  const { text, values } = statementOf(db.names.q, fence, settlement, settings)
+  const [row] = await db.query<Row>(text, values)
   if (row?.fenced !== false) throw new FencedError(fence)
-  return { missedCampaign: row.missedCampaign, serverChanged: row.server !== fence.server }
+  return {
+    missedCampaign: row.missedCampaign,
+    serverChanged: row.server !== fence.server,
+    held: (row.held ?? []).map(([orderingKey, seq]) => ({ orderingKey, seq: BigInt(seq) })),
+  }
+}
+
+interface Row {
+  readonly fenced: boolean
+  readonly missedCampaign: number
+  readonly server: string
+  /** Only with a rule. */
+  readonly held?: readonly [orderingKey: string, seq: string][] | null
 }
 
 /** SQL: the minute of a time. `date_trunc` gives the same result and takes longer, because it looks up the time zone. */
@@ -84,7 +120,7 @@ function statementOf(
   q: string,
   fence: Fence,
   { delivered, dead, suppressed = [], deliveryIds }: Settlement,
-  payloadDays: number | undefined,
+  { payloadDays, rule }: SettleSettings,
 ) {
   const values = fenceValues(fence)
   const bind = (value: unknown) => `$${values.push(value)}`
@@ -97,6 +133,10 @@ function statementOf(
   const suppressedIds = suppressed.length > 0 ? bind(suppressed.map(({ id }) => id)) : undefined
   const messageIds = deliveryIds && deliveryIds.size > 0 ? [...deliveryIds] : undefined
   const days = payloadDays !== undefined && delivered.length > 0 ? bind(payloadDays) : undefined
+  const holds =
+    deadIds && rule
+      ? `v.reason <> 'expired' AND (d.operation = ANY (${bind(rule.exceptions)}::text[])) <> ${bind(rule.byDefault)}::boolean`
+      : undefined
   const isDead = deadIds ? `id = ANY (${deadIds}::uuid[])` : 'false'
   const isSuppressed = suppressedIds ? `id = ANY (${suppressedIds}::uuid[])` : 'false'
   const parts = [
@@ -149,17 +189,17 @@ function statementOf(
      )`,
           `dead_lettered AS (
        INSERT INTO ${q}.dead_letters (id, destination, seq, format, operation, name, payload, ordering_key, priority,
-         on_ambiguous, enqueued_at, expires_at, dead_at, reason, status, field, message, requested_at)
+         on_ambiguous, enqueued_at, expires_at, dead_at, reason, status, field, message, requested_at${holds ? ', holds' : ''})
        SELECT DISTINCT ON (d.id) d.id, $1, d.seq, d.format, d.operation, d.name, d.payload, d.ordering_key, d.priority, d.on_ambiguous,
               d.enqueued_at, d.expires_at, d.settled_at, v.reason, v.status, v.field, v.message,
-              CASE v.reason WHEN 'ambiguous' THEN d.sending_at END
+              CASE v.reason WHEN 'ambiguous' THEN d.sending_at END${holds ? `, ${holds}` : ''}
        FROM deleted d JOIN unnest(${deadIds}::uuid[], ${bind(dead.map(({ reason }) => reason))}::text[],
            ${bind(dead.map(({ status }) => status ?? null))}::smallint[],
            ${bind(dead.map(({ field }) => field ?? null))}::text[],
            ${bind(dead.map(({ message }) => message ?? null))}::text[])
          AS v(id, reason, status, field, message) ON v.id = d.id
        WHERE (SELECT count(*) FROM replaced) >= 0 -- so that replaced runs first
-       ORDER BY d.id, d.seq DESC
+       ORDER BY d.id, d.seq DESC${holds ? ' RETURNING ordering_key, seq, holds' : ''}
      )`,
         ]
       : []),
@@ -182,7 +222,11 @@ function statementOf(
   ]
   const text = `WITH ${parts.join(', ')}
      SELECT NOT EXISTS (SELECT 1 FROM fence) AS fenced, (SELECT count(*) FROM missed_campaign)::int AS "missedCampaign",
-            ${serverStart} AS server, ${durably} AS durable`
+            ${serverStart} AS server, ${durably} AS durable${
+              holds
+                ? `, (SELECT json_agg(json_build_array(ordering_key, seq::text)) FROM dead_lettered WHERE holds) AS held`
+                : ''
+            }`
   return { text, values }
 }
 
