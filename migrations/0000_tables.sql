@@ -195,7 +195,8 @@ CREATE TABLE "outbox"."relays" (
 	"last_seen_at" timestamp with time zone NOT NULL,
 	"polls_failing_since" timestamp with time zone,
 	"poll_error" text,
-	"format" smallint DEFAULT 1 NOT NULL
+	"format" smallint DEFAULT 1 NOT NULL,
+	"encryption_keys" text[]
 );
 --> statement-breakpoint
 CREATE TABLE "outbox"."settled_counts" (

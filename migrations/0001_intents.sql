@@ -214,6 +214,17 @@ EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
 END
 $$;
 --> statement-breakpoint
+-- Whether a text is the envelope of a payload that was encrypted for an operation. The database has no key: it checks the form
+-- and the size. src/encryption/envelope.ts writes it.
+--
+-- Base64 adds a third, and Customer.io's limits are those of check_intent.
+CREATE FUNCTION "outbox".is_envelope(operation text, envelope text) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT octet_length(envelope) <= CASE WHEN "outbox".api_of(operation) IN ('app', 'broadcast') THEN 4010000 ELSE 44000 END
+    AND envelope ~ '^\{"v":1,"key":"[A-Za-z0-9+/=_.:-]+","iv":"[A-Za-z0-9+/]{16}","data":"[A-Za-z0-9+/]{22,}={0,2}"\}$'
+    AND length(split_part(envelope, '"', 6)) <= 400 -- the key's id
+$$;
+--> statement-breakpoint
 -- 16 lanes for normal intents, 16 more for bulk intents. The numbers are part of the row format: a stored row keeps its
 -- lane. src/store/lanes/lane.ts has the same numbers.
 CREATE FUNCTION "outbox".lane_of(destination text, ordering_key text, priority text) RETURNS smallint
@@ -323,6 +334,45 @@ BEGIN
     CASE WHEN plan IS NULL THEN ' SELECT payload '
          WHEN strict THEN ' SELECT "outbox".check_event(operation, payload, true) '
          ELSE ' SELECT "outbox".check_event(operation, payload, false) ' END);
+END
+$$;
+--> statement-breakpoint
+-- Returns the workspace of an intent that is stored readable. require_encryption replaces this function: then it raises an error
+-- for workspaces that take encrypted payloads only. Without that it costs nothing, because Postgres inlines it.
+CREATE FUNCTION "outbox".readable_workspace(workspace text, operation text) RETURNS text
+LANGUAGE sql VOLATILE AS $$ SELECT workspace $$;
+--> statement-breakpoint
+-- The workspaces that take encrypted payloads only, '*' for all. require_encryption replaces this function.
+CREATE FUNCTION "outbox".encrypted_workspaces() RETURNS text[]
+LANGUAGE sql STABLE AS $$ SELECT '{}'::text[] $$;
+--> statement-breakpoint
+-- Raises the error for an intent that would be stored readable in such a workspace, else returns the workspace. What only names
+-- the person is taken, because the ordering key names the person too: an erasure in SQL must go on working.
+CREATE FUNCTION "outbox".refuse_readable(workspace text, operation text) RETURNS text
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  IF operation NOT IN ('destroy', 'suppress', 'unsuppress')
+     AND "outbox".encrypted_workspaces() && ARRAY['*', workspace] THEN
+    RAISE EXCEPTION 'outbox: %: workspace % takes encrypted payloads only, and this payload is readable', operation,
+      "outbox".quote_for_error(workspace)
+      USING ERRCODE = 'object_not_in_prerequisite_state',
+            HINT = 'SQL has no key: enqueue from TypeScript, with createOutbox({ encryption }). To take readable payloads again, run customerio-outbox migrate --no-require-encryption.';
+  END IF;
+  RETURN workspace;
+END
+$$;
+--> statement-breakpoint
+-- Makes these workspaces take encrypted payloads only, '*' for all, and no other workspace. Takes effect with COMMIT, in open
+-- sessions too.
+CREATE FUNCTION "outbox".require_encryption(workspaces text[]) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  EXECUTE format('CREATE OR REPLACE FUNCTION "outbox".encrypted_workspaces() RETURNS text[] LANGUAGE sql STABLE AS %L',
+                 format(' SELECT %L::text[] ', workspaces));
+  EXECUTE format(
+    'CREATE OR REPLACE FUNCTION "outbox".readable_workspace(workspace text, operation text) RETURNS text LANGUAGE sql VOLATILE AS %L',
+    CASE WHEN cardinality(workspaces) = 0 THEN ' SELECT workspace '
+         ELSE ' SELECT "outbox".refuse_readable(workspace, operation) ' END);
 END
 $$;
 --> statement-breakpoint

@@ -149,7 +149,7 @@ DECLARE
                                       dedup_key, dedup_window, ordering_key, send_after, expires_at, workspace, on_ambiguous,
                                       priority, v_now, false);
   v_id uuid := "outbox".new_id();
-  v_destination text := workspace || '/' || "outbox".api_of(operation);
+  v_destination text := "outbox".readable_workspace(workspace, operation) || '/' || "outbox".api_of(operation);
   v_lane integer := -1;
   v_woken boolean;
 BEGIN
@@ -267,7 +267,8 @@ BEGIN
         operation text, payload jsonb, send_after timestamptz, expires_at timestamptz,
         workspace text, on_ambiguous text, priority text))
       WITH ORDINALITY AS i(operation, payload, send_after, expires_at, workspace, on_ambiguous, priority, ord),
-      LATERAL (SELECT coalesce(i.workspace, 'default') || '/' || "outbox".api_of(i.operation) AS destination) k
+      LATERAL (SELECT "outbox".readable_workspace(coalesce(i.workspace, 'default'), i.operation) || '/'
+                      || "outbox".api_of(i.operation) AS destination) k
     WHERE v_results[i.ord] = v_ids[i.ord]
     ORDER BY i.ord
     RETURNING destination, lane)
@@ -315,7 +316,8 @@ DECLARE
   v_woken boolean;
 BEGIN
   INSERT INTO "outbox".intents AS i (destination, lane, id, format, operation, name, payload, ordering_key, enqueued_at)
-  SELECT 'default/track', "outbox".lane_of('default/track', w.key, 'normal'), "outbox".new_id(), 2, operation, name,
+  SELECT "outbox".readable_workspace('default', operation) || '/track', "outbox".lane_of('default/track', w.key, 'normal'),
+         "outbox".new_id(), 2, operation, name,
          "outbox".wire_of(operation, person_kind, person, name, attributes,
                           coalesce(occurred_at, floor(date_part('epoch', w.now))::bigint))::json,
          w.key, w.now
@@ -375,7 +377,7 @@ BEGIN
          "outbox".wire_of(operation, person_kind, person, name, attributes,
                           coalesce(occurred_at, floor(date_part('epoch', v_now))::bigint))::json,
          w.key, priority, on_ambiguous, v_now, send_after, expires_at
-  FROM (SELECT workspace || '/track' AS destination,
+  FROM (SELECT "outbox".readable_workspace(workspace, operation) || '/track' AS destination,
                coalesce(ordering_key, "outbox".wire_key(person_kind, person)) AS key) AS w
   RETURNING i.id, false, i.lane >= 0 AND "outbox".wake_relays(i.destination, i.lane)
   INTO id, duplicate, v_woken;
@@ -449,7 +451,7 @@ BEGIN
   WITH stored AS (
     INSERT INTO "outbox".intents (destination, lane, id, format, operation, name, payload, ordering_key, priority,
                                   on_ambiguous, enqueued_at, send_after, expires_at)
-    SELECT v_destination,
+    SELECT "outbox".readable_workspace(workspace, i.o) || '/track',
            CASE WHEN send_after > v_now THEN -1 ELSE "outbox".lane_of(v_destination, k.key, priority) END,
            v_new[i.ord], 2, i.o, k.name,
            CASE WHEN "outbox".is_wire(i.o, i.kind, i.person, k.name, k.data, k.at)
@@ -464,6 +466,142 @@ BEGIN
     ORDER BY i.ord
     RETURNING lane)
   SELECT min(lane), min(lane) = max(lane) INTO v_lane, v_single_lane FROM stored WHERE lane >= 0;
+  IF v_lane IS NOT NULL THEN
+    v_woken := "outbox".wake_relays(v_destination, CASE WHEN v_single_lane THEN v_lane END);
+  END IF;
+END
+$$;
+--> statement-breakpoint
+-- Raises the error for arguments that enqueue_encrypted cannot store. VOLATILE, so that the planner does not call it.
+CREATE FUNCTION "outbox".refuse_envelope() RETURNS json
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  RAISE EXCEPTION 'outbox: the payload is no envelope of an encrypted payload'
+    USING ERRCODE = 'invalid_parameter_value',
+          HINT = 'Enqueue from TypeScript, with createOutbox({ encryption }). An envelope is {"v":1,"key":"…","iv":"…","data":"…"} without spaces, of at most 44,000 bytes (4,010,000 for a message or broadcast). Arrays: all of one length.';
+END
+$$;
+--> statement-breakpoint
+-- Stores one intent whose payload the TypeScript client has checked and encrypted. Returns as enqueue does.
+--
+-- ordering_key: required, because the database cannot read the person. The envelope opens with this key only. name: what stays
+-- readable of the payload, usually NULL.
+CREATE FUNCTION "outbox".enqueue_encrypted(
+  operation text,
+  envelope text,
+  name text,
+  dedup_key text DEFAULT NULL,
+  dedup_window interval DEFAULT '7 days',
+  ordering_key text DEFAULT NULL,
+  send_after timestamptz DEFAULT NULL,
+  expires_at timestamptz DEFAULT NULL,
+  workspace text DEFAULT 'default',
+  on_ambiguous text DEFAULT 'park',
+  priority text DEFAULT 'normal',
+  OUT id uuid,
+  OUT duplicate boolean
+)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  v_now timestamptz := clock_timestamp();
+  v_key text := "outbox".check_intent(operation, '{}', dedup_key, dedup_window, coalesce(ordering_key, ''), send_after,
+                                      expires_at, workspace, on_ambiguous, priority, v_now, true);
+  v_id uuid := "outbox".new_id();
+  v_woken boolean;
+BEGIN
+  IF "outbox".is_envelope(operation, envelope) IS NOT TRUE THEN
+    PERFORM "outbox".refuse_envelope();
+  END IF;
+  IF workspace <> 'default' THEN
+    PERFORM "outbox".admit_workspace(workspace);
+  END IF;
+  IF dedup_key IS NOT NULL THEN
+    id := "outbox".claim_dedup_key(workspace, dedup_key, dedup_window, v_now, v_id);
+    IF id IS DISTINCT FROM v_id THEN
+      duplicate := true;
+      RETURN;
+    END IF;
+  END IF;
+  INSERT INTO "outbox".intents AS i (destination, lane, id, format, operation, name, payload, ordering_key, priority,
+                                     on_ambiguous, enqueued_at, send_after, expires_at)
+  SELECT w.destination, CASE WHEN send_after > v_now THEN -1 ELSE "outbox".lane_of(w.destination, v_key, priority) END,
+         v_id, 3, operation, left(name, 500), envelope::json, v_key, priority, on_ambiguous, v_now, send_after, expires_at
+  FROM (SELECT workspace || '/' || "outbox".api_of(operation) AS destination) AS w
+  RETURNING i.id, false, i.lane >= 0 AND "outbox".wake_relays(i.destination, i.lane)
+  INTO id, duplicate, v_woken;
+END
+$$;
+--> statement-breakpoint
+-- As enqueue_encrypted, for an element of each array, in one statement and in the order of the arrays. The options apply to every
+-- intent. Returns one row, with the arrays of the ids and of the duplicates.
+--
+-- No element is NULL: '' is no name and no dedup key. dedup_keys may be NULL as a whole. envelopes: the texts, with the character
+-- U+001E between each two, as in enqueue_wire_many.
+CREATE FUNCTION "outbox".enqueue_encrypted_many(
+  operations text[],
+  envelopes text,
+  names text[],
+  dedup_keys text[],
+  dedup_window interval,
+  ordering_keys text[],
+  send_after timestamptz DEFAULT NULL,
+  expires_at timestamptz DEFAULT NULL,
+  workspace text DEFAULT 'default',
+  on_ambiguous text DEFAULT 'park',
+  priority text DEFAULT 'normal',
+  OUT ids uuid[],
+  OUT duplicates boolean[]
+)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  v_now timestamptz := clock_timestamp();
+  v_envelopes text[] := string_to_array(envelopes, chr(30));
+  v_count integer := cardinality(operations);
+  v_first text := "outbox".new_id()::text;
+  v_new uuid[] := ARRAY(
+    SELECT "outbox".id_after(left(v_first, 24), ('x' || right(v_first, 12))::bit(48)::bigint, n)
+    FROM generate_series(1, v_count) AS n ORDER BY n);
+  v_destination text;
+  v_lane integer;
+  v_single_lane boolean;
+  v_woken boolean;
+BEGIN
+  IF (cardinality(v_envelopes) = v_count AND cardinality(names) = v_count AND cardinality(ordering_keys) = v_count
+      AND coalesce(cardinality(dedup_keys), v_count) = v_count) IS NOT TRUE THEN
+    PERFORM "outbox".refuse_envelope();
+  END IF;
+  PERFORM "outbox".check_intent(i.operation, '{}', nullif(i.dedup_key, ''), dedup_window, coalesce(i.ordering_key, ''), send_after,
+                                expires_at, workspace, on_ambiguous, priority, v_now, true)
+  FROM unnest(operations, dedup_keys, ordering_keys) AS i(operation, dedup_key, ordering_key);
+  ids := v_new;
+  duplicates := '{}';
+  IF v_count = 0 THEN
+    RETURN;
+  END IF;
+  IF workspace <> 'default' THEN
+    PERFORM "outbox".admit_workspace(workspace);
+  END IF;
+  IF dedup_keys IS NOT NULL THEN
+    ids := "outbox".claim_dedup_keys(array_fill(workspace, ARRAY[v_count]), array_replace(dedup_keys, '', NULL),
+                                     array_fill(dedup_window, ARRAY[v_count]), v_now, v_new);
+  END IF;
+  duplicates := ARRAY(SELECT v_new[n] <> ids[n] FROM generate_series(1, v_count) AS n ORDER BY n);
+
+  WITH stored AS (
+    INSERT INTO "outbox".intents (destination, lane, id, format, operation, name, payload, ordering_key, priority,
+                                  on_ambiguous, enqueued_at, send_after, expires_at)
+    SELECT k.destination,
+           CASE WHEN send_after > v_now THEN -1 ELSE "outbox".lane_of(k.destination, i.key, priority) END,
+           v_new[i.ord], 3, i.operation, left(nullif(i.name, ''), 500),
+           CASE WHEN "outbox".is_envelope(i.operation, i.envelope) THEN i.envelope::json ELSE "outbox".refuse_envelope() END,
+           i.key, priority, on_ambiguous, v_now, send_after, expires_at
+    FROM unnest(operations, v_envelopes, names, ordering_keys) WITH ORDINALITY AS i(operation, envelope, name, key, ord),
+      LATERAL (SELECT workspace || '/' || "outbox".api_of(i.operation) AS destination) AS k
+    WHERE v_new[i.ord] = ids[i.ord]
+    ORDER BY i.ord
+    RETURNING destination, lane)
+  SELECT min(destination), min(lane), min(lane) = max(lane) AND min(destination) = max(destination)
+  INTO v_destination, v_lane, v_single_lane FROM stored WHERE lane >= 0;
   IF v_lane IS NOT NULL THEN
     v_woken := "outbox".wake_relays(v_destination, CASE WHEN v_single_lane THEN v_lane END);
   END IF;

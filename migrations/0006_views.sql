@@ -56,9 +56,11 @@ WITH RECURSIVE lane_watermark AS MATERIALIZED (
   UNION ALL
   SELECT destination, lane, 0 FROM after_worked
 )
-SELECT c.destination, c.lane, h.seq, CASE WHEN isfinite(h.due_at) THEN h.due_at END AS due_at, h.format, c.watermark
+SELECT c.destination, c.lane, h.seq, CASE WHEN isfinite(h.due_at) THEN h.due_at END AS due_at, h.format, c.watermark,
+       h.encryption_key
 FROM candidate c,
-  LATERAL (SELECT i.seq, greatest(i.send_after, i.enqueued_at) AS due_at, i.format FROM "outbox".intents i
+  LATERAL (SELECT i.seq, greatest(i.send_after, i.enqueued_at) AS due_at, i.format,
+                  CASE i.format WHEN 3 THEN left(i.payload ->> 'key', 400) END AS encryption_key FROM "outbox".intents i
            WHERE i.destination = c.destination AND i.lane = c.lane AND i.seq > c.watermark
            ORDER BY i.seq LIMIT 1) h
 WHERE c.lane >= -1;

@@ -41,9 +41,9 @@ WITH live_relays AS (
   SELECT count(*) AS relays, max(format) AS format FROM "outbox".relays
   WHERE last_seen_at > now() - interval '30 seconds' AND last_seen_at <= clock_timestamp()
 ), lane_head AS MATERIALIZED (
-  SELECT destination, lane, due_at, format FROM "outbox".lane_heads
+  SELECT destination, lane, due_at, format, encryption_key FROM "outbox".lane_heads
 ), due_head AS (
-  SELECT destination, due_at, format FROM lane_head WHERE lane >= 0
+  SELECT destination, due_at, format, encryption_key FROM lane_head WHERE lane >= 0
 ), behind AS (
   SELECT destination, extract(epoch FROM clock_timestamp() - min(due_at)) AS lag_seconds FROM due_head GROUP BY destination
 ), recent_dead_letters AS (
@@ -85,6 +85,15 @@ WITH live_relays AS (
   SELECT 2, format('%s has intents of row format %s that no running relay knows: upgrade the relays',
                    h.destination, max(h.format))
   FROM due_head h, live_relays a WHERE h.format > a.format GROUP BY h.destination
+  UNION ALL
+  SELECT 2, format('%s has intents that were encrypted with key %s, which no running relay has: add it to OUTBOX_ENCRYPTION_KEYS of the relays',
+                   h.destination, left(h.encryption_key, 40))
+  FROM due_head h, live_relays a
+  WHERE h.format <= a.format AND h.encryption_key IS NOT NULL AND a.relays > 0 AND NOT EXISTS (
+    SELECT FROM "outbox".relays r
+    WHERE r.last_seen_at > now() - interval '30 seconds' AND r.last_seen_at <= clock_timestamp()
+      AND r.format >= 3 AND (r.encryption_keys IS NULL OR h.encryption_key = ANY (r.encryption_keys)))
+  GROUP BY h.destination, left(h.encryption_key, 40)
   UNION ALL
   SELECT 2, CASE WHEN (SELECT sum(count) FROM recent_dead_letters) > 100000
                  THEN format('%s has more than %s dead letters of the last hour', destination, count)

@@ -566,9 +566,45 @@ BEGIN
 END
 $$;
 --> statement-breakpoint
+-- Encrypted payloads by key and table, so that an operator knows when a key can be removed. It reads at most `max` rows of each
+-- table. If a table has more, complete is false: keys may be missing, and counts may be too low. newest: when the newest of the
+-- intents was enqueued, or the edit of `history` was made.
+CREATE FUNCTION "outbox".encryption_keys_in_use(max bigint DEFAULT 1000000)
+RETURNS TABLE (table_name text, key text, count bigint, newest timestamptz, complete boolean)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  WITH read AS (
+    (SELECT 'intents' AS t, i.format, i.payload, i.enqueued_at AS at FROM "outbox".intents i LIMIT max + 1)
+    UNION ALL
+    (SELECT 'dead_letters', d.format, d.payload::json, d.enqueued_at FROM "outbox".dead_letters d LIMIT max + 1)
+    UNION ALL
+    (SELECT 'archive', a.format, a.payload, a.enqueued_at FROM "outbox".archive a LIMIT max + 1)
+    UNION ALL
+    (SELECT 'history', CASE WHEN h.payload ?& '{v,iv,key,data}' THEN 3 END, h.payload::json, h.at
+     FROM "outbox".history h WHERE h.payload IS NOT NULL LIMIT max + 1)
+  ), of_table AS (
+    SELECT r.t, count(*) <= max AS complete FROM read r GROUP BY r.t
+  )
+  SELECT o.t, k.key, coalesce(k.count, 0), k.newest, o.complete
+  FROM of_table o LEFT JOIN (
+    SELECT r.t, r.payload ->> 'key' AS key, count(*) AS count, max(r.at) AS newest FROM read r WHERE r.format = 3 GROUP BY 1, 2
+  ) k ON k.t = o.t
+  WHERE k.key IS NOT NULL OR NOT o.complete
+  ORDER BY o.t, k.newest DESC
+$$;
+--> statement-breakpoint
+-- The text of an envelope that was stored as jsonb, as enqueue_encrypted takes it. NULL if it has other fields.
+CREATE FUNCTION "outbox".envelope_of(payload jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+  SELECT CASE jsonb_typeof(payload) WHEN 'object' THEN
+    CASE WHEN payload - '{v,key,iv,data}'::text[] = '{}' THEN
+      format('{"v":%s,"key":%s,"iv":%s,"data":%s}', payload -> 'v', payload -> 'key', payload -> 'iv', payload -> 'data') END END
+$$;
+--> statement-breakpoint
 -- Replaces the payload of a dead letter, after the checks of `enqueue`. The old payload stays in `history`.
 -- The ordering key follows the payload, unless the app gave another key. With another key it holds no later intents.
 -- COMMIT makes it durable.
+--
+-- The payload of an encrypted dead letter is an envelope, for the same ordering key: `customerio-outbox dead edit` has the keys.
 CREATE FUNCTION "outbox".edit_dead_letter(id uuid, payload jsonb, reason text DEFAULT NULL) RETURNS "outbox".dead_letters
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -580,20 +616,24 @@ BEGIN
     RAISE EXCEPTION 'outbox: there is no dead letter %', coalesce(edit_dead_letter.id::text, 'NULL')
       USING ERRCODE = 'no_data_found', HINT = 'It may have been redriven or discarded: find shows what happened to it.';
   END IF;
-  IF v_letter.format <> 1 THEN
+  IF v_letter.format NOT IN (1, 3) THEN
     RAISE EXCEPTION 'outbox: the payload of dead letter % has row format %, which cannot be edited here', v_letter.id, v_letter.format
       USING ERRCODE = 'feature_not_supported', HINT = 'Use customerio-outbox dead edit.';
   END IF;
-  v_key := CASE WHEN v_letter.ordering_key IS DISTINCT FROM "outbox".ordering_key_of(v_letter.operation, v_letter.payload)
+  IF v_letter.format = 3 AND "outbox".is_envelope(v_letter.operation, "outbox".envelope_of(payload)) IS NOT TRUE THEN
+    RAISE EXCEPTION 'outbox: the payload of dead letter % is encrypted, and the given payload is no envelope', v_letter.id
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'Use customerio-outbox dead edit, with OUTBOX_ENCRYPTION_KEYS.';
+  END IF;
+  v_key := CASE WHEN v_letter.format = 3 OR v_letter.ordering_key IS DISTINCT FROM "outbox".ordering_key_of(v_letter.operation, v_letter.payload)
                 THEN v_letter.ordering_key END;
-  v_key := "outbox".check_intent(v_letter.operation, payload, NULL, '7 days', v_key, NULL, NULL,
+  v_key := "outbox".check_intent(v_letter.operation, CASE v_letter.format WHEN 3 THEN '{}' ELSE payload END, NULL, '7 days', v_key, NULL, NULL,
                                  split_part(v_letter.destination, '/', 1), 'park', 'normal', clock_timestamp(), false);
   INSERT INTO "outbox".history (id, at, event, by_user, detail, payload)
   VALUES (v_letter.id, clock_timestamp(), 'edited', session_user,
           nullif(btrim(regexp_replace(left(reason, 500), '[[:space:][:cntrl:]]+', ' ', 'g')), ''), v_letter.payload);
   UPDATE "outbox".dead_letters d
   SET payload = edit_dead_letter.payload, ordering_key = v_key, holds = d.holds AND d.ordering_key = v_key,
-      name = "outbox".name_of(d.operation, edit_dead_letter.payload)
+      name = CASE d.format WHEN 3 THEN d.name ELSE "outbox".name_of(d.operation, edit_dead_letter.payload) END
   WHERE d.id = v_letter.id;
   IF v_letter.holds AND v_letter.ordering_key <> v_key THEN
     PERFORM "outbox".release_lane(v_letter.destination,

@@ -11,7 +11,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     ('{enqueue,relay,viewer,operator}', '', 'SCHEMA', '{""}', '{USAGE}', NULL),
 
     -- The app enqueues, and reads nothing.
-    ('{enqueue}', '', 'FUNCTION', '{enqueue,enqueue_many,enqueue_wire,enqueue_wire_with,enqueue_wire_many}', '{EXECUTE}', NULL),
+    ('{enqueue}', '', 'FUNCTION', '{enqueue,enqueue_many,enqueue_wire,enqueue_wire_with,enqueue_wire_many,enqueue_encrypted,enqueue_encrypted_many}', '{EXECUTE}', NULL),
 
     -- Operators and monitoring read the views, which have no payloads. The relay needs the views for its health endpoints.
     ('{viewer,operator,relay}', '', 'TABLE',
@@ -19,6 +19,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     ('{viewer,operator,relay}', '', 'FUNCTION', '{estimate_dead_letters,check_origin,notification_queue}', '{EXECUTE}', NULL),
     ('{viewer,operator,relay}', '', 'TABLE', '{migrations}', '{SELECT}', NULL),
     ('{viewer,operator}', '', 'TABLE', '{breaker_transitions,event_plan}', '{SELECT}', NULL),
+    ('{viewer,operator}', '', 'FUNCTION', '{encryption_keys_in_use,encrypted_workspaces}', '{EXECUTE}', NULL),
 
     -- The operator pauses and resumes, finds lanes that make no progress, and reads dead letters. Without the payload,
     -- no operator could decide what to do with an intent that was rejected or may have been sent.

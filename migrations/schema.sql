@@ -181,7 +181,8 @@ CREATE TABLE outbox.relays (
   last_seen_at timestamp with time zone NOT NULL,
   polls_failing_since timestamp with time zone,
   poll_error text,
-  format smallint NOT NULL DEFAULT 1
+  format smallint NOT NULL DEFAULT 1,
+  encryption_keys text[]
 );
 
 CREATE TABLE outbox.settled_counts (
@@ -821,20 +822,24 @@ BEGIN
     RAISE EXCEPTION 'outbox: there is no dead letter %', coalesce(edit_dead_letter.id::text, 'NULL')
       USING ERRCODE = 'no_data_found', HINT = 'It may have been redriven or discarded: find shows what happened to it.';
   END IF;
-  IF v_letter.format <> 1 THEN
+  IF v_letter.format NOT IN (1, 3) THEN
     RAISE EXCEPTION 'outbox: the payload of dead letter % has row format %, which cannot be edited here', v_letter.id, v_letter.format
       USING ERRCODE = 'feature_not_supported', HINT = 'Use customerio-outbox dead edit.';
   END IF;
-  v_key := CASE WHEN v_letter.ordering_key IS DISTINCT FROM "outbox".ordering_key_of(v_letter.operation, v_letter.payload)
+  IF v_letter.format = 3 AND "outbox".is_envelope(v_letter.operation, "outbox".envelope_of(payload)) IS NOT TRUE THEN
+    RAISE EXCEPTION 'outbox: the payload of dead letter % is encrypted, and the given payload is no envelope', v_letter.id
+      USING ERRCODE = 'invalid_parameter_value', HINT = 'Use customerio-outbox dead edit, with OUTBOX_ENCRYPTION_KEYS.';
+  END IF;
+  v_key := CASE WHEN v_letter.format = 3 OR v_letter.ordering_key IS DISTINCT FROM "outbox".ordering_key_of(v_letter.operation, v_letter.payload)
                 THEN v_letter.ordering_key END;
-  v_key := "outbox".check_intent(v_letter.operation, payload, NULL, '7 days', v_key, NULL, NULL,
+  v_key := "outbox".check_intent(v_letter.operation, CASE v_letter.format WHEN 3 THEN '{}' ELSE payload END, NULL, '7 days', v_key, NULL, NULL,
                                  split_part(v_letter.destination, '/', 1), 'park', 'normal', clock_timestamp(), false);
   INSERT INTO "outbox".history (id, at, event, by_user, detail, payload)
   VALUES (v_letter.id, clock_timestamp(), 'edited', session_user,
           nullif(btrim(regexp_replace(left(reason, 500), '[[:space:][:cntrl:]]+', ' ', 'g')), ''), v_letter.payload);
   UPDATE "outbox".dead_letters d
   SET payload = edit_dead_letter.payload, ordering_key = v_key, holds = d.holds AND d.ordering_key = v_key,
-      name = "outbox".name_of(d.operation, edit_dead_letter.payload)
+      name = CASE d.format WHEN 3 THEN d.name ELSE "outbox".name_of(d.operation, edit_dead_letter.payload) END
   WHERE d.id = v_letter.id;
   IF v_letter.holds AND v_letter.ordering_key <> v_key THEN
     PERFORM "outbox".release_lane(v_letter.destination,
@@ -845,6 +850,40 @@ BEGIN
 END
 $function$;
 -- executable by the owner, outbox_operator
+
+CREATE OR REPLACE FUNCTION outbox.encrypted_workspaces()
+ RETURNS text[]
+ LANGUAGE sql
+ STABLE
+AS $function$ SELECT '{}'::text[] $function$;
+-- executable by the owner, outbox_operator, outbox_viewer
+
+CREATE OR REPLACE FUNCTION outbox.encryption_keys_in_use(max bigint DEFAULT 1000000)
+ RETURNS TABLE(table_name text, key text, count bigint, newest timestamp with time zone, complete boolean)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  WITH read AS (
+    (SELECT 'intents' AS t, i.format, i.payload, i.enqueued_at AS at FROM "outbox".intents i LIMIT max + 1)
+    UNION ALL
+    (SELECT 'dead_letters', d.format, d.payload::json, d.enqueued_at FROM "outbox".dead_letters d LIMIT max + 1)
+    UNION ALL
+    (SELECT 'archive', a.format, a.payload, a.enqueued_at FROM "outbox".archive a LIMIT max + 1)
+    UNION ALL
+    (SELECT 'history', CASE WHEN h.payload ?& '{v,iv,key,data}' THEN 3 END, h.payload::json, h.at
+     FROM "outbox".history h WHERE h.payload IS NOT NULL LIMIT max + 1)
+  ), of_table AS (
+    SELECT r.t, count(*) <= max AS complete FROM read r GROUP BY r.t
+  )
+  SELECT o.t, k.key, coalesce(k.count, 0), k.newest, o.complete
+  FROM of_table o LEFT JOIN (
+    SELECT r.t, r.payload ->> 'key' AS key, count(*) AS count, max(r.at) AS newest FROM read r WHERE r.format = 3 GROUP BY 1, 2
+  ) k ON k.t = o.t
+  WHERE k.key IS NOT NULL OR NOT o.complete
+  ORDER BY o.t, k.newest DESC
+$function$;
+-- executable by the owner, outbox_operator, outbox_viewer
 
 CREATE OR REPLACE FUNCTION outbox.end_of_chunk(action outbox.actions, source text, until text, max integer, OUT seq bigint, OUT id uuid)
  RETURNS record
@@ -876,7 +915,7 @@ DECLARE
                                       dedup_key, dedup_window, ordering_key, send_after, expires_at, workspace, on_ambiguous,
                                       priority, v_now, false);
   v_id uuid := "outbox".new_id();
-  v_destination text := workspace || '/' || "outbox".api_of(operation);
+  v_destination text := "outbox".readable_workspace(workspace, operation) || '/' || "outbox".api_of(operation);
   v_lane integer := -1;
   v_woken boolean;
 BEGIN
@@ -904,6 +943,105 @@ BEGIN
   VALUES (v_destination, v_lane, enqueue.id, operation, "outbox".name_of(operation, payload), payload::json, v_key, priority,
           on_ambiguous, v_now, send_after, expires_at);
   v_woken := v_lane >= 0 AND "outbox".wake_relays(v_destination, v_lane);
+END
+$function$;
+-- executable by the owner, outbox_enqueue
+
+CREATE OR REPLACE FUNCTION outbox.enqueue_encrypted(operation text, envelope text, name text, dedup_key text DEFAULT NULL::text, dedup_window interval DEFAULT '7 days'::interval, ordering_key text DEFAULT NULL::text, send_after timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, workspace text DEFAULT 'default'::text, on_ambiguous text DEFAULT 'park'::text, priority text DEFAULT 'normal'::text, OUT id uuid, OUT duplicate boolean)
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_now timestamptz := clock_timestamp();
+  v_key text := "outbox".check_intent(operation, '{}', dedup_key, dedup_window, coalesce(ordering_key, ''), send_after,
+                                      expires_at, workspace, on_ambiguous, priority, v_now, true);
+  v_id uuid := "outbox".new_id();
+  v_woken boolean;
+BEGIN
+  IF "outbox".is_envelope(operation, envelope) IS NOT TRUE THEN
+    PERFORM "outbox".refuse_envelope();
+  END IF;
+  IF workspace <> 'default' THEN
+    PERFORM "outbox".admit_workspace(workspace);
+  END IF;
+  IF dedup_key IS NOT NULL THEN
+    id := "outbox".claim_dedup_key(workspace, dedup_key, dedup_window, v_now, v_id);
+    IF id IS DISTINCT FROM v_id THEN
+      duplicate := true;
+      RETURN;
+    END IF;
+  END IF;
+  INSERT INTO "outbox".intents AS i (destination, lane, id, format, operation, name, payload, ordering_key, priority,
+                                     on_ambiguous, enqueued_at, send_after, expires_at)
+  SELECT w.destination, CASE WHEN send_after > v_now THEN -1 ELSE "outbox".lane_of(w.destination, v_key, priority) END,
+         v_id, 3, operation, left(name, 500), envelope::json, v_key, priority, on_ambiguous, v_now, send_after, expires_at
+  FROM (SELECT workspace || '/' || "outbox".api_of(operation) AS destination) AS w
+  RETURNING i.id, false, i.lane >= 0 AND "outbox".wake_relays(i.destination, i.lane)
+  INTO id, duplicate, v_woken;
+END
+$function$;
+-- executable by the owner, outbox_enqueue
+
+CREATE OR REPLACE FUNCTION outbox.enqueue_encrypted_many(operations text[], envelopes text, names text[], dedup_keys text[], dedup_window interval, ordering_keys text[], send_after timestamp with time zone DEFAULT NULL::timestamp with time zone, expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone, workspace text DEFAULT 'default'::text, on_ambiguous text DEFAULT 'park'::text, priority text DEFAULT 'normal'::text, OUT ids uuid[], OUT duplicates boolean[])
+ RETURNS record
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_now timestamptz := clock_timestamp();
+  v_envelopes text[] := string_to_array(envelopes, chr(30));
+  v_count integer := cardinality(operations);
+  v_first text := "outbox".new_id()::text;
+  v_new uuid[] := ARRAY(
+    SELECT "outbox".id_after(left(v_first, 24), ('x' || right(v_first, 12))::bit(48)::bigint, n)
+    FROM generate_series(1, v_count) AS n ORDER BY n);
+  v_destination text;
+  v_lane integer;
+  v_single_lane boolean;
+  v_woken boolean;
+BEGIN
+  IF (cardinality(v_envelopes) = v_count AND cardinality(names) = v_count AND cardinality(ordering_keys) = v_count
+      AND coalesce(cardinality(dedup_keys), v_count) = v_count) IS NOT TRUE THEN
+    PERFORM "outbox".refuse_envelope();
+  END IF;
+  PERFORM "outbox".check_intent(i.operation, '{}', nullif(i.dedup_key, ''), dedup_window, coalesce(i.ordering_key, ''), send_after,
+                                expires_at, workspace, on_ambiguous, priority, v_now, true)
+  FROM unnest(operations, dedup_keys, ordering_keys) AS i(operation, dedup_key, ordering_key);
+  ids := v_new;
+  duplicates := '{}';
+  IF v_count = 0 THEN
+    RETURN;
+  END IF;
+  IF workspace <> 'default' THEN
+    PERFORM "outbox".admit_workspace(workspace);
+  END IF;
+  IF dedup_keys IS NOT NULL THEN
+    ids := "outbox".claim_dedup_keys(array_fill(workspace, ARRAY[v_count]), array_replace(dedup_keys, '', NULL),
+                                     array_fill(dedup_window, ARRAY[v_count]), v_now, v_new);
+  END IF;
+  duplicates := ARRAY(SELECT v_new[n] <> ids[n] FROM generate_series(1, v_count) AS n ORDER BY n);
+
+  WITH stored AS (
+    INSERT INTO "outbox".intents (destination, lane, id, format, operation, name, payload, ordering_key, priority,
+                                  on_ambiguous, enqueued_at, send_after, expires_at)
+    SELECT k.destination,
+           CASE WHEN send_after > v_now THEN -1 ELSE "outbox".lane_of(k.destination, i.key, priority) END,
+           v_new[i.ord], 3, i.operation, left(nullif(i.name, ''), 500),
+           CASE WHEN "outbox".is_envelope(i.operation, i.envelope) THEN i.envelope::json ELSE "outbox".refuse_envelope() END,
+           i.key, priority, on_ambiguous, v_now, send_after, expires_at
+    FROM unnest(operations, v_envelopes, names, ordering_keys) WITH ORDINALITY AS i(operation, envelope, name, key, ord),
+      LATERAL (SELECT workspace || '/' || "outbox".api_of(i.operation) AS destination) AS k
+    WHERE v_new[i.ord] = ids[i.ord]
+    ORDER BY i.ord
+    RETURNING destination, lane)
+  SELECT min(destination), min(lane), min(lane) = max(lane) AND min(destination) = max(destination)
+  INTO v_destination, v_lane, v_single_lane FROM stored WHERE lane >= 0;
+  IF v_lane IS NOT NULL THEN
+    v_woken := "outbox".wake_relays(v_destination, CASE WHEN v_single_lane THEN v_lane END);
+  END IF;
 END
 $function$;
 -- executable by the owner, outbox_enqueue
@@ -988,7 +1126,8 @@ BEGIN
         operation text, payload jsonb, send_after timestamptz, expires_at timestamptz,
         workspace text, on_ambiguous text, priority text))
       WITH ORDINALITY AS i(operation, payload, send_after, expires_at, workspace, on_ambiguous, priority, ord),
-      LATERAL (SELECT coalesce(i.workspace, 'default') || '/' || "outbox".api_of(i.operation) AS destination) k
+      LATERAL (SELECT "outbox".readable_workspace(coalesce(i.workspace, 'default'), i.operation) || '/'
+                      || "outbox".api_of(i.operation) AS destination) k
     WHERE v_results[i.ord] = v_ids[i.ord]
     ORDER BY i.ord
     RETURNING destination, lane)
@@ -1015,7 +1154,8 @@ DECLARE
   v_woken boolean;
 BEGIN
   INSERT INTO "outbox".intents AS i (destination, lane, id, format, operation, name, payload, ordering_key, enqueued_at)
-  SELECT 'default/track', "outbox".lane_of('default/track', w.key, 'normal'), "outbox".new_id(), 2, operation, name,
+  SELECT "outbox".readable_workspace('default', operation) || '/track', "outbox".lane_of('default/track', w.key, 'normal'),
+         "outbox".new_id(), 2, operation, name,
          "outbox".wire_of(operation, person_kind, person, name, attributes,
                           coalesce(occurred_at, floor(date_part('epoch', w.now))::bigint))::json,
          w.key, w.now
@@ -1075,7 +1215,7 @@ BEGIN
   WITH stored AS (
     INSERT INTO "outbox".intents (destination, lane, id, format, operation, name, payload, ordering_key, priority,
                                   on_ambiguous, enqueued_at, send_after, expires_at)
-    SELECT v_destination,
+    SELECT "outbox".readable_workspace(workspace, i.o) || '/track',
            CASE WHEN send_after > v_now THEN -1 ELSE "outbox".lane_of(v_destination, k.key, priority) END,
            v_new[i.ord], 2, i.o, k.name,
            CASE WHEN "outbox".is_wire(i.o, i.kind, i.person, k.name, k.data, k.at)
@@ -1130,7 +1270,7 @@ BEGIN
          "outbox".wire_of(operation, person_kind, person, name, attributes,
                           coalesce(occurred_at, floor(date_part('epoch', v_now))::bigint))::json,
          w.key, priority, on_ambiguous, v_now, send_after, expires_at
-  FROM (SELECT workspace || '/track' AS destination,
+  FROM (SELECT "outbox".readable_workspace(workspace, operation) || '/track' AS destination,
                coalesce(ordering_key, "outbox".wire_key(person_kind, person)) AS key) AS w
   RETURNING i.id, false, i.lane >= 0 AND "outbox".wake_relays(i.destination, i.lane)
   INTO id, duplicate, v_woken;
@@ -1179,6 +1319,18 @@ BEGIN
 END
 $function$;
 -- executable by the owner, outbox_relay
+
+CREATE OR REPLACE FUNCTION outbox.envelope_of(payload jsonb)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  SELECT CASE jsonb_typeof(payload) WHEN 'object' THEN
+    CASE WHEN payload - '{v,key,iv,data}'::text[] = '{}' THEN
+      format('{"v":%s,"key":%s,"iv":%s,"data":%s}', payload -> 'v', payload -> 'key', payload -> 'iv', payload -> 'data') END END
+$function$;
+-- executable by the owner
 
 CREATE OR REPLACE FUNCTION outbox.erase_conditions(filter jsonb, OUT by_key text, OUT in_payload text)
  RETURNS record
@@ -1541,6 +1693,17 @@ BEGIN
          WHEN strict THEN ' SELECT "outbox".check_event(operation, payload, true) '
          ELSE ' SELECT "outbox".check_event(operation, payload, false) ' END);
 END
+$function$;
+-- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.is_envelope(operation text, envelope text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+  SELECT octet_length(envelope) <= CASE WHEN "outbox".api_of(operation) IN ('app', 'broadcast') THEN 4010000 ELSE 44000 END
+    AND envelope ~ '^\{"v":1,"key":"[A-Za-z0-9+/=_.:-]+","iv":"[A-Za-z0-9+/]{16}","data":"[A-Za-z0-9+/]{22,}={0,2}"\}$'
+    AND length(split_part(envelope, '"', 6)) <= 400 -- the key's id
 $function$;
 -- executable by the owner
 
@@ -1963,6 +2126,41 @@ AS $function$
 $function$;
 -- executable by the owner
 
+CREATE OR REPLACE FUNCTION outbox.readable_workspace(workspace text, operation text)
+ RETURNS text
+ LANGUAGE sql
+AS $function$ SELECT workspace $function$;
+-- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.refuse_envelope()
+ RETURNS json
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  RAISE EXCEPTION 'outbox: the payload is no envelope of an encrypted payload'
+    USING ERRCODE = 'invalid_parameter_value',
+          HINT = 'Enqueue from TypeScript, with createOutbox({ encryption }). An envelope is {"v":1,"key":"…","iv":"…","data":"…"} without spaces, of at most 44,000 bytes (4,010,000 for a message or broadcast). Arrays: all of one length.';
+END
+$function$;
+-- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.refuse_readable(workspace text, operation text)
+ RETURNS text
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF operation NOT IN ('destroy', 'suppress', 'unsuppress')
+     AND "outbox".encrypted_workspaces() && ARRAY['*', workspace] THEN
+    RAISE EXCEPTION 'outbox: %: workspace % takes encrypted payloads only, and this payload is readable', operation,
+      "outbox".quote_for_error(workspace)
+      USING ERRCODE = 'object_not_in_prerequisite_state',
+            HINT = 'SQL has no key: enqueue from TypeScript, with createOutbox({ encryption }). To take readable payloads again, run customerio-outbox migrate --no-require-encryption.';
+  END IF;
+  RETURN workspace;
+END
+$function$;
+-- executable by the owner
+
 CREATE OR REPLACE FUNCTION outbox.refuse_wire()
  RETURNS json
  LANGUAGE plpgsql
@@ -2023,6 +2221,22 @@ AS $function$
   INSERT INTO "outbox".lanes AS l (destination, lane, release_requests) VALUES (release_lane.destination, release_lane.lane, 1)
   ON CONFLICT ON CONSTRAINT lanes_pkey DO UPDATE SET release_requests = l.release_requests + 1;
   SELECT "outbox".wake_relays(release_lane.destination, release_lane.lane)
+$function$;
+-- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.require_encryption(workspaces text[])
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  EXECUTE format('CREATE OR REPLACE FUNCTION "outbox".encrypted_workspaces() RETURNS text[] LANGUAGE sql STABLE AS %L',
+                 format(' SELECT %L::text[] ', workspaces));
+  EXECUTE format(
+    'CREATE OR REPLACE FUNCTION "outbox".readable_workspace(workspace text, operation text) RETURNS text LANGUAGE sql VOLATILE AS %L',
+    CASE WHEN cardinality(workspaces) = 0 THEN ' SELECT workspace '
+         ELSE ' SELECT "outbox".refuse_readable(workspace, operation) ' END);
+END
 $function$;
 -- executable by the owner
 
@@ -2158,7 +2372,7 @@ AS $function$
     ('{enqueue,relay,viewer,operator}', '', 'SCHEMA', '{""}', '{USAGE}', NULL),
 
     -- The app enqueues, and reads nothing.
-    ('{enqueue}', '', 'FUNCTION', '{enqueue,enqueue_many,enqueue_wire,enqueue_wire_with,enqueue_wire_many}', '{EXECUTE}', NULL),
+    ('{enqueue}', '', 'FUNCTION', '{enqueue,enqueue_many,enqueue_wire,enqueue_wire_with,enqueue_wire_many,enqueue_encrypted,enqueue_encrypted_many}', '{EXECUTE}', NULL),
 
     -- Operators and monitoring read the views, which have no payloads. The relay needs the views for its health endpoints.
     ('{viewer,operator,relay}', '', 'TABLE',
@@ -2166,6 +2380,7 @@ AS $function$
     ('{viewer,operator,relay}', '', 'FUNCTION', '{estimate_dead_letters,check_origin,notification_queue}', '{EXECUTE}', NULL),
     ('{viewer,operator,relay}', '', 'TABLE', '{migrations}', '{SELECT}', NULL),
     ('{viewer,operator}', '', 'TABLE', '{breaker_transitions,event_plan}', '{SELECT}', NULL),
+    ('{viewer,operator}', '', 'FUNCTION', '{encryption_keys_in_use,encrypted_workspaces}', '{EXECUTE}', NULL),
 
     -- The operator pauses and resumes, finds lanes that make no progress, and reads dead letters. Without the payload,
     -- no operator could decide what to do with an intent that was rejected or may have been sent.
@@ -2852,12 +3067,14 @@ CREATE VIEW outbox.health AS
          SELECT lane_heads.destination,
             lane_heads.lane,
             lane_heads.due_at,
-            lane_heads.format
+            lane_heads.format,
+            lane_heads.encryption_key
            FROM outbox.lane_heads
         ), due_head AS (
          SELECT lane_head.destination,
             lane_head.due_at,
-            lane_head.format
+            lane_head.format,
+            lane_head.encryption_key
            FROM lane_head
           WHERE (lane_head.lane >= 0)
         ), behind AS (
@@ -2939,6 +3156,15 @@ CREATE VIEW outbox.health AS
             live_relays a
           WHERE (h.format > a.format)
           GROUP BY h.destination
+        UNION ALL
+         SELECT 2,
+            format('%s has intents that were encrypted with key %s, which no running relay has: add it to OUTBOX_ENCRYPTION_KEYS of the relays'::text, h.destination, "left"(h.encryption_key, 40)) AS format
+           FROM due_head h,
+            live_relays a
+          WHERE ((h.format <= a.format) AND (h.encryption_key IS NOT NULL) AND (a.relays > 0) AND (NOT (EXISTS ( SELECT
+                   FROM outbox.relays r
+                  WHERE ((r.last_seen_at > (now() - '00:00:30'::interval)) AND (r.last_seen_at <= clock_timestamp()) AND (r.format >= 3) AND ((r.encryption_keys IS NULL) OR (h.encryption_key = ANY (r.encryption_keys))))))))
+          GROUP BY h.destination, ("left"(h.encryption_key, 40))
         UNION ALL
          SELECT 2,
                 CASE
@@ -3099,11 +3325,16 @@ CREATE VIEW outbox.lane_heads AS
             ELSE NULL::timestamp with time zone
         END AS due_at,
     h.format,
-    c.watermark
+    c.watermark,
+    h.encryption_key
    FROM candidate c,
     LATERAL ( SELECT i.seq,
             GREATEST(i.send_after, i.enqueued_at) AS due_at,
-            i.format
+            i.format,
+                CASE i.format
+                    WHEN 3 THEN "left"((i.payload ->> 'key'::text), 400)
+                    ELSE NULL::text
+                END AS encryption_key
            FROM outbox.intents i
           WHERE ((i.destination = c.destination) AND (i.lane = c.lane) AND (i.seq > c.watermark))
           ORDER BY i.seq

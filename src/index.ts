@@ -1,10 +1,11 @@
 /**
  * customerio-outbox: a transactional outbox for Postgres apps that delivers to Customer.io.
  *
- * An intent passes through the first five folders, in this order. The other folders show, run and test the first five.
+ * An intent passes through the first six folders, in this order. The other folders show, run and test the first six.
  *
  * ```
  * intent      types, limits and checks of intents; pure, no I/O
+ * encryption  keys, and the envelope of an encrypted payload; pure, imports no other stage
  * enqueue     stores an intent in the caller's transaction, in one statement
  * store       the schema, and every statement of the relay, one subject per file
  * relay       dispatcher, lane workers, batches, breaker, settle
@@ -16,6 +17,8 @@
  * test-kit    what an app's test has enqueued, and a delivery without a relay
  * ```
  */
+export type { EncryptionKey } from './encryption/encryption-key.ts'
+export { EncryptionKeyError, type OutboxEncryption } from './enqueue/app-encryption.ts'
 export { NotATransactionError } from './enqueue/transactions/not-a-transaction-error.ts'
 export type { DrizzleTransactionLike } from './enqueue/transactions/libraries/drizzle.ts'
 export type { ExecuteSqlLike } from './enqueue/transactions/libraries/execute-sql.ts'

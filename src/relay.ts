@@ -8,10 +8,12 @@ export { drain } from './relay/drain/drain.ts'
 export type { DrainOptions } from './relay/drain/drain-options.ts'
 export type { DrainResult, PendingIntents } from './relay/drain/drain-result.ts'
 export type { RelayEvents } from './relay/events.ts'
+export type { EncryptionKey } from './encryption/encryption-key.ts'
 export {
   InvalidSettingError,
   type OnDead,
   type OnDeadByOperation,
+  type RelayEncryption,
   type RelayOptions,
   type WorkspaceOptions,
 } from './relay/options.ts'

@@ -27,6 +27,8 @@ Environment:
                                   is a pooler in transaction mode
   OUTBOX_SCHEMA                   schema of the outbox (default: outbox)
   OUTBOX_CONFIG                   config file with workspaces, as relay --config
+  OUTBOX_ENCRYPTION_KEYS          keys of encrypted payloads, as
+                                  id:base64,id:base64
   LOG_LEVEL                       fatal, error, warn, info, debug, trace or
                                   silent (default: info; of drain: error)
 

@@ -13,11 +13,23 @@ interface OptionArguments {
   readonly priority: string
 }
 
-/** Arguments of `outbox.enqueue_wire` or `outbox.enqueue_wire_with` if there is `wire`, else of `outbox.enqueue`. */
+/**
+ * Arguments of `outbox.enqueue_encrypted` if there is `sealed`, of `outbox.enqueue_wire` or `outbox.enqueue_wire_with` if there is
+ * `wire`, else of `outbox.enqueue`.
+ */
 export interface EnqueueArguments extends OptionArguments {
   readonly operation: string
   readonly payload: object
   readonly wire: WireArguments | undefined
+  readonly sealed?: SealedArguments | undefined
+}
+
+/** An encrypted payload, and what the database can no longer read in it. */
+export interface SealedArguments {
+  /** The JSON text of the envelope. */
+  readonly envelope: string
+  readonly ordering_key: string
+  readonly name: string | null
 }
 
 /** A call of an SQL function that stores intents: an expression with the parameters $1, $2, …, and their values as text. */
@@ -28,8 +40,15 @@ export interface EnqueueCall {
 
 /** The call that stores one intent. It returns a row (id, duplicate). */
 export function callForOne({ q }: Names, intent: EnqueueArguments): EnqueueCall {
-  const { operation, payload, wire } = intent
+  const { operation, payload, wire, sealed } = intent
   const options = optionValues(intent)
+  if (sealed) {
+    const { envelope, name, ordering_key } = sealed
+    return {
+      text: `${q}.enqueue_encrypted($1::text, $2::text, $3::text, ${optionParameters(4)})`,
+      values: [operation, envelope, name, ...optionValues({ ...intent, ordering_key })],
+    }
+  }
   if (!wire) {
     return {
       text: `${q}.enqueue($1::text, $2::text::jsonb, ${optionParameters(3)}, plan_checked => true)`,
@@ -58,9 +77,9 @@ function hasDefaults(options: OptionArguments): boolean {
   )
 }
 
-/** The parameters of the options, numbered from `first`. `keyType` is the cast of the first one, the dedup key. */
-function optionParameters(first: number, keyType = ''): string {
-  const types = [keyType, '::interval', '', '::timestamptz', '::timestamptz', '', '', '']
+/** The parameters of the options, numbered from `first`. `dedupType` and `orderingType` are the casts of the two keys. */
+function optionParameters(first: number, dedupType = '', orderingType = ''): string {
+  const types = [dedupType, '::interval', orderingType, '::timestamptz', '::timestamptz', '', '', '']
   return types.map((type, n) => `$${first + n}::text${type}`).join(', ')
 }
 
@@ -80,6 +99,7 @@ export interface ManyCall extends EnqueueCall {
 export function callForMany(names: Names, intents: readonly EnqueueArguments[]): ManyCall {
   const wires = intents.flatMap(({ operation, wire }) => (wire ? [{ operation, ...wire }] : []))
   const [first] = intents
+  if (first?.sealed) return callForSealed(names, first, intents)
   if (first && wires.length === intents.length) return callForWires(names, first, intents, wires)
   return {
     returns: 'rows',
@@ -94,7 +114,6 @@ function callForWires(
   intents: readonly EnqueueArguments[],
   wires: readonly ({ readonly operation: string } & WireArguments)[],
 ): ManyCall {
-  const dedupKeys = intents.map(({ dedup_key }) => dedup_key)
   const [, ...options] = optionValues(first)
   return {
     returns: 'arrays',
@@ -107,10 +126,38 @@ function callForWires(
       arrayLiteral(wires.map(({ name }) => name ?? '')),
       wires.map(({ attributes = null }) => JSON.stringify(attributes)).join(SEPARATOR),
       arrayLiteral(wires.map(({ occurred_at }) => occurred_at ?? '-1')),
-      dedupKeys.every((key) => key === null) ? null : arrayLiteral(dedupKeys.map((key) => key ?? '')),
+      dedupKeysLiteral(intents),
       ...options,
     ],
   }
+}
+
+/** Either all intents are encrypted, or none. */
+function callForSealed(
+  { q }: Names,
+  first: EnqueueArguments,
+  intents: readonly EnqueueArguments[],
+): ManyCall {
+  const sealed = intents.flatMap((intent) => (intent.sealed ? [intent.sealed] : []))
+  const [, dedupWindow, , ...options] = optionValues(first)
+  return {
+    returns: 'arrays',
+    text: `${q}.enqueue_encrypted_many($1::text::text[], $2::text, $3::text::text[], ${optionParameters(4, '::text[]', '::text[]')})`,
+    values: [
+      arrayLiteral(intents.map(({ operation }) => operation)),
+      sealed.map(({ envelope }) => envelope).join(SEPARATOR),
+      arrayLiteral(sealed.map(({ name }) => name ?? '')),
+      dedupKeysLiteral(intents),
+      dedupWindow ?? null,
+      arrayLiteral(sealed.map(({ ordering_key }) => ordering_key)),
+      ...options,
+    ],
+  }
+}
+
+function dedupKeysLiteral(intents: readonly EnqueueArguments[]): string | null {
+  const keys = intents.map(({ dedup_key }) => dedup_key)
+  return keys.every((key) => key === null) ? null : arrayLiteral(keys.map((key) => key ?? ''))
 }
 
 /** Between the JSON texts of `outbox.enqueue_wire_many`. No JSON text contains this character. */

@@ -3,6 +3,7 @@ import { checkOptionNames, failOption } from '../intent/option-checks.ts'
 import type { PlanChecks, UnknownEvent } from '../intent/plan/check-event.ts'
 import type { EventPlan } from '../intent/plan/event-schema.ts'
 import { schemasOf } from '../intent/plan/plan.ts'
+import { type AppEncryption, type OutboxEncryption, resolveEncryption } from './app-encryption.ts'
 
 /** Options of {@link createOutbox}. */
 export interface OutboxOptions<Events extends EventPlan = never, Strict extends boolean = true> {
@@ -38,6 +39,15 @@ export interface OutboxOptions<Events extends EventPlan = never, Strict extends 
    * @default `process.emitWarning`, once for each of the first 100 names. The warning does not quote the name.
    */
   readonly onUnknownEvent?: ((event: UnknownEvent) => void) | undefined
+  /**
+   * Encrypts the payloads of all intents before they are stored. The relays need the same keys.
+   *
+   * The environment is not read: pass `{ keys: process.env.OUTBOX_ENCRYPTION_KEYS }`. If the variable is not set, this is an
+   * error and no outbox without encryption.
+   *
+   * @default undefined: payloads are stored readable
+   */
+  readonly encryption?: OutboxEncryption | undefined
 }
 
 export interface ResolvedOutboxOptions {
@@ -45,14 +55,15 @@ export interface ResolvedOutboxOptions {
   readonly onIgnored: (error: Error) => void
   /** Undefined without a tracking plan. */
   readonly plan: PlanChecks | undefined
+  readonly encryption: AppEncryption | undefined
 }
 
-const NAMES = ['schema', 'onIgnored', 'events', 'strict', 'onUnknownEvent'] as const
+const NAMES = ['schema', 'onIgnored', 'events', 'strict', 'onUnknownEvent', 'encryption'] as const
 
 /** @throws {InvalidOptionError} for the first wrong option. */
 export function resolveOutboxOptions(options: unknown): ResolvedOutboxOptions {
   const given = checkOptionNames(options, NAMES, 'the options of createOutbox')
-  const { schema, onIgnored, events, strict, onUnknownEvent } = given
+  const { schema, onIgnored, events, strict, onUnknownEvent, encryption } = given
   const fail = (option: string, expected: string, value: unknown) =>
     failOption(option, expected, kindOf(value), option)
   if (schema !== undefined && typeof schema !== 'string') fail('schema', 'to be a string', schema)
@@ -81,6 +92,7 @@ export function resolveOutboxOptions(options: unknown): ResolvedOutboxOptions {
             strict: strict !== false,
             onUnknownEvent: report ? (event) => report(event) : unknownEventWarnings(),
           },
+    encryption: resolveEncryption(encryption),
   }
 }
 

@@ -10,6 +10,7 @@ import { createApiClient, type OutboxApiClient } from './clients/api-client.ts'
 import type { MakeIntent, Sink } from './clients/client-types.ts'
 import { createPipelinesClient, type OutboxPipelinesClient } from './clients/pipelines-client.ts'
 import { createTrackClient, type OutboxTrackClient } from './clients/track-client.ts'
+import { EncryptionKeyError } from './app-encryption.ts'
 import { checkEvents } from './check-events.ts'
 import { type OutboxOptions, report, resolveOutboxOptions } from './outbox-options.ts'
 import { prepareRows } from './prepare-rows.ts'
@@ -61,6 +62,7 @@ export interface Outbox<Events extends EventPlan = never, Strict extends boolean
    * left out.
    * @throws {InvalidIntentError} if Customer.io would not take the intent. No SQL has run, the transaction is unchanged.
    * @throws {InvalidOptionError} if an option is wrong. No SQL has run, the transaction is unchanged.
+   * @throws {EncryptionKeyError} if `encryption.current` has no key. No SQL has run, the transaction is unchanged.
    * @throws {NotATransactionError} for a pool, a database handle, a client outside a transaction, and a transaction that has
    * ended or in which a statement has failed.
    * @example
@@ -183,7 +185,7 @@ export interface Outbox<Events extends EventPlan = never, Strict extends boolean
 export function createOutbox<const Events extends EventPlan = never, Strict extends boolean = true>(
   options: OutboxOptions<Events, Strict> = {},
 ): Outbox<Events, Strict> {
-  const { schema, onIgnored, plan } = resolveOutboxOptions(options)
+  const { schema, onIgnored, plan, encryption } = resolveOutboxOptions(options)
   const names = namesOf(schema)
 
   async function enqueue(tx: Transaction, given: Intent | readonly Intent[], enqueueOptions?: unknown) {
@@ -228,9 +230,16 @@ export function createOutbox<const Events extends EventPlan = never, Strict exte
     let rows: EnqueueArguments[]
     try {
       const checked = plan === undefined ? given : checkEvents(plan, given, of)
-      rows = prepareRows(checked instanceof Promise ? await checked : checked, of, resolved)
+      const prepared = prepareRows(
+        checked instanceof Promise ? await checked : checked,
+        of,
+        resolved,
+        encryption,
+      )
+      rows = prepared instanceof Promise ? await prepared : prepared
     } catch (error) {
-      if (ignoring && error instanceof InvalidIntentError) return leaveOut(error)
+      const canLeaveOut = error instanceof InvalidIntentError || error instanceof EncryptionKeyError
+      if (ignoring && canLeaveOut) return leaveOut(error)
       throw error
     }
     if (rows.length === 0) return []
@@ -261,7 +270,11 @@ export function createOutbox<const Events extends EventPlan = never, Strict exte
       checked.catch(() => {})
       failOption('events', 'to be checked at once for a statement', 'an asynchronous schema', 'events')
     }
-    const rows = prepareRows(checked, of, resolved)
+    const rows = prepareRows(checked, of, resolved, encryption)
+    if (rows instanceof Promise) {
+      rows.catch(() => {})
+      failOption('encryption', 'to return a key at once for a statement', 'a promise', 'encryption.current')
+    }
     const [first] = rows
     if (!first) failOption('', 'to be an intent or an array of at least one', 'an empty array', 'intents')
     return of === 'one' ? statementForOne(names, first) : statementForMany(names, rows)

@@ -1,18 +1,24 @@
+import type { Intent } from '../intent/intent.ts'
 import { dedupKeyOf } from '../intent/keys/dedup-key.ts'
 import type { ResolvedOptions } from '../intent/options.ts'
 import { toPayload } from '../intent/payload.ts'
 import { validateIntent } from '../intent/validate/validate-intent.ts'
+import type { AppEncryption } from './app-encryption.ts'
 import type { EnqueueArguments } from './enqueue-call.ts'
+import { sealRows } from './seal-rows.ts'
 import { wireArgumentsOf } from './wire-arguments.ts'
 
-/** Checks all intents before any SQL runs. */
+/** Checks all intents before any SQL runs, and encrypts them. A promise only if the key is one. */
 export function prepareRows(
   given: readonly (() => unknown)[],
   of: 'one' | 'many',
   options: ResolvedOptions,
-): EnqueueArguments[] {
-  return given.map((make, index) => {
+  encryption: AppEncryption | undefined,
+): EnqueueArguments[] | Promise<EnqueueArguments[]> {
+  const intents: Intent[] = []
+  const rows = given.map((make, index): EnqueueArguments => {
     const intent = validateIntent(make(), of === 'many' ? index : undefined)
+    intents.push(intent)
     return {
       operation: intent.operation,
       payload: toPayload(intent),
@@ -27,6 +33,7 @@ export function prepareRows(
       priority: options.priority,
     }
   })
+  return encryption ? sealRows(encryption, intents, rows) : rows
 }
 
 /** Writes seconds as an interval of Postgres, which accepts no exponent. Its smallest interval is a microsecond. */

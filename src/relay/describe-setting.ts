@@ -3,7 +3,7 @@ import { hint, kindOf } from '../intent/describe.ts'
 import { shownOption } from '../intent/option-checks.ts'
 
 /** Settings that hold a secret, or may hold one: an error shows only the kind of their value. */
-const SECRET = /(?:connectionString|url|siteId|key)$/i
+const SECRET = /(?:connectionString|url|siteId|key|encryption\.find)$/i
 const CONTAINERS: ReadonlySet<string> = new Set(['object', 'record', 'array'])
 
 /**

@@ -100,6 +100,11 @@ export interface RelayEvents {
   unserved: [{ readonly destination: string }]
   /** Rows of a newer format than this relay knows (`known`) wait for a newer relay. Emitted once per destination and format. */
   unknownFormat: [{ readonly destination: string; readonly format: number; readonly known: number }]
+  /**
+   * Intents were encrypted with a key that this relay does not have (`key` is its id), and wait. Emitted once per destination and
+   * key.
+   */
+  unknownKey: [{ readonly destination: string; readonly key: string }]
   /** The region of a workspace could not be checked. The relay continues. */
   regionUnchecked: [
     {

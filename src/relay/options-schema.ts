@@ -1,10 +1,17 @@
 import { z } from 'zod'
 import { credentialProblem } from '../customerio/credentials.ts'
+import { WrongKeyError } from '../encryption/encryption-key.ts'
+import { type KeyRing, keyRingOf } from '../encryption/key-ring.ts'
 import type { Operation } from '../intent/intent.ts'
 import { OPERATIONS } from '../intent/operations.ts'
 import { describeSetting } from './describe-setting.ts'
 import type { DrainOptions } from './drain/drain-options.ts'
-import { InvalidSettingError, type RelayOptions, type WorkspaceOptions } from './options.ts'
+import {
+  InvalidSettingError,
+  type RelayEncryption,
+  type RelayOptions,
+  type WorkspaceOptions,
+} from './options.ts'
 
 /** The messages of these schemas begin with `to `, because they continue `Expected <name of the setting> …`. */
 
@@ -129,6 +136,29 @@ export const workspaceSchema = z
     issues.push(failed(value, expected, 'none of them'))
   })
 
+const FIND = 'to be a function (id) => key'
+
+/** No message quotes a key. */
+const encryptionSchema = z
+  .strictObject({
+    keys: z.unknown().optional(),
+    find: z
+      .custom<NonNullable<RelayEncryption['find']>>((find) => typeof find === 'function', FIND)
+      .optional(),
+  })
+  .check(({ value, issues }) => {
+    if (value.find !== undefined) {
+      if (value.keys !== undefined) issues.push(failed(undefined, 'to have keys or find', 'both'))
+      return
+    }
+    try {
+      keyRingOf(value.keys)
+    } catch (error) {
+      if (!(error instanceof WrongKeyError)) throw error
+      issues.push({ ...failed(undefined, error.expected, error.got), path: ['keys'] })
+    }
+  })
+
 const workspacesSchema = z.record(
   z
     .string()
@@ -145,6 +175,7 @@ const relayOptionsSchema = z.strictObject({
   schema: z.string().optional(),
   customerio: workspaceSchema.optional(),
   workspaces: workspacesSchema.optional(),
+  encryption: encryptionSchema.optional(),
   checkRegion: z.boolean().default(true),
   acceptCopy: z.boolean().default(false),
   workers: whole(1, 64).default(16),
@@ -186,10 +217,14 @@ const drainOptionsSchema = relayOptionsSchema.extend({
     .optional(),
 })
 
+/** Where the keys of encrypted payloads come from. */
+export type KeySource = { readonly ring: KeyRing } | { readonly find: NonNullable<RelayEncryption['find']> }
+
 export type ResolvedWorkspace = z.output<typeof workspaceSchema>
 type RelaySettings = z.output<typeof relayOptionsSchema>
-export type ResolvedRelayOptions = Omit<RelaySettings, 'customerio' | 'workspaces'> & {
+export type ResolvedRelayOptions = Omit<RelaySettings, 'customerio' | 'workspaces' | 'encryption'> & {
   readonly workspaces: Readonly<Record<string, ResolvedWorkspace>>
+  readonly encryption: KeySource | undefined
 }
 /** The options of a drain, with those of its relay apart. */
 export type ResolvedDrainOptions = Omit<z.output<typeof drainOptionsSchema>, keyof RelaySettings> & {
@@ -232,12 +267,23 @@ function checked<Schema extends z.ZodType>(
 }
 
 /** Makes the workspace `default` of `customerio`. */
-function withWorkspaces({ customerio, workspaces, ...settings }: RelaySettings): ResolvedRelayOptions {
+function withWorkspaces({
+  customerio,
+  workspaces,
+  encryption,
+  ...settings
+}: RelaySettings): ResolvedRelayOptions {
   const all = { ...(customerio ? { default: customerio } : {}), ...workspaces }
-  if (Object.keys(all).length > 0) return { ...settings, workspaces: all }
+  if (Object.keys(all).length > 0) {
+    return { ...settings, workspaces: all, encryption: encryption && keySourceOf(encryption) }
+  }
   throw new InvalidSettingError(
     'Expected customerio or workspaces to have the credentials of a workspace, got none',
   )
+}
+
+function keySourceOf({ keys, find }: z.output<typeof encryptionSchema>): KeySource {
+  return find === undefined ? { ring: keyRingOf(keys) } : { find }
 }
 
 /**

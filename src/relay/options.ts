@@ -1,3 +1,4 @@
+import type { EncryptionKey } from '../encryption/encryption-key.ts'
 import type { Operation } from '../intent/intent.ts'
 
 /** Whether later intents of an ordering key are sent after a dead letter of the key, or wait for an operator. */
@@ -141,6 +142,35 @@ export interface WorkspaceOptions {
     | undefined
 }
 
+/**
+ * How a relay decrypts payloads: with a key ring, or with the keys that a function finds. Give one of `keys` and `find`.
+ *
+ * @example
+ * ```ts
+ * import type { RelayEncryption } from 'customerio-outbox/relay'
+ *
+ * const encryption: RelayEncryption = { keys: process.env.OUTBOX_ENCRYPTION_KEYS ?? '' }
+ * ```
+ */
+export interface RelayEncryption {
+  /**
+   * The key ring: keys, or the text `id:base64,id:base64` of them. All of them decrypt.
+   *
+   * @default undefined: `find` is required
+   */
+  readonly keys?: string | readonly EncryptionKey[] | undefined
+  /**
+   * Returns the key of an id, as 32 bytes or their base64: for example, it lets a KMS decrypt a data key. Undefined if there is no
+   * such key. The relay keeps what the function returns for up to 1,000 ids, and asks again after 5 s for an id without a key. A
+   * call that takes longer than `requestTimeoutMs` has failed. The intents of the id wait meanwhile.
+   *
+   * @default undefined: `keys` is required
+   */
+  readonly find?:
+    | ((id: string) => EncryptionKey['key'] | undefined | Promise<EncryptionKey['key'] | undefined>)
+    | undefined
+}
+
 /** Settings of a relay. Every number has bounds. `createRelay` refuses a wrong setting and names it. */
 export interface RelayOptions {
   /** The database that the apps enqueue in: `postgres://user:password@host:5432/database`. */
@@ -171,6 +201,12 @@ export interface RelayOptions {
    * @default undefined: `customerio` is required
    */
   readonly workspaces?: Readonly<Record<string, WorkspaceOptions>> | undefined
+  /**
+   * The keys of encrypted payloads. `createRelay` does not read `OUTBOX_ENCRYPTION_KEYS`; the command `relay` does.
+   *
+   * @default undefined: encrypted intents wait
+   */
+  readonly encryption?: RelayEncryption | undefined
   /**
    * Whether `start()` and `updateWorkspaces()` ask Customer.io for the region of each workspace that has Track API
    * credentials. If the answer differs from `region`, they fail with `WrongRegionError`.

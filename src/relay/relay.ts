@@ -364,7 +364,7 @@ export class Relay extends EventEmitter<RelayEvents> {
   }
 
   async #reportAlive(): Promise<void> {
-    const { actions, db, dispatcher, polls, queues } = this.#parts
+    const { actions, db, dispatcher, encryptionKeys, polls, queues } = this.#parts
     // The heartbeats of jobs are written first, and on connections of their own: a lane that is worked must not look
     // abandoned.
     await queues.heartbeat([...dispatcher.active, ...actions.active])
@@ -374,6 +374,7 @@ export class Relay extends EventEmitter<RelayEvents> {
       pid: process.pid,
       version: VERSION,
       format: ROW_FORMAT,
+      encryptionKeys: encryptionKeys.ids,
     }
     await reportRelay(db, identity, polls.failure)
   }

@@ -13,6 +13,7 @@ import { Dispatcher } from './dispatch/dispatcher.ts'
 import { LaneJobRunner } from './dispatch/lane-job-runner.ts'
 import { LaneJobs } from './dispatch/lane-jobs.ts'
 import { JobQueues } from './jobs/job-queues.ts'
+import { KeyFinder } from './payloads/key-finder.ts'
 import { PollRecord } from './wake-up/poll-record.ts'
 import type { RelayEvents } from './events.ts'
 import type { ResolvedRelayOptions } from './options-schema.ts'
@@ -46,6 +47,7 @@ export interface RelayParts {
   readonly longDb: Database
   readonly destinations: Destinations
   readonly breakers: Breakers
+  readonly encryptionKeys: KeyFinder
   readonly dispatcher: Dispatcher
   readonly listener: Listener
   readonly outages: OutageReporter
@@ -72,6 +74,11 @@ export function wireRelay(options: ResolvedRelayOptions, host: RelayHost): Relay
     onChange: host.onBreakerChange,
     onError,
   })
+  const encryptionKeys = new KeyFinder({
+    source: options.encryption,
+    timeoutMs: options.requestTimeoutMs,
+    onError,
+  })
   const horizon = new WriteHorizon(
     () => readHorizon(db),
     async (from, to) => {
@@ -91,6 +98,7 @@ export function wireRelay(options: ResolvedRelayOptions, host: RelayHost): Relay
       stopping: host.stopping,
       onError,
     }),
+    encryptionKeys,
     stopping: host.stopping,
     jobs,
     destinations,
@@ -146,7 +154,20 @@ export function wireRelay(options: ResolvedRelayOptions, host: RelayHost): Relay
     onBroken: onError,
     onNotListening: (reason, error) => outages.notListening(reason, error),
   })
-  return { db, longDb, queues, jobs, actions, destinations, breakers, dispatcher, listener, outages, polls }
+  return {
+    db,
+    longDb,
+    queues,
+    jobs,
+    actions,
+    destinations,
+    breakers,
+    encryptionKeys,
+    dispatcher,
+    listener,
+    outages,
+    polls,
+  }
 }
 
 function wireOutages(

@@ -7,7 +7,7 @@
  */
 import { once } from 'node:events'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { ROW_FORMAT } from '../../src/store/lanes/row-format.ts'
+import { ROW_FORMAT, WIRE_FORMAT } from '../../src/store/lanes/row-format.ts'
 import { eventually } from '../support/eventually.ts'
 import {
   email,
@@ -47,7 +47,7 @@ test('32: a row in a format that the relay does not know stays in the queue and 
   const [known] = await h.db.rows<{ format: number }>('SELECT format FROM outbox.relays')
   expect(known?.format).toBe(ROW_FORMAT)
   // A newer relay would find the row unchanged. Here the row changes to a format that this relay knows.
-  await setFormat(ids[0], ROW_FORMAT)
+  await setFormat(ids[0], WIRE_FORMAT)
   await h.drained()
   expect(h.fake.counts).toMatchObject({ applied: 2 * others.length + 3, duplicates: 0, outOfOrder: 0 })
   expect(await h.db.rows('SELECT 1 FROM outbox.dead_letters')).toEqual([])
@@ -71,7 +71,7 @@ test('32: other people’s intents are sent even if more intents wait behind a r
   await late.query('COMMIT')
   late.release()
   await h.fake.until(() => h.fake.counts.applied === others.length + 2)
-  await setFormat(id, ROW_FORMAT)
+  await setFormat(id, WIRE_FORMAT)
   await h.drained()
   expect(h.fake.counts).toMatchObject({ applied: others.length + 253, duplicates: 0, outOfOrder: 0 })
 })

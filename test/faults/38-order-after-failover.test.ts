@@ -11,6 +11,7 @@ import { HeldKeys } from '../../src/relay/turn/held-keys.ts'
 import { LaneReader } from '../../src/relay/turn/lane-reader.ts'
 import { openDatabase } from '../../src/store/connection/database.ts'
 import { readHorizon } from '../../src/store/lanes/read-horizon.ts'
+import type { QueuedIntent } from '../../src/store/lanes/queued-intent.ts'
 import { claimLane } from '../../src/store/lanes/claim-lane.ts'
 import { type Harness, peopleOfOneLane, startHarness, stepOf, track } from '../support/relay-harness.ts'
 import { startPair } from './support/servers/failover.ts'
@@ -69,7 +70,7 @@ test('38: a write horizon that was read on the former server raises no watermark
   await h.enqueue(track(neighbour, 1))
   const lane = { destination: 'default/track', lane: 3 }
   const fence = await claimLane(db, lane, '0190a1b2-0000-7000-8000-000000000001')
-  const options = { size: 100, maxAgeSeconds: undefined }
+  const options = { size: 100, maxAgeSeconds: undefined, open: async (found: QueuedIntent[]) => found }
   const reader = new LaneReader(db, fence, options, horizon, new HeldKeys(db, fence))
   const rows = await reader.peek()
   expect(rows).toHaveLength(1)

@@ -36,10 +36,11 @@ describe('links', () => {
   test('"Read on" lists the pages in the order in which they are read', () => {
     const [, readOn = ''] = readDocument('README.md').split('## Read on')
     const order = [...readOn.matchAll(/\]\(docs\/([\w-]+)\.md\)/g)].map(([, page]) => page)
-    expect(order.slice(0, 11)).toEqual([
+    expect(order.slice(0, 12)).toEqual([
       'getting-started',
       'enqueue',
       'events',
+      'encryption',
       'deploy',
       'settings',
       'runbook',

@@ -21,12 +21,23 @@ export function addMigrateCommand(program: Command): void {
     )
     .option('--no-events', 'remove the installed tracking plan')
     .option('--no-strict', 'with --events: report unknown names by a WARNING; do not refuse them')
+    .option(
+      '--require-encryption [workspace...]',
+      'take encrypted payloads only, in these workspaces (default without a name: in all of them)',
+    )
+    .option('--no-require-encryption', 'take readable payloads again')
     .action(async (flags) => {
       const { databaseUrl, schema } = readSettings(
         { databaseUrl: settings.databaseUrl, schema: settings.schema },
         flags,
       )
-      const options = { connectionString: databaseUrl, schema, ...(await planOptions(flags)) }
+      const { requireEncryption } = flags
+      const options = {
+        connectionString: databaseUrl,
+        schema,
+        ...(await planOptions(flags)),
+        ...(requireEncryption === undefined ? {} : { requireEncryption }),
+      }
       if (flags.sql) await printScript(options, Boolean(flags.json))
       else await run(options, Boolean(flags.json))
     })
@@ -34,11 +45,13 @@ export function addMigrateCommand(program: Command): void {
   addExamples(command, [
     ['in a deployment', 'migrate'],
     ['with the tracking plan of the app', 'migrate --events tracking-plan.ts'],
+    ['refuse readable payloads', 'migrate --require-encryption'],
     ['review the SQL, or run it as another user', 'migrate --sql | psql "$ADMIN_URL" -v ON_ERROR_STOP=1'],
   ])
 }
 
 interface Target extends PlanOptions {
+  readonly requireEncryption?: boolean | readonly string[]
   readonly connectionString: string
   readonly schema: string | undefined
 }
@@ -62,16 +75,23 @@ async function run(options: Target, json: boolean): Promise<void> {
   const names = namesOf(options.schema)
   const { schema } = names
   const onWait = (message: string) => console.error(`customerio-outbox: ${message}`)
-  const { applied, version, notGranted, plan } = await migrate({ ...options, onWait })
+  const { applied, version, notGranted, plan, encrypted } = await migrate({ ...options, onWait })
   if (notGranted.length > 0) console.error(`customerio-outbox: ${describeNotGranted(names, notGranted)}`)
   if (json) {
-    console.log(JSON.stringify({ schema, version, applied, notGranted, plan }))
+    console.log(JSON.stringify({ schema, version, applied, notGranted, plan, encrypted }))
     return
   }
   const done = applied.length === 0 ? 'nothing to do' : `applied ${applied.join(', ')}`
   console.log(`schema "${schema}" is at version ${version}: ${done}`)
   if (plan)
     console.log(`the tracking plan of SQL callers ${plan === 'unchanged' ? 'is unchanged' : `was ${plan}`}`)
+  if (encrypted) console.log(describeEncrypted(encrypted))
+}
+
+function describeEncrypted(workspaces: readonly string[]): string {
+  if (workspaces.length === 0) return 'readable payloads are taken in every workspace'
+  const which = workspaces.includes('*') ? 'every workspace' : `the workspaces ${workspaces.join(', ')}`
+  return `encryption is required in ${which}`
 }
 
 /** One line with the statements for a user with more rights. The migration itself has succeeded. */

@@ -45,6 +45,9 @@ function logDelivery(log: Logger, relay: EventEmitter<RelayEvents>): void {
     log.warn({ destination, lane, error: redact(message) }, 'lane failed; retrying with backoff'),
   )
   relay.on('unknownFormat', (unknown) => log.warn(unknown, 'unknown row format; upgrade this relay'))
+  relay.on('unknownKey', (unknown) =>
+    log.warn(unknown, 'encryption key missing; add it to OUTBOX_ENCRYPTION_KEYS'),
+  )
 }
 
 /** The phrase for each end of a drain that left intents. */

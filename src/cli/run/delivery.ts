@@ -24,6 +24,7 @@ export function deliveryOptions(given: DeliverySettings, workspaces: Workspaces)
     connections: given.connections,
     workspaces,
     checkRegion: given.checkRegion,
+    ...(given.encryptionKeys !== undefined && { encryption: { keys: given.encryptionKeys } }),
     acceptCopy: given.acceptCopy,
     workers: given.workers,
     batchSize: given.batchSize,

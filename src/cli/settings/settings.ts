@@ -1,5 +1,7 @@
 import { z } from 'zod'
 import { credentialProblem } from '../../customerio/credentials.ts'
+import { WrongKeyError } from '../../encryption/encryption-key.ts'
+import { keyRingOf } from '../../encryption/key-ring.ts'
 import { namesOf } from '../../store/names.ts'
 import { SettingError } from '../errors.ts'
 import { keepSecret } from '../output/redact.ts'
@@ -116,6 +118,18 @@ export const settings = {
   trackApiKey: credential('CUSTOMERIO_TRACK_API_KEY'),
   appApiKey: credential('CUSTOMERIO_APP_API_KEY'),
   pipelinesWriteKey: credential('CUSTOMERIO_PIPELINES_WRITE_KEY'),
+  encryptionKeys: z
+    .string()
+    .check(({ value, issues }) => {
+      try {
+        keyRingOf(value)
+      } catch (error) {
+        if (!(error instanceof WrongKeyError)) throw error
+        const message = `Expected OUTBOX_ENCRYPTION_KEYS ${error.expected}, got ${error.got}`
+        issues.push({ code: 'custom', input: undefined, message })
+      }
+    })
+    .optional(),
   region: z
     .enum(['us', 'eu'], {
       error: ({ input }) => `Expected CUSTOMERIO_REGION to be us or eu, got ${show(input)}`,
@@ -142,6 +156,7 @@ const ENVIRONMENT: Readonly<Record<keyof typeof settings, string>> = {
   trackApiKey: 'CUSTOMERIO_TRACK_API_KEY',
   appApiKey: 'CUSTOMERIO_APP_API_KEY',
   pipelinesWriteKey: 'CUSTOMERIO_PIPELINES_WRITE_KEY',
+  encryptionKeys: 'OUTBOX_ENCRYPTION_KEYS',
   region: 'CUSTOMERIO_REGION',
   trackUrl: 'CUSTOMERIO_TRACK_URL',
   appUrl: 'CUSTOMERIO_APP_URL',
@@ -162,11 +177,18 @@ export function readSettings<Shape extends z.ZodRawShape>(
   for (const [setting, variable] of Object.entries(ENVIRONMENT))
     given[setting] ??= process.env[variable] || undefined
   for (const key of [given.trackApiKey, given.appApiKey, given.pipelinesWriteKey]) keepSecret(key)
+  keepKeys(given.encryptionKeys)
   for (const url of [given.databaseUrl, given.listenUrl])
     for (const password of passwordsOf(url)) keepSecret(password)
   const result = z.object(shape).safeParse(given)
   if (result.success) return result.data
   throw new SettingError(result.error.issues.map((issue) => issue.message).join('; '))
+}
+
+/** Registers each key of a ring as a secret, also if the ring is wrong. */
+function keepKeys(ring: unknown): void {
+  if (typeof ring !== 'string') return
+  for (const part of ring.split(/[,:\s]/)) if (part.length > 40) keepSecret(part)
 }
 
 /** A URL's password, as written and decoded, and that of its query. */

@@ -25,5 +25,6 @@ export function holdingOf(onDead: ResolvedWorkspace['onDead']): Holding | undefi
 }
 
 function operationOf(content: Content): string | undefined {
-  return content.form === 'payload' ? content.operation : wireOperation(content.text)
+  if (content.form === 'wire') return wireOperation(content.text)
+  return 'operation' in content ? content.operation : undefined // a locked row is not sent
 }

@@ -6,6 +6,9 @@ import type { PreparedRow } from './cut-batch.ts'
 import { parseWireText } from '../../customerio/transports/wire-text.ts'
 import type { WireText } from '../../intent/wire-text.ts'
 
+const REFUSED =
+  'its encrypted payload does not open: it was changed, moved to another row, or encrypted with another key of the same id'
+
 export interface PrepareSettings {
   /** The workspace's `maxAgeSeconds`, for the message of the dead letter. */
   readonly maxAgeSeconds?: number | undefined
@@ -13,14 +16,20 @@ export interface PrepareSettings {
   readonly allows: ((operation: string, payload: unknown) => boolean) | undefined
 }
 
+/** A row whose payload was not opened has reached the cut: an error of this program. The row must not become a dead letter. */
+class UnopenedRowError extends Error {
+  override readonly name = 'UnopenedRowError'
+}
+
 /**
- * Decides before any request whether a row is sent. Pure, and never throws: an error here would end the turn, and the lane's
- * next turn would begin with the same row.
+ * Decides before any request whether a row is sent. Pure, and throws for no content of a row: an error here would end the turn,
+ * and the lane's next turn would begin with the same row.
  */
 export function prepareRow(transport: Transport, settings: PrepareSettings, row: QueuedIntent): PreparedRow {
   try {
     return decide(transport, settings, row)
   } catch (error) {
+    if (error instanceof UnopenedRowError) throw error
     return { dead: { seq: row.seq, id: row.id, reason: 'invalid', message: problemOf(error) } }
   }
 }
@@ -41,6 +50,10 @@ function decide(transport: Transport, settings: PrepareSettings, row: QueuedInte
   }
   const { content } = row
   if (content.form === 'wire') return decideText(transport, settings, id, content.text)
+  if (content.form === 'refused') {
+    return { dead: { seq, id, reason: 'invalid', message: REFUSED } }
+  }
+  if (content.form !== 'payload') throw new UnopenedRowError(`the payload of ${id} is ${content.form}`)
   const payload: unknown = JSON.parse(content.payload)
   const operation = content.operation as Operation
   const occurredAtSeconds = Math.floor(content.enqueuedAt)

@@ -12,13 +12,16 @@ import { InFlightLanes } from '../turn/in-flight-lanes.ts'
 import { workLane } from '../lane/work-lane.ts'
 import type { LaneContext } from '../turn/lane-context.ts'
 
-/** The most pairs of destination and row format that are reported: a row that was written by hand may have any format. */
-const MAX_FORMATS_REPORTED = 100
+/**
+ * The most pairs of destination and row format, or of destination and key, that are reported: a row that was written by hand may
+ * have any.
+ */
+const MAX_REPORTED = 100
 
 export interface LaneJobRunnerOptions
   extends Pick<
     LaneContext,
-    'db' | 'relayId' | 'batchSize' | 'intentRetry' | 'horizon' | 'partitions' | 'stopping'
+    'db' | 'relayId' | 'batchSize' | 'intentRetry' | 'horizon' | 'partitions' | 'encryptionKeys' | 'stopping'
   > {
   readonly jobs: Pick<LaneJobs, 'finish' | 'fail'>
   readonly destinations: Destinations
@@ -34,7 +37,7 @@ export class LaneJobRunner {
   readonly #inFlight = new InFlightLanes()
   /** By destination. After a change of its settings, a destination is a new object. */
   readonly #coalescers = new WeakMap<Destination, Coalescer>()
-  readonly #reportedFormats = new Set<string>()
+  readonly #reported = new Set<string>()
   #settled = 0
 
   constructor(options: LaneJobRunnerOptions) {
@@ -88,6 +91,7 @@ export class LaneJobRunner {
         breaker: breakers.get(lane.destination),
         coalescer: this.#coalescerOf(destination),
         onUnknownFormat: (name, format) => this.#reportFormat(name, format),
+        onUnknownKey: (name, key) => this.#reportKey(name, key),
         onSettled: (settlement, late) => this.#emitSettled(lane, settlement, late),
       },
       lane,
@@ -118,9 +122,17 @@ export class LaneJobRunner {
   }
 
   #reportFormat(destination: string, format: number): void {
-    const pair = `${destination} ${format}`
-    if (this.#reportedFormats.has(pair) || this.#reportedFormats.size >= MAX_FORMATS_REPORTED) return
-    this.#reportedFormats.add(pair)
+    if (!this.#isFirst(`${destination} format ${format}`)) return
     this.#options.emit('unknownFormat', { destination, format, known: ROW_FORMAT })
+  }
+
+  #reportKey(destination: string, key: string): void {
+    if (this.#isFirst(`${destination} key ${key}`)) this.#options.emit('unknownKey', { destination, key })
+  }
+
+  #isFirst(report: string): boolean {
+    if (this.#reported.has(report) || this.#reported.size >= MAX_REPORTED) return false
+    this.#reported.add(report)
+    return true
   }
 }

@@ -1,6 +1,8 @@
 import { isBulk, type Lane } from '../../store/lanes/lane.ts'
 import { FencedError } from '../../store/lanes/settle.ts'
 import { releaseLane, claimLane } from '../../store/lanes/claim-lane.ts'
+import type { QueuedIntent } from '../../store/lanes/queued-intent.ts'
+import { openRows } from '../payloads/open-rows.ts'
 import { attemptDelayMs } from '../send/charge-failure.ts'
 import { drainBatches } from './drain-batches.ts'
 import { drainNonIdempotent } from './drain-non-idempotent.ts'
@@ -18,11 +20,18 @@ import type { Turn } from '../turn/turn.ts'
 export async function workLane(context: LaneContext, lane: Lane): Promise<LaneOutcome> {
   const { db, batchSize, intentRetry, inFlight, idleWait, stopping, destination } = context
   const fence = await claimLane(db, lane, context.relayId)
-  const readerOptions = { size: batchSize, maxAgeSeconds: destination.maxAgeSeconds }
+  const readerOptions = {
+    size: batchSize,
+    maxAgeSeconds: destination.maxAgeSeconds,
+    open: (rows: QueuedIntent[]) => openRows(context.encryptionKeys, lane.destination, rows),
+  }
   const held = new HeldKeys(db, fence)
   const reader = new LaneReader(db, fence, readerOptions, context.horizon, held)
   const blocked = new BlockedKeys(
-    (format) => context.onUnknownFormat(lane.destination, format),
+    {
+      onUnknownFormat: (format) => context.onUnknownFormat(lane.destination, format),
+      onUnknownKey: (key) => context.onUnknownKey(lane.destination, key),
+    },
     (attempts) => attemptDelayMs(intentRetry, attempts),
   )
   const turn: Turn = {

@@ -1,5 +1,5 @@
 import type { QueuedIntent } from '../../store/lanes/queued-intent.ts'
-import { ROW_FORMAT } from '../../store/lanes/row-format.ts'
+import { ENCRYPTED_FORMAT, ROW_FORMAT } from '../../store/lanes/row-format.ts'
 
 /**
  * The longest wait, in milliseconds, of a lane that has only blocked keys. Then the lane starts again, because other rows may
@@ -7,19 +7,25 @@ import { ROW_FORMAT } from '../../store/lanes/row-format.ts'
  */
 const MAX_WAIT_MS = 1_000
 
+/** Is told of rows that this relay cannot read. */
+export interface UnreadableRows {
+  readonly onUnknownFormat: (format: number) => void
+  readonly onUnknownKey: (key: string) => void
+}
+
 /**
  * The ordering keys of a lane whose first intent has to wait in this turn: it failed alone and its next attempt is not due, or
- * its row has a newer format. The rest of such a key waits behind it, and all other keys go on.
+ * its row has a newer format, or the relay lacks the key of its payload. The rest of such a key waits behind it, and all other keys go on.
  */
 export class BlockedKeys {
   /** By ordering key: when it is due, by `performance.now()`. */
   readonly #keys = new Map<string, number>()
-  readonly #onUnknownFormat: (format: number) => void
+  readonly #report: UnreadableRows
   readonly #delayAfter: (attempts: number) => number
 
   /** @param delayAfter The milliseconds for which an intent waits after this many attempts. */
-  constructor(onUnknownFormat: (format: number) => void, delayAfter: (attempts: number) => number) {
-    this.#onUnknownFormat = onUnknownFormat
+  constructor(report: UnreadableRows, delayAfter: (attempts: number) => number) {
+    this.#report = report
     this.#delayAfter = delayAfter
   }
 
@@ -73,11 +79,20 @@ export class BlockedKeys {
     return retryInMs !== null && retryInMs > 0 && retryInMs <= this.#delayAfter(attempts)
   }
 
+  /** The report about a row that this relay cannot read. Undefined for every other row. */
+  #unreadable(row: QueuedIntent): (() => void) | undefined {
+    if (row.format > ROW_FORMAT) return () => this.#report.onUnknownFormat(row.format)
+    if (row.format !== ENCRYPTED_FORMAT) return undefined
+    const { content } = row
+    return content.form === 'locked' ? () => this.#report.onUnknownKey(content.key) : undefined
+  }
+
   /** Blocks the keys of rows that have to wait, and returns the rows that may be sent now, in order. */
   ready(rows: readonly QueuedIntent[]): readonly QueuedIntent[] {
     for (const row of rows) {
-      if (row.format > ROW_FORMAT) {
-        if (!this.#keys.has(row.orderingKey)) this.#onUnknownFormat(row.format)
+      const lacking = this.#unreadable(row)
+      if (lacking) {
+        if (!this.#keys.has(row.orderingKey)) lacking()
         this.add(row, MAX_WAIT_MS)
       } else if (this.#waits(row)) this.add(row, row.retryInMs ?? 0)
     }

@@ -4,6 +4,7 @@ import type { DestinationBreaker } from '../breaker/breaker.ts'
 import type { Coalescer } from '../destination/coalescer.ts'
 import type { Destination } from '../destination/destinations.ts'
 import type { ResolvedRelayOptions } from '../options-schema.ts'
+import type { KeyFinder } from '../payloads/key-finder.ts'
 import type { WriteHorizon } from './write-horizon.ts'
 import type { IdleWait } from './idle-wait.ts'
 import type { Partitions } from './partitions.ts'
@@ -17,6 +18,7 @@ interface RelayContext {
   readonly intentRetry: ResolvedRelayOptions['intentRetry']
   readonly horizon: WriteHorizon
   readonly partitions: Partitions
+  readonly encryptionKeys: KeyFinder
   readonly inFlight: InFlightLanes
   readonly stopping: AbortSignal
 }
@@ -30,6 +32,7 @@ export interface LaneContext extends RelayContext {
   readonly settingsAreCurrent: () => boolean
   readonly idleWait: IdleWait
   readonly onUnknownFormat: (destination: string, format: number) => void
+  readonly onUnknownKey: (destination: string, key: string) => void
   /** `missedCampaign`: how many events were delivered too late to trigger a campaign. */
   readonly onSettled: (settlement: Settlement, missedCampaign: number) => void
 }

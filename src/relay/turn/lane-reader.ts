@@ -22,6 +22,8 @@ export interface LaneReaderOptions {
   readonly size: number
   /** The workspace's `maxAgeSeconds`. Undefined: no limit. */
   readonly maxAgeSeconds: number | undefined
+  /** Decrypts the payloads of a page. */
+  readonly open: (rows: QueuedIntent[]) => Promise<QueuedIntent[]>
 }
 
 /**
@@ -36,6 +38,7 @@ export class LaneReader {
   readonly #fence: Fence
   readonly #size: number
   readonly #maxAgeSeconds: number | undefined
+  readonly #open: LaneReaderOptions['open']
   readonly #horizon: WriteHorizon
   readonly #held: HeldKeys
   /** The rows that were read and are not settled yet, in order. */
@@ -57,7 +60,7 @@ export class LaneReader {
   constructor(
     db: Database,
     claimed: Fence & { readonly watermark: LaneWatermark },
-    { size, maxAgeSeconds }: LaneReaderOptions,
+    { size, maxAgeSeconds, open }: LaneReaderOptions,
     horizon: WriteHorizon,
     held: HeldKeys,
   ) {
@@ -65,6 +68,7 @@ export class LaneReader {
     this.#fence = claimed
     this.#size = size
     this.#maxAgeSeconds = maxAgeSeconds
+    this.#open = open
     this.#horizon = horizon
     this.#held = held
     this.#watermark = claimed.watermark
@@ -222,7 +226,11 @@ export class LaneReader {
     const { server, lastSeq } = this.#horizon.lastReading
     if (this.#watermark.provisionalWatermark - this.#reportedTo >= REPORT_EVERY) await this.#report()
     this.#readAt = performance.now()
-    const { rows, complete, fellBack } = await readLane(this.#db, this.#fence, {
+    const {
+      rows: read,
+      complete,
+      fellBack,
+    } = await readLane(this.#db, this.#fence, {
       from: this.#watermark,
       except: this.#rows.map((row) => row.seq),
       exceptKeys: [...this.#skippedKeys],
@@ -232,6 +240,7 @@ export class LaneReader {
       fence: this.#fence,
       lastSeq: server === this.#fence.server ? lastSeq : 0n,
     })
+    const rows = await this.#open(read)
     if (fellBack) {
       const { watermark } = this.#watermark
       this.#watermark = { watermark, provisionalWatermark: watermark, provisionalXids: [] }

@@ -8,6 +8,8 @@ export interface RelayIdentity {
   readonly version: string
   /** The highest row format that the relay knows. */
   readonly format: number
+  /** The ids of its encryption keys. Null: it may have any. */
+  readonly encryptionKeys: readonly string[] | null
 }
 
 /** Every poll of a relay fails. */
@@ -24,14 +26,14 @@ export async function reportRelay(
 ): Promise<void> {
   await db.query(
     `INSERT INTO ${db.names.q}.relays AS r (relay_id, host, pid, version, format, started_at, last_seen_at,
-                                            polls_failing_since, poll_error)
-     VALUES ($1, $2, $3, $4, $5, now(), now(), now() - make_interval(secs => $6::float8 / 1000), $7)
+                                            polls_failing_since, poll_error, encryption_keys)
+     VALUES ($1, $2, $3, $4, $5, now(), now(), now() - make_interval(secs => $6::float8 / 1000), $7, $8::text[])
      ON CONFLICT (relay_id) DO UPDATE SET last_seen_at = now(), poll_error = excluded.poll_error,
        polls_failing_since = CASE WHEN excluded.polls_failing_since IS NOT NULL
                                   THEN coalesce(r.polls_failing_since, excluded.polls_failing_since) END`,
     [
       ...[relay.relayId, relay.host, relay.pid, relay.version, relay.format],
-      ...[failure?.forMs ?? null, failure?.message ?? null],
+      ...[failure?.forMs ?? null, failure?.message ?? null, relay.encryptionKeys],
     ],
   )
 }

@@ -1,5 +1,5 @@
 import type { WireText } from '../../intent/wire-text.ts'
-import { WIRE_FORMAT } from './row-format.ts'
+import { ENCRYPTED_FORMAT, WIRE_FORMAT } from './row-format.ts'
 
 /** A row of the queue as the relay works on it. */
 export interface QueuedIntent {
@@ -43,6 +43,17 @@ export type Content =
     }
   /** Neighbouring rows share a buffer, with a comma between each two. */
   | { readonly form: 'wire'; readonly text: WireText }
+  /** An encrypted payload as it was read: JSON text of an envelope. The relay opens it, and gets one of the other forms. */
+  | {
+      readonly form: 'sealed'
+      readonly operation: string
+      readonly envelope: string
+      readonly enqueuedAt: number
+    }
+  /** The relay lacks the key of this id. The intent waits. */
+  | { readonly form: 'locked'; readonly key: string }
+  /** No key opens it: it was changed or moved, or it is no envelope. */
+  | { readonly form: 'refused' }
 
 /** What the server tells of a row that differs from `ORDINARY` in any field. */
 interface Special
@@ -145,6 +156,9 @@ class ChunkRow implements QueuedIntent {
     if (special === undefined || special.format === WIRE_FORMAT) return { form: 'wire', text: this.#text }
     const { buffer, start, end } = this.#text
     const payload = buffer.toString('utf8', start, end)
-    return { form: 'payload', operation: special.operation, payload, enqueuedAt: special.enqueuedAt ?? 0 }
+    const columns = { operation: special.operation, enqueuedAt: special.enqueuedAt ?? 0 }
+    return special.format === ENCRYPTED_FORMAT
+      ? { form: 'sealed', envelope: payload, ...columns }
+      : { form: 'payload', payload, ...columns }
   }
 }

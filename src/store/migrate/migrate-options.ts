@@ -3,6 +3,7 @@ import { checkOptionNames, failOption } from '../../intent/option-checks.ts'
 import type { EventPlan } from '../../intent/plan/event-schema.ts'
 import { type WantedPlan, wantedPlan } from './event-plan.ts'
 import type { LockWaiting } from './locked-error.ts'
+import { wantedEncryption } from './required-encryption.ts'
 
 /**
  * The options of `migrate` and `migrationScript`.
@@ -37,20 +38,37 @@ export interface MigrateOptions extends LockWaiting {
    * @default true
    */
   readonly strict?: boolean | undefined
+  /**
+   * The workspaces that take encrypted payloads only: a call that would store a readable payload fails. `true` stands for all
+   * workspaces, `false` for none.
+   *
+   * @default undefined: what is installed stays
+   */
+  readonly requireEncryption?: boolean | readonly string[] | undefined
 }
 
-/**
- * Checks the options before a connection is opened. Without an address, pg would connect to localhost.
- *
- * @returns the tracking plan to install. Undefined if the installed one stays.
- */
-export function checkMigrateOptions(options: unknown): WantedPlan | undefined {
-  const known = ['connectionString', 'schema', 'lockWaitMs', 'onWait', 'events', 'strict'] as const
-  const { connectionString, schema, lockWaitMs, onWait, events, strict } = checkOptionNames(
-    options,
-    known,
-    'the options of migrate',
-  )
+/** What `migrate` installs beside the migrations. */
+export interface Wanted {
+  /** Undefined if the installed tracking plan stays. */
+  readonly plan: WantedPlan | undefined
+  /** Undefined if the installed requirement stays. */
+  readonly encrypted: readonly string[] | undefined
+}
+
+const KNOWN = [
+  'connectionString',
+  'schema',
+  'lockWaitMs',
+  'onWait',
+  'events',
+  'strict',
+  'requireEncryption',
+] as const
+
+/** Checks the options before a connection is opened. Without an address, pg would connect to localhost. */
+export function checkMigrateOptions(options: unknown): Wanted {
+  const given = checkOptionNames(options, KNOWN, 'the options of migrate')
+  const { connectionString, schema, lockWaitMs, onWait, events, strict, requireEncryption } = given
   const fail = (option: string, expected: string, value: unknown): never =>
     failOption(
       option,
@@ -71,7 +89,11 @@ export function checkMigrateOptions(options: unknown): WantedPlan | undefined {
     fail('onWait', 'to be a function (message) => void', onWait)
   if (strict !== undefined && typeof strict !== 'boolean') fail('strict', 'to be true or false', strict)
   if (strict !== undefined && events == null) fail('strict', 'to be given with events', events)
-  return events === undefined
-    ? undefined
-    : wantedPlan(events as EventPlan | null, strict as boolean | undefined)
+  return {
+    plan:
+      events === undefined
+        ? undefined
+        : wantedPlan(events as EventPlan | null, strict as boolean | undefined),
+    encrypted: wantedEncryption(requireEncryption),
+  }
 }

@@ -7,6 +7,7 @@ import { checkMigrateOptions, type MigrateOptions } from './migrate-options.ts'
 import { recordStatements, scriptOf } from './migration-script.ts'
 import { type Migration, readMigrations } from './migrations.ts'
 import { type Names, namesOf } from '../names.ts'
+import { encryptionScript, installEncryption } from './required-encryption.ts'
 import type { NotGranted } from './not-granted.ts'
 import { readSchemaState, type SchemaState } from './schema-version.ts'
 import { SchemaVersionError } from './schema-version-error.ts'
@@ -28,6 +29,10 @@ export interface MigrateResult {
   readonly version: number
   /** What happened to the tracking plan of SQL callers. Absent if `events` was not given. */
   readonly plan?: PlanChange
+  /**
+   * The workspaces that take encrypted payloads only, `*` for all. Absent if `requireEncryption` was not given.
+   */
+  readonly encrypted?: readonly string[]
   /** Statements for the roles that this user may not run. A user with more rights has to run them. Usually empty. */
   readonly notGranted: readonly NotGranted[]
 }
@@ -52,7 +57,7 @@ export interface MigrateResult {
  * ```
  */
 export async function migrate(options: MigrateOptions): Promise<MigrateResult> {
-  const plan = checkMigrateOptions(options)
+  const { plan, encrypted } = checkMigrateOptions(options)
   const names = namesOf(options.schema)
   const client = new pg.Client({ connectionString: options.connectionString })
   client.on('error', () => {}) // a lost connection fails the current statement, which throws
@@ -80,10 +85,21 @@ export async function migrate(options: MigrateOptions): Promise<MigrateResult> {
       (await withMigrationLock(client, names, 'the tracking plan', options, () =>
         installEventPlan(client, names, plan),
       ))
+    if (encrypted) {
+      await withMigrationLock(client, names, 'the required encryption', options, () =>
+        installEncryption(client, names, encrypted),
+      )
+    }
     return await withMigrationLock(client, names, 'the roles', options, async () => {
       const notGranted = await grantRoles(client, names)
       const version = (await schemaState(client, names))?.version ?? 0
-      return { applied, version, notGranted, ...(change && { plan: change }) }
+      return {
+        applied,
+        version,
+        notGranted,
+        ...(change && { plan: change }),
+        ...(encrypted && { encrypted }),
+      }
     })
   } finally {
     await client.end()
@@ -107,7 +123,7 @@ export async function migrate(options: MigrateOptions): Promise<MigrateResult> {
  * ```
  */
 export async function migrationScript(options: MigrateOptions): Promise<string> {
-  const plan = checkMigrateOptions(options)
+  const { plan, encrypted } = checkMigrateOptions(options)
   const names = namesOf(options.schema)
   const client = new pg.Client({ connectionString: options.connectionString })
   await client.connect()
@@ -116,10 +132,11 @@ export async function migrationScript(options: MigrateOptions): Promise<string> 
     const pending = await pendingMigrations(client, names)
     const boss = await bossScript(client, names)
     const events = plan ? await eventPlanScript(client, names, plan) : ''
+    const encryption = encrypted ? await encryptionScript(client, names, encrypted) : ''
     if (pending.length === 0 && boss === '') {
-      return [events, await grantScript(client, names)].filter(Boolean).join('\n')
+      return [events, encryption, await grantScript(client, names)].filter(Boolean).join('\n')
     }
-    return [scriptOf(names, pending), boss, events, `SELECT * FROM ${names.q}.grant_roles();`]
+    return [scriptOf(names, pending), boss, events, encryption, `SELECT * FROM ${names.q}.grant_roles();`]
       .filter(Boolean)
       .join('\n')
   } finally {

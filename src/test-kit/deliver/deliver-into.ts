@@ -1,5 +1,5 @@
 import type { FakeCustomerIo } from '../../testing/fake/fake-customerio.ts'
-import type { WorkspaceOptions } from '../../relay/options.ts'
+import type { RelayEncryption, WorkspaceOptions } from '../../relay/options.ts'
 import { isPglite, type PgliteLike } from '../pglite.ts'
 import type { Delivery } from './delivery.ts'
 
@@ -35,6 +35,12 @@ export interface DeliverOptions {
    * @default 'outbox'
    */
   readonly schema?: string | undefined
+  /**
+   * The keys of encrypted payloads, as a relay has them.
+   *
+   * @default undefined: encrypted intents stay in the queue
+   */
+  readonly encryption?: RelayEncryption | undefined
 }
 
 /**
@@ -63,7 +69,7 @@ export interface DeliverOptions {
  * ```
  */
 export async function deliverInto(fake: FakeCustomerIo, options: DeliverOptions = {}): Promise<Delivery> {
-  const { from = process.env.DATABASE_URL, settings = {}, schema } = options
+  const { from = process.env.DATABASE_URL, settings = {}, schema, encryption } = options
   if (!(typeof from === 'string' && from !== '') && !isPglite(from)) {
     throw new TypeError(
       'Expected from to be the URL of a database or a PGlite database, got neither: pass the connection string of your pool, or set DATABASE_URL',
@@ -76,7 +82,7 @@ export async function deliverInto(fake: FakeCustomerIo, options: DeliverOptions 
   }
   // Loaded here: tests that only look at what was enqueued need nothing of the relay.
   const { deliverOnce } = await import('./deliver-once.ts')
-  return deliverOnce({ fake, from, settings, schema })
+  return deliverOnce({ fake, from, settings, schema, encryption })
 }
 
 /** The fake listens on a loopback address. Nothing is sent to another host. */

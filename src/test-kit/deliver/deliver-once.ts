@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import type { RelayEvents } from '../../relay/events.ts'
 import { type ResolvedRelayOptions, resolveRelayOptions } from '../../relay/options-schema.ts'
-import type { WorkspaceOptions } from '../../relay/options.ts'
+import type { RelayEncryption, WorkspaceOptions } from '../../relay/options.ts'
 import { type Database, openDatabase } from '../../store/connection/database.ts'
 import { SCHEDULED_LANE } from '../../store/lanes/lane.ts'
 import type { FakeCustomerIo } from '../../testing/fake/fake-customerio.ts'
@@ -21,10 +21,12 @@ interface DeliverOnce {
   readonly from: string | PgliteLike
   readonly settings: Partial<WorkspaceOptions>
   readonly schema: string | undefined
+  readonly encryption: RelayEncryption | undefined
 }
 
 /** What `deliverInto` does, apart from its checks. */
-export async function deliverOnce({ fake, from, settings, schema }: DeliverOnce): Promise<Delivery> {
+export async function deliverOnce(given: DeliverOnce): Promise<Delivery> {
+  const { fake, from, settings, schema, encryption } = given
   const db =
     typeof from === 'string'
       ? openDatabase({ connectionString: from, schema, applicationName: 'customerio-outbox deliverInto' })
@@ -35,7 +37,8 @@ export async function deliverOnce({ fake, from, settings, schema }: DeliverOnce)
     const workspaces = await readWorkspaces(db)
     if (workspaces.length > 0) {
       await refuseLivingRelay(db)
-      const options = relayOptions(workspaces, { ...credentialsOf(fake), ...settings, ...addressesOf(fake) })
+      const workspace = { ...credentialsOf(fake), ...settings, ...addressesOf(fake) }
+      const options = relayOptions(workspaces, workspace, encryption)
       await endWaits(db)
       await runOnePass(db, options, (name, ...payload) => events.emit(name, ...(payload as never)))
     }
@@ -77,12 +80,17 @@ function countsOf(events: EventEmitter<RelayEvents>) {
   return counts
 }
 
-function relayOptions(workspaces: readonly string[], settings: WorkspaceOptions): ResolvedRelayOptions {
+function relayOptions(
+  workspaces: readonly string[],
+  settings: WorkspaceOptions,
+  encryption: RelayEncryption | undefined,
+): ResolvedRelayOptions {
   const rates = { track: UNLIMITED, app: UNLIMITED, broadcast: UNLIMITED, pipelines: UNLIMITED }
   const workspace = { requestsPerSecond: rates, ...settings }
   return resolveRelayOptions({
     connectionString: 'unused', // the pass gets its database
     workspaces: Object.fromEntries(workspaces.map((name) => [name, workspace])),
+    encryption,
     // A request that fails is compared with others, to learn whether the destination or an intent is to blame. `initialDelayMs`
     // is the pause between these, and the breaker ends them.
     retry: { maxRetries: 0, initialDelayMs: 1 },

@@ -4,6 +4,7 @@ import { Destinations } from '../../relay/destination/destinations.ts'
 import { LaneJobRunner } from '../../relay/dispatch/lane-job-runner.ts'
 import type { RelayEvents } from '../../relay/events.ts'
 import type { ResolvedRelayOptions } from '../../relay/options-schema.ts'
+import { KeyFinder } from '../../relay/payloads/key-finder.ts'
 import { IdleWait } from '../../relay/turn/idle-wait.ts'
 import { Partitions } from '../../relay/turn/partitions.ts'
 import { WriteHorizon } from '../../relay/turn/write-horizon.ts'
@@ -50,6 +51,11 @@ export async function runOnePass(db: Database, options: ResolvedRelayOptions, em
     partitions: new Partitions({
       make: (payloadDays) => ensurePartitions(db, payloadDays === undefined ? [] : [payloadDays]),
       stopping: stopping.signal,
+      onError,
+    }),
+    encryptionKeys: new KeyFinder({
+      source: options.encryption,
+      timeoutMs: options.requestTimeoutMs,
       onError,
     }),
     stopping: stopping.signal,

@@ -1,5 +1,9 @@
 import type { Executor } from '../../enqueue/transactions/executor.ts'
 import { runStatement } from '../../enqueue/transactions/run-statement.ts'
+import type { EncryptionKey } from '../../encryption/encryption-key.ts'
+import { type KeyRing, keyRingOf } from '../../encryption/key-ring.ts'
+import { openPayload } from '../../encryption/stored-payload.ts'
+import { ENCRYPTED_FORMAT } from '../../store/lanes/row-format.ts'
 import { type Names, namesOf } from '../../store/names.ts'
 import type { Operation } from '../../intent/intent.ts'
 import type { EnqueuedIntent, PartialIntent } from './enqueued-intent.ts'
@@ -24,6 +28,12 @@ export interface EnqueuedOptions {
    * @default 'outbox'
    */
   readonly schema?: string | undefined
+  /**
+   * The key ring of encrypted payloads, as `createOutbox({ encryption: { keys } })` gets it.
+   *
+   * @default undefined: an encrypted intent is an error
+   */
+  readonly keys?: string | readonly EncryptionKey[] | undefined
 }
 
 /**
@@ -68,15 +78,18 @@ export interface Reading {
   readonly intents: readonly EnqueuedIntent[]
 }
 
-export function readEnqueued(source: IntentSource, { schema }: EnqueuedOptions): Promise<Reading> {
+export function readEnqueued(source: IntentSource, { schema, keys }: EnqueuedOptions): Promise<Reading> {
   const names = namesOf(schema)
+  const ring = keys === undefined ? undefined : keyRingOf(keys)
   return onSource(source, async (executor, scope) => ({
     scope,
-    intents: await readRows(executor, names, scope),
+    intents: (await readRows(executor, names, scope)).map((columns) => intentOf(columns, ring)),
   }))
 }
 
 interface Columns extends Omit<EnqueuedIntent, 'sendAfter' | 'expiresAt'> {
+  readonly format: number
+  readonly destination: string
   readonly payload: Record<string, unknown>
   readonly sendAfter: string | null
   readonly expiresAt: string | null
@@ -91,12 +104,12 @@ interface Columns extends Omit<EnqueuedIntent, 'sendAfter' | 'expiresAt'> {
 const IS_OWN = `pg_xact_status((present - ((present - xmin::text::bigint + 2147483648) & 4294967295) + 2147483648)::text::xid8)
         = 'in progress'`
 
-async function readRows(executor: Executor, { q }: Names, scope: Scope): Promise<EnqueuedIntent[]> {
+async function readRows(executor: Executor, { q }: Names, scope: Scope): Promise<Columns[]> {
   // The result is one text, because drivers differ in how they read JSON and times.
   const [row] = await runStatement<{ intents: string }>(
     executor,
     `SELECT coalesce(json_agg(json_build_object(
-       'id', id, 'operation', operation, 'payload', ${q}.payload_of(format, operation, payload, enqueued_at),
+       'id', id, 'format', format, 'destination', destination, 'operation', operation, 'payload', ${q}.payload_of(format, operation, payload, enqueued_at),
        'dedupKey', (SELECT d.key FROM ${q}.dedup d WHERE d.intent_id = i.id),
        'orderingKey', ordering_key, 'workspace', split_part(destination, '/', 1), 'priority', priority,
        'onAmbiguous', on_ambiguous, 'sendAfter', send_after, 'expiresAt', expires_at) ORDER BY seq), '[]')::text AS intents
@@ -104,12 +117,30 @@ async function readRows(executor: Executor, { q }: Names, scope: Scope): Promise
      WHERE ${scope === 'queue' ? 'true' : IS_OWN}`,
     [],
   )
-  return (JSON.parse(row?.intents ?? '[]') as Columns[]).map(intentOf)
+  return JSON.parse(row?.intents ?? '[]') as Columns[]
 }
 
-function intentOf({ payload, operation, id, sendAfter, expiresAt, ...columns }: Columns): EnqueuedIntent {
-  const details = { ...columns, sendAfter: dateOf(sendAfter), expiresAt: dateOf(expiresAt) }
-  return { operation, ...(asStored(payload) as object), id, ...details } as unknown as EnqueuedIntent
+function intentOf(given: Columns, ring: KeyRing | undefined): EnqueuedIntent {
+  const { payload: _payload, format: _format, destination: _destination, ...columns } = given
+  const { operation, id, sendAfter, expiresAt, ...rest } = columns
+  const details = { ...rest, sendAfter: dateOf(sendAfter), expiresAt: dateOf(expiresAt) }
+  return {
+    operation,
+    ...(asStored(payloadOf(given, ring)) as object),
+    id,
+    ...details,
+  } as unknown as EnqueuedIntent
+}
+
+function payloadOf(row: Columns, ring: KeyRing | undefined): unknown {
+  if (row.format !== ENCRYPTED_FORMAT) return row.payload
+  const opened = ring ? openPayload(row, ring) : undefined
+  if (opened?.kind === 'opened') return JSON.parse(opened.text)
+  const problem =
+    opened === undefined ? 'no keys' : opened.kind === 'no_key' ? `no key ${opened.key}` : 'other keys'
+  throw new TypeError(
+    `Expected keys to open the encrypted intent ${row.id}, got ${problem}: pass { keys } as options`,
+  )
 }
 
 function dateOf(text: string | null): Date | null {

@@ -1,4 +1,7 @@
 import type { Transport } from '../../../src/customerio/transports/transport.ts'
+import type { KeyRing } from '../../../src/encryption/key-ring.ts'
+import { KeyFinder } from '../../../src/relay/payloads/key-finder.ts'
+import { openRows } from '../../../src/relay/payloads/open-rows.ts'
 import { prepareRow } from '../../../src/relay/destination/prepare-row.ts'
 import { type Database, openDatabase } from '../../../src/store/connection/database.ts'
 import type { QueuedIntent } from '../../../src/store/lanes/queued-intent.ts'
@@ -12,15 +15,22 @@ import { createTransport } from './transports.ts'
 export class Sender {
   readonly #db: Database
   readonly #server: CaptureServer
+  readonly #keys: KeyFinder
   readonly #transports = new Map<string, Transport>()
 
-  private constructor(db: Database, server: CaptureServer) {
+  private constructor(db: Database, server: CaptureServer, keys: KeyFinder) {
     this.#db = db
     this.#server = server
+    this.#keys = keys
   }
 
-  static async start({ url }: TestDatabase): Promise<Sender> {
-    return new Sender(openDatabase({ connectionString: url }), await startCaptureServer())
+  /** @param ring Opens encrypted rows. */
+  static async start({ url }: TestDatabase, ring?: KeyRing): Promise<Sender> {
+    const onError = (error: Error) => {
+      throw error
+    }
+    const keys = new KeyFinder({ source: ring && { ring }, timeoutMs: 1_000, onError })
+    return new Sender(openDatabase({ connectionString: url }), await startCaptureServer(), keys)
   }
 
   /** The body of each intent. Ids and times of the database are replaced by their names, because they differ. */
@@ -50,7 +60,9 @@ export class Sender {
     for (const lane of lanes) {
       const range = { from: ZERO_WATERMARK, except: [], exceptKeys: [], limit: 10_000, bytes: 1e8 }
       const transport = this.#transport(lane.destination)
-      for (const row of (await readLane(this.#db, lane, range)).rows) rows.set(row.id, { row, transport })
+      const read = (await readLane(this.#db, lane, range)).rows
+      for (const row of await openRows(this.#keys, lane.destination, read))
+        rows.set(row.id, { row, transport })
     }
     return rows
   }
