@@ -20,6 +20,7 @@ const TIMED = [
   'test/faults/52-failing-share.test.ts',
   'test/faults/52-health-port.test.ts',
   'test/integration/broadcast-limit.test.ts',
+  'test/integration/cli-doctor.test.ts',
   'test/integration/idle-lanes.test.ts',
   'test/integration/limits-fleet.test.ts',
   'test/integration/relay-polls.test.ts',

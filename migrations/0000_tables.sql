@@ -196,6 +196,7 @@ CREATE TABLE "outbox"."relays" (
 	"polls_failing_since" timestamp with time zone,
 	"poll_error" text,
 	"format" smallint DEFAULT 1 NOT NULL,
+	"schema_version" integer,
 	"encryption_keys" text[]
 );
 --> statement-breakpoint

@@ -81,4 +81,74 @@ BEGIN
 END
 $$;
 --> statement-breakpoint
+-- The destinations that pause and resume may be meant for: those of the workspaces that relays serve, of the intents in the
+-- queue, and of the breakers. plpgsql, because a later migration creates the view.
+CREATE FUNCTION "outbox".known_destinations() RETURNS SETOF text
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  RETURN QUERY
+    SELECT w.name || '/' || a.api FROM "outbox".workspaces w, unnest('{track,app,broadcast,pipelines}'::text[]) AS a(api)
+    UNION
+    SELECT h.destination FROM "outbox".lane_heads h
+    UNION
+    SELECT b.destination FROM "outbox".breakers b
+    ORDER BY 1;
+END
+$$;
+--> statement-breakpoint
+-- The known destinations that a pattern matches, sorted. An asterisk stands for any characters, none and '/' included. No
+-- other character is special.
+CREATE FUNCTION "outbox".matching_destinations(pattern text) RETURNS SETOF text
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT k.destination FROM "outbox".known_destinations() AS k(destination)
+  WHERE k.destination LIKE
+        replace(replace(replace(replace(pattern, '!', '!!'), '%', '!%'), '_', '!_'), '*', '%') ESCAPE '!'
+  ORDER BY k.destination
+$$;
+--> statement-breakpoint
+-- Raises the error for a pattern that matches no known destination.
+CREATE FUNCTION "outbox".refuse_unmatched(pattern text) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  v_known text[] := ARRAY(SELECT k FROM "outbox".known_destinations() AS k);
+BEGIN
+  RAISE EXCEPTION 'outbox: % matches no known destination', "outbox".quote_for_error(pattern)
+    USING ERRCODE = 'invalid_parameter_value',
+          HINT = CASE WHEN cardinality(v_known) = 0 THEN 'No destination is known: no relay has run, and no intent waits.'
+                      ELSE 'Known: ' || array_to_string(v_known[1:20], ', ')
+                           || CASE WHEN cardinality(v_known) > 20 THEN format(' and %s more', cardinality(v_known) - 20)
+                                   ELSE '' END || '.' END;
+END
+$$;
+--> statement-breakpoint
+-- Pauses every known destination that the pattern matches. Returns for each whether this call paused it. The order of
+-- the rows is also the order of the locks, so two calls at once cannot deadlock.
+CREATE FUNCTION "outbox".pause_matching(pattern text, reason text DEFAULT NULL)
+RETURNS TABLE (destination text, paused boolean)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  FOR destination IN SELECT m FROM "outbox".matching_destinations(pattern) AS m LOOP
+    paused := "outbox".pause(destination, reason);
+    RETURN NEXT;
+  END LOOP;
+  IF NOT FOUND THEN
+    PERFORM "outbox".refuse_unmatched(pattern);
+  END IF;
+END
+$$;
+--> statement-breakpoint
+-- Resumes every known destination that the pattern matches. Returns for each what resume returns.
+CREATE FUNCTION "outbox".resume_matching(pattern text) RETURNS TABLE (destination text, result text)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+  FOR destination IN SELECT m FROM "outbox".matching_destinations(pattern) AS m LOOP
+    result := "outbox".resume(destination);
+    RETURN NEXT;
+  END LOOP;
+  IF NOT FOUND THEN
+    PERFORM "outbox".refuse_unmatched(pattern);
+  END IF;
+END
+$$;
+--> statement-breakpoint
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA "outbox" FROM PUBLIC;

@@ -199,7 +199,7 @@ GROUP BY destination, minute;
 --> statement-breakpoint
 CREATE VIEW "outbox".relay_fleet AS
 SELECT r.relay_id, r.host, r.version, r.started_at, r.last_seen_at,
-       (SELECT count(*) FROM "outbox".lanes l WHERE l.relay_id = r.relay_id)::integer AS lanes_held
+       (SELECT count(*) FROM "outbox".lanes l WHERE l.relay_id = r.relay_id)::integer AS lanes_held, r.schema_version
 FROM "outbox".relays r;
 --> statement-breakpoint
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA "outbox" FROM PUBLIC;

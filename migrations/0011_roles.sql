@@ -23,8 +23,8 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
 
     -- The operator pauses and resumes, finds lanes that make no progress, and reads dead letters. Without the payload,
     -- no operator could decide what to do with an intent that was rejected or may have been sent.
-    ('{operator}', '', 'FUNCTION', '{pause,resume,preview,apply,cancel,find,timeline,list_dead_letters,edit_dead_letter,
-       start_backfill,advance_backfill}', '{EXECUTE}', NULL),
+    ('{operator}', '', 'FUNCTION', '{pause,resume,pause_matching,resume_matching,known_destinations,matching_destinations,
+       preview,apply,cancel,find,timeline,list_dead_letters,edit_dead_letter,start_backfill,advance_backfill}', '{EXECUTE}', NULL),
     ('{operator,relay}', '', 'FUNCTION', '{accept_copy}', '{EXECUTE}', NULL),
     ('{operator}', '', 'TABLE', '{dead_letters,actions,history,lane_heads,lanes,unserved_workspaces}', '{SELECT}', NULL),
 

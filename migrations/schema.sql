@@ -182,6 +182,7 @@ CREATE TABLE outbox.relays (
   polls_failing_since timestamp with time zone,
   poll_error text,
   format smallint NOT NULL DEFAULT 1,
+  schema_version integer,
   encryption_keys text[]
 );
 
@@ -1753,6 +1754,24 @@ AS $function$
 $function$;
 -- executable by the owner
 
+CREATE OR REPLACE FUNCTION outbox.known_destinations()
+ RETURNS SETOF text
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  RETURN QUERY
+    SELECT w.name || '/' || a.api FROM "outbox".workspaces w, unnest('{track,app,broadcast,pipelines}'::text[]) AS a(api)
+    UNION
+    SELECT h.destination FROM "outbox".lane_heads h
+    UNION
+    SELECT b.destination FROM "outbox".breakers b
+    ORDER BY 1;
+END
+$function$;
+-- executable by the owner, outbox_operator
+
 CREATE OR REPLACE FUNCTION outbox.lane_of(destination text, ordering_key text, priority text)
  RETURNS smallint
  LANGUAGE sql
@@ -1809,6 +1828,19 @@ BEGIN
 END
 $function$;
 -- executable by the owner
+
+CREATE OR REPLACE FUNCTION outbox.matching_destinations(pattern text)
+ RETURNS SETOF text
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+  SELECT k.destination FROM "outbox".known_destinations() AS k(destination)
+  WHERE k.destination LIKE
+        replace(replace(replace(replace(pattern, '!', '!!'), '%', '!%'), '_', '!_'), '*', '%') ESCAPE '!'
+  ORDER BY k.destination
+$function$;
+-- executable by the owner, outbox_operator
 
 CREATE OR REPLACE FUNCTION outbox.name_of(operation text, payload jsonb)
  RETURNS text
@@ -1975,6 +2007,24 @@ BEGIN
   VALUES (pause.destination, v_now, v_before.state, 'paused', v_reason);
   PERFORM "outbox".notify('outbox:wake', 'breaker');
   RETURN true;
+END
+$function$;
+-- executable by the owner, outbox_operator
+
+CREATE OR REPLACE FUNCTION outbox.pause_matching(pattern text, reason text DEFAULT NULL::text)
+ RETURNS TABLE(destination text, paused boolean)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  FOR destination IN SELECT m FROM "outbox".matching_destinations(pattern) AS m LOOP
+    paused := "outbox".pause(destination, reason);
+    RETURN NEXT;
+  END LOOP;
+  IF NOT FOUND THEN
+    PERFORM "outbox".refuse_unmatched(pattern);
+  END IF;
 END
 $function$;
 -- executable by the owner, outbox_operator
@@ -2161,6 +2211,25 @@ END
 $function$;
 -- executable by the owner
 
+CREATE OR REPLACE FUNCTION outbox.refuse_unmatched(pattern text)
+ RETURNS void
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+DECLARE
+  v_known text[] := ARRAY(SELECT k FROM "outbox".known_destinations() AS k);
+BEGIN
+  RAISE EXCEPTION 'outbox: % matches no known destination', "outbox".quote_for_error(pattern)
+    USING ERRCODE = 'invalid_parameter_value',
+          HINT = CASE WHEN cardinality(v_known) = 0 THEN 'No destination is known: no relay has run, and no intent waits.'
+                      ELSE 'Known: ' || array_to_string(v_known[1:20], ', ')
+                           || CASE WHEN cardinality(v_known) > 20 THEN format(' and %s more', cardinality(v_known) - 20)
+                                   ELSE '' END || '.' END;
+END
+$function$;
+-- executable by the owner
+
 CREATE OR REPLACE FUNCTION outbox.refuse_wire()
  RETURNS json
  LANGUAGE plpgsql
@@ -2268,6 +2337,24 @@ BEGIN
   WHERE b.destination = resume.destination AND b.state IN ('open', 'paused') AND b.retry_at > v_now;
   PERFORM "outbox".notify('outbox:wake', 'breaker');
   RETURN 'probing';
+END
+$function$;
+-- executable by the owner, outbox_operator
+
+CREATE OR REPLACE FUNCTION outbox.resume_matching(pattern text)
+ RETURNS TABLE(destination text, result text)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+BEGIN
+  FOR destination IN SELECT m FROM "outbox".matching_destinations(pattern) AS m LOOP
+    result := "outbox".resume(destination);
+    RETURN NEXT;
+  END LOOP;
+  IF NOT FOUND THEN
+    PERFORM "outbox".refuse_unmatched(pattern);
+  END IF;
 END
 $function$;
 -- executable by the owner, outbox_operator
@@ -2384,8 +2471,8 @@ AS $function$
 
     -- The operator pauses and resumes, finds lanes that make no progress, and reads dead letters. Without the payload,
     -- no operator could decide what to do with an intent that was rejected or may have been sent.
-    ('{operator}', '', 'FUNCTION', '{pause,resume,preview,apply,cancel,find,timeline,list_dead_letters,edit_dead_letter,
-       start_backfill,advance_backfill}', '{EXECUTE}', NULL),
+    ('{operator}', '', 'FUNCTION', '{pause,resume,pause_matching,resume_matching,known_destinations,matching_destinations,
+       preview,apply,cancel,find,timeline,list_dead_letters,edit_dead_letter,start_backfill,advance_backfill}', '{EXECUTE}', NULL),
     ('{operator,relay}', '', 'FUNCTION', '{accept_copy}', '{EXECUTE}', NULL),
     ('{operator}', '', 'TABLE', '{dead_letters,actions,history,lane_heads,lanes,unserved_workspaces}', '{SELECT}', NULL),
 
@@ -3361,7 +3448,8 @@ CREATE VIEW outbox.relay_fleet AS
     last_seen_at,
     (( SELECT count(*) AS count
            FROM outbox.lanes l
-          WHERE (l.relay_id = r.relay_id)))::integer AS lanes_held
+          WHERE (l.relay_id = r.relay_id)))::integer AS lanes_held,
+    schema_version
    FROM outbox.relays r;
 
 CREATE VIEW outbox.throughput AS

@@ -1,8 +1,9 @@
 /**
- * Writes the database schema as one readable file, from the catalogs of a freshly migrated PostgreSQL 18.
+ * Writes two files from the catalogs of a freshly migrated PostgreSQL 18: the schema for a reader, and the objects that
+ * `customerio-outbox doctor` expects.
  *
- *   npm run schema:dump     writes migrations/schema.sql
- *   npm run schema:check    fails if that file, the migrations and src/store/schema.ts do not agree
+ *   npm run schema:dump     writes migrations/schema.sql and migrations/catalog.json
+ *   npm run schema:check    fails if these files, the migrations and src/store/schema.ts do not agree
  */
 import { execFile } from 'node:child_process'
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
@@ -12,6 +13,8 @@ import { fileURLToPath } from 'node:url'
 import { diff, promisify } from 'node:util'
 import { getTableConfig, PgTable } from 'drizzle-orm/pg-core'
 import pg from 'pg'
+import { CATALOG_FILE, SCHEMA_TOKEN } from '../src/store/drift/catalog-file.ts'
+import { readCatalog } from '../src/store/drift/read-catalog.ts'
 import { migrate } from '../src/store/migrate/migrate.ts'
 import { MIGRATIONS_FOLDER } from '../src/store/migrate/migration-files.ts'
 import * as schema from '../src/store/schema.ts'
@@ -86,6 +89,19 @@ export async function dumpSchema(client: Pick<pg.ClientBase, 'query'>, name = 'o
   return `${parts.join('\n\n')}\n`
 }
 
+/** A schema whose name occurs nowhere else in the catalogs. So its name can be replaced in every text. */
+const UNIQUE_SCHEMA = 'name_of_the_outbox_schema'
+
+/** Writes every object of a migrated schema, one a line. */
+async function dumpCatalog(client: pg.Client): Promise<string> {
+  const query = async <Row extends object>(text: string, values: readonly unknown[]) =>
+    (await client.query<Row>(text, [...values])).rows
+  const lines = (await readCatalog(query, UNIQUE_SCHEMA)).map((one) => JSON.stringify(one))
+  if (lines.some((line) => line.includes(SCHEMA_TOKEN)))
+    throw new Error(`${SCHEMA_TOKEN} occurs in the schema`)
+  return `[\n${lines.join(',\n').replaceAll(UNIQUE_SCHEMA, SCHEMA_TOKEN)}\n]\n`
+}
+
 /** @returns the lines that differ, each with two lines around it. '' if the texts are equal. */
 export function readableDiff(before: string, after: string): string {
   const marks = { '-1': '- ', '0': '  ', '1': '+ ' } as const
@@ -151,18 +167,24 @@ async function main(check: boolean): Promise<void> {
   const client = new pg.Client({ connectionString: server.url })
   try {
     await migrate({ connectionString: server.url })
+    await migrate({ connectionString: server.url, schema: UNIQUE_SCHEMA })
     await client.connect()
-    const dump = `${HEAD}\n${await dumpSchema(client)}`
-    if (!check) {
-      await writeFile(DUMP, dump)
-      console.log(`wrote ${path.relative(process.cwd(), DUMP)}`)
-      return
+    const dumps = new Map([
+      [DUMP, `${HEAD}\n${await dumpSchema(client)}`],
+      [CATALOG_FILE, await dumpCatalog(client)],
+    ])
+    for (const [file, dump] of dumps) {
+      const name = path.relative(process.cwd(), file)
+      if (check) {
+        const committed = await readFile(file, 'utf8').catch(() => '')
+        const problem = `${name} (-) differs from what the migrations create (+): run npm run schema:dump`
+        report(problem, readableDiff(committed, dump))
+      } else {
+        await writeFile(file, dump)
+        console.log(`wrote ${name}`)
+      }
     }
-    const committed = await readFile(DUMP, 'utf8').catch(() => '')
-    report(
-      'migrations/schema.sql (-) differs from what the migrations create (+): run npm run schema:dump',
-      readableDiff(committed, dump),
-    )
+    if (!check) return
     report(
       'The columns that the migrations create (-) differ from those in src/store/schema.ts (+)',
       await columnDrift(client),
@@ -171,7 +193,8 @@ async function main(check: boolean): Promise<void> {
       'src/store/schema.ts has changes without a migration: run npx drizzle-kit generate',
       await migrationDrift(),
     )
-    if (!process.exitCode) console.log('schema.sql, the migrations and src/store/schema.ts agree')
+    if (!process.exitCode)
+      console.log('schema.sql, catalog.json, the migrations and src/store/schema.ts agree')
   } finally {
     await client.end()
     await server.stop()

@@ -1,5 +1,6 @@
 import path from 'node:path'
 import type { Plugin } from 'rolldown'
+import { catalogFile, SCHEMA_TOKEN } from '../../src/store/drift/catalog-file.ts'
 import { migrationFiles } from '../../src/store/migrate/migration-files.ts'
 
 /**
@@ -12,6 +13,12 @@ export function embedPackageFiles(root: string, version: string): Plugin {
     [
       path.join(root, 'src/store/migrate/migration-files.ts'),
       `const FILES = ${JSON.stringify(migrationFiles())}\nexport const migrationFiles = () => FILES`,
+    ],
+    [
+      path.join(root, 'src/store/drift/catalog-file.ts'),
+      `const FILE = ${JSON.stringify(catalogFile())}
+export const catalogFile = () => FILE
+export const SCHEMA_TOKEN = ${JSON.stringify(SCHEMA_TOKEN)}`,
     ],
   ])
   return { name: 'embed-package-files', load: (id) => replaced.get(id) }

@@ -61,21 +61,23 @@ export function createMetrics(options: MetricsOptions): Metrics {
 }
 
 function countSettled(registry: Registry, relay: MetricsOptions['relay']): void {
-  const delivered = new Counter({
-    name: 'customerio_outbox_delivered_total',
-    help: 'Intents that this process delivered',
-    labelNames: ['destination'],
-    registers: [registry],
-  })
-  const dead = new Counter({
-    name: 'customerio_outbox_dead_lettered_total',
-    help: 'Intents that this process moved to the dead letters',
-    labelNames: ['destination'],
-    registers: [registry],
-  })
+  const counter = (name: string, help: string) =>
+    new Counter({
+      name: `customerio_outbox_${name}_total`,
+      help,
+      labelNames: ['destination'],
+      registers: [registry],
+    })
+  const delivered = counter('delivered', 'Intents that this process delivered')
+  const late = counter('late', 'Those of delivered_total that were delivered over 72 h after their write')
+  const suppressed = counter('suppressed', 'Intents that this process held back because of allowRecipients')
+  const dead = counter('dead_lettered', 'Intents that this process moved to the dead letters')
   relay.on('settled', (settled) => {
-    delivered.inc({ destination: settled.destination }, settled.delivered)
-    dead.inc({ destination: settled.destination }, settled.dead)
+    const { destination } = settled
+    delivered.inc({ destination }, settled.delivered)
+    late.inc({ destination }, settled.late)
+    suppressed.inc({ destination }, settled.suppressed)
+    dead.inc({ destination }, settled.dead)
   })
 }
 

@@ -1,6 +1,6 @@
 import { readStatus, type Status } from '../observe/views/read-status.ts'
-import { pauseDestination } from '../store/breakers/pause-destination.ts'
-import { type Resumed, resumeDestination } from '../store/breakers/resume-destination.ts'
+import { pauseDestinations } from '../store/breakers/pause-destinations.ts'
+import { type Resumed, resumeDestinations } from '../store/breakers/resume-destinations.ts'
 import { type Database, openDatabase } from '../store/connection/database.ts'
 import {
   type ActionStatus,
@@ -297,8 +297,12 @@ export class Operator implements AsyncDisposable {
    * await operator.pause('default/app', { reason: 'wrong template' })
    * ```
    */
-  pause(destination: string, { reason }: { readonly reason?: string | undefined } = {}): Promise<boolean> {
-    return pauseDestination(this.#db, destination, reason)
+  async pause(
+    destination: string,
+    { reason }: { readonly reason?: string | undefined } = {},
+  ): Promise<boolean> {
+    const [row] = await pauseDestinations(this.#db, [destination], reason)
+    return row?.paused ?? false
   }
 
   /**
@@ -312,8 +316,9 @@ export class Operator implements AsyncDisposable {
    * console.log(await operator.resume('default/app'))
    * ```
    */
-  resume(destination: string): Promise<Resumed> {
-    return resumeDestination(this.#db, destination)
+  async resume(destination: string): Promise<Resumed> {
+    const [row] = await resumeDestinations(this.#db, [destination])
+    return row?.result ?? 'unchanged'
   }
 
   /**

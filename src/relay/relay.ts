@@ -10,7 +10,7 @@ import { registerWorkspaces } from '../store/fleet/register-workspaces.ts'
 import { removeRelay, reportRelay } from '../store/fleet/relay-registry.ts'
 import { findReadyLanes } from '../store/lanes/find-ready-lanes.ts'
 import { ROW_FORMAT } from '../store/lanes/row-format.ts'
-import { requireSchemaVersion } from '../store/migrate/schema-version.ts'
+import { requireSchemaVersion, supportedSchemaVersion } from '../store/migrate/schema-version.ts'
 import { acceptCopy } from '../store/origin/accept-copy.ts'
 import { CopiedDatabaseError } from '../store/origin/copied-database-error.ts'
 import { findCopy } from '../store/origin/find-copy.ts'
@@ -116,6 +116,7 @@ export class Relay extends EventEmitter<RelayEvents> {
   readonly #stopping = new AbortController()
   readonly #endDrain = new AbortController()
   readonly #timers = new Timers((error) => this.#report(error))
+  readonly #schemaVersion = supportedSchemaVersion()
   readonly #parts: RelayParts
   #workspaces: ResolvedRelayOptions['workspaces']
   /** False until `start()` has checked: before that, the schema that the check reads may be missing. */
@@ -375,6 +376,7 @@ export class Relay extends EventEmitter<RelayEvents> {
       version: VERSION,
       format: ROW_FORMAT,
       encryptionKeys: encryptionKeys.ids,
+      schemaVersion: this.#schemaVersion,
     }
     await reportRelay(db, identity, polls.failure)
   }

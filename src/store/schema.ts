@@ -450,6 +450,8 @@ export const relays = outbox.table('relays', {
   pollError: text('poll_error'),
   /** The highest `intents.format` that the relay knows. It leaves rows of a later format in the queue. */
   format: smallint('format').notNull().default(1),
+  /** The highest schema version that the relay knows. `migrations.oldest_relay` may exceed it after a `migrate`. */
+  schemaVersion: integer('schema_version'),
   /** The ids of the keys that decrypt payloads. Null: a function finds keys, and may find any. */
   encryptionKeys: text('encryption_keys').array(),
 })

@@ -2,7 +2,7 @@
  * A test fails after each of these changes:
  * - if the startup option `synchronous_commit=off` is always sent (`accepted = true` in lane-jobs.ts), the relay does not
  *   start;
- * - with `statement_timeout` as an option of health-reader.ts' pool, /readyz answers 503;
+ * - with `statement_timeout` as an option of reader.ts' pool, /readyz answers 503;
  * - if the relay does not verify that it receives notifications (`outcome = 'delivered'` in listener.ts), it does not warn;
  * - if notify-mode.ts ignores `isListening`, commits pay for notifications that no relay receives.
  */

@@ -5,7 +5,7 @@ import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 let db: TestDatabase
 beforeAll(async () => {
   db = await createTestDatabase()
-  // pause and resume warn about a destination that never had an intent. So the destinations of most tests have one.
+  // pause and resume refuse a destination that is not known. So the destinations of most tests have an intent.
   await db.rows(`SELECT outbox.enqueue('track', '{"customerId": "u1", "name": "x"}'),
                         outbox.enqueue('sendEmail', '{"message": {"identifiers": {"id": "u1"}}}')`)
 })
@@ -55,32 +55,110 @@ test('resume of an open breaker shows the last error; resume under a rate limit 
   )
 })
 
-test('--json prints one object', async () => {
+test('--json prints one object, whatever the number of destinations', async () => {
   expect(await json('resume', 'default/app')).toEqual({
-    destination: 'default/app',
-    result: 'unchanged',
-    retryAt: null,
-    known: true,
+    preview: false,
+    destinations: [{ destination: 'default/app', result: 'unchanged', retryAt: null }],
   })
-  const paused = { destination: 'default/app', state: 'paused', reason: 'paused by postgres: a', known: true }
-  expect(await json('pause', 'default/app', '--reason', 'a')).toEqual({ ...paused, paused: true })
-  expect(await json('pause', 'default/app')).toEqual({ ...paused, paused: false })
-  expect(await json('resume', 'default/app')).toMatchObject({ result: 'resumed' })
+  const app = { destination: 'default/app', state: 'paused', reason: 'paused by postgres: a' }
+  expect(await json('pause', 'default/app', '--reason', 'a')).toEqual({
+    preview: false,
+    destinations: [{ ...app, paused: true }],
+  })
+  const track = { destination: 'default/track', state: 'paused', reason: 'paused by postgres' }
+  expect(await json('pause', '*')).toEqual({
+    preview: false,
+    destinations: [
+      { ...app, paused: false },
+      { ...track, paused: true },
+    ],
+  })
+  expect(await json('resume', '*', '--preview')).toEqual({ preview: true, destinations: [app, track] })
+  const { destinations } = await json('resume', '*')
+  expect(destinations.map(({ result }: { result: string }) => result)).toEqual(['resumed', 'resumed'])
 })
 
-test('a destination without any intent is paused, with a warning about the name', async () => {
-  expect(await run('pause', 'defalt/track')).toEqual({
+test('patterns and several arguments pause what they match, each destination once', async () => {
+  await db.rows(`SELECT outbox.enqueue('track', '{"customerId": "u1", "name": "x"}', workspace => 'brand_1'),
+                        outbox.enqueue('track', '{"customerId": "u1", "name": "x"}', workspace => 'brandx1')`)
+  const paused = async (...args: string[]) => {
+    await db.rows('TRUNCATE outbox.breakers')
+    const { status, stdout } = await run('pause', ...args)
+    expect(status).toBe(0)
+    return stdout.match(/^\S+(?= is paused: )/gm)
+  }
+  expect(await paused('*')).toEqual(['brand_1/track', 'brandx1/track', 'default/app', 'default/track'])
+  expect(await paused('default/*')).toEqual(['default/app', 'default/track'])
+  expect(await paused('*/app')).toEqual(['default/app'])
+  expect(await paused('brand_*')).toEqual(['brand_1/track'])
+  expect(await paused('*/app', 'default/track', '*app')).toEqual(['default/app', 'default/track'])
+  await db.rows("DELETE FROM outbox.intents WHERE destination LIKE 'brand%'")
+})
+
+test('--preview prints what would be paused or resumed, and changes nothing', async () => {
+  expect(await run('pause', '*', '--preview')).toEqual({
     status: 0,
-    stdout:
-      'defalt/track is paused: relays send no further requests until customerio-outbox resume defalt/track\n',
+    stderr: '',
+    stdout: 'would pause default/app, now closed\nwould pause default/track, now closed\n',
+  })
+  expect(await db.rows('SELECT FROM outbox.breakers')).toEqual([])
+  await run('pause', 'default/app')
+  expect((await run('resume', '*', '--preview')).stdout).toBe(
+    'would resume default/app, now paused\n' + 'would resume default/track, now closed\n',
+  )
+  expect(await db.rows("SELECT FROM outbox.breakers WHERE state = 'paused'")).toHaveLength(1)
+})
+
+test('a mistyped destination is refused with a suggestion and leaves no breaker; --force pauses it', async () => {
+  expect(await run('pause', 'default/app', 'defalt/track')).toEqual({
+    status: 2,
+    stdout: '',
     stderr:
-      'no intent was ever enqueued for defalt/track: check the name; customerio-outbox resume defalt/track undoes the pause\n',
+      'customerio-outbox: defalt/track is no known destination: did you mean default/track? Pass --force if the name is right\n',
   })
-  expect(await json('pause', 'defalt/track')).toMatchObject({ paused: false, known: false })
-  expect(await run('resume', 'defalt/track')).toMatchObject({
+  expect(await db.rows('SELECT FROM outbox.breakers')).toEqual([])
+  expect(await run('resume', 'other/app')).toEqual({
+    status: 2,
+    stdout: '',
+    stderr: 'customerio-outbox: other/app is no known destination: known are default/app, default/track\n',
+  })
+  expect(await run('pause', 'defalt/track', '--force')).toMatchObject({
     status: 0,
-    stderr: 'no intent was ever enqueued for defalt/track: check the name\n',
+    stdout: expect.stringMatching(/^defalt\/track is paused: /),
   })
+  expect((await run('resume', 'defalt/track')).stdout).toMatch(/^defalt\/track is resumed/)
+})
+
+test('a pattern without a match is an error that lists the known destinations', async () => {
+  expect(await run('pause', 'defautl/*', '*/broadcast', '--force')).toEqual({
+    status: 2,
+    stdout: '',
+    stderr: `customerio-outbox: defautl/* matches no known destination: known are default/app, default/track
+customerio-outbox: */broadcast matches no known destination: known are default/app, default/track
+`,
+  })
+})
+
+test('the destinations of served workspaces and of breakers are known too', async () => {
+  const empty = await createTestDatabase()
+  try {
+    const resume = (name: string) => runCli(['resume', name], { DATABASE_URL: empty.url })
+    expect((await resume('default/app')).stderr).toMatch(/: none is known before a relay has started or/)
+    await empty.rows("SELECT outbox.register_workspaces('{default}'), outbox.pause('other/app')")
+    for (const name of [
+      'default/track',
+      'default/app',
+      'default/broadcast',
+      'default/pipelines',
+      'other/app',
+    ])
+      expect(await resume(name)).toMatchObject({ status: 0, stderr: '' })
+    expect((await resume('other/track')).stderr).toMatch(
+      /is no known destination: known are .*, other\/app\n/,
+    )
+  } finally {
+    await empty.drop()
+  }
 })
 
 test.each(['pause', 'resume'])(
@@ -90,7 +168,7 @@ test.each(['pause', 'resume'])(
       DATABASE_URL: 'postgres://127.0.0.1:1/x',
     })
     expect(stderr).toBe(
-      'customerio-outbox: Expected <destination> to be <workspace>/<api>, with api one of track, app, broadcast, pipelines, such as default/track, got "default"\n',
+      'customerio-outbox: Expected <destination> to be <workspace>/<api>, with api one of track, app, broadcast, pipelines, such as default/track, or a quoted pattern such as \'default/*\', got "default"\n',
     )
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
     const nothing = await run(command)

@@ -1,5 +1,10 @@
+import { PassThrough } from 'node:stream'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { painter } from '../../src/cli/output/format.ts'
+import { renderStatus } from '../../src/cli/output/status/render-status.ts'
 import { createOutbox } from '../../src/index.ts'
+import { readStatus } from '../../src/observe/views/read-status.ts'
+import { namesOf } from '../../src/store/names.ts'
 import { runCli, startCli } from '../support/cli.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
 
@@ -76,4 +81,43 @@ test('--watch without a terminal prints one block after the other', async () => 
   watching.child.kill('SIGTERM')
   expect((await watching.ended()).status).toBe(0)
   expect(watching.stdout).not.toContain('\u001b')
+})
+
+/** Long names and numbers in every table. */
+async function fillWide(): Promise<void> {
+  await fill()
+  const workspace = 'marketing-of-the-whole-northern-hemisphere'
+  await db.pool.query(
+    `UPDATE outbox.breakers SET last_error = 'a long error with many words that say what happened to the request';
+     INSERT INTO outbox.breakers (destination, state, failure_count, opened_at)
+     VALUES ('${workspace}/broadcast', 'paused', 12345, now() - interval '4 days');
+     SELECT outbox.enqueue('triggerBroadcast', '{"broadcastId": 1}', workspace => '${workspace}');
+     INSERT INTO outbox.relays VALUES (gen_random_uuid(), 'relay-7d9f8b6c5-x2x4z.delivery.svc.cluster.local', 1,
+       '1.0.0-beta.17', now() - interval '4 days', now());
+     INSERT INTO outbox.dead_letters (id, destination, seq, format, operation, payload, ordering_key, priority,
+         on_ambiguous, enqueued_at, dead_at, reason)
+     SELECT gen_random_uuid(), '${workspace}/broadcast', n, 1, 'triggerBroadcast', '{}', 'u1', 'normal', 'park', now(),
+            now() - interval '4 days', 'ambiguous' FROM generate_series(1, 3) n;
+     INSERT INTO outbox.settled_counts
+     SELECT date_trunc('minute', now()), d, 0, bin, 12345 FROM unnest('{default/track,${workspace}/broadcast}'::text[]) d,
+            unnest('{60,-1,-2,-3}'::int[]) bin`,
+  )
+}
+
+test('status shows delivered, late, suppressed and dead intents of each minute', async () => {
+  await fillWide()
+  const { stdout } = await runCli(['status'], env)
+  expect(stdout).toMatch(/minute +destination +delivered +late +suppressed +dead +p50 +p99\n/)
+  expect(stdout).toMatch(/default\/track +12,345 +12,345 +12,345 +12,345 +\S/)
+  expect(stdout).toContain('a long error with many words that say what happened to the …') // not cut for a pipe
+})
+
+test('every table fits in a terminal of 80 columns, and still names each API', async () => {
+  await fillWide()
+  const plain = painter(new PassThrough() as unknown as NodeJS.WriteStream)
+  const lines = renderStatus(await readStatus(db.pool, namesOf()), plain, 80).split('\n')
+  const tables = lines.slice(lines.indexOf('Backlog'))
+  expect(tables.filter((line) => line.length > 80)).toEqual([])
+  expect(tables.filter((line) => /default\/track /.test(line))).toHaveLength(3)
+  expect(tables.filter((line) => /m\S*…\/broadcast /.test(line))).toHaveLength(4)
 })

@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createOutbox } from '../../src/index.ts'
+import { createRelay } from '../../src/relay.ts'
 import { cached } from '../../src/observe/cached.ts'
+import { createMetrics } from '../../src/observe/metrics.ts'
 import { readStatus } from '../../src/observe/views/read-status.ts'
 import { namesOf } from '../../src/store/names.ts'
 import { createTestDatabase, type TestDatabase } from '../support/database.ts'
+import { everyApi, startHarness, track } from '../support/relay-harness.ts'
 
 let db: TestDatabase
 beforeAll(async () => {
@@ -27,7 +30,8 @@ test('readStatus reads every view into numbers, dates and ages by the database c
        (gen_random_uuid(), 'here', 1, '1.0.0', now() - interval '1 h', now() - interval '2 s'),
        (gen_random_uuid(), 'gone', 1, '1.0.0', now(), now() - interval '40 s');
      INSERT INTO outbox.settled_counts VALUES
-       (date_trunc('minute', now()), 'default/track', 0, 10, 7), (date_trunc('minute', now()), 'default/track', 0, -1, 2);
+       (date_trunc('minute', now()), 'default/track', 0, 10, 7), (date_trunc('minute', now()), 'default/track', 0, -1, 2),
+       (date_trunc('minute', now()), 'default/track', 0, -2, 3), (date_trunc('minute', now()), 'default/track', 0, -3, 4);
      INSERT INTO outbox.dead_letters
        SELECT gen_random_uuid(), 'default/track', n, 1, 'track', NULL, '{}', 'u1', 'normal', 'park', now(), NULL, now(), 'rejected'
        FROM generate_series(1, 3) n`,
@@ -54,7 +58,16 @@ test('readStatus reads every view into numbers, dates and ages by the database c
       { host: 'gone', alive: false },
     ],
     deadLetters: [{ operation: 'track', reason: 'rejected', count: 3, newest: expect.any(Date) }],
-    throughput: [{ minute: expect.any(Date), delivered: 7, deadLettered: 2, p50Ms: expect.any(Number) }],
+    throughput: [
+      {
+        minute: expect.any(Date),
+        delivered: 7,
+        late: 3,
+        suppressed: 4,
+        deadLettered: 2,
+        p50Ms: expect.any(Number),
+      },
+    ],
   })
   expect(status.backlog[0]?.lagSeconds).toBeGreaterThanOrEqual(90)
   expect(status.relays[1]?.silentSeconds).toBeGreaterThanOrEqual(40)
@@ -76,4 +89,33 @@ test('concurrent callers share one read of the views, and its failure', async ()
   const failing = cached(() => Promise.reject(new Error(`no ${++failures}`)), 60_000)
   await expect(failing()).rejects.toThrow('no 1')
   await expect(failing()).rejects.toThrow('no 1')
+})
+
+test('/metrics counts the late and the suppressed intents of this process', async () => {
+  const h = await startHarness()
+  try {
+    const [late = ''] = await h.enqueue(track('test-1', 1), track('test-2', 1), track('u1', 1))
+    await h.db.rows(
+      "UPDATE outbox.intents SET enqueued_at = enqueued_at - interval '73 hours' WHERE id = $1",
+      [late],
+    )
+    const relay = createRelay({
+      connectionString: h.db.url,
+      workspaces: { default: { ...everyApi(h.fake), allowRecipients: ['test-*'] } },
+      checkRegion: false,
+    })
+    const metrics = createMetrics({
+      relay,
+      readStatus: () => readStatus(h.db.pool, namesOf()),
+      destinations: () => relay.destinations,
+    })
+    await relay.start()
+    await h.drained()
+    await relay.stop()
+    const text = await metrics.render()
+    for (const [name, value] of Object.entries({ delivered: 2, late: 1, suppressed: 1, dead_lettered: 0 }))
+      expect(text).toContain(`\ncustomerio_outbox_${name}_total{destination="default/track"} ${value}\n`)
+  } finally {
+    await h.close()
+  }
 })

@@ -171,6 +171,28 @@ test('pause and resume may be repeated, replace automatic states, and are record
   ])
 })
 
+test('in SQL, pause_matching and resume_matching take patterns, and refuse one without a match', async () => {
+  await h.enqueue(track('u1', 1), email('u1', 1))
+  expect(await h.db.rows("SELECT * FROM outbox.pause_matching('*/app', 'ticket 1')")).toEqual([
+    { destination: 'default/app', paused: true },
+  ])
+  expect(await h.db.rows("SELECT * FROM outbox.pause_matching('default/*')")).toEqual([
+    { destination: 'default/app', paused: false },
+    { destination: 'default/track', paused: true },
+  ])
+  expect(await h.db.rows("SELECT * FROM outbox.resume_matching('*')")).toEqual([
+    { destination: 'default/app', result: 'resumed' },
+    { destination: 'default/track', result: 'resumed' },
+  ])
+  for (const call of ["pause_matching('default_*')", "resume_matching('%')", 'pause_matching(NULL)']) {
+    await expect(h.db.rows(`SELECT outbox.${call}`)).rejects.toMatchObject({
+      code: '22023',
+      message: expect.stringMatching(/^outbox: ('default_\*'|'%'|NULL) matches no known destination$/),
+      hint: 'Known: default/app, default/track.',
+    })
+  }
+})
+
 test.each([
   null,
   '',

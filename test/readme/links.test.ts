@@ -102,6 +102,18 @@ describe('messages', () => {
   })
 })
 
+describe('next steps', () => {
+  test('every section of a document that a message names exists', () => {
+    const named = [...sourceText().matchAll(/\b(docs\/[\w-]+\.md)(?:#([\w-]+))?/g)]
+    expect(named.length).toBeGreaterThan(20)
+    const broken = named.filter(
+      ([, file = '', anchor]) =>
+        !DOCUMENTS.includes(file) || (anchor !== undefined && !anchorsOf(file).has(anchor)),
+    )
+    expect(broken.map(([text]) => text)).toEqual([])
+  })
+})
+
 describe('the glossary', () => {
   const words = [...readDocument('docs/glossary.md').matchAll(/^\| \*\*([^*]+)\*\* \|/gm)].map(
     ([, word = '']) => word,

@@ -1,5 +1,6 @@
 import type { ActionStatus } from '../../operate/actions.ts'
-import { count, shorten, table } from './format.ts'
+import { count, shorten } from './format.ts'
+import { table } from './table.ts'
 
 export function actionTable(actions: readonly ActionStatus[]): string {
   return table(

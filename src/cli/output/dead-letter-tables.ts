@@ -1,5 +1,6 @@
 import type { DeadLetter } from '../../operate/dead-letters.ts'
-import { shorten, table } from './format.ts'
+import { shorten } from './format.ts'
+import { table } from './table.ts'
 
 export function deadLetterTable(letters: readonly DeadLetter[]): string {
   return table(

@@ -1,5 +1,4 @@
 import { styleText } from 'node:util'
-import Table from 'cli-table3'
 import { Help } from 'commander'
 import prettyMilliseconds from 'pretty-ms'
 
@@ -28,35 +27,17 @@ export function minuteOfDay(time: Date): string {
   return `${time.toISOString().slice(11, 16)}Z`
 }
 
-export interface Column<Row> {
-  readonly head: string
-  readonly align?: 'left' | 'right'
-  readonly cell: (row: Row) => string
-}
-
-/** An aligned table without frames, indented by two columns; `empty` if there is no row. */
-export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[], empty: string): string {
-  if (rows.length === 0) return `  ${empty}`
-  const none = { top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '' }
-  const rest = { 'bottom-left': '', 'bottom-right': '', left: '', 'left-mid': '', mid: '', 'mid-mid': '' }
-  const grid = new Table({
-    head: columns.map(({ head }) => head),
-    colAligns: columns.map(({ align }) => align ?? 'left'),
-    chars: { ...none, ...rest, right: '', 'right-mid': '', middle: ' ' },
-    style: { head: [], border: [], 'padding-left': 1, 'padding-right': 1, compact: true },
-  })
-  grid.push(...rows.map((row) => columns.map(({ cell }) => cell(row))))
-  return grid
-    .toString()
-    .split('\n')
-    .map((line) => ` ${line.trimEnd()}`)
-    .join('\n')
-}
-
 /** Puts a text on one line, and cuts it to `length` characters. */
 export function shorten(text: string | null, length: number): string {
   const line = (text ?? '').replace(/\s+/g, ' ').trim()
   return line.length <= length ? line : `${line.slice(0, length - 1)}…`
+}
+
+/** Cuts a destination to `length` characters. Cuts its workspace, because the API tells more: `mark…/broadcast`. */
+export function shortenDestination(destination: string, length: number): string {
+  const api = destination.slice(destination.lastIndexOf('/'))
+  if (destination.length <= length || api.length > length - 2) return shorten(destination, length)
+  return shorten(destination.slice(0, -api.length), length - api.length) + api
 }
 
 /** Breaks a text at spaces into lines of `WIDTH` columns; every line after the first is indented. */

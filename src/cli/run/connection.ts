@@ -1,4 +1,3 @@
-import { type BreakerStatus, readBreakerState } from '../../observe/views/read-breaker-state.ts'
 import { type Database, openDatabase } from '../../store/connection/database.ts'
 
 /** The database and schema that a command works on. */
@@ -24,10 +23,4 @@ export async function withDatabase(
   } finally {
     await db.close()
   }
-}
-
-/** The destination's breaker; undefined if it has never had one. */
-export async function readBreaker(db: Database, destination: string): Promise<BreakerStatus | undefined> {
-  const rows = await readBreakerState({ query: async (text) => ({ rows: await db.query(text) }) }, db.names)
-  return rows.find((row) => row.destination === destination)
 }

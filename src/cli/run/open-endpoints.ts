@@ -1,16 +1,17 @@
 import { cached } from '../../observe/cached.ts'
 import { type HealthServer, startHealthServer } from '../../observe/health-server.ts'
 import { createMetrics } from '../../observe/metrics.ts'
+import { openReader } from '../../observe/reader.ts'
 import { readBreakerState } from '../../observe/views/read-breaker-state.ts'
 import { readStatus } from '../../observe/views/read-status.ts'
 import type { Relay } from '../../relay/relay.ts'
 import { namesOf } from '../../store/names.ts'
 import type { RelaySettings } from '../commands/relay-settings.ts'
 import { SettingError } from '../errors.ts'
-import { openReader } from '../process/health-reader.ts'
 
 /** Milliseconds for which scrapes of /metrics share one read of the views. Health checks share one for half of that. */
 const SHARE_READ_MS = 2_000
+const READ_TIMEOUT_MS = 5_000
 
 /** Starts the endpoints, with connections of their own, so that a health check does not wait for the relay's work. */
 export async function openEndpoints(
@@ -19,7 +20,12 @@ export async function openEndpoints(
   isStarted: () => boolean,
 ): Promise<HealthServer> {
   const names = namesOf(given.schema)
-  const reader = openReader(given.databaseUrl)
+  const reader = openReader({
+    connectionString: given.databaseUrl,
+    applicationName: 'customerio-outbox relay health',
+    max: 2,
+    timeoutMs: READ_TIMEOUT_MS,
+  })
   const server = await startHealthServer({
     port: given.port,
     host: given.host,

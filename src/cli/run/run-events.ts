@@ -1,6 +1,6 @@
 import { type EventFields, fieldsOf } from '../../intent/plan/plan-fields.ts'
 import { schemasOf } from '../../intent/plan/plan.ts'
-import { table } from '../output/format.ts'
+import { table } from '../output/table.ts'
 import { readPlanFile } from '../settings/plan-file.ts'
 
 /** Prints the tracking plan of a module. */

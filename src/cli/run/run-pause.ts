@@ -1,39 +1,55 @@
-import type { BreakerStatus } from '../../observe/views/read-breaker-state.ts'
-import { destinationExists } from '../../store/breakers/destination-exists.ts'
-import { pauseDestination } from '../../store/breakers/pause-destination.ts'
+import { pauseDestinations } from '../../store/breakers/pause-destinations.ts'
 import type { Database } from '../../store/connection/database.ts'
 import { shorten } from '../output/format.ts'
-import { readBreaker, type Target, withDatabase } from './connection.ts'
+import { chooseDestinations } from './choose-destinations.ts'
+import { type Target, withDatabase } from './connection.ts'
+import { type BreakerOf, readBreakers, renderPreview } from './read-breakers.ts'
 
-/** Pauses a destination, and prints its state. */
-export async function runPause(
-  given: Target & { readonly destination: string; readonly reason: string | undefined },
-  json: boolean,
-): Promise<void> {
-  await withDatabase(given, 'pause', (db) => pause(db, given.destination, given.reason, json))
+interface PauseRun extends Target {
+  /** Destinations, and patterns with `*`. */
+  readonly destinations: readonly string[]
+  readonly reason: string | undefined
+  readonly preview: boolean
+  /** Pause unknown destinations too. */
+  readonly force: boolean
+  readonly json: boolean
 }
 
-async function pause(db: Database, name: string, reason: string | undefined, json: boolean): Promise<void> {
-  const paused = await pauseDestination(db, name, reason)
-  const breaker = await readBreaker(db, name)
-  // The warning below is a hint: a user without the right to read the tables gets none.
-  const known = await destinationExists(db, name).catch(() => true)
-  if (json) {
-    const { state, lastError: reason } = breaker ?? {}
-    console.log(JSON.stringify({ destination: name, paused, state, reason, known }))
+/** Pauses destinations, and prints the state of each. */
+export async function runPause(given: PauseRun): Promise<void> {
+  await withDatabase(given, 'pause', (db) => pause(db, given))
+}
+
+async function pause(db: Database, { destinations, reason, preview, force, json }: PauseRun): Promise<void> {
+  const chosen = await chooseDestinations(db, destinations, force ? 'accepted' : 'refused without --force')
+  if (preview) {
+    console.log(renderPreview(await readBreakers(db, chosen), 'pause', json))
     return
   }
-  console.log(
-    paused
-      ? `${name} is paused: relays send no further requests until customerio-outbox resume ${name}`
-      : `${name} was paused already, since ${since(breaker)}: ${shorten(breaker?.lastError ?? null, 200)}`,
+  const done = new Map(
+    (await pauseDestinations(db, chosen, reason)).map(({ destination, paused }) => [destination, paused]),
   )
-  if (!known)
-    console.error(
-      `no intent was ever enqueued for ${name}: check the name; customerio-outbox resume ${name} undoes the pause`,
-    )
+  const results = (await readBreakers(db, chosen)).map((one) => ({
+    ...one,
+    paused: done.get(one.destination) ?? false,
+  }))
+  if (json) {
+    const states = results.map(({ destination, paused, breaker }) => ({
+      destination,
+      paused,
+      state: breaker?.state,
+      reason: breaker?.lastError,
+    }))
+    console.log(JSON.stringify({ preview: false, destinations: states }))
+    return
+  }
+  console.log(results.map(describe).join('\n'))
 }
 
-function since(breaker: BreakerStatus | undefined): string {
-  return `${breaker?.openedAt?.toISOString().slice(0, 19) ?? '–'}Z`
+function describe({ destination, breaker, paused }: BreakerOf & { readonly paused: boolean }): string {
+  if (paused) {
+    return `${destination} is paused: relays send no further requests until customerio-outbox resume ${destination}`
+  }
+  const since = `${breaker?.openedAt?.toISOString().slice(0, 19) ?? '–'}Z`
+  return `${destination} was paused already, since ${since}: ${shorten(breaker?.lastError ?? null, 200)}`
 }

@@ -1,28 +1,48 @@
 import type { BreakerStatus } from '../../observe/views/read-breaker-state.ts'
-import { destinationExists } from '../../store/breakers/destination-exists.ts'
-import { type Resumed, resumeDestination } from '../../store/breakers/resume-destination.ts'
+import { type Resumed, resumeDestinations } from '../../store/breakers/resume-destinations.ts'
 import type { Database } from '../../store/connection/database.ts'
 import { age, shorten } from '../output/format.ts'
-import { readBreaker, type Target, withDatabase } from './connection.ts'
+import { chooseDestinations } from './choose-destinations.ts'
+import { type Target, withDatabase } from './connection.ts'
+import { readBreakers, renderPreview } from './read-breakers.ts'
 
-/** Resumes a destination, and prints what changed. */
-export async function runResume(
-  given: Target & { readonly destination: string },
-  json: boolean,
-): Promise<void> {
-  await withDatabase(given, 'resume', (db) => resume(db, given.destination, json))
+interface ResumeRun extends Target {
+  /** Destinations, and patterns with `*`. */
+  readonly destinations: readonly string[]
+  readonly preview: boolean
+  readonly json: boolean
 }
 
-async function resume(db: Database, name: string, json: boolean): Promise<void> {
-  const result = await resumeDestination(db, name)
-  const breaker = await readBreaker(db, name)
-  const known = await destinationExists(db, name).catch(() => true) // only a hint, as in pause
-  if (json) {
-    console.log(JSON.stringify({ destination: name, result, retryAt: breaker?.retryAt ?? null, known }))
+/** Resumes destinations, and prints what changed. */
+export async function runResume(given: ResumeRun): Promise<void> {
+  await withDatabase(given, 'resume', (db) => resume(db, given))
+}
+
+async function resume(db: Database, { destinations, preview, json }: ResumeRun): Promise<void> {
+  const chosen = await chooseDestinations(db, destinations, 'refused')
+  if (preview) {
+    console.log(renderPreview(await readBreakers(db, chosen), 'resume', json))
     return
   }
-  console.log(`${name} ${describe(result, breaker)}`)
-  if (!known) console.error(`no intent was ever enqueued for ${name}: check the name`)
+  const done = new Map(
+    (await resumeDestinations(db, chosen)).map(({ destination, result }) => [destination, result]),
+  )
+  const results = (await readBreakers(db, chosen)).map((one) => ({
+    ...one,
+    result: done.get(one.destination) ?? 'unchanged',
+  }))
+  if (json) {
+    const states = results.map(({ destination, result, breaker }) => ({
+      destination,
+      result,
+      retryAt: breaker?.retryAt ?? null,
+    }))
+    console.log(JSON.stringify({ preview: false, destinations: states }))
+    return
+  }
+  for (const { destination, result, breaker } of results) {
+    console.log(`${destination} ${describe(result, breaker)}`)
+  }
 }
 
 function describe(result: Resumed, breaker: BreakerStatus | undefined): string {

@@ -4,7 +4,7 @@ import { namesOf } from '../../store/names.ts'
 import { describeFailure } from '../errors.ts'
 import { painter } from '../output/format.ts'
 import { redact } from '../output/redact.ts'
-import { renderStatus } from '../output/status-tables.ts'
+import { renderStatus } from '../output/status/render-status.ts'
 import { watch } from '../output/watch.ts'
 import type { Target } from './connection.ts'
 
@@ -25,7 +25,8 @@ export async function runStatus(given: StatusRun, json: boolean): Promise<void> 
   })
   pool.on('error', () => {}) // the next read reports it
   const paint = painter(process.stdout)
-  const render = (status: Status) => (json ? JSON.stringify(status) : renderStatus(status, paint))
+  const render = (status: Status) =>
+    json ? JSON.stringify(status) : renderStatus(status, paint, process.stdout.columns)
   try {
     const first = await readStatus(pool, names)
     if (given.watch === undefined) {

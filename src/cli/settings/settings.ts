@@ -84,13 +84,16 @@ const credential = (name: string) =>
 
 const text = (missing: string) => z.string({ error: missing }).min(1, { error: missing })
 
-/** A destination: `<workspace>/<api>`. */
-export const destination = z
-  .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,62}\/(track|app|broadcast|pipelines)$/, {
+const DESTINATION = /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}\/(track|app|broadcast|pipelines)$/
+const PATTERN = /^[A-Za-z0-9_/*-]*\*[A-Za-z0-9_/*-]*$/
+
+/** Destinations, `<workspace>/<api>`, and patterns of them with `*`. */
+export const destinations = z.array(
+  z.string().refine((value) => DESTINATION.test(value) || PATTERN.test(value), {
     error: ({ input }) =>
-      `Expected <destination> to be <workspace>/<api>, with api one of track, app, broadcast, pipelines, such as default/track, got ${show(input)}`,
-  })
+      `Expected <destination> to be <workspace>/<api>, with api one of track, app, broadcast, pipelines, such as default/track, or a quoted pattern such as 'default/*', got ${show(input)}`,
+  }),
+)
 
 /** Every setting of the environment, with its error. Errors of addresses and keys do not quote the value. */
 export const settings = {

@@ -4,6 +4,6 @@ export interface Queryable {
 }
 
 /** Runs one SELECT. Its columns must have the names of the fields of `Row`. */
-export async function select<Row>(db: Queryable, text: string): Promise<Row[]> {
-  return (await db.query(text)).rows as Row[]
+export async function select<Row>(db: Queryable, text: string, values?: unknown[]): Promise<Row[]> {
+  return (await db.query(text, values)).rows as Row[]
 }

@@ -9,6 +9,8 @@ export interface RelayStatus {
   readonly startedAt: Date
   readonly lastSeenAt: Date
   readonly lanesHeld: number
+  /** The highest schema version that the relay knows. */
+  readonly schemaVersion: number | null
   /** Seconds since `startedAt`, by the database's clock. */
   readonly upSeconds: number
   /** Seconds since `lastSeenAt`, by the database's clock. */
@@ -22,7 +24,7 @@ export function readRelayFleet(db: Queryable, names: Names): Promise<RelayStatus
   return select<RelayStatus>(
     db,
     `SELECT relay_id AS "relayId", host, version, started_at AS "startedAt", last_seen_at AS "lastSeenAt",
-            lanes_held AS "lanesHeld",
+            lanes_held AS "lanesHeld", schema_version AS "schemaVersion",
             extract(epoch FROM clock_timestamp() - started_at)::float8 AS "upSeconds",
             greatest(0, extract(epoch FROM clock_timestamp() - last_seen_at))::float8 AS "silentSeconds",
             last_seen_at > clock_timestamp() - interval '30 seconds' AND last_seen_at <= clock_timestamp() AS alive

@@ -4,6 +4,7 @@ import { type Backlog, readBacklog } from './read-backlog.ts'
 import { type BreakerStatus, readBreakerState } from './read-breaker-state.ts'
 import { type DeadLetterCount, readDeadLetterSummary } from './read-dead-letter-summary.ts'
 import { type Health, readHealth } from './read-health.ts'
+import { type OpenAction, readOpenActions } from './read-open-actions.ts'
 import { type RelayStatus, readRelayFleet } from './read-relay-fleet.ts'
 import { readThroughput, type ThroughputMinute } from './read-throughput.ts'
 
@@ -17,6 +18,7 @@ export interface Status {
   readonly relays: readonly RelayStatus[]
   readonly deadLetters: readonly DeadLetterCount[]
   readonly throughput: readonly ThroughputMinute[]
+  readonly actions: readonly OpenAction[]
 }
 
 /**
@@ -37,5 +39,6 @@ export async function readStatus(db: Queryable, names: Names): Promise<Status> {
     relays: await readRelayFleet(db, names),
     deadLetters: await readDeadLetterSummary(db, names),
     throughput: await readThroughput(db, names),
+    actions: await readOpenActions(db, names),
   }
 }

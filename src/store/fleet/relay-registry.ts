@@ -10,6 +10,8 @@ export interface RelayIdentity {
   readonly format: number
   /** The ids of its encryption keys. Null: it may have any. */
   readonly encryptionKeys: readonly string[] | null
+  /** The highest schema version that the relay knows. */
+  readonly schemaVersion: number
 }
 
 /** Every poll of a relay fails. */
@@ -25,14 +27,14 @@ export async function reportRelay(
   failure: PollFailure | undefined,
 ): Promise<void> {
   await db.query(
-    `INSERT INTO ${db.names.q}.relays AS r (relay_id, host, pid, version, format, started_at, last_seen_at,
+    `INSERT INTO ${db.names.q}.relays AS r (relay_id, host, pid, version, format, schema_version, started_at, last_seen_at,
                                             polls_failing_since, poll_error, encryption_keys)
-     VALUES ($1, $2, $3, $4, $5, now(), now(), now() - make_interval(secs => $6::float8 / 1000), $7, $8::text[])
+     VALUES ($1, $2, $3, $4, $5, $6, now(), now(), now() - make_interval(secs => $7::float8 / 1000), $8, $9::text[])
      ON CONFLICT (relay_id) DO UPDATE SET last_seen_at = now(), poll_error = excluded.poll_error,
        polls_failing_since = CASE WHEN excluded.polls_failing_since IS NOT NULL
                                   THEN coalesce(r.polls_failing_since, excluded.polls_failing_since) END`,
     [
-      ...[relay.relayId, relay.host, relay.pid, relay.version, relay.format],
+      ...[relay.relayId, relay.host, relay.pid, relay.version, relay.format, relay.schemaVersion],
       ...[failure?.forMs ?? null, failure?.message ?? null, relay.encryptionKeys],
     ],
   )

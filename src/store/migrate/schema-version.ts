@@ -1,6 +1,6 @@
 import pgBoss from 'pg-boss/package.json' with { type: 'json' }
 import type { Database } from '../connection/database.ts'
-import { readMigrations } from './migrations.ts'
+import { migrationFiles } from './migration-files.ts'
 import type { Names } from '../names.ts'
 import { SchemaVersionError } from './schema-version-error.ts'
 
@@ -18,6 +18,14 @@ export interface SchemaFound {
   /** The highest version that the relay knows. */
   readonly supported: number
 }
+
+/** The highest schema version that this package knows. */
+export function supportedSchemaVersion(): number {
+  return migrationFiles().length
+}
+
+/** The version of pg-boss' schema that the installed pg-boss works on. It works on no other. */
+export const BOSS_SCHEMA_VERSION: number = pgBoss.pgboss.schema
 
 type Query = <Row extends object>(text: string, values?: readonly unknown[]) => Promise<Row[]>
 
@@ -43,7 +51,7 @@ export async function readSchemaState(query: Query, names: Names): Promise<Schem
  * @throws {SchemaVersionError} with one line that says what to do.
  */
 export async function requireSchemaVersion(db: Database): Promise<SchemaFound> {
-  const supported = readMigrations(db.names).length
+  const supported = supportedSchemaVersion()
   const found = await readSchemaState((text, values) => db.query(text, values), db.names)
   const schema = `The schema "${db.names.schema}"`
   if (!found) {
@@ -66,7 +74,7 @@ export async function requireSchemaVersion(db: Database): Promise<SchemaFound> {
 
 /** Refuses a schema of another pg-boss version than the installed one: pg-boss works on its own version only. */
 async function requireBossVersion(db: Database): Promise<void> {
-  const known = pgBoss.pgboss.schema
+  const known = BOSS_SCHEMA_VERSION
   const [row] = await db.query<{ version: number }>(`SELECT version FROM ${db.names.boss}.version`)
   if (!row) {
     throw new SchemaVersionError(

@@ -1,4 +1,5 @@
-import { count, duration, type Painter, table, wrap } from '../../output/format.ts'
+import { count, duration, type Painter, wrap } from '../../output/format.ts'
+import { table } from '../../output/table.ts'
 import type { Findings } from './check.ts'
 import type { Latency } from './latency.ts'
 

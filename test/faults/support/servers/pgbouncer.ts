@@ -17,6 +17,8 @@ export interface PgBouncer {
 export interface PgBouncerOptions {
   /** Connections to the server per database, shared by the clients. Default: 20. */
   readonly poolSize?: number
+  /** When a client gives its connection to the server back. Default: `transaction`. */
+  readonly mode?: 'transaction' | 'session'
 }
 
 /** Returns the path of pgbouncer. If it is not installed, prints one line that names the skipped tests. */
@@ -30,14 +32,14 @@ export function findPgBouncer(whatIsSkipped: string): string | undefined {
 }
 
 /**
- * Starts PgBouncer in front of a server, in transaction mode and otherwise with default settings.
+ * Starts PgBouncer in front of a server, in transaction mode or the given one, and otherwise with default settings.
  *
  * @param serverUrl A URL with a user and a password.
  */
 export async function startPgBouncer(
   binary: string,
   serverUrl: string,
-  { poolSize = 20 }: PgBouncerOptions = {},
+  { poolSize = 20, mode = 'transaction' }: PgBouncerOptions = {},
 ): Promise<PgBouncer> {
   const { hostname, port: serverPort, username, password } = new URL(serverUrl)
   const home = await mkdtemp(path.join(tmpdir(), 'customerio-outbox-pgbouncer-'))
@@ -58,7 +60,7 @@ listen_port = ${port}
 unix_socket_dir =
 auth_type = scram-sha-256
 auth_file = ${await file('users.txt', users)}
-pool_mode = transaction
+pool_mode = ${mode}
 default_pool_size = ${poolSize}
 max_client_conn = 500
 `,
