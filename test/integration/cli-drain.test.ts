@@ -139,7 +139,7 @@ test.each(['SIGTERM', 'SIGINT'] as const)('%s ends the drain in order', async (s
   fake.latencyMs = 300
   await enqueue(...Array.from({ length: 300 }, (_, n) => track(person, n)))
   const drain = start(['--batch-size', '10', '--no-check-region'])
-  await fake.until(({ counts }) => counts.applied > 0)
+  await fake.until(({ counts }) => counts.applied > 0, { timeoutMs: 30_000 })
   drain.child.kill(signal)
   const { status, stdout, stderr } = await drain.ended()
   expect(stdout).toMatch(new RegExp(`^Ended by ${signal}: \\d+ delivered in [\\d.]+m?s, \\d+ pending\\.\\n`))
@@ -181,7 +181,7 @@ test('the database falls silent: one line and status 1, within the documented ti
   const startedAt = performance.now()
   const flags = ['--for', '4s', '--request-timeout', '1', '--batch-size', '10', '--no-check-region']
   const drain = start(flags, { DATABASE_URL: proxy.url(db.url) })
-  await fake.until(({ counts }) => counts.applied > 0)
+  await fake.until(({ counts }) => counts.applied > 0, { timeoutMs: 30_000 })
   proxy.setNew(HALF_OPEN)
   proxy.set(HALF_OPEN)
   const { status, stdout, stderr } = await drain.ended()

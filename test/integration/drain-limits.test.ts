@@ -33,7 +33,7 @@ test('Customer.io does not answer: after the time is up no request begins, also 
   h.fake.misbehave({ kind: 'hang' })
   // Many lanes with one intent each share a request. When it has failed, each would send its own.
   await h.enqueue(...Array.from({ length: 30 }, (_, n) => track(`u${n}`, n)))
-  const [forMs, requestTimeoutMs] = [1_000, 2_000]
+  const [forMs, requestTimeoutMs] = [3_000, 4_000]
   const breaker = { failures: 1_000 }
   const running = run({ forMs, requestTimeoutMs, breaker, retry: { maxRetries: 5 } })
   await delay(forMs + 500) // the time is up, and no request has ended
