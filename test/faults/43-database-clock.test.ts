@@ -250,7 +250,9 @@ describe('43: stored times an hour ahead', () => {
       return (await h.db.rows<{ state: string }>('SELECT state FROM outbox_pgboss.job'))[0]?.state
     }
     const before = await readHeartbeats(db)
-    expect(before).toEqual([{ id: job?.id, heartbeat: expect.any(String), ageMs: expect.any(Number) }])
+    expect(before).toEqual([
+      { id: job?.id, heartbeat: expect.any(String), ageMs: expect.any(Number), silentMs: 0 },
+    ])
     await queues.heartbeat(job ? [job] : [])
     expect(await stateAfter(before)).toBe('active')
     expect(await stateAfter(await readHeartbeats(db))).toBe('retry')
