@@ -56,12 +56,13 @@ describe.each(ENTRIES)('%s', (entry) => {
   })
 })
 
-test('the entry points are for apps, for relays, for the schema and for tests', async () => {
+test('the entry points are for apps, relays, operators, the schema and tests', async () => {
   const names = await Promise.all(ENTRIES.map((entry) => namesIn(`import('${entry}')`)))
   expect(names[0]).toEqual(expect.arrayContaining(['createOutbox', 'intents', 'InvalidIntentError']))
   expect(names[1]).toEqual(expect.arrayContaining(['createRelay', 'drain', 'migrate', 'migrationScript']))
-  expect(names[2]).toEqual(expect.arrayContaining(['outbox', 'intents', 'dedup', 'deadLetters', 'breakers']))
-  expect(names[3]).toEqual(expect.arrayContaining(['startFakeCustomerIo']))
+  expect(names[2]).toEqual(expect.arrayContaining(['createOperator']))
+  expect(names[3]).toEqual(expect.arrayContaining(['outbox', 'intents', 'dedup', 'deadLetters', 'breakers']))
+  expect(names[4]).toEqual(expect.arrayContaining(['startFakeCustomerIo']))
 })
 
 test('every exported error class has a code, because instanceof knows only one of the two copies', async () => {
