@@ -11,6 +11,8 @@ export type {
   OptionsOf,
   Preview,
 } from './operate/actions.ts'
+export type { EncryptionKey } from './encryption/encryption-key.ts'
+export type { PersonTimeline } from './observe/timeline/fold-timeline.ts'
 export type { DeadLetter, DeadLetterPage } from './operate/dead-letters.ts'
 export type { DeadLetterFilter, IntentFilter, PersonFilter } from './operate/filters.ts'
 export type { FoundEvent } from './operate/find.ts'

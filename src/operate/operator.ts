@@ -1,3 +1,8 @@
+import type { EncryptionKey } from '../encryption/encryption-key.ts'
+import { type KeyRing, keyRingOf } from '../encryption/key-ring.ts'
+import { foldTimeline, type PersonTimeline } from '../observe/timeline/fold-timeline.ts'
+import { readTimeline } from '../observe/timeline/read-timeline.ts'
+import type { Queryable } from '../observe/views/queryable.ts'
 import { readStatus, type Status } from '../observe/views/read-status.ts'
 import { pauseDestinations } from '../store/breakers/pause-destinations.ts'
 import { type Resumed, resumeDestinations } from '../store/breakers/resume-destinations.ts'
@@ -43,6 +48,13 @@ export interface OperatorOptions {
    * @default 'outbox'
    */
   readonly schema?: string | undefined
+  /**
+   * The keys of encrypted payloads, as in `OUTBOX_ENCRYPTION_KEYS`. Without them, encrypted dead letters are shown as envelopes and
+   * cannot be edited.
+   *
+   * @default none
+   */
+  readonly encryption?: { readonly keys: string | readonly EncryptionKey[] } | undefined
 }
 
 /** Milliseconds. To preview a million dead letters takes seconds, to erase from a long queue perhaps a minute. */
@@ -68,16 +80,15 @@ const ANSWER_MS = 600_000
  * for await (const { processed, total } of operator.follow(actionId)) console.log(`${processed} of ${total}`)
  * ```
  */
-export function createOperator({ connectionString, schema }: OperatorOptions): Operator {
-  return new Operator(
-    openDatabase({
-      connectionString,
-      schema,
-      max: 2,
-      answerMs: ANSWER_MS,
-      applicationName: 'customerio-outbox operator',
-    }),
-  )
+export function createOperator({ connectionString, schema, encryption }: OperatorOptions): Operator {
+  const db = openDatabase({
+    connectionString,
+    schema,
+    max: 2,
+    answerMs: ANSWER_MS,
+    applicationName: 'customerio-outbox operator',
+  })
+  return new Operator(db, encryption && keyRingOf(encryption.keys))
 }
 
 /**
@@ -94,10 +105,12 @@ export function createOperator({ connectionString, schema }: OperatorOptions): O
  */
 export class Operator implements AsyncDisposable {
   readonly #db: Database
+  readonly #ring: KeyRing | undefined
 
   /** @internal Use `createOperator`. */
-  constructor(db: Database) {
+  constructor(db: Database, ring: KeyRing | undefined) {
     this.#db = db
+    this.#ring = ring
   }
 
   /**
@@ -229,6 +242,26 @@ export class Operator implements AsyncDisposable {
   }
 
   /**
+   * Folds what was delivered to Customer.io for a person into what Customer.io should know. Only for workspaces that keep the
+   * payloads of delivered intents, and only for payloads that are not encrypted.
+   *
+   * @param person A person's id, email, phone or cio_id.
+   * @param options `until`: leaves out what was written later. Default: no limit.
+   * @returns one result for each workspace that has intents of the person.
+   *
+   * @example
+   * ```ts
+   * for (const { workspace, profile } of await operator.timeline('u1')) console.log(workspace, profile)
+   * ```
+   */
+  async timeline(
+    person: string,
+    { until }: { readonly until?: Date | undefined } = {},
+  ): Promise<PersonTimeline[]> {
+    return foldTimeline(await readTimeline(this.#queryable, this.#db.names, person, until), person)
+  }
+
+  /**
    * Lists dead letters.
    *
    * @param filter Default: all.
@@ -244,7 +277,7 @@ export class Operator implements AsyncDisposable {
     filter: DeadLetterFilter = {},
     { limit = 50, after }: { readonly limit?: number; readonly after?: string | undefined } = {},
   ): Promise<DeadLetterPage> {
-    return listDeadLetters(this.#db, filter, limit, after)
+    return listDeadLetters(this.#db, this.#ring, filter, limit, after)
   }
 
   /**
@@ -260,7 +293,7 @@ export class Operator implements AsyncDisposable {
    * ```
    */
   deadLetter(id: string): Promise<DeadLetter | undefined> {
-    return readDeadLetter(this.#db, id)
+    return readDeadLetter(this.#db, this.#ring, id)
   }
 
   /**
@@ -278,11 +311,11 @@ export class Operator implements AsyncDisposable {
    * ```
    */
   editDeadLetter(
-    letter: Pick<DeadLetter, 'id' | 'operation'>,
+    letter: DeadLetter,
     payload: Readonly<Record<string, unknown>>,
     { reason }: { readonly reason?: string | undefined } = {},
   ): Promise<void> {
-    return editDeadLetter(this.#db, letter, payload, reason)
+    return editDeadLetter(this.#db, this.#ring, letter, payload, reason)
   }
 
   /**
@@ -332,8 +365,7 @@ export class Operator implements AsyncDisposable {
    * ```
    */
   status(): Promise<Status> {
-    const db = this.#db
-    return readStatus({ query: async (text) => ({ rows: await db.query(text) }) }, db.names)
+    return readStatus(this.#queryable, this.#db.names)
   }
 
   /**
@@ -346,6 +378,10 @@ export class Operator implements AsyncDisposable {
    */
   close(): Promise<void> {
     return this.#db.close()
+  }
+
+  get #queryable(): Queryable {
+    return { query: async (text, values) => ({ rows: await this.#db.query(text, values) }) }
   }
 
   [Symbol.asyncDispose](): Promise<void> {

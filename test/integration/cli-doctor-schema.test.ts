@@ -90,12 +90,12 @@ const DRIFTS: readonly (readonly [string, { level: string; what: string; next: s
     {
       level: 'failure',
       what: 'constraint intents_lane on outbox.intents is missing',
-      next: 'ALTER TABLE "outbox".intents ADD CONSTRAINT intents_lane CHECK (((lane >= \'-1\'::integer) AND (lane <= 31)))',
+      next: 'ALTER TABLE "outbox".intents ADD CONSTRAINT intents_lane CHECK (((lane >= \'-33\'::integer) AND (lane <= 31)))',
     },
   ],
   [
     `ALTER TABLE outbox.intents DROP CONSTRAINT intents_lane;
-     ALTER TABLE outbox.intents ADD CONSTRAINT intents_lane CHECK (lane >= -1 AND lane <= 31) NOT VALID`,
+     ALTER TABLE outbox.intents ADD CONSTRAINT intents_lane CHECK (lane >= -33 AND lane <= 31) NOT VALID`,
     {
       level: 'failure',
       what: 'constraint intents_lane on outbox.intents is not validated',

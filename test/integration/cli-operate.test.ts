@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { createOutbox } from '../../src/index.ts'
 import { toUlid } from '../../src/customerio/transports/ulid.ts'
 import { startCli } from '../support/cli.ts'
 import { operate } from '../support/operate.ts'
@@ -156,4 +157,65 @@ test('find prints the events of each intent', async () => {
   expect(text).toContain(`${id}  track step  to default/track for u1`)
   expect(text).toMatch(/pending {7}no relay is running/)
   expect((await json('find', id)).events).toMatchObject([{ event: 'enqueued' }, { event: 'pending' }])
+})
+
+test('find --timeline folds kept payloads into what Customer.io should know', async () => {
+  await h.relay({ customerio: { ...everyApi(h.fake), deliveredPayloads: 'keep' } })
+  await h.enqueue(
+    { operation: 'identify', customerId: 'u1', attributes: { plan: 'pro', age: 7 } },
+    track('u1', 1),
+  )
+  await h.drained()
+  const text = await run('find', 'u1', '--timeline')
+  expect(text).toMatch(/^workspace default: present \(payloads are kept since 20/)
+  expect(text).toContain('  plan = "pro"')
+  expect(text).toMatch(/event step\n/)
+  const { timelines } = await json('find', 'u1', '--timeline')
+  expect(timelines).toMatchObject([
+    {
+      workspace: 'default',
+      profile: { status: 'present', attributes: { plan: 'pro', age: 7 }, events: [{ name: 'step' }] },
+    },
+  ])
+  expect(await run('find', 'u1', '--timeline', '--until', '1h')).toBe('nothing was found\n')
+})
+
+test('an encrypted dead letter is shown and edited with the key, and stays encrypted', async () => {
+  const keys = `k1:${Buffer.alloc(32, 7).toString('base64')}`
+  const outbox = createOutbox({ encryption: { keys } })
+  const { id } = await h.db.transaction((tx) => outbox.enqueue(tx, track('u1', 1)))
+  await h.db.rows(
+    `WITH dead AS (DELETE FROM outbox.intents RETURNING *)
+     INSERT INTO outbox.dead_letters (id, destination, seq, format, operation, payload, ordering_key, priority,
+       on_ambiguous, enqueued_at, dead_at, reason)
+     SELECT id, destination, seq, format, operation, payload::jsonb, ordering_key, priority, on_ambiguous, enqueued_at, now(),
+       'rejected' FROM dead`,
+  )
+  const file = path.join(tmpdir(), `payload-${id}.json`)
+  await writeFile(file, '{"customerId": "u1", "name": "right", "data": {"n": 2}}')
+  try {
+    expect(await run('dead', 'show', id ?? '')).toContain('set OUTBOX_ENCRYPTION_KEYS to read it')
+    expect(await cli('dead', 'edit', id ?? '', '--payload', file)).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining('set OUTBOX_ENCRYPTION_KEYS'),
+    })
+    const withKeys = (...args: string[]) =>
+      startCli(args, { DATABASE_URL: h.db.url, OUTBOX_ENCRYPTION_KEYS: keys }).ended()
+    expect((await withKeys('dead', 'show', id ?? '')).stdout).toContain('"name": "step"')
+    expect(await withKeys('dead', 'edit', id ?? '', '--payload', file)).toMatchObject({
+      status: 0,
+      stderr: '',
+    })
+  } finally {
+    await rm(file)
+  }
+  const rows = await h.db.rows<{ text: string }>(
+    'SELECT payload::text AS text FROM outbox.dead_letters UNION ALL SELECT payload::text FROM outbox.history',
+  )
+  expect(rows).toHaveLength(2)
+  for (const { text } of rows) expect(text).not.toMatch(/right|step/)
+  await h.relay({ encryption: { keys } })
+  await op.ended(await op.apply('redrive', { person: 'u1' }))
+  await h.drained()
+  expect(h.fake.applied).toMatchObject([{ name: 'right' }])
 })

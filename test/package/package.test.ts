@@ -89,7 +89,7 @@ test('createOutbox and the builders import nothing of the relay and no package',
   expect(
     sources.filter(
       (file) =>
-        !/^src\/(intent|enqueue)\//.test(file) &&
+        !/^src\/(intent|encryption|enqueue)\//.test(file) &&
         !['src/index.ts', 'src/store/names.ts'].includes(file) &&
         !/^node_modules\/(fastest-levenshtein|safe-stable-stringify)\//.test(file),
     ),

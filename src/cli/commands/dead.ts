@@ -7,6 +7,7 @@ import { addDatabaseOptions, addExamples, addJsonOption } from './shared-options
 const deadSettings = {
   databaseUrl: settings.databaseUrl,
   schema: settings.schema,
+  encryptionKeys: settings.encryptionKeys,
   limit: wholeNumber('--limit', 1, 10_000).default(50),
 }
 

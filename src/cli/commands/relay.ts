@@ -33,7 +33,7 @@ export function addRelayCommand(program: Command): void {
       'deliver the backlog before stopping; part of the grace period is kept for requests in flight',
     )
     .option('--poll-interval <seconds>', 'fallback poll interval, 0.05-60 (default: 1)')
-  addDeliveryOptions(command, { moreConnections: 'the relay opens 3 more, and 2 more with --port' })
+  addDeliveryOptions(command, { moreConnections: 'the relay opens 4 more, and 2 more with --port' })
   command.action(async (flags) => {
     const given = readSettings(relaySettings, flags)
     const { runRelay } = await import('../run/run-relay.ts')

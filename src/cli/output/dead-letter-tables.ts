@@ -30,6 +30,9 @@ export function describeDeadLetter(letter: DeadLetter): string {
           `its request began at ${letter.requestedAt.toISOString()}: look in Customer.io before you send it again`,
         ]
       : []),
+    ...(letter.encrypted === 'locked'
+      ? ['the payload is encrypted: set OUTBOX_ENCRYPTION_KEYS to read it']
+      : []),
     '',
     JSON.stringify(payload, undefined, 2),
   ].join('\n')

@@ -6,8 +6,7 @@ import { text } from 'node:stream/consumers'
 import { isDeepStrictEqual } from 'node:util'
 import type { DeadLetter } from '../../../operate/dead-letters.ts'
 import { SettingError } from '../../errors.ts'
-import type { Target } from '../connection.ts'
-import { withOperator } from './with-operator.ts'
+import { type OperatorTarget, withOperator } from './with-operator.ts'
 
 export interface DeadEdit {
   readonly id: string
@@ -18,7 +17,7 @@ export interface DeadEdit {
 
 /** Replaces the payload of a dead letter by the text of a file or of an editor. */
 export async function runDeadEdit(
-  target: Target,
+  target: OperatorTarget,
   { id, file, because }: DeadEdit,
   json: boolean,
 ): Promise<void> {

@@ -1,6 +1,5 @@
 import { deadLetterTable } from '../../output/dead-letter-tables.ts'
-import type { Target } from '../connection.ts'
-import { withOperator } from './with-operator.ts'
+import { type OperatorTarget, withOperator } from './with-operator.ts'
 
 export interface DeadList {
   readonly filter: object
@@ -10,7 +9,7 @@ export interface DeadList {
 
 /** Prints a page of dead letters. */
 export async function runDeadList(
-  target: Target,
+  target: OperatorTarget,
   { filter, limit, after }: DeadList,
   json: boolean,
 ): Promise<void> {

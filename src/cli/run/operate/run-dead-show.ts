@@ -1,11 +1,10 @@
 import { SettingError } from '../../errors.ts'
 import { describeDeadLetter } from '../../output/dead-letter-tables.ts'
 import { eventTable } from '../../output/find-table.ts'
-import type { Target } from '../connection.ts'
-import { withOperator } from './with-operator.ts'
+import { type OperatorTarget, withOperator } from './with-operator.ts'
 
 /** Prints a dead letter, its payload, and what happened to it. */
-export async function runDeadShow(target: Target, id: string, json: boolean): Promise<void> {
+export async function runDeadShow(target: OperatorTarget, id: string, json: boolean): Promise<void> {
   await withOperator(target, async (operator) => {
     const letter = await operator.deadLetter(id)
     if (!letter)
