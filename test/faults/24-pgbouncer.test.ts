@@ -9,9 +9,11 @@
 import { drizzle } from 'drizzle-orm/node-postgres'
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
+import { createOperator } from '../../src/operator.ts'
 import { drain, migrate } from '../../src/relay.ts'
 import { createTestDatabase } from '../support/database.ts'
 import { eventually } from '../support/eventually.ts'
+import { operate } from '../support/operate.ts'
 import { type Harness, startHarness, stepOf, track } from '../support/relay-harness.ts'
 import { startRelayProcess } from '../support/relay-process.ts'
 import { nextHeartbeat } from './support/heartbeat.ts'
@@ -60,6 +62,23 @@ describe.skipIf(!binary)('24: PgBouncer in transaction mode', () => {
     expect(await h.db.rows('SELECT last_value = 2 AS idle FROM outbox.notify_flag')).toEqual([
       { idle: false },
     ])
+  })
+
+  test('an operator behind PgBouncer previews, applies and follows an action, and a relay behind it carries it out', async () => {
+    await operate(h).deadLetters(...Array.from({ length: 20 }, (_, n) => track(`u${n % 4}`, n)))
+    await h.relay({ connectionString: pooled, pollIntervalMs: 200 })
+    await using operator = createOperator({ connectionString: pooled })
+    const filter = { reason: 'rejected' } as const
+    const { intents, plan } = await operator.preview('redrive', filter)
+    expect(intents).toBe(20)
+    const actionId = await operator.apply('redrive', filter, plan, { reason: 'mended' })
+    const seen = []
+    for await (const { state } of operator.follow(actionId)) seen.push(state)
+    expect(seen.at(-1)).toBe('done')
+    await h.drained()
+    expect(h.fake.counts).toMatchObject({ applied: 20, duplicates: 0, outOfOrder: 0 })
+    expect((await operator.find('u1')).map(({ event }) => event)).toContain('redriven')
+    expect((await operator.deadLetters()).letters).toEqual([])
   })
 
   test('a relay behind PgBouncer warns once, delivers by polling, and leaves no settings in pooled connections', async () => {
