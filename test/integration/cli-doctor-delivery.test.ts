@@ -176,8 +176,12 @@ describe('lag, dead letters and health', () => {
        INSERT INTO outbox.breakers (destination, state, opened_at, last_error) VALUES
          ('default/broadcast', 'rejecting', now(), '400'), ('default/track', 'open', now(), '503');
        UPDATE outbox.origin SET database_oid = 1;
-       INSERT INTO outbox.relays (relay_id, host, pid, version, started_at, last_seen_at, polls_failing_since, poll_error)
-       VALUES (gen_random_uuid(), 'host-1', 1, '0.1.0', now(), now(), now(), 'disk full')`,
+       INSERT INTO outbox.dead_letters (id, destination, seq, format, operation, payload, ordering_key, priority,
+         on_ambiguous, enqueued_at, dead_at, reason, holds)
+       VALUES (gen_random_uuid(), 'default/track', 1, 1, 'track', '{}', 'u1', 'normal', 'park', now(), now(), 'rejected', true);
+       UPDATE outbox.intents SET payload = '{"key": "key-of-2025"}', format = 3;
+       INSERT INTO outbox.relays (relay_id, host, pid, version, format, started_at, last_seen_at, polls_failing_since, poll_error, encryption_keys)
+       VALUES (gen_random_uuid(), 'host-1', 1, '0.1.0', 3, now(), now(), now(), 'disk full', '{}')`,
     )
     const starting = (text: string) => expect.stringMatching(new RegExp(`^${text}`))
     expect((await findingsOf('health', db.url)).toSorted((a, b) => a.what.localeCompare(b.what))).toEqual([
@@ -186,6 +190,14 @@ describe('lag, dead letters and health', () => {
         'customerio-outbox resume default/app',
       ),
       warning(starting('default/broadcast is rejecting'), 'see docs/operations.md#rejecting'),
+      warning(
+        starting('default/track has intents that were encrypted with key key-of-2025'),
+        'see docs/encryption.md#a-key-is-missing',
+      ),
+      warning(
+        starting('default/track holds the later intents of 1 key '),
+        'see docs/operations.md#held-keys',
+      ),
       warning(starting('default/track is open'), 'see docs/operations.md#breaker-open'),
       failure(
         starting('relay .* on host host-1 cannot poll since .*: disk full'),

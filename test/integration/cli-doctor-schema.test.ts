@@ -181,10 +181,14 @@ describe.each(oldestAndNewest())('drift on $name', ({ major }) => {
     ])
   })
 
-  test('a tracking plan is none; a plan that was edited by hand is one', async () => {
+  test('a tracking plan and required encryption are none; a plan that was edited by hand is one', async () => {
     const plan = '{"order_placed": ["order_id"]}'
     for (const call of [`'${plan}', true`, `'${plan}', false`, 'NULL, true']) {
       await db.rows(`SELECT outbox.install_event_plan(${call})`)
+      expect(await findingsOf('drift', db.url)).toEqual(NO_DRIFT)
+    }
+    for (const workspaces of ['{*}', '{default,brand-1}', '{}']) {
+      await db.rows('SELECT outbox.require_encryption($1)', [workspaces])
       expect(await findingsOf('drift', db.url)).toEqual(NO_DRIFT)
     }
     const tx = await db.begin()
@@ -260,31 +264,31 @@ describe('schema, partitions, privileges and roles', () => {
   })
 
   test('a missing partition of tomorrow is a warning, one of today a failure; the next step repairs both', async () => {
-    const dayOf = async (days: number) => {
-      const [row] = await db.rows<{ day: string }>(
-        "SELECT to_char(now() AT TIME ZONE 'UTC' + make_interval(days => $1), 'YYYYMMDD') AS day",
-        [days],
+    const partitionOf = async (parent: string, days: number) => {
+      const [row] = await db.rows<{ name: string }>(
+        "SELECT $1 || to_char(now() AT TIME ZONE 'UTC' + make_interval(days => $2), '_YYYYMMDD') AS name",
+        [parent, days],
       )
-      return `delivered_${row?.day}`
+      return row?.name
     }
+    const fine = [ok('delivered and history have those of today and tomorrow')]
+    expect(await findingsOf('partitions', db.url)).toEqual(fine)
     const next = 'SELECT "outbox".ensure_partitions()'
-    const [today, tomorrow] = [await dayOf(0), await dayOf(1)]
+    const tomorrow = await partitionOf('delivered', 1)
     await db.rows(`DROP TABLE outbox.${tomorrow}`)
-    expect(await findingsOf('partitions', db.url)).toEqual([
-      { level: 'warning', what: `${tomorrow} is missing, the partition of tomorrow`, next },
-    ])
-    await db.rows(`ALTER TABLE outbox.delivered DETACH PARTITION outbox.${today}; DROP TABLE outbox.${today}`)
-    expect(await findingsOf('partitions', db.url)).toMatchObject([
-      {
-        level: 'failure',
-        what: expect.stringContaining(`${today} is missing, the partition of today`),
-        next,
-      },
-    ])
+    const later = { level: 'warning', what: `${tomorrow} is missing, the partition of tomorrow`, next }
+    expect(await findingsOf('partitions', db.url)).toEqual([later])
+    const lost: unknown[] = []
+    for (const parent of ['delivered', 'history']) {
+      const today = await partitionOf(parent, 0)
+      await db.rows(
+        `ALTER TABLE outbox.${parent} DETACH PARTITION outbox.${today}; DROP TABLE outbox.${today}`,
+      )
+      lost.push({ level: 'failure', what: `${today} is missing, the partition of today`, next })
+      expect(await findingsOf('partitions', db.url)).toEqual([...lost, later])
+    }
     await db.rows(next)
-    expect(await findingsOf('partitions', db.url)).toEqual([
-      ok(`delivered has those of today and tomorrow: ${today}, ${tomorrow}`),
-    ])
+    expect(await findingsOf('partitions', db.url)).toEqual(fine)
   })
 
   test.each([

@@ -1,19 +1,11 @@
 import type { CatalogObject } from './catalog-object.ts'
+import { isSettingBody } from './setting-functions.ts'
 
 /** A difference between the database and what the migrations make. */
 export type Drift =
   | { readonly change: 'missing'; readonly expected: CatalogObject }
   | { readonly change: 'unexpected'; readonly found: CatalogObject }
   | { readonly change: 'changed'; readonly expected: CatalogObject; readonly found: CatalogObject }
-
-/**
- * The bodies of `outbox.planned` that `outbox.install_event_plan` writes. A tracking plan is a setting, and no drift.
- */
-const PLANNED = {
-  name: 'planned(text, jsonb)',
-  bodies: (schema: string) =>
-    [true, false].map((strict) => ` SELECT "${schema}".check_event(operation, payload, ${strict}) `),
-}
 
 /**
  * Compares the objects of a schema with the expected ones. If a table is missing or unexpected, its columns, constraints,
@@ -66,8 +58,7 @@ export function tableOf({ kind, name }: CatalogObject): string | undefined {
 
 function isSame(expected: CatalogObject, found: CatalogObject, schema: string): boolean {
   if (normalize(expected.definition, schema) !== normalize(found.definition, schema)) return false
-  if (expected.body === found.body) return true
-  return expected.name === PLANNED.name && PLANNED.bodies(schema).includes(found.body ?? '')
+  return expected.body === found.body || isSettingBody(expected.name, found.body, schema)
 }
 
 /**

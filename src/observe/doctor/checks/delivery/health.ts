@@ -14,6 +14,8 @@ const NEXT: readonly (readonly [RegExp, (destination: string) => string])[] = [
   [/^\S+ is paused since /, () => 'see docs/operations.md#paused'],
   [/ cannot poll since /, () => 'see docs/operations.md#connections'],
   [/ row format /, () => 'see docs/operations.md#a-row-format-that-no-relay-knows'],
+  [/ that were encrypted with key /, () => 'see docs/encryption.md#a-key-is-missing'],
+  [/ holds the later intents of /, () => 'see docs/operations.md#held-keys'],
   [/ overdue by /, () => 'see docs/operations.md#no-relay'],
   [
     / over 72 h old/,

@@ -11,7 +11,7 @@ import { failure, type Finding, ok, warning } from '../../finding.ts'
 const MOST_NAMED = 20
 const SECTION = 'see docs/operations.md#schema-drift'
 
-/** Compares every object of the schema with what the migrations of this package make. A tracking plan is no difference. */
+/** Compares every object of the schema with what the migrations of this package make. A tracking plan and required encryption are no differences. */
 export const drift: Check = { name: 'drift', run: checkDrift }
 
 async function checkDrift({ db, names }: Installation): Promise<readonly Finding[]> {
