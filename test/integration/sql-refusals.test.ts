@@ -137,7 +137,7 @@ describe('a check constraint rejects a row in an impossible state', () => {
 
   test.each([
     ['a lane above the last', intent({ lane: '32' }), 'intents_lane'],
-    ['a lane below the scheduled lane', intent({ lane: '-2', send_after: 'now()' }), 'intents_lane'],
+    ['a lane below those of held intents', intent({ lane: '-34', send_after: 'now()' }), 'intents_lane'],
     ['a scheduled intent without a time', intent({ lane: '-1' }), 'intents_scheduled_has_time'],
     ['a destination without an api', intent({ destination: "'default'" }), 'intents_destination'],
     ['a destination of an unknown api', intent({ destination: "'default/ftp'" }), 'intents_destination'],
