@@ -39,6 +39,9 @@ interface Answer {
 /** Far more than probes, scrapes and load balancers need: each holds a few. */
 const MAX_CONNECTIONS = 100
 
+/** Milliseconds for which scrapes share one rendering, so that a client that scrapes without a pause does not keep the relay busy. */
+const SHARED_MS = 100
+
 /**
  * Serves `/healthz`, `/readyz`, `/health/customerio` and `/metrics`, with GET and HEAD only. No answer holds a payload or a
  * key. The server cuts off slow and large requests, and always accepts a new connection.
@@ -68,7 +71,7 @@ export async function startHealthServer(options: HealthServerOptions): Promise<H
   )
   server.timeout = 10_000 // closes connections whose client does not read the answer
   limitConnections(server, MAX_CONNECTIONS)
-  server.maxRequestsPerSocket = 1_000
+  server.maxRequestsPerSocket = 20 // a client that sends many requests and reads nothing costs the relay at most these
   await listen(server, options)
   return {
     port: (server.address() as AddressInfo).port,
@@ -84,7 +87,7 @@ type Routes = Readonly<Record<string, () => Promise<Answer>>>
 
 function routesOf(options: HealthServerOptions): Routes {
   const { metrics } = options
-  const render = cached(() => metrics.render(), 0) // concurrent scrapes share one rendering
+  const render = cached(() => metrics.render(), SHARED_MS)
   return Object.assign(Object.create(null), {
     '/healthz': async () => json(200, { status: 'ok' }),
     '/readyz': () => ready(options),
