@@ -23,7 +23,7 @@ const config: runtime.GetPrismaClientConfig = {
       "value": "prisma-client"
     },
     "output": {
-      "value": "/tmp/h/prisma-6.19.3/generated",
+      "value": "./generated",
       "fromEnvVar": null
     },
     "config": {
@@ -37,7 +37,7 @@ const config: runtime.GetPrismaClientConfig = {
       }
     ],
     "previewFeatures": [],
-    "sourceFilePath": "/tmp/h/prisma-6.19.3/schema.prisma",
+    "sourceFilePath": "./schema.prisma",
     "isCustomOutput": true
   },
   "relativePath": "..",
