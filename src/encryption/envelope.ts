@@ -57,7 +57,7 @@ function boundTo({ workspace, operation, orderingKey }: Owner): Buffer {
   return Buffer.from(JSON.stringify(['customerio-outbox', 1, workspace, operation, orderingKey]))
 }
 
-/** The envelope of a stored payload. Undefined if it is none: somebody else wrote the row, or a newer version did. */
+/** The envelope of a stored payload. Undefined if it is none: it was written by hand, or by a newer version. */
 export function envelopeOf(payload: unknown): Envelope | undefined {
   const { v, key, iv, data } = (payload ?? {}) as Partial<Record<keyof Envelope, unknown>>
   const isEnvelope = v === 1 && typeof key === 'string' && typeof iv === 'string' && typeof data === 'string'

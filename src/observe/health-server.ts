@@ -71,7 +71,7 @@ export async function startHealthServer(options: HealthServerOptions): Promise<H
   )
   server.timeout = 10_000 // closes connections whose client does not read the answer
   limitConnections(server, MAX_CONNECTIONS)
-  server.maxRequestsPerSocket = 20 // a client that sends many requests and reads nothing costs the relay at most these
+  server.maxRequestsPerSocket = 1_000
   await listen(server, options)
   return {
     port: (server.address() as AddressInfo).port,

@@ -51,7 +51,7 @@ export interface StopOptions {
 /**
  * Why a relay runs.
  *
- * - `serve`: to deliver until it is told to stop.
+ * - `serve`: to deliver until `stop()` is called.
  * - `drain`: for one call of `drain`. It polls instead of listening, because it lives for too short a time to turn
  *   notifications on and off for the whole fleet. An open breaker ends its drain, because the next call can probe.
  */

@@ -49,7 +49,7 @@ export interface JobQueuesOptions {
 
 /**
  * Hands work out across the fleet with pg-boss. It gives each piece of work to at most one worker, takes it back from a dead
- * one, and keeps the backoff of work that failed. Jobs are disposable: the tables of the outbox say what is to do.
+ * one, and keeps the backoff of work that failed. Jobs are disposable: the tables of the outbox say which work there is.
  *
  * The relay fetches the jobs itself. pg-boss' workers poll each on its own, and neither a retry that falls due nor a job
  * that was taken back wakes them.
