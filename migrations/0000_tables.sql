@@ -234,6 +234,7 @@ CREATE INDEX "delivered_message" ON "outbox"."delivered" USING btree ("delivery_
 CREATE INDEX "delivered_id" ON "outbox"."delivered" USING brin ("id") WITH (pages_per_range=64);--> statement-breakpoint
 CREATE INDEX "delivered_person" ON "outbox"."delivered" USING brin ("ordering_key" text_bloom_ops(n_distinct_per_range=4500)) WITH (pages_per_range=64);--> statement-breakpoint
 CREATE INDEX "history_id" ON "outbox"."history" USING btree ("id");--> statement-breakpoint
+CREATE INDEX "history_edited" ON "outbox"."history" USING btree ("at") WHERE "outbox"."history"."payload" IS NOT NULL;--> statement-breakpoint
 CREATE INDEX "intents_scheduled" ON "outbox"."intents" USING btree ("destination","send_after","seq") WHERE "outbox"."intents"."lane" = -1;--> statement-breakpoint
 CREATE INDEX "intents_held" ON "outbox"."intents" USING btree ("destination","lane","ordering_key","seq") WHERE "outbox"."intents"."lane" < -1;
 --> statement-breakpoint

@@ -260,7 +260,7 @@ BEGIN
     ), recorded AS (
       INSERT INTO "outbox".history (id, at, event, action_id, detail)
       SELECT r.id, clock_timestamp(), CASE WHEN $7 THEN 'redriven' ELSE 'discarded' END, $8,
-             left(concat_ws(': ', r.reason, concat_ws(' ', r.status, r.field, r.message)), 500)
+             concat_ws(' ', r.reason, r.status, r.field) -- no message: it may quote the payload, and erase would not find it here
       FROM removed r
     )
     SELECT (SELECT count(*) FROM removed), (SELECT min(destination) FROM queued),
@@ -406,7 +406,9 @@ BEGIN
   DELETE FROM "outbox".dedup d WHERE d.intent_id = ANY (v_all);
   GET DIAGNOSTICS v_count = ROW_COUNT;
   receipt := receipt || jsonb_build_object('dedup', v_count);
-  DELETE FROM "outbox".history h WHERE h.id = ANY (v_all);
+  -- An edit keeps the former payload, also after its dead letter is gone or names another person.
+  DELETE FROM "outbox".history h
+  WHERE h.id = ANY (v_all) OR h.payload IS NOT NULL AND "outbox".people_of(h.payload) && "outbox".keys_of(v_persons);
   GET DIAGNOSTICS v_count = ROW_COUNT;
   receipt := receipt || jsonb_build_object('history', v_count);
   IF v_also IS NOT NULL THEN

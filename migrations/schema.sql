@@ -253,6 +253,7 @@ CREATE INDEX dedup_intent ON outbox.dedup USING btree (intent_id);
 CREATE INDEX delivered_id ON ONLY outbox.delivered USING brin (id) WITH (pages_per_range='64');
 CREATE INDEX delivered_message ON ONLY outbox.delivered USING btree (delivery_id) WHERE (delivery_id IS NOT NULL);
 CREATE INDEX delivered_person ON ONLY outbox.delivered USING brin (ordering_key text_bloom_ops (n_distinct_per_range='4500')) WITH (pages_per_range='64');
+CREATE INDEX history_edited ON ONLY outbox.history USING btree (at) WHERE (payload IS NOT NULL);
 CREATE INDEX history_id ON ONLY outbox.history USING btree (id);
 CREATE INDEX intents_held ON outbox.intents USING btree (destination, lane, ordering_key, seq) WHERE (lane < '-1'::integer);
 CREATE INDEX intents_scheduled ON outbox.intents USING btree (destination, send_after, seq) WHERE (lane = '-1'::integer);
@@ -2597,7 +2598,7 @@ BEGIN
     ), recorded AS (
       INSERT INTO "outbox".history (id, at, event, action_id, detail)
       SELECT r.id, clock_timestamp(), CASE WHEN $7 THEN 'redriven' ELSE 'discarded' END, $8,
-             left(concat_ws(': ', r.reason, concat_ws(' ', r.status, r.field, r.message)), 500)
+             concat_ws(' ', r.reason, r.status, r.field) -- no message: it may quote the payload, and erase would not find it here
       FROM removed r
     )
     SELECT (SELECT count(*) FROM removed), (SELECT min(destination) FROM queued),
@@ -2652,7 +2653,9 @@ BEGIN
   DELETE FROM "outbox".dedup d WHERE d.intent_id = ANY (v_all);
   GET DIAGNOSTICS v_count = ROW_COUNT;
   receipt := receipt || jsonb_build_object('dedup', v_count);
-  DELETE FROM "outbox".history h WHERE h.id = ANY (v_all);
+  -- An edit keeps the former payload, also after its dead letter is gone or names another person.
+  DELETE FROM "outbox".history h
+  WHERE h.id = ANY (v_all) OR h.payload IS NOT NULL AND "outbox".people_of(h.payload) && "outbox".keys_of(v_persons);
   GET DIAGNOSTICS v_count = ROW_COUNT;
   receipt := receipt || jsonb_build_object('history', v_count);
   IF v_also IS NOT NULL THEN

@@ -271,13 +271,14 @@ export const history = outbox.table(
     actionId: uuid('action_id'),
     /** The database user who edited. Null for an action: `actions` has its user. */
     byUser: text('by_user'),
-    /** Why the intent had died, or why it was edited. */
+    /** The reason, status and field of the death, or why an operator edited it. Never Customer.io's message, which may quote the payload. */
     detail: text('detail'),
     /** Only for an edit: the payload before it. */
     payload: jsonb('payload'),
   },
   (t) => [
     index('history_id').on(t.id),
+    index('history_edited').on(t.at).where(sql`${t.payload} IS NOT NULL`),
     check(
       'history_event',
       sql`${t.event} IN ('edited', 'redriven', 'discarded', 'replayed', 'cancelled', 'rescheduled')`,

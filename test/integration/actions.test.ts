@@ -57,7 +57,7 @@ describe('redrive', () => {
     expect(new Set(h.fake.applied.map(({ ulid }) => ulid))).toEqual(new Set(ids.map(toUlid)))
     expect(await h.db.rows('SELECT id FROM outbox.dead_letters')).toEqual([{ id: other }])
     expect(await h.db.rows('SELECT DISTINCT event, detail, action_id FROM outbox.history')).toEqual([
-      { event: 'redriven', detail: 'rejected: 400 bad name', action_id: id },
+      { event: 'redriven', detail: 'rejected 400', action_id: id },
     ])
   })
 
@@ -148,7 +148,7 @@ describe('discard', () => {
     expect(await op.ended(id)).toMatchObject({ processed: '1' })
     expect(await h.db.rows('SELECT id FROM outbox.dead_letters')).toEqual([{ id: late }])
     const found = await h.db.rows<{ event: string }>('SELECT event, detail FROM outbox.find($1)', [old])
-    expect(found).toEqual([{ event: 'discarded', detail: 'rejected: 400 bad name; by postgres; test data' }])
+    expect(found).toEqual([{ event: 'discarded', detail: 'rejected 400; by postgres; test data' }])
     expect(h.fake.counts.applied).toBe(0)
   })
 })

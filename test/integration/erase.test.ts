@@ -116,3 +116,15 @@ test('odd identifiers are texts, not patterns', async () => {
   }
   expect(await h.db.rows('SELECT count(*)::int AS n FROM outbox.intents')).toEqual([{ n: 4 }])
 })
+
+test('what an operator edited or discarded before names the person no more', async () => {
+  const [edited = '', discarded = ''] = await op.deadLetters(track('jane', 1), track('jane', 2))
+  await h.db.rows("UPDATE outbox.dead_letters SET message = 'jane is no name'")
+  await h.db.rows('SELECT outbox.edit_dead_letter($1, $2)', [edited, { customerId: 'bob', name: 'step' }])
+  await h.relay({ workspaces: { other: everyApi(h.fake) } })
+  await op.ended(await op.apply('discard', { ids: [edited, discarded] }))
+  expect(await rowsWith('jane')).toEqual(['history']) // the payload before the edit
+  const { result } = await op.ended(await op.apply('erase', { person: 'jane' }))
+  expect(result).toMatchObject({ dead_letters: 0, history: 1 })
+  expect(await rowsWith('jane')).toEqual([])
+})
